@@ -1,0 +1,159 @@
+//! Reading a JSON request by hand, so that every fault is reported at once, each with the JSON pointer (RFC 6901) of its place.
+//!
+//! `serde` derives stop at the first fault, read numbers as `f64` and let the last of two equal keys win. Here numbers keep their text and a
+//! repeated or unknown key is a fault.
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// JSON pointer to the place in the request body; empty for the body as a whole. For a query parameter: its name.
+    pub pointer: String,
+    /// What is wrong, for the client to read.
+    pub message: String,
+}
+
+/// Collects the faults of one request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Fault { pointer: pointer.into(), message: message.into() });
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Fault> {
+        self.0
+    }
+}
+
+/// The members of a JSON object, in order, values not yet parsed.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A JSON object of which each known member is taken once; what is left over, repeated or missing becomes a fault.
+pub struct Object<'a> {
+    members: Vec<(String, &'a RawValue)>,
+    pointer: String,
+}
+
+impl<'a> Object<'a> {
+    /// The object at `pointer`, or a fault when the value is of another type.
+    pub fn read(value: &'a RawValue, pointer: String, faults: &mut Faults) -> Option<Self> {
+        match serde_json::from_str::<Members<'a>>(value.get()) {
+            Ok(Members(members)) => {
+                let mut object = Self { members, pointer };
+                object.refuse_repeated(faults);
+                Some(object)
+            }
+            Err(_) => {
+                faults.add(pointer, "must be an object");
+                None
+            }
+        }
+    }
+
+    fn refuse_repeated(&mut self, faults: &mut Faults) {
+        let mut kept: Vec<(String, &'a RawValue)> = Vec::with_capacity(self.members.len());
+        for (name, value) in std::mem::take(&mut self.members) {
+            if kept.iter().any(|(known, _)| *known == name) {
+                faults.add(self.at(&name), "appears more than once");
+            } else {
+                kept.push((name, value));
+            }
+        }
+        self.members = kept;
+    }
+
+    /// The pointer of a member of this object.
+    #[must_use]
+    pub fn at(&self, name: &str) -> String {
+        let escaped = if name.contains(['~', '/']) { Cow::Owned(name.replace('~', "~0").replace('/', "~1")) } else { Cow::Borrowed(name) };
+        format!("{}/{escaped}", self.pointer)
+    }
+
+    /// Takes a member that may be missing; `null` counts as missing.
+    pub fn optional(&mut self, name: &str) -> Option<&'a RawValue> {
+        let at = self.members.iter().position(|(known, _)| known == name)?;
+        let (_, value) = self.members.remove(at);
+        (value.get() != "null").then_some(value)
+    }
+
+    /// Takes a member that must be there.
+    pub fn required(&mut self, name: &str, faults: &mut Faults) -> Option<&'a RawValue> {
+        let value = self.optional(name);
+        if value.is_none() {
+            faults.add(self.at(name), "is required");
+        }
+        value
+    }
+
+    /// Ends the reading: every member not taken is unknown.
+    pub fn end(self, faults: &mut Faults) {
+        for (name, _) in &self.members {
+            faults.add(self.at(name), "is not a known field");
+        }
+    }
+}
+
+/// The elements of an array, or a fault.
+pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<Vec<&'a RawValue>> {
+    let elements = serde_json::from_str(value.get()).ok();
+    if elements.is_none() {
+        faults.add(pointer, "must be an array");
+    }
+    elements
+}
+
+/// A string, or a fault.
+pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
+    let text = serde_json::from_str(value.get()).ok();
+    if text.is_none() {
+        faults.add(pointer, "must be a string");
+    }
+    text
+}
+
+/// The text of a number as it stands in the request, or a fault.
+pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<&'a str> {
+    let text = value.get();
+    if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        Some(text)
+    } else {
+        faults.add(pointer, "must be a number");
+        None
+    }
+}

@@ -1,0 +1,24 @@
+//! What an order is and how it is processed.
+//!
+//! Types, money, the status table, request validation, the workflow and the definitions of its activities. Functions and worker both depend
+//! on this crate, so each rule about orders stands here once. It does no I/O and knows no clock, no randomness and no async runtime: workflow
+//! code is replayed from history and must do the same each time (`local/check-purity` holds it to that).
+
+pub mod activities;
+pub mod id;
+pub mod json;
+pub mod money;
+pub mod request;
+pub mod status;
+pub mod view;
+pub mod workflow;
+
+pub use activities::OrderInput;
+pub use id::OrderId;
+pub use money::{Currency, Money};
+pub use status::OrderStatus;
+pub use view::{OrderView, ProductView};
+pub use workflow::OrderWorkflow;
+
+/// The Temporal task queue of [`OrderWorkflow`] and its activities, unless configured otherwise.
+pub const TASK_QUEUE: &str = "orders";

@@ -1,0 +1,115 @@
+//! Exact money: an integer number of minor units (cents for USD, yen for JPY) and an ISO 4217 currency.
+//!
+//! A JSON number such as `1299.99` is read from its text and written as text, never through a binary float: `0.1 + 0.2` has no exact `f64`,
+//! and an amount that is off by a cent is a wrong charge.
+
+pub use iso_currency::Currency;
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::RawValue;
+
+/// The largest amount that is accepted, in minor units: 10 billion in a currency with cents. Sums of 100 lines stay far inside an `i64`.
+pub const MAX_MINOR: i64 = 1_000_000_000_000;
+
+/// An amount in one currency. Serializes as an exact JSON number of major units: 129999 USD minor units are `1299.99`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// Minor units of `currency`.
+    pub minor: i64,
+    pub currency: Currency,
+}
+
+/// Why a JSON number is not an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    #[error("must be an amount between 0 and 10000000000")]
+    OutOfRange,
+    #[error("has more decimal places than the currency ({0})")]
+    TooPrecise(u32),
+}
+
+impl Money {
+    /// Reads the text of a JSON number (also with an exponent) exactly.
+    ///
+    /// # Errors
+    /// When the amount is negative, above [`MAX_MINOR`], or finer than the currency's minor unit.
+    pub fn parse(number: &str, currency: Currency) -> Result<Self, AmountError> {
+        let decimal = if number.contains(['e', 'E']) { Decimal::from_scientific(number) } else { Decimal::from_str_exact(number) }
+            .map_err(|_| AmountError::OutOfRange)?
+            .normalize();
+        let places = minor_digits(currency);
+        if decimal.scale() > places {
+            return Err(AmountError::TooPrecise(places));
+        }
+        let minor = decimal
+            .mantissa()
+            .checked_mul(10_i128.pow(places - decimal.scale()))
+            .and_then(|minor| i64::try_from(minor).ok())
+            .filter(|minor| (0..=MAX_MINOR).contains(minor))
+            .ok_or(AmountError::OutOfRange)?;
+        Ok(Self { minor, currency })
+    }
+}
+
+/// How many decimal places the currency has (ISO 4217), 2 where the standard gives none.
+#[must_use]
+pub fn minor_digits(currency: Currency) -> u32 {
+    currency.exponent().map_or(2, u32::from)
+}
+
+impl std::fmt::Display for Money {
+    /// The amount in major units with the currency's decimal places, without the currency: `1299.99`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Decimal::from_i128_with_scale(i128::from(self.minor), minor_digits(self.currency)).fmt(f)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(number: &str) -> Result<i64, AmountError> {
+        Money::parse(number, Currency::USD).map(|m| m.minor)
+    }
+
+    #[test]
+    fn reads_decimals_exactly() {
+        assert_eq!(usd("1299.99"), Ok(129_999));
+        assert_eq!(usd("1299.990"), Ok(129_999));
+        assert_eq!(usd("1.29999e3"), Ok(129_999));
+        assert_eq!(usd("0.1"), Ok(10));
+        assert_eq!(usd("-0"), Ok(0));
+        assert_eq!(usd("10000000000"), Ok(MAX_MINOR));
+    }
+
+    #[test]
+    fn refuses_what_is_no_amount() {
+        for number in ["1e400", "-1", "10000000000.01", "99999999999999999999999999999999"] {
+            assert_eq!(usd(number), Err(AmountError::OutOfRange), "{number}");
+        }
+        assert_eq!(usd("0.001"), Err(AmountError::TooPrecise(2)));
+        assert_eq!(usd("1e-9"), Err(AmountError::TooPrecise(2)));
+    }
+
+    #[test]
+    fn follows_the_currency() {
+        assert_eq!(Money::parse("1500", Currency::JPY).map(|m| m.minor), Ok(1500));
+        assert_eq!(Money::parse("1.5", Currency::JPY), Err(AmountError::TooPrecise(0)));
+        assert_eq!(Money::parse("1.234", Currency::KWD).map(|m| m.minor), Ok(1234));
+    }
+
+    #[test]
+    fn writes_what_it_read() {
+        for (minor, text) in [(129_999, "1299.99"), (0, "0.00"), (5, "0.05"), (130_000, "1300.00")] {
+            let money = Money { minor, currency: Currency::USD };
+            assert_eq!(serde_json::to_string(&money).unwrap(), text);
+            assert_eq!(Money::parse(text, Currency::USD), Ok(money));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What readers see: the JSON of `GET /api/orders/{id}` and `GET /api/products`, which is also what the read model stores.
+
+use crate::{
+    activities::{LineItem, OrderInput},
+    id::OrderId,
+    money::{Currency, Money},
+    status::OrderStatus,
+};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+/// An order as readers see it. `version` only rises; the read model never replaces a version by an older one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView {
+    pub id: OrderId,
+    #[serde(rename = "customerID")]
+    pub customer_id: String,
+    pub status: OrderStatus,
+    /// For the customer to read; only of a failed or cancelled order.
+    pub failure_reason: Option<String>,
+    pub currency: Currency,
+    pub total_amount: Money,
+    pub items: Vec<ItemView>,
+    pub payment: Option<PaymentView>,
+    /// Every status the order has had, oldest first.
+    pub history: Vec<StatusChange>,
+    /// 0 until the worker has taken the order up.
+    pub version: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemView {
+    #[serde(rename = "productID")]
+    pub product_id: String,
+    pub quantity: i32,
+    pub unit_price: Money,
+}
+
+impl ItemView {
+    #[must_use]
+    pub fn new(line: LineItem, currency: Currency) -> Self {
+        Self { product_id: line.product_id, quantity: line.quantity, unit_price: Money { minor: line.unit_price_minor, currency } }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PaymentView {
+    /// `CAPTURED`, `DECLINED`, `REFUNDED` or `VOIDED`.
+    pub status: String,
+    pub amount: Money,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusChange {
+    pub status: OrderStatus,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+impl OrderView {
+    /// An order that has been accepted and that no worker has taken up yet: version 0.
+    #[must_use]
+    pub fn accepted(order: &OrderInput) -> Self {
+        Self {
+            id: order.id,
+            customer_id: order.customer_id.clone(),
+            status: OrderStatus::Pending,
+            failure_reason: None,
+            currency: order.currency,
+            total_amount: Money { minor: order.total_minor, currency: order.currency },
+            items: order.items.iter().map(|line| ItemView::new(line.clone(), order.currency)).collect(),
+            payment: None,
+            history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],
+            version: 0,
+            created_at: order.accepted_at,
+            updated_at: order.accepted_at,
+        }
+    }
+}
+
+/// A product of the catalogue as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductView {
+    #[serde(rename = "productID")]
+    pub product_id: String,
+    pub name: String,
+    pub unit_price: Money,
+    pub currency: Currency,
+    /// Whether at least one unit can still be reserved.
+    pub in_stock: bool,
+}

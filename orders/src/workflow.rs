@@ -1,0 +1,199 @@
+//! The process of one order.
+//!
+//! The happy path is four local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
+//! regular activity costs it more than all the rest. Every step follows one rule ([`OrderWorkflow::step`]): it tries once as a local activity
+//! with a short limit; what fails retriably or takes longer goes on as a regular activity, where its retries are visible to operators and where
+//! signals get through.
+
+mod step;
+
+use crate::{
+    activities::{End, Notice, NoticeKind, OrderActivities, OrderInput, OrderRef, PaymentRequest, Progress, Refusal, Withdrawal},
+    id::OrderId,
+    status::OrderStatus,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+pub use step::StepSettings;
+use step::{Retries, Step};
+use temporalio_common::error::IncomingError;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ActivityExecutionError, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
+
+/// The marker of the workflow's type for client handles; `OrderWorkflow` itself is not `Send`.
+pub use order_workflow::Run as OrderWorkflowType;
+
+/// A step that took at least this long may have a cancellation waiting behind it: signals reach a workflow only between its tasks.
+const SLOW_STEP_MS: u64 = 500;
+
+/// What a customer reads who cancelled without saying why.
+const CANCELLED_ON_REQUEST: &str = "cancelled on request";
+
+/// The `cancel` signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// For people to read; nothing depends on it.
+    pub reason: Option<String>,
+}
+
+/// The answer of the `status` query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    pub status: OrderStatus,
+    pub cancel_requested: bool,
+    /// The order is being withdrawn: its payment reversed, its stock released.
+    pub compensating: bool,
+}
+
+/// How the order ended; the workflow's result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub order_id: OrderId,
+    pub status: OrderStatus,
+    /// Why it did not complete.
+    pub reason: Option<String>,
+}
+
+/// Processes one order; its workflow id is the order's id.
+#[workflow]
+pub struct OrderWorkflow {
+    settings: StepSettings,
+    status: OrderStatus,
+    compensating: bool,
+    cancel: Option<Cancel>,
+    /// Cancelled by the `cancel` signal, and with the whole workflow; forward steps run under it, compensations do not.
+    scope: WorkflowCancellationToken,
+}
+
+/// Why the forward path stopped.
+enum Halt {
+    /// Postgres says that the order has ended already, for instance when an attempt is repeated after its answer was lost.
+    Ended(OrderStatus),
+    Cancelled,
+    /// With the reason for the customer.
+    Refused(String),
+}
+
+impl OrderWorkflow {
+    /// An instance for one execution; the worker registers this as the workflow's factory.
+    #[must_use]
+    pub fn new(settings: StepSettings) -> Self {
+        Self { settings, status: OrderStatus::Pending, compensating: false, cancel: None, scope: WorkflowCancellationToken::new() }
+    }
+}
+
+#[workflow_methods(factory_only)]
+impl OrderWorkflow {
+    #[run(name = "OrderWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>, order: OrderInput) -> WorkflowResult<Outcome> {
+        let order_id = order.id;
+        let scope = ctx.cancellation_token().child_token();
+        ctx.state_mut(|s| {
+            if s.cancel.is_some() {
+                scope.cancel();
+            }
+            s.scope = scope;
+        });
+        let (status, reason) = match Self::forward(ctx, order).await {
+            Ok(status) | Err(Halt::Ended(status)) => (status, None),
+            Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
+            Err(Halt::Cancelled) => {
+                let asked = ctx.state(|s| s.cancel.as_ref().and_then(|cancel| cancel.reason.clone()));
+                let reason = asked.unwrap_or_else(|| CANCELLED_ON_REQUEST.to_owned());
+                Self::compensate(ctx, order_id, End::Cancelled, reason).await?
+            }
+        };
+        ctx.state_mut(|s| s.status = status);
+        Ok(Outcome { order_id, status, reason })
+    }
+
+    /// Asks for the order to be cancelled. Takes effect before the next step; an order that has ended stays as it is.
+    #[signal(name = "cancel")]
+    pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, cancel: Cancel) {
+        if self.cancel.is_none() {
+            self.scope.cancel();
+            self.cancel = Some(cancel);
+        }
+    }
+
+    #[query(name = "status")]
+    pub fn status(&self, _ctx: &WorkflowContextView) -> StatusAnswer {
+        StatusAnswer { status: self.status, cancel_requested: self.cancel.is_some(), compensating: self.compensating }
+    }
+
+    /// The forward steps, up to the order's end.
+    async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<OrderStatus, Halt> {
+        let order_ref = OrderRef { order_id: order.id };
+        let payment = PaymentRequest {
+            order_id: order.id,
+            amount_minor: order.total_minor,
+            currency: order.currency,
+            payment_method: order.payment_method.clone(),
+        };
+        // An accepted order is always recorded, even one that is already cancelled: it must be possible to see what became of it.
+        let recorded = Self::step(ctx, || OrderActivities::create_order, order, Step::detached(Retries::UntilDone)).await;
+        Self::advance(ctx, recorded).await?;
+        let reserved = Self::step(ctx, || OrderActivities::check_inventory, order_ref, Step::cancellable(ctx, Retries::UntilDone)).await;
+        Self::advance(ctx, reserved).await?;
+        let paid = Self::step(ctx, || OrderActivities::process_payment, payment, Step::cancellable(ctx, Retries::Limited)).await;
+        Self::advance(ctx, paid).await?;
+        let notice = Notice { order_id: order_ref.order_id, kind: NoticeKind::Confirmed };
+        let confirmed = Self::step(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await;
+        match confirmed {
+            Ok(progress) => Ok(progress.status),
+            Err(error) => Err(Halt::Refused(reason(&error))),
+        }
+    }
+
+    /// Takes note of a step's result and says whether to go on.
+    async fn advance(ctx: &WorkflowContext<Self>, result: Result<Progress, ActivityExecutionError>) -> Result<(), Halt> {
+        let progress = match result {
+            Ok(progress) => progress,
+            Err(ActivityExecutionError::Cancelled(_)) => return Err(Halt::Cancelled),
+            Err(error) => return Err(Halt::Refused(reason(&error))),
+        };
+        ctx.state_mut(|s| s.status = progress.status);
+        if progress.status.is_final() {
+            return Err(Halt::Ended(progress.status));
+        }
+        if progress.took_ms >= SLOW_STEP_MS {
+            // Ends the workflow task, so that a signal that arrived meanwhile is seen before the next step.
+            let _ = ctx.timer(Duration::from_millis(1)).await;
+        }
+        if ctx.state(|s| s.scope.is_cancelled()) {
+            return Err(Halt::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Undoes what the order holds and ends it. Runs on a detached scope and is retried until it works.
+    async fn compensate(
+        ctx: &WorkflowContext<Self>,
+        order_id: OrderId,
+        end: End,
+        reason: String,
+    ) -> Result<(OrderStatus, Option<String>), ActivityExecutionError> {
+        ctx.state_mut(|s| s.compensating = true);
+        let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
+        let ended = Self::step(ctx, || OrderActivities::cancel_order, withdrawal, Step::detached(Retries::UntilDone)).await?;
+        let withdrawn = ended.status == end.status();
+        if withdrawn {
+            let notice = Notice { order_id, kind: end.notice() };
+            Self::step(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
+        }
+        ctx.state_mut(|s| s.compensating = false);
+        Ok((ended.status, withdrawn.then_some(reason)))
+    }
+}
+
+/// What the customer reads about a failed step: our own refusals word for word, anything else in general terms.
+fn reason(error: &ActivityExecutionError) -> String {
+    match error.cause() {
+        Some(IncomingError::Application(failure)) if Refusal::ALL.iter().any(|refusal| failure.type_name() == Some(refusal.as_str())) => {
+            failure.source_error().to_string()
+        }
+        _ => "the payment service did not answer; nothing was charged".to_owned(),
+    }
+}

@@ -1,0 +1,116 @@
+//! The one rule by which every step of an order runs: local first, then regular.
+
+use super::OrderWorkflow;
+use std::time::Duration;
+use temporalio_common::{
+    ActivityDefinition,
+    error::{IncomingError, RetryState},
+};
+use temporalio_workflow::{
+    ActivityCancellationType, ActivityExecutionError, ActivityOptions, LocalActivityOptions, RetryPolicy, WorkflowCancellationToken,
+    WorkflowContext,
+};
+
+/// Limits and retries of the steps. Part of the worker's configuration; running orders may see them change, since they shape no command's kind.
+#[derive(Clone, Debug)]
+pub struct StepSettings {
+    /// Limit of the first, local attempt.
+    pub local_limit: Duration,
+    /// Limit of each later, regular attempt.
+    pub attempt_limit: Duration,
+    /// A regular attempt that shows no sign of life for this long is given to another worker.
+    pub heartbeat_limit: Duration,
+    /// Wait before the second attempt.
+    pub initial_interval: Duration,
+    /// Factor by which the wait grows.
+    pub backoff: f64,
+    /// Longest wait between two attempts.
+    pub maximum_interval: Duration,
+    /// Attempts of an external call, the local one included.
+    pub maximum_attempts: u32,
+}
+
+/// How often a step is tried.
+pub(super) enum Retries {
+    /// An external call: as often as the settings say, then the order fails.
+    Limited,
+    /// Our own bookkeeping: an accepted order is never dropped because a database is away.
+    UntilDone,
+}
+
+pub(super) struct Step {
+    retries: Retries,
+    scope: WorkflowCancellationToken,
+}
+
+impl Step {
+    /// A forward step that the `cancel` signal stops.
+    pub(super) fn cancellable(ctx: &WorkflowContext<OrderWorkflow>, retries: Retries) -> Self {
+        Self { retries, scope: ctx.state(|s| s.scope.clone()) }
+    }
+
+    /// A step that runs whatever has been cancelled.
+    pub(super) fn detached(retries: Retries) -> Self {
+        Self { retries, scope: WorkflowCancellationToken::new() }
+    }
+}
+
+impl OrderWorkflow {
+    pub(super) async fn step<A>(
+        ctx: &WorkflowContext<Self>,
+        activity: impl Fn() -> A,
+        input: A::Input,
+        step: Step,
+    ) -> Result<A::Output, ActivityExecutionError>
+    where
+        A: ActivityDefinition,
+        A::Input: Clone,
+    {
+        let settings = ctx.state(|s| s.settings.clone());
+        let local = LocalActivityOptions::builder()
+            .start_to_close_timeout(settings.local_limit)
+            .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
+            .cancellation_token(step.scope.clone())
+            .build();
+        let error = match ctx.execute_local_activity(activity(), input.clone(), local).await {
+            Ok(output) => return Ok(output),
+            Err(error) => error,
+        };
+        let remaining = match step.retries {
+            Retries::Limited => settings.maximum_attempts.saturating_sub(1),
+            Retries::UntilDone => u32::MAX,
+        };
+        if remaining == 0 || !is_retriable(&error) {
+            return Err(error);
+        }
+        let policy = RetryPolicy::builder()
+            .initial_interval(settings.initial_interval)
+            .backoff_coefficient(settings.backoff)
+            .maximum_interval(settings.maximum_interval);
+        let policy = match step.retries {
+            Retries::Limited => policy.maximum_attempts(remaining).build(),
+            Retries::UntilDone => policy.build(),
+        };
+        let regular = ActivityOptions::with_start_to_close_timeout(settings.attempt_limit)
+            .heartbeat_timeout(settings.heartbeat_limit)
+            .cancellation_token(step.scope)
+            // So that it is known whether the effect happened before it is undone.
+            .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+            .retry_policy(policy)
+            .build();
+        // The wait that lies between two attempts of one activity belongs here too.
+        let _ = ctx.timer(settings.initial_interval).await;
+        ctx.execute_activity(activity(), input, regular).await
+    }
+}
+
+/// Whether another attempt can do better: everything but a refusal, a cancellation and an answer that cannot be read.
+fn is_retriable(error: &ActivityExecutionError) -> bool {
+    match error {
+        ActivityExecutionError::Failed(failure) => {
+            let refused = matches!(error.cause(), Some(IncomingError::Application(cause)) if cause.is_non_retryable());
+            !refused && failure.retry_state() != RetryState::NonRetryableFailure
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,7 @@
+//! What functions and worker share at their edges: configuration, logs, the connections to Temporal and AWS, and the read model.
+
+pub mod aws;
+pub mod config;
+pub mod log;
+pub mod read_model;
+pub mod temporal;

@@ -1,0 +1,30 @@
+//! Logs: one line an event, readable or JSON. Never logged: contacts, payment tokens, passwords, API keys, request bodies.
+
+use tracing_subscriber::EnvFilter;
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct Settings {
+    /// How log lines look.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
+    pub log_format: Format,
+    /// What is logged: a level (error, warn, info, debug, trace) or `target=level` directives, separated by commas.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: EnvFilter,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Json,
+    /// For people at a terminal.
+    Text,
+}
+
+/// Starts logging to standard error; call once, first thing.
+pub fn init(settings: Settings) {
+    let lines = tracing_subscriber::fmt().with_env_filter(settings.log_level).with_writer(std::io::stderr);
+    match settings.log_format {
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+        Format::Text => lines.with_target(false).with_ansi(false).init(),
+    }
+}
