@@ -1,0 +1,152 @@
+//! Processes of the system: started so that they end with this one, watched, and signalled.
+
+use anyhow::{Context, Result, anyhow};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process, kill_process_group};
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        mpsc::{Sender, channel},
+    },
+    thread,
+};
+
+/// What to run, and how it wants to be treated.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    user: Option<String>,
+}
+
+impl Launch {
+    pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), args: Vec::new(), env: Vec::new(), user: None }
+    }
+
+    pub(crate) fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn env<K: Into<String>, V: Into<String>>(mut self, env: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.env.extend(env.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// Runs as another user; only root may.
+    pub(crate) fn user(mut self, user: Option<&str>) -> Self {
+        self.user = user.map(ToOwned::to_owned);
+        self
+    }
+
+    /// The command, for a program that runs to its end.
+    pub(crate) fn command(&self) -> Command {
+        self.wrapped(None)
+    }
+
+    /// Starts the program in a process group of its own (a terminal's Ctrl-C is not for it), with its output appended to `log`. Where the system
+    /// can (Linux), the program gets the signal `stop` when this process ends, in whatever way.
+    pub(crate) fn spawn(&self, log: &Path, stop: Signal) -> Result<Child> {
+        let output =
+            std::fs::OpenOptions::new().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut command = self.wrapped(can_follow_parent().then_some(stop));
+        command.process_group(0).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        spawn_on_lasting_thread(command)?.with_context(|| format!("cannot start {}", self.program.display()))
+    }
+
+    fn wrapped(&self, at_parents_end: Option<Signal>) -> Command {
+        let mut wrapper = Vec::new();
+        if let Some(signal) = at_parents_end {
+            wrapper.push(format!("--pdeathsig={}", if signal == Signal::INT { "INT" } else { "TERM" }));
+        }
+        if let Some(user) = &self.user {
+            wrapper.extend([format!("--reuid={user}"), format!("--regid={user}"), "--init-groups".to_owned()]);
+        }
+        let mut command = if wrapper.is_empty() {
+            Command::new(&self.program)
+        } else {
+            let mut command = Command::new("setpriv");
+            command.args(wrapper).arg("--").arg(&self.program);
+            command
+        };
+        command.args(&self.args).envs(self.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+}
+
+/// Whether util-linux's setpriv is there, with the option that we need.
+fn can_follow_parent() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| Command::new("setpriv").args(["--pdeathsig=TERM", "true"]).output().is_ok_and(|output| output.status.success()))
+}
+
+type Order = (Command, Sender<io::Result<Child>>);
+
+/// Linux sends the signal when the *thread* that started the program ends, and a test's thread ends before its process: so one thread that
+/// lasts as long as the process starts them all.
+fn spawn_on_lasting_thread(command: Command) -> Result<io::Result<Child>> {
+    static ORDERS: OnceLock<Sender<Order>> = OnceLock::new();
+    let orders = ORDERS.get_or_init(|| {
+        let (send, receive) = channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, answer) in receive {
+                // Whoever asked may be gone; then so may the program.
+                if let Err(unheard) = answer.send(command.spawn())
+                    && let Ok(mut child) = unheard.0
+                {
+                    let _ = child.kill();
+                }
+            }
+        });
+        send
+    });
+    let (send, receive) = channel();
+    orders.send((command, send)).map_err(|_| anyhow!("the thread that starts programs has ended"))?;
+    Ok(receive.recv()?)
+}
+
+/// Sends a signal to a process; one that has ended is no error.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = known(pid) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Sends a signal to a process and to all of its group.
+pub(crate) fn signal_group(pid: u32, signal: Signal) {
+    if let Some(pid) = known(pid) {
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+fn known(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// A process and all that descend from it.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let listing = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().map(|output| output.stdout).unwrap_or_default();
+    let pairs: Vec<(u32, u32)> = String::from_utf8_lossy(&listing)
+        .lines()
+        .filter_map(|line| line.trim().split_once(char::is_whitespace))
+        .filter_map(|(child, parent)| Some((child.parse().ok()?, parent.trim().parse().ok()?)))
+        .collect();
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&member) = found.get(next) {
+        found.extend(pairs.iter().filter(|(_, parent)| *parent == member).map(|(child, _)| *child));
+        next += 1;
+    }
+    found
+}
+
+/// Whether a process is there.
+pub(crate) fn exists(pid: u32) -> bool {
+    known(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+}

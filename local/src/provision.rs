@@ -1,0 +1,145 @@
+//! Tables, queues and the sender's address in the AWS emulator, made from the same template that AWS gets.
+
+use crate::{Settings, settings::project};
+use anyhow::{Context, Result, anyhow, bail};
+use aws_sdk_cloudformation::{
+    config::{BehaviorVersion, Credentials, Region},
+    error::DisplayErrorContext,
+    types::{Parameter, Stack, StackStatus},
+};
+use aws_sdk_dynamodb::types::TimeToLiveSpecification;
+use aws_smithy_http_client::Builder;
+use std::time::{Duration, Instant};
+
+const TEMPLATE: &str = "infra/data.yaml";
+/// The CloudFormation stack in the emulator.
+const STACK: &str = "orderflow-data";
+/// What the names of the default settings begin with; `ORDERS_TABLE` tells another.
+const ORDERS_TABLE_ENDING: &str = "-orders";
+const LIMIT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Brings the emulator to the state that infra/data.yaml describes; doing it again changes nothing.
+pub(crate) struct Provision {
+    cloudformation: aws_sdk_cloudformation::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    ses: aws_sdk_ses::Client,
+    settings: Settings,
+}
+
+/// The configuration of one service's client: each SDK crate has a type of its own, made in the same way.
+macro_rules! client {
+    ($sdk:ident, $settings:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .http_client(Builder::new().build_http())
+                .endpoint_url($settings.get("AWS_ENDPOINT_URL")?)
+                .region(Region::new($settings.get("AWS_REGION")?.to_owned()))
+                .credentials_provider(Credentials::new(
+                    $settings.get("AWS_ACCESS_KEY_ID")?,
+                    $settings.get("AWS_SECRET_ACCESS_KEY")?,
+                    None,
+                    None,
+                    "local",
+                ))
+                .build(),
+        )
+    };
+}
+
+impl Provision {
+    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self {
+            cloudformation: client!(aws_sdk_cloudformation, settings),
+            dynamodb: client!(aws_sdk_dynamodb, settings),
+            ses: client!(aws_sdk_ses, settings),
+            settings: settings.clone(),
+        })
+    }
+
+    pub(crate) async fn run(&self) -> Result<()> {
+        let stack = self.deploy().await?;
+        self.expire_idempotency_keys(&stack).await?;
+        let sender = self.settings.get("EMAIL_FROM")?;
+        self.ses.verify_email_identity().email_address(sender).send().await.context("cannot verify EMAIL_FROM")?;
+        self.agrees(&stack)
+    }
+
+    async fn deploy(&self) -> Result<Stack> {
+        let body = std::fs::read_to_string(project().join(TEMPLATE)).with_context(|| format!("cannot read {TEMPLATE}"))?;
+        let name = self.settings.get("ORDERS_TABLE")?;
+        let name = name.strip_suffix(ORDERS_TABLE_ENDING).ok_or_else(|| anyhow!("ORDERS_TABLE must end with {ORDERS_TABLE_ENDING}"))?;
+        let parameter = Parameter::builder().parameter_key("Name").parameter_value(name).build();
+        if self.stack().await?.is_none() {
+            self.cloudformation.create_stack().stack_name(STACK).template_body(body).parameters(parameter).send().await?;
+        } else if let Err(error) =
+            self.cloudformation.update_stack().stack_name(STACK).template_body(body).parameters(parameter).send().await
+        {
+            let error = DisplayErrorContext(error).to_string();
+            if !error.contains("No updates are to be performed") {
+                bail!("cannot update the tables and queues: {error}");
+            }
+        }
+        self.deployed().await
+    }
+
+    async fn deployed(&self) -> Result<Stack> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let stack = self.stack().await?.context("the stack of tables and queues has gone")?;
+            match stack.stack_status() {
+                Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => return Ok(stack),
+                Some(StackStatus::CreateInProgress | StackStatus::UpdateInProgress) if Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                status => {
+                    bail!("the stack of tables and queues is {status:?}: {}", stack.stack_status_reason().unwrap_or("no reason given"))
+                }
+            }
+        }
+    }
+
+    async fn stack(&self) -> Result<Option<Stack>> {
+        match self.cloudformation.describe_stacks().stack_name(STACK).send().await {
+            Ok(found) => Ok(found.stacks.unwrap_or_default().into_iter().next()),
+            Err(error) => {
+                let error = DisplayErrorContext(error).to_string();
+                if error.contains("does not exist") { Ok(None) } else { Err(anyhow!(error)) }
+            }
+        }
+    }
+
+    /// The emulator's CloudFormation leaves the template's `TimeToLiveSpecification` out.
+    async fn expire_idempotency_keys(&self, stack: &Stack) -> Result<()> {
+        let table = self.settings.get("IDEMPOTENCY_TABLE")?;
+        let found = self.dynamodb.describe_time_to_live().table_name(table).send().await?;
+        if found.time_to_live_description().and_then(|ttl| ttl.attribute_name()).is_some() {
+            return Ok(());
+        }
+        let ttl = TimeToLiveSpecification::builder().attribute_name(output(stack, "IdempotencyTableTimeToLive")?).enabled(true).build()?;
+        self.dynamodb.update_time_to_live().table_name(table).time_to_live_specification(ttl).send().await?;
+        Ok(())
+    }
+
+    /// The binaries take names from the settings, AWS gives them by the template: both must say the same.
+    fn agrees(&self, stack: &Stack) -> Result<()> {
+        for (key, name) in [("ORDERS_TABLE", "OrdersTable"), ("IDEMPOTENCY_TABLE", "IdempotencyTable"), ("PRODUCTS_TABLE", "ProductsTable")]
+        {
+            let (set, made) = (self.settings.get(key)?, output(stack, name)?);
+            if set != made {
+                bail!("{key} is {set}, but {TEMPLATE} makes {made}: correct it in .env");
+            }
+        }
+        let (set, made) = (self.settings.get("INTAKE_QUEUE_URL")?, output(stack, "IntakeQueueName")?);
+        if set.rsplit('/').next() != Some(made) {
+            bail!("INTAKE_QUEUE_URL is {set}, but {TEMPLATE} makes a queue {made}: correct it in .env");
+        }
+        Ok(())
+    }
+}
+
+fn output<'a>(stack: &'a Stack, key: &str) -> Result<&'a str> {
+    let found = stack.outputs().iter().find(|output| output.output_key() == Some(key));
+    found.and_then(|output| output.output_value()).ok_or_else(|| anyhow!("{TEMPLATE} has no output {key}"))
+}

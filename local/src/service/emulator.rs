@@ -1,0 +1,83 @@
+//! The AWS emulator, with the tables and queues of infra/data.yaml in it.
+
+use super::{Service, answers, argument, http};
+use crate::{Settings, Tools, process::Launch, provision::Provision};
+use anyhow::Result;
+use futures::future::{BoxFuture, FutureExt as _};
+use std::path::{Path, PathBuf};
+
+/// The AWS emulator (ministack). It keeps its data in memory, and in files from an orderly stop to the next start.
+pub struct Emulator {
+    program: PathBuf,
+    host: String,
+    port: u16,
+    region: String,
+    state: PathBuf,
+    http: reqwest::Client,
+    provision: Provision,
+}
+
+impl Emulator {
+    /// An emulator with its data under `data`.
+    ///
+    /// # Errors
+    /// When a setting or the program is missing.
+    pub fn new(settings: &Settings, tools: &Tools, data: &Path) -> Result<Self> {
+        let (host, port) = settings.emulator()?;
+        Ok(Self {
+            program: tools.installed("ministack")?,
+            host: host.to_owned(),
+            port,
+            region: settings.get("AWS_REGION")?.to_owned(),
+            state: data.join("emulator"),
+            http: http()?,
+            provision: Provision::new(settings)?,
+        })
+    }
+
+    /// Throws all of its data away, then provisions it again.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn reset(&self) -> Result<()> {
+        self.http.post(self.url("/_ministack/reset")).send().await?.error_for_status()?;
+        self.provision.run().await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}:{}{path}", self.host, self.port)
+    }
+}
+
+impl Service for Emulator {
+    fn name(&self) -> &'static str {
+        "emulator"
+    }
+
+    fn launch(&self) -> Result<Launch> {
+        Ok(Launch::new(&self.program).env([
+            ("GATEWAY_PORT", self.port.to_string()),
+            ("BIND_HOST", self.host.clone()),
+            ("MINISTACK_HOST", self.host.clone()),
+            ("MINISTACK_REGION", self.region.clone()),
+            ("PERSIST_STATE", "1".to_owned()),
+            ("STATE_DIR", argument(&self.state)),
+            // Listeners that nothing here uses, one of them on all addresses of the machine.
+            ("IOT_MTLS_ENABLED", "0".to_owned()),
+            ("SFTP_ENABLED", "0".to_owned()),
+            ("LOG_LEVEL", "WARNING".to_owned()),
+        ]))
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<()>> {
+        async { answers(&self.http, &self.url("/_ministack/ready")).await }.boxed()
+    }
+
+    fn prepare(&self) -> BoxFuture<'_, Result<()>> {
+        self.provision.run().boxed()
+    }
+
+    fn listens(&self) -> Vec<(String, u16, &'static str)> {
+        vec![(self.host.clone(), self.port, "AWS_ENDPOINT_URL (and INTAKE_QUEUE_URL)")]
+    }
+}

@@ -1,0 +1,206 @@
+//! Postgres with a cluster of its own.
+
+use super::{Service, argument};
+use crate::{
+    Settings, Tools,
+    process::{Launch, Signal},
+};
+use anyhow::{Context, Result, bail};
+use futures::future::{BoxFuture, FutureExt as _};
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt as _, chown},
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tokio_postgres::{Client, Config, NoTls, error::SqlState};
+
+/// Postgres refuses to run as root; then this user runs it. The packages of every distribution make it.
+const UNPRIVILEGED: &str = "postgres";
+
+/// A Postgres server whose cluster lies in a folder of its own.
+pub struct Postgres {
+    tools: Tools,
+    host: String,
+    port: u16,
+    database: String,
+    user: String,
+    password: String,
+    /// Holds the cluster, and belongs to the user that runs the server.
+    folder: PathBuf,
+    run_as: Option<&'static str>,
+}
+
+impl Postgres {
+    /// A server with its data under `data`, or, where the unprivileged user cannot reach that folder, under a folder of the same name in
+    /// /var/tmp.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn new(settings: &Settings, tools: &Tools, data: &Path) -> Result<Self> {
+        let run_as = rustix::process::geteuid().is_root().then_some(UNPRIVILEGED);
+        let folder = match run_as {
+            Some(user) if !reaches(user, data) => elsewhere(data),
+            _ => data.join("postgres"),
+        };
+        Ok(Self {
+            tools: tools.clone(),
+            host: settings.get("POSTGRES_HOST")?.to_owned(),
+            port: settings.port("POSTGRES_PORT")?,
+            database: settings.get("POSTGRES_DB")?.to_owned(),
+            user: settings.get("POSTGRES_USER")?.to_owned(),
+            password: settings.get("POSTGRES_PASSWORD")?.to_owned(),
+            folder,
+            run_as,
+        })
+    }
+
+    /// Where the cluster lies.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A connection to the orders' database.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn connect(&self) -> Result<Client> {
+        Ok(self.connect_to(&self.database).await?)
+    }
+
+    /// Drops the orders' database with all connections to it, and makes it again, empty.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
+    pub async fn recreate_database(&self) -> Result<()> {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&self.database));
+        self.connect_to("postgres").await?.batch_execute(&drop).await?;
+        self.create_database().await
+    }
+
+    async fn create_database(&self) -> Result<()> {
+        let create = format!("CREATE DATABASE {}", quoted(&self.database));
+        match self.connect_to("postgres").await?.batch_execute(&create).await {
+            Err(error) if error.code() != Some(&SqlState::DUPLICATE_DATABASE) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn connect_to(&self, database: &str) -> Result<Client, tokio_postgres::Error> {
+        let mut config = Config::new();
+        config.host(&self.host).port(self.port).user(&self.user).password(&self.password).dbname(database).connect_timeout(super::ANSWER);
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    fn cluster(&self) -> PathBuf {
+        self.folder.join("cluster")
+    }
+
+    /// Makes the cluster under another name first, so that an interrupted start leaves no half of one.
+    fn make_cluster(&self) -> Result<()> {
+        let (unfinished, secret) = (self.folder.join("unfinished"), self.folder.join("password"));
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished)?;
+        }
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)
+            .with_context(|| format!("cannot make {}", argument(&self.folder)))?;
+        fs::write(&secret, &self.password)?;
+        if let Some(user) = self.run_as {
+            let (uid, gid) = (id(user, "-u")?, id(user, "-g")?);
+            chown(&self.folder, Some(uid), Some(gid))?;
+            chown(&secret, Some(uid), Some(gid))?;
+        }
+        let made = Launch::new(self.tools.installed("initdb")?)
+            .args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--pgdata"])
+            .args([argument(&unfinished), format!("--username={}", self.user), format!("--pwfile={}", argument(&secret))])
+            .user(self.run_as)
+            .command()
+            .output();
+        fs::remove_file(&secret)?;
+        let made = made.context("cannot run initdb")?;
+        if !made.status.success() {
+            bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr).trim());
+        }
+        Ok(fs::rename(unfinished, self.cluster())?)
+    }
+}
+
+impl Service for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn launch(&self) -> Result<Launch> {
+        if !self.cluster().exists() {
+            self.make_cluster()?;
+        }
+        let options = [
+            format!("listen_addresses={}", self.host),
+            format!("port={}", self.port),
+            // Clients come over TCP alone; a socket file would need a folder that two users can write.
+            "unix_socket_directories=".to_owned(),
+            "max_connections=200".to_owned(),
+            "timezone=UTC".to_owned(),
+            "log_timezone=UTC".to_owned(),
+        ];
+        Ok(Launch::new(self.tools.installed("postgres")?)
+            .args(["-D".to_owned(), argument(&self.cluster())])
+            .args(options.into_iter().flat_map(|option| ["-c".to_owned(), option]))
+            .user(self.run_as))
+    }
+
+    /// TERM would wait until every client has gone.
+    fn stop_signal(&self) -> Signal {
+        Signal::INT
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<()>> {
+        async {
+            match self.connect_to("postgres").await {
+                Ok(client) => Ok(client.batch_execute("SELECT 1").await?),
+                Err(error) if error.code() == Some(&SqlState::INVALID_PASSWORD) => {
+                    bail!("POSTGRES_USER or POSTGRES_PASSWORD is not that with which {} was made", argument(&self.folder))
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
+        .boxed()
+    }
+
+    fn prepare(&self) -> BoxFuture<'_, Result<()>> {
+        self.create_database().boxed()
+    }
+
+    fn listens(&self) -> Vec<(String, u16, &'static str)> {
+        vec![(self.host.clone(), self.port, "POSTGRES_PORT")]
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Whether a user can enter a folder.
+fn reaches(user: &str, folder: &Path) -> bool {
+    let test = Launch::new("test").args(["-x".to_owned(), argument(folder)]).user(Some(user)).command().status();
+    test.is_ok_and(|status| status.success())
+}
+
+fn elsewhere(data: &Path) -> PathBuf {
+    let inside = data.strip_prefix("/").unwrap_or(data).to_string_lossy().replace('/', "-");
+    Path::new("/var/tmp").join(format!("orderflow-{inside}"))
+}
+
+fn id(user: &str, which: &str) -> Result<u32> {
+    let output = Command::new("id").args([which, user]).output()?;
+    match String::from_utf8_lossy(&output.stdout).trim().parse() {
+        Ok(id) => Ok(id),
+        Err(_) => bail!("Postgres cannot run as root, and there is no user {user}: run as another user, or make that one"),
+    }
+}

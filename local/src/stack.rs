@@ -1,0 +1,213 @@
+//! All servers of OrderFlow together.
+
+use crate::{
+    Server, Settings, Tools, free_port, project,
+    service::{Binary, Emulator, Postgres, Temporal},
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{self, Output, Stdio},
+    sync::Arc,
+    sync::atomic::{AtomicU32, Ordering},
+};
+use tokio::{process::Command, try_join};
+
+/// The servers on one machine with their settings and their data. They are made stopped; each can be started and stopped by itself. Dropping
+/// the stack stops them, those first that need the others.
+pub struct Stack {
+    /// The HTTP API with the page.
+    pub api: Arc<Server<Binary>>,
+    /// The workers; the first one listens on `WORKER_PORT`, the others on free ports.
+    pub workers: Vec<Arc<Server<Binary>>>,
+    /// The AWS emulator.
+    pub emulator: Arc<Server<Emulator>>,
+    /// The Temporal server.
+    pub temporal: Arc<Server<Temporal>>,
+    /// Postgres.
+    pub postgres: Arc<Server<Postgres>>,
+    settings: Settings,
+    _folder: Option<TemporaryFolder>,
+}
+
+impl Stack {
+    /// The developer's stack: ports and names as set, data and logs under `.local`.
+    ///
+    /// # Errors
+    /// When a setting or a program is missing.
+    pub fn of_developer(settings: Settings) -> Result<Self> {
+        Self::new(settings, &project().join(".local"), 1, None)
+    }
+
+    /// A stack of its own: free ports, no data, in a folder that goes with it (and stays for reading when a test panics). It has the settings of
+    /// env.example and of `env`, which worker and api get as their environment.
+    ///
+    /// # Errors
+    /// When a program is missing or the folder cannot be made.
+    pub fn fresh(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
+        let mut settings = Settings::example()?;
+        for key in ["POSTGRES_PORT", "TEMPORAL_WEB_PORT", "API_PORT", "WORKER_PORT"] {
+            settings.set(key, free_port()?);
+        }
+        settings.set("TEMPORAL_HOST_PORT", format!("127.0.0.1:{}", free_port()?));
+        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
+        let queue = settings.get("INTAKE_QUEUE_URL")?.replace(&old, &new);
+        settings.set("AWS_ENDPOINT_URL", new);
+        settings.set("INTAKE_QUEUE_URL", queue);
+        for (key, value) in env {
+            settings.set(key, value);
+        }
+        let folder = TemporaryFolder::new()?;
+        let path = folder.path.clone();
+        Self::new(settings, &path, workers, Some(folder))
+    }
+
+    fn new(settings: Settings, folder: &Path, workers: usize, mut temporary: Option<TemporaryFolder>) -> Result<Self> {
+        let (data, logs) = (folder.join("data"), folder.join("logs"));
+        for made in [&data, &logs] {
+            fs::create_dir_all(made).with_context(|| format!("cannot make {}", made.display()))?;
+        }
+        let tools = Tools::default();
+        let postgres = Postgres::new(&settings, &tools, &data)?;
+        if let Some(temporary) = &mut temporary {
+            temporary.also = Some(postgres.folder().to_path_buf());
+        }
+        Ok(Self {
+            api: Arc::new(Server::new(Binary::api(&settings)?, &logs)),
+            workers: (1..=workers).map(|number| worker(number, &settings, &logs)).collect::<Result<_>>()?,
+            emulator: Arc::new(Server::new(Emulator::new(&settings, &tools, &data)?, &logs)),
+            temporal: Arc::new(Server::new(Temporal::new(&settings, &tools, &data)?, &logs)),
+            postgres: Arc::new(Server::new(postgres, &logs)),
+            settings,
+            _folder: temporary,
+        })
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The environment for a program that is to use this stack.
+    #[must_use]
+    pub fn env(&self) -> Vec<(String, String)> {
+        self.settings.env()
+    }
+
+    /// All servers, each after those that it needs.
+    #[must_use]
+    pub fn servers(&self) -> Vec<Arc<Server>> {
+        let mut servers: Vec<Arc<Server>> = self.services().into();
+        servers.extend(self.workers.iter().map(|worker| worker.clone() as Arc<Server>));
+        servers.push(self.api.clone());
+        servers
+    }
+
+    /// What is not OrderFlow's own: Postgres, Temporal and the AWS emulator.
+    #[must_use]
+    pub fn services(&self) -> [Arc<Server>; 3] {
+        [self.postgres.clone(), self.temporal.clone(), self.emulator.clone()]
+    }
+
+    /// Starts everything and waits until orders can be placed.
+    ///
+    /// # Errors
+    /// When a server does not become ready.
+    pub async fn start(&self) -> Result<()> {
+        self.start_services().await?;
+        self.migrate().await?;
+        for worker in &self.workers {
+            worker.start().await?;
+        }
+        self.api.start().await
+    }
+
+    /// Starts Postgres, Temporal and the AWS emulator, with database, tables and queues.
+    ///
+    /// # Errors
+    /// When a server does not become ready.
+    pub async fn start_services(&self) -> Result<()> {
+        try_join!(self.postgres.start(), self.temporal.start(), self.emulator.start())?;
+        Ok(())
+    }
+
+    /// Brings the database's schema up to date.
+    ///
+    /// # Errors
+    /// When the migration fails; the error holds what it said.
+    pub async fn migrate(&self) -> Result<()> {
+        let output = self.run("worker", &["migrate"]).await?;
+        if !output.status.success() {
+            bail!("the database cannot be migrated: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// Stops everything, those first that need the others.
+    ///
+    /// # Errors
+    /// When a server had to be killed.
+    pub async fn stop(&self) -> Result<()> {
+        let mut result = Ok(());
+        for server in self.servers().iter().rev() {
+            result = server.stop().await.map(|_| ()).and(result);
+        }
+        result
+    }
+
+    /// Runs a binary of this workspace to its end in this stack's environment, such as `worker audit`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn run(&self, binary: &str, args: &[&str]) -> Result<Output> {
+        let mut command = Command::new(Tools::built(binary)?);
+        command.args(args).envs(self.env()).stdin(Stdio::null()).kill_on_drop(true);
+        command.output().await.with_context(|| format!("cannot run {binary}"))
+    }
+}
+
+fn worker(number: usize, settings: &Settings, logs: &Path) -> Result<Arc<Server<Binary>>> {
+    if number == 1 {
+        return Ok(Arc::new(Server::new(Binary::worker("worker", settings)?, logs)));
+    }
+    let mut settings = settings.clone();
+    settings.set("WORKER_PORT", free_port()?);
+    Ok(Arc::new(Server::new(Binary::worker(&format!("worker-{number}"), &settings)?, logs)))
+}
+
+/// A folder that is removed with its owner.
+struct TemporaryFolder {
+    path: PathBuf,
+    /// Where Postgres keeps its cluster when it cannot reach `path`.
+    also: Option<PathBuf>,
+}
+
+impl TemporaryFolder {
+    /// Open to all for reading, since Postgres may run as another user.
+    fn new() -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (parent, process) = (env::temp_dir(), process::id());
+        loop {
+            let path = parent.join(format!("orderflow-{process}-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path, also: None }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).with_context(|| format!("cannot make {}", path.display())),
+            }
+        }
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the stack's data and logs are in {}", self.path.display());
+            return;
+        }
+        for path in [Some(&self.path), self.also.as_ref()].into_iter().flatten() {
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The servers under OrderFlow, on free ports: provisioned, and each able to stop, die and freeze without losing what it holds.
+
+use anyhow::{Context, Result};
+use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ProjectionType, TimeToLiveStatus};
+use aws_sdk_sqs::{
+    config::{BehaviorVersion, Credentials, Region},
+    types::QueueAttributeName,
+};
+use aws_smithy_http_client::Builder;
+use local::Stack;
+use std::{fs, process::Command, time::Duration};
+use tokio::time::timeout;
+
+macro_rules! client {
+    ($sdk:ident, $stack:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .http_client(Builder::new().build_http())
+                .endpoint_url($stack.settings().get("AWS_ENDPOINT_URL")?)
+                .region(Region::new("us-east-1"))
+                .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+                .build(),
+        )
+    };
+}
+
+#[tokio::test]
+async fn the_template_becomes_tables_and_queues_as_written() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.emulator.start().await?;
+    let (dynamodb, sqs) = (client!(aws_sdk_dynamodb, stack), client!(aws_sdk_sqs, stack));
+
+    let orders = dynamodb.describe_table().table_name("orderflow-orders").send().await?.table.context("no orders")?;
+    assert_eq!(keys(orders.key_schema()), [("id", KeyType::Hash)]);
+    let [index] = orders.global_secondary_indexes() else { panic!("one index, not {:?}", orders.global_secondary_indexes()) };
+    assert_eq!(index.index_name(), Some("customer-created"));
+    assert_eq!(keys(index.key_schema()), [("customerID", KeyType::Hash), ("createdAt", KeyType::Range)]);
+    assert_eq!(index.projection().and_then(|projection| projection.projection_type()), Some(&ProjectionType::All));
+
+    let products = dynamodb.describe_table().table_name("orderflow-products").send().await?.table.context("no products")?;
+    assert_eq!(keys(products.key_schema()), [("productID", KeyType::Hash)]);
+
+    let idempotency = dynamodb.describe_table().table_name("orderflow-idempotency").send().await?.table.context("no idempotency")?;
+    assert_eq!(keys(idempotency.key_schema()), [("key", KeyType::Hash)]);
+    let expiry = dynamodb.describe_time_to_live().table_name("orderflow-idempotency").send().await?;
+    let expiry = expiry.time_to_live_description.context("no time to live")?;
+    assert_eq!((expiry.attribute_name(), expiry.time_to_live_status()), (Some("expiresAt"), Some(&TimeToLiveStatus::Enabled)));
+
+    let queue = stack.settings().get("INTAKE_QUEUE_URL")?;
+    let intake = sqs.get_queue_attributes().queue_url(queue).attribute_names(QueueAttributeName::All).send().await?;
+    let intake = intake.attributes.context("no attributes")?;
+    let redrive = &intake[&QueueAttributeName::RedrivePolicy];
+    assert!(redrive.contains(":orderflow-intake-dlq\"") && redrive.contains("\"maxReceiveCount\":5"), "{redrive}");
+    assert_eq!(intake[&QueueAttributeName::VisibilityTimeout], "60");
+    sqs.get_queue_url().queue_name("orderflow-intake-dlq").send().await?;
+    Ok(())
+}
+
+fn keys(schema: &[aws_sdk_dynamodb::types::KeySchemaElement]) -> Vec<(&str, KeyType)> {
+    schema.iter().map(|key| (key.attribute_name(), key.key_type().clone())).collect()
+}
+
+#[tokio::test]
+async fn data_survive_a_restart_of_each_server() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.start_services().await?;
+
+    stack.postgres.service().connect().await?.batch_execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)").await?;
+    stack.postgres.kill().await?;
+    assert!(stack.postgres.service().connect().await.is_err());
+    stack.postgres.start().await?;
+    let row = stack.postgres.service().connect().await?.query_one("SELECT id FROM kept", &[]).await?;
+    assert_eq!(row.get::<_, i32>(0), 7);
+
+    let temporal = stack.temporal.service();
+    let start = ["workflow", "start", "--type", "Kept", "--task-queue", "orders", "--workflow-id", "kept"];
+    temporal.cli(&start).await?;
+    stack.temporal.restart().await?;
+    assert!(temporal.cli(&["workflow", "describe", "--workflow-id", "kept"]).await?.contains("Kept"));
+    assert!(temporal.cli(&["operator", "namespace", "describe"]).await?.contains("72h"));
+
+    let (dynamodb, sqs) = (client!(aws_sdk_dynamodb, stack), client!(aws_sdk_sqs, stack));
+    let queue = stack.settings().get("INTAKE_QUEUE_URL")?;
+    let product = AttributeValue::S("PROD-001".to_owned());
+    dynamodb.put_item().table_name("orderflow-products").item("productID", product.clone()).send().await?;
+    sqs.send_message().queue_url(queue).message_body("kept").send().await?;
+    stack.emulator.restart().await?;
+    let found = dynamodb.get_item().table_name("orderflow-products").key("productID", product).send().await?;
+    assert!(found.item.is_some());
+    let received = sqs.receive_message().queue_url(queue).send().await?;
+    assert_eq!(received.messages()[0].body(), Some("kept"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_server_is_silent_until_it_goes_on() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.postgres.start().await?;
+    let client = stack.postgres.service().connect().await?;
+    stack.postgres.pause();
+    let answer = timeout(Duration::from_millis(300), client.simple_query("SELECT 1")).await;
+    assert!(answer.is_err(), "a frozen Postgres answered");
+    stack.postgres.resume();
+    client.simple_query("SELECT 1").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_of_a_stack_is_left_behind() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.start_services().await?;
+    let pids: Vec<u32> = stack.servers().iter().flat_map(|server| server.pids()).collect();
+    assert!(pids.len() > 3, "Postgres alone has several processes: {pids:?}");
+    let folder = stack.postgres.log().ancestors().nth(2).context("no folder")?.to_path_buf();
+    drop(stack);
+    assert!(!folder.exists());
+    for pid in pids {
+        assert!(!running(pid), "{pid} is still there");
+    }
+    Ok(())
+}
+
+fn running(pid: u32) -> bool {
+    Command::new("ps").args(["-p", &pid.to_string()]).output().is_ok_and(|output| output.status.success())
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_shows_the_end_of_its_log() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.postgres.start().await?;
+    stack.postgres.stop().await?;
+    let cluster = stack.postgres.service().folder().join("cluster");
+    fs::write(cluster.join("postgresql.conf"), "no_such_setting = 1")?;
+    let error = stack.postgres.start().await.unwrap_err().to_string();
+    assert!(error.contains("no_such_setting") && error.contains("postgres.log"), "{error}");
+    Ok(())
+}
