@@ -13,7 +13,7 @@ mod stack;
 mod tools;
 
 pub use port::{ensure_free, free as free_port};
-pub use process::{Launch, Signal};
+pub use process::{Launch, Signal, signal};
 pub use server::Server;
 pub use settings::{Settings, project};
 pub use stack::Stack;

@@ -112,7 +112,7 @@ fn spawn_on_lasting_thread(command: Command) -> Result<io::Result<Child>> {
 }
 
 /// Sends a signal to a process; one that has ended is no error.
-pub(crate) fn signal(pid: u32, signal: Signal) {
+pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = known(pid) {
         let _ = kill_process(pid, signal);
     }

@@ -129,7 +129,8 @@ impl Stack {
     /// # Errors
     /// When a server does not become ready.
     pub async fn start_services(&self) -> Result<()> {
-        try_join!(self.postgres.start(), self.temporal.start(), self.emulator.start())?;
+        // Postgres last, since making its cluster keeps this thread busy while the others start.
+        try_join!(self.temporal.start(), self.emulator.start(), self.postgres.start())?;
         Ok(())
     }
 

@@ -1,0 +1,72 @@
+//! Whether OrderFlow runs already: `up` holds a lock on a file for as long as it lives, with its process id in it.
+
+use crate::terminal;
+use anyhow::{Context, Result, bail};
+use local::{Signal, project};
+use std::{
+    fs::{self, File, TryLockError},
+    io::Write as _,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+const STOP_LIMIT: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(100);
+const READY: &str = "ready";
+
+/// Held while `up` runs; the system lets go of it however the process ends.
+pub(crate) struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Tells others that everything is ready.
+    pub(crate) fn ready(&mut self) -> Result<()> {
+        Ok(writeln!(self.file, "{READY}")?)
+    }
+}
+
+fn path() -> PathBuf {
+    project().join(".local/local.pid")
+}
+
+/// The lock, or none when another process holds it.
+pub(crate) fn lock() -> Result<Option<Lock>> {
+    let path = path();
+    fs::create_dir_all(path.parent().context("no folder")?)?;
+    let file = File::options().create(true).append(true).open(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_len(0)?;
+    let mut lock = Lock { file };
+    writeln!(lock.file, "{}", std::process::id())?;
+    Ok(Some(lock))
+}
+
+/// Whether the process that holds the lock has told that everything is ready.
+pub(crate) fn is_ready() -> bool {
+    fs::read_to_string(path()).is_ok_and(|text| text.lines().nth(1) == Some(READY))
+}
+
+/// Stops what `up` started.
+pub(crate) async fn stop() -> Result<()> {
+    if lock()?.is_some() {
+        terminal::say("OrderFlow is not running.");
+        return Ok(());
+    }
+    let pid = fs::read_to_string(path())?.lines().next().and_then(|line| line.parse().ok()).context("no process id in .local/local.pid")?;
+    local::signal(pid, Signal::TERM);
+    let deadline = Instant::now() + STOP_LIMIT;
+    while lock()?.is_none() {
+        if Instant::now() > deadline {
+            bail!("OrderFlow (process {pid}) has not stopped within {} s", STOP_LIMIT.as_secs());
+        }
+        sleep(PAUSE).await;
+    }
+    terminal::say("OrderFlow has stopped.");
+    Ok(())
+}

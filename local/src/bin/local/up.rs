@@ -1,0 +1,219 @@
+//! Starts everything, keeps it running, and stops it in the reverse order.
+
+use crate::{
+    follow::Follower,
+    running::{self, Lock},
+    terminal,
+};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use local::{Server, Settings, Stack, ensure_free, project};
+use std::{
+    fs::{self, File},
+    future::Future,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    select,
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+    time::sleep,
+    try_join,
+};
+
+/// The pause before a server that died is started again grows from the first to the last of these.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
+/// After running for so long, a server that dies is started again without a longer pause.
+const STEADY: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only Postgres, Temporal and the AWS emulator: worker and api are run by hand.
+    #[arg(long)]
+    services: bool,
+    /// Return once everything is ready, and leave it running.
+    #[arg(long)]
+    background: bool,
+    /// Don't show the logs of worker and api.
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(crate) async fn run(options: Options) -> Result<()> {
+    if options.background {
+        return in_background(&options).await;
+    }
+    let Some(mut lock) = running::lock()? else { bail!("OrderFlow is running already (make stop stops it)") };
+    let started = Instant::now();
+    let stack = Stack::of_developer(Settings::of_developer()?)?;
+    let servers = if options.services { stack.services().into() } else { stack.servers() };
+    for server in &servers {
+        for (host, port, setting) in server.service().listens() {
+            ensure_free(&host, port, setting)?;
+        }
+        keep_last_log(server.log())?;
+    }
+    let mut end = End::new()?;
+    terminal::say("Starting OrderFlow; logs are in .local/logs.");
+    let shown = if options.services || options.quiet { Vec::new() } else { own_logs(&stack) };
+    let follower = Follower::new(shown);
+    let result = select! {
+        result = start(&stack, options.services) => result,
+        () = end.asked() => Ok(()),
+    };
+    if result.is_ok() && !end.was_asked {
+        announce(&stack, &mut lock, started, options.services)?;
+        let mut keepers: JoinSet<()> = servers.iter().cloned().map(keep_running).collect();
+        end.asked().await;
+        keepers.shutdown().await;
+    }
+    terminal::say("Stopping OrderFlow.");
+    let stopped = select! {
+        stopped = stack.stop() => stopped,
+        // Dropping the stack leaves each server less time.
+        () = end.asked() => Ok(()),
+    };
+    drop(follower);
+    result.and(stopped)
+}
+
+async fn start(stack: &Stack, services_only: bool) -> Result<()> {
+    // Postgres last, since making its cluster keeps this thread busy while the others start.
+    try_join!(started(&stack.temporal), started(&stack.emulator), started(&stack.postgres))?;
+    let begun = Instant::now();
+    stack.migrate().await?;
+    terminal::step("database", "migrated", begun.elapsed());
+    if !services_only {
+        let workers = stack.workers.iter().map(|worker| started(worker));
+        try_join!(futures::future::try_join_all(workers), started(&stack.api))?;
+    }
+    Ok(())
+}
+
+async fn started<S: local::service::Service>(server: &Server<S>) -> Result<()> {
+    let begun = Instant::now();
+    server.start().await?;
+    terminal::step(server.name(), "ready", begun.elapsed());
+    Ok(())
+}
+
+fn announce(stack: &Stack, lock: &mut Lock, started: Instant, services_only: bool) -> Result<()> {
+    let settings = stack.settings();
+    let api = format!("http://{}:{}", settings.get("API_HOST")?, settings.port("API_PORT")?);
+    let own = if services_only { String::new() } else { format!("page {api}, API {api}/api, ") };
+    let rest = format!(
+        "Temporal UI http://{}:{}, AWS emulator {}, Postgres {}:{}",
+        settings.temporal()?.0,
+        settings.port("TEMPORAL_WEB_PORT")?,
+        settings.get("AWS_ENDPOINT_URL")?,
+        settings.get("POSTGRES_HOST")?,
+        settings.port("POSTGRES_PORT")?
+    );
+    terminal::good(&format!("Ready after {:.1} s: {own}{rest}", started.elapsed().as_secs_f32()));
+    lock.ready()
+}
+
+/// Starts a server again each time that it dies.
+async fn keep_running(server: Arc<Server>) {
+    let name = server.name();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let since = Instant::now();
+        let how = match server.ended().await {
+            Ok(Some(status)) => status.to_string(),
+            Ok(None) => "it does not run".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
+        if since.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        terminal::warning(&format!("{name} died ({how}): starting it again in {:.1} s", pause.as_secs_f32()));
+        sleep(pause).await;
+        pause = LAST_PAUSE.min(pause * 2);
+        let begun = Instant::now();
+        match server.start().await {
+            Ok(()) => terminal::step(name, "ready", begun.elapsed()),
+            Err(error) => {
+                terminal::error(&error);
+                if let Err(error) = server.kill().await {
+                    terminal::error(&error);
+                }
+            }
+        }
+    }
+}
+
+/// The ways in which a person or the system asks for the end.
+struct End {
+    signals: [Signal; 3],
+    was_asked: bool,
+}
+
+impl End {
+    fn new() -> Result<Self> {
+        let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?];
+        Ok(Self { signals, was_asked: false })
+    }
+
+    /// Waits for the next such signal.
+    fn asked(&mut self) -> impl Future<Output = ()> {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        let was_asked = &mut self.was_asked;
+        async move {
+            select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            *was_asked = true;
+        }
+    }
+}
+
+fn own_logs(stack: &Stack) -> Vec<(String, std::path::PathBuf)> {
+    let named = |name: &str, log: &Path| (name.to_owned(), log.to_path_buf());
+    let workers = stack.workers.iter().map(|worker| named(worker.name(), worker.log()));
+    workers.chain([named(stack.api.name(), stack.api.log())]).collect()
+}
+
+/// Each run has logs of its own; those of the run before are kept beside them.
+fn keep_last_log(log: &Path) -> Result<()> {
+    if log.exists() {
+        fs::rename(log, log.with_extension("log.1"))?;
+    }
+    Ok(())
+}
+
+/// Runs `up` in a process of its own, and shows what it says until it is ready.
+async fn in_background(options: &Options) -> Result<()> {
+    if running::lock()?.is_none() {
+        terminal::say("OrderFlow is running already.");
+        return Ok(());
+    }
+    let logs = project().join(".local/logs");
+    fs::create_dir_all(&logs)?;
+    let log = logs.join("local.log");
+    let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut up = Command::new(std::env::current_exe()?);
+    up.args(["up", "--quiet"]).args(options.services.then_some("--services"));
+    up.process_group(0).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    let mut up = up.spawn()?;
+    let follower = Follower::new(vec![(String::new(), log)]);
+    loop {
+        let ended = up.try_wait()?;
+        if ended.is_none() && !running::is_ready() {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        }
+        drop(follower);
+        return match ended {
+            None => Ok(()),
+            Some(status) => bail!("OrderFlow has not started ({status})"),
+        };
+    }
+}
