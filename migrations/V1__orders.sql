@@ -21,7 +21,8 @@ CREATE TABLE products (
     created_at        timestamptz NOT NULL DEFAULT date_trunc('milliseconds', now()),
     updated_at        timestamptz NOT NULL DEFAULT date_trunc('milliseconds', now())
 );
-CREATE TRIGGER products_touch BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE TRIGGER products_touch BEFORE UPDATE ON products FOR EACH ROW
+    WHEN (OLD.projected_version = NEW.projected_version) EXECUTE FUNCTION touch();
 CREATE INDEX products_unprojected ON products (id) WHERE projected_version < version;
 
 -- Readers see the name, the price and whether there is any stock, so a product's version rises with these, and not with each unit sold.
@@ -48,6 +49,20 @@ CREATE TABLE orders (
     created_at        timestamptz NOT NULL,                            -- when the order was accepted
     updated_at        timestamptz NOT NULL DEFAULT date_trunc('milliseconds', now())
 );
+-- What the worker changes, it changes through move_order. A change made by hand reaches the readers too.
+CREATE FUNCTION version_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.version = OLD.version THEN
+        NEW.version = OLD.version + 1;
+    END IF;
+    NEW.updated_at = date_trunc('milliseconds', now());
+    RETURN NEW;
+END $$;
+CREATE TRIGGER orders_version BEFORE UPDATE ON orders FOR EACH ROW
+    WHEN ((OLD.version, OLD.status, OLD.failure_reason, OLD.total_minor, OLD.customer_id)
+          IS DISTINCT FROM (NEW.version, NEW.status, NEW.failure_reason, NEW.total_minor, NEW.customer_id))
+    EXECUTE FUNCTION version_order();
+
 CREATE INDEX orders_customer ON orders (customer_id, created_at DESC);
 CREATE INDEX orders_open ON orders (created_at) WHERE status IN ('PENDING', 'RESERVED', 'PAID');
 CREATE INDEX orders_unprojected ON orders (updated_at) WHERE projected_version < version;
@@ -72,6 +87,25 @@ CREATE TABLE order_history (
     PRIMARY KEY (order_id, version)
 );
 
+-- Moves an order to a status, if it stands at one of those from which it may come there. Answers the status that the order then has (NULL: no
+-- such order), whether this call moved it, and how long ago the order was accepted. Repeating a call changes nothing.
+CREATE FUNCTION move_order(the_order text, target text, predecessors text[], reason text DEFAULT NULL)
+RETURNS TABLE (status text, moved boolean, age_ms bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    reached bigint;
+    accepted timestamptz;
+BEGIN
+    UPDATE orders o SET status = target, failure_reason = reason, version = o.version + 1
+        WHERE o.id = the_order AND o.status = ANY (predecessors)
+        RETURNING o.version, o.created_at INTO reached, accepted;
+    IF reached IS NULL THEN
+        RETURN QUERY SELECT o.status, false, NULL::bigint FROM orders o WHERE o.id = the_order;
+    ELSE
+        INSERT INTO order_history (order_id, version, status) VALUES (the_order, reached, target);
+        RETURN QUERY SELECT target, true, (extract(epoch FROM clock_timestamp() - accepted) * 1000)::bigint;
+    END IF;
+END $$;
+
 -- Stock that an order holds. One row a product: the order's lines of the same product together.
 CREATE TABLE reservations (
     order_id   text        NOT NULL REFERENCES orders ON DELETE CASCADE,
@@ -88,7 +122,7 @@ CREATE TRIGGER reservations_touch BEFORE UPDATE ON reservations FOR EACH ROW EXE
 -- What the gateway told us about an order's money.
 CREATE TABLE payments (
     order_id          text        PRIMARY KEY REFERENCES orders ON DELETE CASCADE,
-    status            text        NOT NULL CHECK (status IN ('CAPTURED', 'DECLINED', 'REFUNDED', 'VOIDED')),
+    status            text        NOT NULL CHECK (status IN ('CAPTURED', 'DECLINED', 'REFUNDED')),
     amount_minor      bigint      NOT NULL CHECK (amount_minor >= 0),
     currency          char(3)     NOT NULL,
     gateway           text        NOT NULL,

@@ -65,10 +65,12 @@ pub struct Progress {
     pub took_ms: u64,
 }
 
-/// Names the order to work on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderRef {
+/// What `CheckInventory` holds against the catalogue and reserves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationRequest {
     pub order_id: OrderId,
+    pub currency: Currency,
+    pub items: Vec<LineItem>,
 }
 
 /// What `ProcessPayment` charges. The order id is the gateway's idempotency key.
@@ -179,7 +181,7 @@ impl OrderActivities {
 
     /// Holds the order's lines against the catalogue and reserves their stock, all or nothing.
     #[activity(name = "CheckInventory")]
-    pub fn check_inventory(input: OrderRef) -> Result<Progress, ActivityError> {
+    pub fn check_inventory(input: ReservationRequest) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 

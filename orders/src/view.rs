@@ -51,7 +51,7 @@ impl ItemView {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PaymentView {
-    /// `CAPTURED`, `DECLINED`, `REFUNDED` or `VOIDED`.
+    /// `CAPTURED`, `DECLINED` or `REFUNDED`.
     pub status: String,
     pub amount: Money,
 }

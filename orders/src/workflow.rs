@@ -8,7 +8,7 @@
 mod step;
 
 use crate::{
-    activities::{End, Notice, NoticeKind, OrderActivities, OrderInput, OrderRef, PaymentRequest, Progress, Refusal, Withdrawal},
+    activities::{End, Notice, NoticeKind, OrderActivities, OrderInput, PaymentRequest, Progress, Refusal, ReservationRequest, Withdrawal},
     id::OrderId,
     status::OrderStatus,
 };
@@ -125,9 +125,10 @@ impl OrderWorkflow {
 
     /// The forward steps, up to the order's end.
     async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<OrderStatus, Halt> {
-        let order_ref = OrderRef { order_id: order.id };
+        let order_id = order.id;
+        let reservation = ReservationRequest { order_id, currency: order.currency, items: order.items.clone() };
         let payment = PaymentRequest {
-            order_id: order.id,
+            order_id,
             amount_minor: order.total_minor,
             currency: order.currency,
             payment_method: order.payment_method.clone(),
@@ -135,11 +136,11 @@ impl OrderWorkflow {
         // An accepted order is always recorded, even one that is already cancelled: it must be possible to see what became of it.
         let recorded = Self::step(ctx, || OrderActivities::create_order, order, Step::detached(Retries::UntilDone)).await;
         Self::advance(ctx, recorded).await?;
-        let reserved = Self::step(ctx, || OrderActivities::check_inventory, order_ref, Step::cancellable(ctx, Retries::UntilDone)).await;
+        let reserved = Self::step(ctx, || OrderActivities::check_inventory, reservation, Step::cancellable(ctx, Retries::UntilDone)).await;
         Self::advance(ctx, reserved).await?;
         let paid = Self::step(ctx, || OrderActivities::process_payment, payment, Step::cancellable(ctx, Retries::Limited)).await;
         Self::advance(ctx, paid).await?;
-        let notice = Notice { order_id: order_ref.order_id, kind: NoticeKind::Confirmed };
+        let notice = Notice { order_id, kind: NoticeKind::Confirmed };
         let confirmed = Self::step(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await;
         match confirmed {
             Ok(progress) => Ok(progress.status),

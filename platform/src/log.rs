@@ -3,13 +3,14 @@
 use tracing_subscriber::EnvFilter;
 
 #[derive(clap::Args, Clone, Debug)]
+#[group(id = "log")]
 pub struct Settings {
     /// How log lines look.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: Format,
     /// What is logged: a level (error, warn, info, debug, trace) or `target=level` directives, separated by commas.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
-    pub log_level: EnvFilter,
+    pub log_level: String,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +21,15 @@ pub enum Format {
     Text,
 }
 
+/// Libraries that tell of every step at level info. What the settings say of them comes later and so wins.
+const QUIET: &str = "refinery_core=warn,temporalio_sdk=warn,temporalio_sdk_core=warn,tokio_postgres=warn";
+
 /// Starts logging to standard error; call once, first thing.
-pub fn init(settings: Settings) {
-    let lines = tracing_subscriber::fmt().with_env_filter(settings.log_level).with_writer(std::io::stderr);
+pub fn init(settings: &Settings) {
+    let filter = EnvFilter::new(format!("{QUIET},{}", settings.log_level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
         Format::Text => lines.with_target(false).with_ansi(false).init(),
     }
 }

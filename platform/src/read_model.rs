@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
 #[derive(clap::Args, Clone, Debug)]
+#[group(id = "read-model")]
 pub struct Settings {
     /// Name of the DynamoDB table with the orders.
     #[arg(long, env = "ORDERS_TABLE")]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 use temporalio_client::{
-    Client, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, RetryOptions, TlsOptions,
+    Client, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, GrpcCompression, RetryOptions, TlsOptions, Url,
     errors::{ClientConnectError, ClientNewError},
 };
 
 #[derive(clap::Args, Clone)]
+#[group(id = "temporal")]
 pub struct Settings {
     /// host:port of the Temporal server's frontend.
     #[arg(long, env = "TEMPORAL_HOST_PORT", default_value = "127.0.0.1:7233")]
@@ -56,13 +57,15 @@ pub struct Patience {
 /// When the address is no address, or nothing answers there within `patience.connect`.
 pub async fn connect(settings: &Settings, identity: &str, patience: Patience) -> Result<Client, Error> {
     let scheme = if settings.temporal_tls { "https" } else { "http" };
-    let target = format!("{scheme}://{}", settings.temporal_host_port).parse().map_err(|_| Error::Address)?;
+    let target = format!("{scheme}://{}", settings.temporal_host_port).parse::<Url>().map_err(|_| Error::Address)?;
     let retries = RetryOptions::builder().max_elapsed_time(Some(patience.call)).build();
     let options = ConnectionOptions::new(target)
         .identity(identity)
         .connect_timeout(patience.connect)
         .retry_options(retries)
         .maybe_tls_options(settings.temporal_tls.then(|| tls(settings)))
+        // Payloads are small; compressing each costs client and server more CPU than it saves.
+        .grpc_compression(GrpcCompression::None)
         .maybe_api_key(settings.temporal_api_key.clone())
         .build();
     let connection = Connection::connect(options).await.map_err(|error| Error::Connect(Box::new(error)))?;

@@ -1,1 +1,16 @@
+//! The worker: executes the workflow's activities against Postgres, the payment gateway and AWS, keeps the read model and delivers
+//! notifications. `worker migrate` and `worker audit` are here too, since they know the same tables.
 
+pub mod activities;
+pub mod audit;
+pub mod config;
+mod db;
+mod health;
+mod inventory;
+mod metrics;
+pub mod migrate;
+mod notification;
+mod order;
+pub mod payment;
+mod projection;
+pub mod run;

@@ -1,0 +1,143 @@
+//! The workflow's activities. Each is idempotent and guarded by the status table; see [`orders::activities`] for what they promise.
+
+mod attempt;
+
+use crate::{
+    db, inventory,
+    metrics::Metrics,
+    notification, order,
+    order::Move,
+    payment::{self, Charge, Gateway, Reversal},
+    projection::Projector,
+};
+use attempt::Failure;
+use deadpool_postgres::Pool;
+use orders::{
+    OrderId, OrderInput, OrderStatus,
+    activities::{Notice, PaymentRequest, Progress, Refusal, ReservationRequest, Withdrawal, definitions},
+    workflow::StepSettings,
+};
+use std::sync::Arc;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tokio::sync::Notify;
+
+/// What the activities work with.
+#[derive(Clone)]
+pub struct Activities {
+    pub(crate) pool: Pool,
+    pub(crate) gateway: Arc<dyn Gateway>,
+    pub(crate) projector: Projector,
+    /// Wakes the courier when a notice is recorded.
+    pub(crate) courier: Arc<Notify>,
+    pub(crate) metrics: Metrics,
+    pub(crate) limits: StepSettings,
+}
+
+#[activities]
+impl Activities {
+    #[activity(definition = definitions::CreateOrder)]
+    pub async fn create_order(self: Arc<Self>, ctx: ActivityContext, order: OrderInput) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, order.id, self.record(&order)).await
+    }
+
+    #[activity(definition = definitions::CheckInventory)]
+    pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, request.order_id, self.reserve(&request)).await
+    }
+
+    #[activity(definition = definitions::ProcessPayment)]
+    pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, request.order_id, self.pay(&request)).await
+    }
+
+    #[activity(definition = definitions::SendNotification)]
+    pub async fn send_notification(self: Arc<Self>, ctx: ActivityContext, notice: Notice) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, notice.order_id, self.notify(notice)).await
+    }
+
+    #[activity(definition = definitions::CancelOrder)]
+    pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, withdrawal: Withdrawal) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, withdrawal.order_id, self.withdraw(&withdrawal)).await
+    }
+}
+
+impl Activities {
+    async fn record(&self, order: &OrderInput) -> Result<Move, Failure> {
+        let client = db::connection(&self.pool).await?;
+        Ok(Move::none(order::record(&client, order).await?))
+    }
+
+    async fn reserve(&self, request: &ReservationRequest) -> Result<Move, Failure> {
+        let mut client = db::connection(&self.pool).await?;
+        let transaction = client.transaction().await?;
+        let step = inventory::reserve(&transaction, request).await.map_err(refusal)?;
+        transaction.commit().await?;
+        Ok(step)
+    }
+
+    async fn pay(&self, request: &PaymentRequest) -> Result<Move, Failure> {
+        let charge = Charge {
+            idempotency_key: payment::idempotency_key(request.order_id),
+            amount_minor: request.amount_minor,
+            currency: request.currency,
+            payment_method: request.payment_method.clone(),
+        };
+        let charged = self.gateway.charge(&charge).await;
+        let client = db::connection(&self.pool).await?;
+        match charged {
+            Ok(receipt) => Ok(payment::record_captured(&client, request, self.gateway.name(), &receipt).await?),
+            Err(payment::Error::Declined(reason)) => {
+                payment::record_declined(&client, request, self.gateway.name()).await?;
+                Err(Failure::Refused(Refusal::PaymentDeclined, reason))
+            }
+            Err(payment::Error::Unavailable(error)) => Err(Failure::Temporary(error)),
+        }
+    }
+
+    async fn notify(&self, notice: Notice) -> Result<Move, Failure> {
+        let client = db::connection(&self.pool).await?;
+        let step = notification::record(&client, notice).await?;
+        self.courier.notify_one();
+        Ok(step)
+    }
+
+    /// The one place for compensation: undoes the forward steps in reverse order and ends the order.
+    async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Move, Failure> {
+        let id = withdrawal.order_id;
+        let status = {
+            let client = db::connection(&self.pool).await?;
+            order::read_status(&client, id).await?
+        };
+        if status.is_final() {
+            return Ok(Move::none(status));
+        }
+        let reversal = self.reverse_payment(id, status).await?;
+        let mut client = db::connection(&self.pool).await?;
+        let transaction = client.transaction().await?;
+        let status = order::lock(&transaction, id).await?;
+        if status.is_final() {
+            return Ok(Move::none(status));
+        }
+        payment::record_reversed(&transaction, id, self.gateway.name(), &reversal).await?;
+        inventory::release(&transaction, id).await?;
+        let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
+        transaction.commit().await?;
+        Ok(step)
+    }
+
+    /// A payment is only ever tried once the stock is reserved; before that there is nothing to reverse.
+    async fn reverse_payment(&self, id: OrderId, status: OrderStatus) -> Result<Reversal, Failure> {
+        if status == OrderStatus::Pending {
+            return Ok(Reversal::Nothing);
+        }
+        Ok(self.gateway.reverse(&payment::idempotency_key(id)).await?)
+    }
+}
+
+fn refusal(error: inventory::Error) -> Failure {
+    match error.refusal() {
+        Some(refusal) => Failure::Refused(refusal, error.to_string()),
+        None => Failure::Temporary(error.into()),
+    }
+}

@@ -1,0 +1,84 @@
+//! What every attempt at an activity has in common: its limit, its heartbeat, its log line, its metrics.
+
+use super::Activities;
+use crate::order::Move;
+use anyhow::anyhow;
+use orders::{
+    OrderId,
+    activities::{Progress, Refusal},
+};
+use std::time::{Duration, Instant};
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// Why an attempt did not work.
+pub(super) enum Failure {
+    /// For good; the message is for the customer.
+    Refused(Refusal, String),
+    /// Another attempt may work.
+    Temporary(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Temporary(error.into())
+    }
+}
+
+impl Activities {
+    /// Runs one attempt. It ends a little before Temporal would call it timed out, so that no attempt runs on behind its successor's back.
+    pub(super) async fn attempt(
+        &self,
+        ctx: &ActivityContext,
+        order_id: OrderId,
+        work: impl Future<Output = Result<Move, Failure>>,
+    ) -> Result<Progress, ActivityError> {
+        let started = Instant::now();
+        let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
+        let limit = if local { self.limits.local_limit } else { self.limits.attempt_limit };
+        let result = tokio::select! {
+            result = tokio::time::timeout(limit.mul_f32(0.95), work) => {
+                result.unwrap_or_else(|_| Err(Failure::Temporary(anyhow!("no answer within {} ms", limit.as_millis()))))
+            }
+            () = self.heartbeats(ctx), if !local => return Err(ActivityError::cancelled()),
+        };
+        let took = started.elapsed();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match result {
+            Ok(step) => {
+                self.metrics.attempt(activity, "ok", took);
+                self.metrics.moved(step);
+                self.projector.changed(order_id);
+                let status = step.status;
+                tracing::info!(%order_id, activity, attempt, local, %status, duration_ms, "{order_id}: {activity} → {status}");
+                Ok(Progress { status, took_ms: duration_ms })
+            }
+            Err(Failure::Refused(refusal, reason)) => {
+                self.metrics.attempt(activity, "refused", took);
+                let kind = refusal.as_str();
+                tracing::info!(%order_id, activity, attempt, local, refusal = kind, reason, duration_ms, "{order_id}: {activity} refused: {reason}");
+                let failure = ApplicationFailure::builder(anyhow!(reason)).type_name(kind.to_owned()).non_retryable(true).build();
+                Err(ActivityError::application(failure))
+            }
+            Err(Failure::Temporary(error)) => {
+                self.metrics.attempt(activity, "failed", took);
+                let error = format!("{error:#}");
+                tracing::warn!(%order_id, activity, attempt, local, error, duration_ms, "{order_id}: {activity} failed, will be tried again: {error}");
+                Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))
+            }
+        }
+    }
+
+    /// Shows signs of life until the attempt is cancelled.
+    async fn heartbeats(&self, ctx: &ActivityContext) {
+        loop {
+            if let Err(error) = ctx.record_heartbeat(()).await {
+                tracing::warn!(%error, "a heartbeat could not be recorded");
+            }
+            let pause = (self.limits.heartbeat_limit / 3).max(Duration::from_millis(100));
+            if tokio::time::timeout(pause, ctx.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The worker's configuration; every key is explained in `env.example`.
+
+use clap::Args;
+use orders::workflow::StepSettings;
+use std::{net::IpAddr, num::ParseIntError, time::Duration};
+
+/// Where the business facts are.
+#[derive(Args, Clone)]
+pub struct Postgres {
+    /// Host name of Postgres.
+    #[arg(long, env = "POSTGRES_HOST", default_value = "127.0.0.1")]
+    pub postgres_host: String,
+    /// Port of Postgres.
+    #[arg(long, env = "POSTGRES_PORT", default_value_t = 5432)]
+    pub postgres_port: u16,
+    /// Name of the database.
+    #[arg(long, env = "POSTGRES_DB")]
+    pub postgres_db: String,
+    /// Role to connect as.
+    #[arg(long, env = "POSTGRES_USER")]
+    pub postgres_user: String,
+    /// The role's password.
+    #[arg(long, env = "POSTGRES_PASSWORD", hide_env_values = true)]
+    pub postgres_password: String,
+    /// Connections a process holds at most.
+    #[arg(long, env = "POSTGRES_POOL_SIZE", default_value_t = 16)]
+    pub postgres_pool_size: usize,
+}
+
+#[derive(Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+}
+
+#[derive(Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    #[command(flatten)]
+    pub read_model: platform::read_model::Settings,
+    #[command(flatten)]
+    pub temporal: platform::temporal::Settings,
+    /// Project again what the read model lacks; with an empty read model, all of it.
+    #[arg(long)]
+    pub repair: bool,
+    /// An order that has been open for longer than this is stuck, in seconds.
+    #[arg(long, env = "AUDIT_STUCK_AFTER_S", value_parser = seconds, default_value = "900")]
+    pub stuck_after: Duration,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    #[command(flatten)]
+    pub read_model: platform::read_model::Settings,
+    #[command(flatten)]
+    pub temporal: platform::temporal::Settings,
+    #[command(flatten)]
+    pub steps: Steps,
+    #[command(flatten)]
+    pub concurrency: Concurrency,
+    /// Address on which health and metrics are served.
+    #[arg(long, env = "WORKER_HOST", default_value = "127.0.0.1")]
+    pub worker_host: IpAddr,
+    /// Port on which health and metrics are served.
+    #[arg(long, env = "WORKER_PORT", default_value_t = 8081)]
+    pub worker_port: u16,
+    /// How long running activities may take to finish after SIGTERM, in seconds.
+    #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
+    pub drain: Duration,
+    /// The sender of e-mails; SES must know it.
+    #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
+    pub email_from: String,
+}
+
+/// Limits and retries of an order's steps.
+#[derive(Args, Clone)]
+pub struct Steps {
+    /// Limit of a step's first attempt, in milliseconds.
+    #[arg(long, env = "STEP_LOCAL_LIMIT_MS", value_parser = millis, default_value = "5000")]
+    pub step_local_limit: Duration,
+    /// Limit of a step's later attempts, in milliseconds.
+    #[arg(long, env = "STEP_ATTEMPT_LIMIT_MS", value_parser = millis, default_value = "10000")]
+    pub step_attempt_limit: Duration,
+    /// A later attempt silent for this long is given to another worker, in milliseconds.
+    #[arg(long, env = "STEP_HEARTBEAT_LIMIT_MS", value_parser = millis, default_value = "5000")]
+    pub step_heartbeat_limit: Duration,
+    /// Wait before the second attempt, in milliseconds.
+    #[arg(long, env = "RETRY_INITIAL_INTERVAL_MS", value_parser = millis, default_value = "1000")]
+    pub retry_initial_interval: Duration,
+    /// Factor by which the wait grows.
+    #[arg(long, env = "RETRY_BACKOFF", default_value_t = 2.0)]
+    pub retry_backoff: f64,
+    /// Longest wait between two attempts, in milliseconds.
+    #[arg(long, env = "RETRY_MAXIMUM_INTERVAL_MS", value_parser = millis, default_value = "30000")]
+    pub retry_maximum_interval: Duration,
+    /// Attempts of an external call (payment) before the order fails.
+    #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub retry_maximum_attempts: u32,
+}
+
+impl From<Steps> for StepSettings {
+    fn from(steps: Steps) -> Self {
+        Self {
+            local_limit: steps.step_local_limit,
+            attempt_limit: steps.step_attempt_limit,
+            heartbeat_limit: steps.step_heartbeat_limit,
+            initial_interval: steps.retry_initial_interval,
+            backoff: steps.retry_backoff,
+            maximum_interval: steps.retry_maximum_interval,
+            maximum_attempts: steps.retry_maximum_attempts,
+        }
+    }
+}
+
+/// How much a worker does at once.
+#[derive(Args, Clone)]
+pub struct Concurrency {
+    /// Workflow tasks at once.
+    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 100)]
+    pub worker_workflow_tasks: usize,
+    /// Local activities at once.
+    #[arg(long, env = "WORKER_LOCAL_ACTIVITIES", default_value_t = 100)]
+    pub worker_local_activities: usize,
+    /// Regular activities at once.
+    #[arg(long, env = "WORKER_ACTIVITIES", default_value_t = 100)]
+    pub worker_activities: usize,
+    /// Polls for tasks at once, at most; their number follows the load.
+    #[arg(long, env = "WORKER_MAX_POLLERS", default_value_t = 50)]
+    pub worker_max_pollers: usize,
+    /// Workflows kept in memory; others are replayed from history when they go on.
+    #[arg(long, env = "WORKER_CACHED_WORKFLOWS", default_value_t = 2000)]
+    pub worker_cached_workflows: usize,
+}
+
+fn seconds(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}
+
+fn millis(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse().map(Duration::from_millis)
+}

@@ -1,0 +1,141 @@
+//! Stock: reserving an order's lines, all or nothing, and releasing them.
+//!
+//! Locks are always taken in the same order, first the order's row, then the products by id, so that two orders never wait for each other in a
+//! circle. `products.stock` has a CHECK that it cannot go below zero, whatever this code does.
+
+use crate::order::{self, Move};
+use deadpool_postgres::{GenericClient, Transaction};
+use orders::{
+    Currency, Money, OrderId, OrderStatus,
+    activities::{LineItem, Refusal, ReservationRequest},
+};
+use std::collections::BTreeMap;
+use tokio_postgres::Row;
+
+/// Why an order's stock could not be reserved; each message is for the customer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no product {0}")]
+    UnknownProduct(String),
+    #[error("the price of {product} is {price} {currency}, not {asked}")]
+    WrongPrice { product: String, price: Money, currency: Currency, asked: Money },
+    #[error("{product} is priced in {currency}")]
+    WrongCurrency { product: String, currency: Currency },
+    #[error("{0} is out of stock")]
+    OutOfStock(String),
+    #[error(transparent)]
+    Database(#[from] anyhow::Error),
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl Error {
+    /// How Temporal and the workflow know this refusal; `None` when it is a fault of ours that another attempt may not meet.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::UnknownProduct(_) | Self::WrongPrice { .. } | Self::WrongCurrency { .. } => Some(Refusal::InvalidOrder),
+            Self::OutOfStock(_) => Some(Refusal::OutOfStock),
+            Self::Database(_) => None,
+        }
+    }
+}
+
+/// Reserves an order's lines and moves it to RESERVED. An order that is not PENDING any more stays as it is.
+pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &ReservationRequest) -> Result<Move, Error> {
+    let wanted = by_product(&request.items);
+    let ids: Vec<&str> = wanted.keys().copied().collect();
+    let quantities: Vec<i64> = wanted.values().copied().collect();
+    let status = order::lock(transaction, request.order_id).await?;
+    if !OrderStatus::Reserved.predecessors().contains(&status.as_str()) {
+        return Ok(Move::none(status));
+    }
+    let lock = transaction
+        .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
+        .await?;
+    let catalogue = transaction.query(&lock, &[&ids]).await?;
+    check(request, &wanted, &catalogue)?;
+
+    let reserve = transaction
+        .prepare_cached(
+            "WITH wanted AS (
+                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity)
+            ), taken AS (
+                UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity FROM wanted w WHERE p.id = w.product_id
+            ), held AS (
+                INSERT INTO reservations (order_id, product_id, quantity) SELECT $1, product_id, quantity FROM wanted
+            )
+            SELECT status, age_ms FROM move_order($1, $4, $5)",
+        )
+        .await?;
+    let to = OrderStatus::Reserved;
+    let order_id = request.order_id.to_string();
+    let row = transaction.query_one(&reserve, &[&order_id, &ids, &quantities, &to.as_str(), &to.predecessors()]).await?;
+    Ok(Move::read(&row)?)
+}
+
+/// Gives back what an order holds; nothing when it holds nothing.
+pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
+    let lock = transaction
+        .prepare_cached(
+            "SELECT FROM products WHERE id IN (SELECT product_id FROM reservations WHERE order_id = $1 AND state = 'HELD') ORDER BY id FOR UPDATE",
+        )
+        .await?;
+    transaction.query(&lock, &[&order_id.to_string()]).await?;
+    let release = transaction
+        .prepare_cached(
+            "WITH released AS (
+                UPDATE reservations SET state = 'RELEASED' WHERE order_id = $1 AND state = 'HELD' RETURNING product_id, quantity
+            )
+            UPDATE products p SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity FROM released r WHERE p.id = r.product_id",
+        )
+        .await?;
+    transaction.execute(&release, &[&order_id.to_string()]).await?;
+    Ok(())
+}
+
+/// Units wanted of each product, lines of the same product together.
+fn by_product(items: &[LineItem]) -> BTreeMap<&str, i64> {
+    let mut wanted = BTreeMap::new();
+    for item in items {
+        *wanted.entry(item.product_id.as_str()).or_default() += i64::from(item.quantity);
+    }
+    wanted
+}
+
+/// Holds the request against the locked rows of the catalogue (id, name, price, currency, stock).
+fn check(request: &ReservationRequest, wanted: &BTreeMap<&str, i64>, catalogue: &[Row]) -> Result<(), Error> {
+    let mut products = BTreeMap::new();
+    for row in catalogue {
+        products.insert(row.try_get::<_, &str>(0)?, row);
+    }
+    for item in &request.items {
+        let Some(row) = products.get(item.product_id.as_str()) else {
+            return Err(Error::UnknownProduct(item.product_id.clone()));
+        };
+        let (product, price_minor): (String, i64) = (row.try_get(1)?, row.try_get(2)?);
+        let currency = currency(row.try_get(3)?)?;
+        if currency != request.currency {
+            return Err(Error::WrongCurrency { product, currency });
+        }
+        if price_minor != item.unit_price_minor {
+            let price = Money { minor: price_minor, currency };
+            return Err(Error::WrongPrice { product, price, currency, asked: Money { minor: item.unit_price_minor, currency } });
+        }
+    }
+    for (id, quantity) in wanted {
+        let row = products[id];
+        if row.try_get::<_, i64>(4)? < *quantity {
+            return Err(Error::OutOfStock(row.try_get(1)?));
+        }
+    }
+    Ok(())
+}
+
+/// The currency of a code that stands in our own tables.
+pub(crate) fn currency(code: &str) -> anyhow::Result<Currency> {
+    Currency::from_code(code).ok_or_else(|| anyhow::anyhow!("unknown currency {code:?} in the database"))
+}

@@ -1,0 +1,88 @@
+//! What is measured beside the SDK's own metrics. All of it goes through the SDK's meter, so that one exporter serves both.
+
+use crate::{db, order::Move};
+use deadpool_postgres::Pool;
+use std::{sync::Arc, time::Duration};
+use temporalio_common::telemetry::metrics::{
+    CoreMeter, Counter, Gauge, HistogramDuration, MetricKeyValue, MetricParameters, NewAttributes,
+};
+
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    meter: Arc<dyn CoreMeter>,
+    orders_ended: Counter,
+    order_duration: HistogramDuration,
+    attempts: Counter,
+    attempt_duration: HistogramDuration,
+    orders_open: Gauge,
+    projections_behind: Gauge,
+    notices_pending: Gauge,
+    notices_failed: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new(meter: Arc<dyn CoreMeter>) -> Self {
+        let named = |name: &'static str, description: &'static str| MetricParameters::builder().name(name).description(description).build();
+        Self {
+            orders_ended: meter.counter(named("orderflow_orders_ended", "Orders that reached a final status, by status")),
+            order_duration: meter.histogram_duration(named("orderflow_order_duration", "Time from accepting an order to its final status")),
+            attempts: meter
+                .counter(named("orderflow_activity_attempts", "Attempts at activities, by activity and outcome (ok, refused, failed)")),
+            attempt_duration: meter.histogram_duration(named("orderflow_activity_duration", "Duration of attempts at activities")),
+            orders_open: meter.gauge(named("orderflow_orders_open", "Orders that are not final, by status")),
+            projections_behind: meter
+                .gauge(named("orderflow_projections_behind", "Orders and products whose last change the read model lacks")),
+            notices_pending: meter.gauge(named("orderflow_notifications_pending", "Notifications waiting to be delivered")),
+            notices_failed: meter.gauge(named("orderflow_notifications_failed", "Notifications that were given up")),
+            meter,
+        }
+    }
+
+    /// An attempt at an activity ended.
+    pub(crate) fn attempt(&self, activity: &str, outcome: &str, took: Duration) {
+        self.attempts.add(1, &self.attributes(&[("activity", activity), ("outcome", outcome)]));
+        self.attempt_duration.record(took, &self.attributes(&[("activity", activity)]));
+    }
+
+    /// An order was moved; counts it when that was its end.
+    pub(crate) fn moved(&self, step: Move) {
+        if let Some(age) = step.moved_after.filter(|_| step.status.is_final()) {
+            let status = self.attributes(&[("status", step.status.as_str())]);
+            self.orders_ended.add(1, &status);
+            self.order_duration.record(age, &status);
+        }
+    }
+
+    /// Reads from Postgres what stands there now; called when somebody asks for the metrics.
+    pub(crate) async fn observe(&self, pool: &Pool) -> anyhow::Result<()> {
+        let client = db::connection(pool).await?;
+        let open =
+            client.prepare_cached("SELECT s, count(o.id) FROM unnest($1::text[]) s LEFT JOIN orders o ON o.status = s GROUP BY s").await?;
+        for row in client.query(&open, &[&orders::OrderStatus::open()]).await? {
+            self.orders_open.record(count(row.try_get(1)?), &self.attributes(&[("status", row.try_get(0)?)]));
+        }
+        let waiting = client
+            .prepare_cached(
+                "SELECT (SELECT count(*) FROM orders WHERE projected_version < version)
+                      + (SELECT count(*) FROM products WHERE projected_version < version),
+                    (SELECT count(*) FROM notifications WHERE state = 'PENDING'),
+                    (SELECT count(*) FROM notifications WHERE state = 'FAILED')",
+            )
+            .await?;
+        let row = client.query_one(&waiting, &[]).await?;
+        let all = self.attributes(&[]);
+        self.projections_behind.record(count(row.try_get(0)?), &all);
+        self.notices_pending.record(count(row.try_get(1)?), &all);
+        self.notices_failed.record(count(row.try_get(2)?), &all);
+        Ok(())
+    }
+
+    fn attributes(&self, pairs: &[(&'static str, &str)]) -> temporalio_common::telemetry::metrics::MetricAttributes {
+        let pairs = pairs.iter().map(|(key, value)| MetricKeyValue::new(*key, (*value).to_owned()));
+        self.meter.new_attributes(NewAttributes::from(pairs))
+    }
+}
+
+fn count(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! `worker migrate`: applies `migrations/`, each file once, in order.
+
+use crate::{config, db};
+use anyhow::Context;
+use deadpool_postgres::Pool;
+use refinery::Migration;
+use tokio_postgres::NoTls;
+
+mod embedded {
+    refinery::embed_migrations!("../migrations");
+}
+
+/// Key of the advisory lock that lets one migration run at a time; any constant does that nothing else in the database uses.
+const LOCK: i64 = 0x006f_7264_6572_666c;
+
+/// Applies what is not applied yet. Several may be started at once: one works, the others wait and find nothing to do.
+///
+/// # Errors
+/// When Postgres cannot be reached, a migration fails, or an applied migration is not what it was.
+pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
+    platform::log::init(&settings.log);
+    let (mut client, connection) = db::options(&settings.postgres).connect(NoTls).await.context("Postgres cannot be reached")?;
+    let connection = tokio::spawn(connection);
+    // Held by the session, so it is released however this process ends.
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
+    let report = embedded::migrations::runner().run_async(&mut client).await?;
+    for migration in report.applied_migrations() {
+        tracing::info!(migration = %migration, "applied {migration}");
+    }
+    tracing::info!(applied = report.applied_migrations().len(), "the schema is up to date");
+    drop(client);
+    connection.await??;
+    Ok(())
+}
+
+/// Whether the database has every migration that this binary knows.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub(crate) async fn is_up_to_date(pool: &Pool) -> anyhow::Result<bool> {
+    let newest = embedded::migrations::runner().get_migrations().iter().map(Migration::version).max().unwrap_or_default();
+    let client = db::connection(pool).await?;
+    let exists = client.prepare_cached("SELECT to_regclass('refinery_schema_history') IS NOT NULL").await?;
+    if !client.query_one(&exists, &[]).await?.try_get(0)? {
+        return Ok(false);
+    }
+    let applied = client.prepare_cached("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await?;
+    Ok(client.query_one(&applied, &[]).await?.try_get::<_, i32>(0)? >= newest)
+}

@@ -1,0 +1,45 @@
+//! Telling the customer: each notice is recorded with the order's change, and delivered from the record.
+//!
+//! Recording and delivering are apart so that an order never waits for, or fails with, a mail server, and so that no notice is lost when a
+//! process dies between the two.
+
+mod delivery;
+
+use crate::order::Move;
+use deadpool_postgres::GenericClient;
+pub(crate) use delivery::Courier;
+use orders::{
+    OrderStatus,
+    activities::{Notice, NoticeKind},
+};
+
+/// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement.
+/// Nothing is recorded for an order that does not have the status that the notice speaks of.
+pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyhow::Result<Move> {
+    let statement = client
+        .prepare_cached(
+            "WITH step AS MATERIALIZED (
+                SELECT status, age_ms FROM move_order($1, $2, $3)
+            ), notices AS (
+                INSERT INTO notifications (order_id, type, channel, state)
+                SELECT o.id, $4, c.channel, c.state
+                FROM step, orders o, LATERAL (VALUES
+                    ('EMAIL', 'PENDING', o.contact_email IS NOT NULL),
+                    ('SMS', 'PENDING', o.contact_phone IS NOT NULL),
+                    ('NONE', 'RECORDED', o.contact_email IS NULL AND o.contact_phone IS NULL)
+                ) AS c (channel, state, wanted)
+                WHERE step.status = $2 AND o.id = $1 AND c.wanted
+                ON CONFLICT DO NOTHING
+            )
+            SELECT status, age_ms FROM step",
+        )
+        .await?;
+    let (told, from) = match notice.kind {
+        NoticeKind::Confirmed => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
+        // These orders were ended before; the notice moves nothing.
+        NoticeKind::Failed => (OrderStatus::Failed, Vec::new()),
+        NoticeKind::Cancelled => (OrderStatus::Cancelled, Vec::new()),
+    };
+    let row = client.query_one(&statement, &[&notice.order_id.to_string(), &told.as_str(), &from, &notice.kind.as_str()]).await?;
+    Move::read(&row)
+}

@@ -1,0 +1,97 @@
+//! The orders table: recording an accepted order and moving it along.
+
+use anyhow::Context;
+use deadpool_postgres::GenericClient;
+use orders::{OrderId, OrderInput, OrderStatus};
+use std::time::Duration;
+use tokio_postgres::Row;
+
+/// Records an accepted order with its lines; does nothing when it is recorded already. Answers its status.
+pub(crate) async fn record(client: &impl GenericClient, order: &OrderInput) -> anyhow::Result<OrderStatus> {
+    let statement = client
+        .prepare_cached(
+            "WITH recorded AS (
+                INSERT INTO orders (id, customer_id, status, total_minor, currency, contact_email, contact_phone, created_at, updated_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING RETURNING id
+            ), history AS (
+                INSERT INTO order_history (order_id, version, status, at) SELECT id, 1, $3, $8 FROM recorded
+            ), lines AS (
+                INSERT INTO order_items (order_id, line, product_id, quantity, unit_price_minor)
+                SELECT recorded.id, item.line, item.product_id, item.quantity, item.unit_price_minor
+                FROM recorded, unnest($9::text[], $10::int[], $11::bigint[]) WITH ORDINALITY AS item (product_id, quantity, unit_price_minor, line)
+            )
+            SELECT status FROM orders WHERE id = $1",
+        )
+        .await?;
+    let contact = order.contact.as_ref();
+    let products: Vec<&str> = order.items.iter().map(|item| item.product_id.as_str()).collect();
+    let quantities: Vec<i32> = order.items.iter().map(|item| item.quantity).collect();
+    let prices: Vec<i64> = order.items.iter().map(|item| item.unit_price_minor).collect();
+    let known = client
+        .query_opt(
+            &statement,
+            &[
+                &order.id.to_string(),
+                &order.customer_id,
+                &OrderStatus::Pending.as_str(),
+                &order.total_minor,
+                &order.currency.code(),
+                &contact.and_then(|contact| contact.email.as_deref()),
+                &contact.and_then(|contact| contact.phone.as_deref()),
+                &order.accepted_at,
+                &products,
+                &quantities,
+                &prices,
+            ],
+        )
+        .await?;
+    // The statement sees the table as it was before: no row means that this call recorded the order.
+    known.map_or(Ok(OrderStatus::Pending), |row| status(&row))
+}
+
+/// The order's status, locked until the transaction ends.
+pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
+    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1 FOR UPDATE").await?;
+    status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
+}
+
+/// The order's status.
+pub(crate) async fn read_status(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
+    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1").await?;
+    status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
+}
+
+/// What [`advance`] and its kin did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// The status that the order now has.
+    pub(crate) status: OrderStatus,
+    /// When this call moved the order there: how long after it was accepted.
+    pub(crate) moved_after: Option<Duration>,
+}
+
+impl Move {
+    /// An order that stays where it is.
+    pub(crate) fn none(status: OrderStatus) -> Self {
+        Self { status, moved_after: None }
+    }
+
+    /// Reads the columns `status` and `age_ms` that `move_order` answers.
+    pub(crate) fn read(row: &Row) -> anyhow::Result<Self> {
+        let age_ms: Option<i64> = row.try_get("age_ms")?;
+        let moved_after = age_ms.map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or_default()));
+        Ok(Self { status: row.try_get::<_, &str>("status")?.parse()?, moved_after })
+    }
+}
+
+/// Moves an order to a status if the transition table allows it.
+pub(crate) async fn advance(client: &impl GenericClient, id: OrderId, to: OrderStatus, reason: Option<&str>) -> anyhow::Result<Move> {
+    let statement = client.prepare_cached("SELECT status, age_ms FROM move_order($1, $2, $3, $4)").await?;
+    let row = client.query_opt(&statement, &[&id.to_string(), &to.as_str(), &to.predecessors(), &reason]).await?;
+    Move::read(&row.context("the order is not on record")?)
+}
+
+/// The status in a row's first column.
+fn status(row: &Row) -> anyhow::Result<OrderStatus> {
+    Ok(row.try_get::<_, &str>(0)?.parse()?)
+}

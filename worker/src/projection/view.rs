@@ -1,0 +1,82 @@
+//! Reads orders and products from Postgres as readers see them.
+
+use crate::inventory::currency;
+use deadpool_postgres::GenericClient;
+use orders::{
+    Money, OrderView, ProductView,
+    activities::LineItem,
+    view::{ItemView, PaymentView, StatusChange},
+};
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+
+/// The orders of these ids, in no order; ids that are not on record are left out.
+pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> anyhow::Result<Vec<OrderView>> {
+    let statement = client
+        .prepare_cached(
+            "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
+                p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times
+            FROM orders o
+            LEFT JOIN payments p ON p.order_id = o.id
+            CROSS JOIN LATERAL (
+                SELECT array_agg(product_id ORDER BY line) AS products, array_agg(quantity ORDER BY line) AS quantities,
+                    array_agg(unit_price_minor ORDER BY line) AS prices
+                FROM order_items WHERE order_id = o.id
+            ) i
+            CROSS JOIN LATERAL (
+                SELECT array_agg(status ORDER BY version) AS statuses, array_agg(at ORDER BY version) AS times
+                FROM order_history WHERE order_id = o.id
+            ) h
+            WHERE o.id = ANY ($1)",
+        )
+        .await?;
+    client.query(&statement, &[&ids]).await?.iter().map(order).collect()
+}
+
+fn order(row: &Row) -> anyhow::Result<OrderView> {
+    let currency = currency(row.try_get(4)?)?;
+    let (payment_status, amount): (Option<String>, Option<i64>) = (row.try_get(9)?, row.try_get(10)?);
+    let (products, quantities, prices): (Vec<String>, Vec<i32>, Vec<i64>) = (row.try_get(11)?, row.try_get(12)?, row.try_get(13)?);
+    let (statuses, times): (Vec<String>, Vec<OffsetDateTime>) = (row.try_get(14)?, row.try_get(15)?);
+    let lines = products.into_iter().zip(quantities).zip(prices);
+    let history = statuses.iter().zip(times).map(|(status, at)| Ok(StatusChange { status: status.parse()?, at }));
+    Ok(OrderView {
+        id: row.try_get::<_, &str>(0)?.parse()?,
+        customer_id: row.try_get(1)?,
+        status: row.try_get::<_, &str>(2)?.parse()?,
+        failure_reason: row.try_get(3)?,
+        currency,
+        total_amount: Money { minor: row.try_get(5)?, currency },
+        items: lines
+            .map(|((product_id, quantity), unit_price_minor)| ItemView::new(LineItem { product_id, quantity, unit_price_minor }, currency))
+            .collect(),
+        payment: payment_status.zip(amount).map(|(status, amount)| PaymentView { status, amount: Money { minor: amount, currency } }),
+        history: history.collect::<anyhow::Result<_>>()?,
+        version: row.try_get(6)?,
+        created_at: row.try_get(7)?,
+        updated_at: row.try_get(8)?,
+    })
+}
+
+/// The products with their versions: all of them, or those that lag behind in the read model.
+pub(crate) async fn load_products(client: &impl GenericClient, lagging_only: bool) -> anyhow::Result<Vec<(ProductView, i64)>> {
+    let statement = if lagging_only {
+        "SELECT id, name, price_minor, currency, stock, version FROM products WHERE projected_version < version ORDER BY id"
+    } else {
+        "SELECT id, name, price_minor, currency, stock, version FROM products ORDER BY id"
+    };
+    let statement = client.prepare_cached(statement).await?;
+    client.query(&statement, &[]).await?.iter().map(product).collect()
+}
+
+fn product(row: &Row) -> anyhow::Result<(ProductView, i64)> {
+    let currency = currency(row.try_get(3)?)?;
+    let product = ProductView {
+        product_id: row.try_get(0)?,
+        name: row.try_get(1)?,
+        unit_price: Money { minor: row.try_get(2)?, currency },
+        currency,
+        in_stock: row.try_get::<_, i64>(4)? > 0,
+    };
+    Ok((product, row.try_get(5)?))
+}

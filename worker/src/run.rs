@@ -1,0 +1,159 @@
+//! `worker run`: polls Temporal and executes activities until told to stop.
+
+use crate::{
+    activities::Activities,
+    config::{Concurrency, Run},
+    db, health,
+    health::Health,
+    metrics::Metrics,
+    notification::Courier,
+    payment::Sandbox,
+    projection::Projector,
+};
+use anyhow::{Context, anyhow};
+use orders::{OrderWorkflow, workflow::StepSettings};
+use platform::read_model::ReadModel;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use temporalio_common::telemetry::{PrometheusExporterOptions, TelemetryOptions, metrics::CoreMeter, start_prometheus_metric_exporter};
+use temporalio_sdk::{
+    Runtime, Worker, WorkerOptions,
+    runtime::{
+        AutoscalingOptions, PollerBehavior, RuntimeOptions,
+        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    },
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Wait before Temporal is tried again.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// Works until SIGTERM or SIGINT, then finishes what it has begun.
+///
+/// # Errors
+/// When the configuration is not usable or the port is taken. A dependency that is away is no error: the worker waits for it.
+pub async fn run(settings: Run) -> anyhow::Result<()> {
+    platform::log::init(&settings.log);
+    let stop = stop_signal()?;
+    let listener = health::bind(SocketAddr::new(settings.worker_host, settings.worker_port)).await?;
+    let pool = db::pool(&settings.postgres)?;
+    let exporter = start_prometheus_metric_exporter(
+        PrometheusExporterOptions::builder()
+            .socket_addr((Ipv4Addr::LOCALHOST, 0).into())
+            .counters_total_suffix(true)
+            .unit_suffix(true)
+            .build(),
+    )?;
+    let meter: Arc<dyn CoreMeter> = exporter.meter;
+    let metrics = Metrics::new(meter.clone());
+
+    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
+    let projector = Projector::new(pool.clone(), read_model);
+    let courier = Courier::new(pool.clone(), aws_sdk_ses::Client::new(&aws), aws_sdk_sns::Client::new(&aws), settings.email_from.clone());
+    let limits = StepSettings::from(settings.steps.clone());
+    let activities = Activities {
+        pool: pool.clone(),
+        gateway: Arc::new(Sandbox::new(pool.clone())),
+        projector: projector.clone(),
+        courier: courier.waker(),
+        metrics: metrics.clone(),
+        limits: limits.clone(),
+    };
+
+    let polling = Arc::new(AtomicBool::new(false));
+    let health = Health { pool, polling: polling.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
+    let background = [tokio::spawn(health::serve(listener, health)), tokio::spawn(projector.clone().run()), tokio::spawn(courier.run())];
+
+    let telemetry = TelemetryOptions::builder().metrics(meter).build();
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(anyhow::Error::msg)?)?;
+    while !*stop.borrow() {
+        if let Err(error) = poll(&runtime, &settings, &activities, &limits, &polling, stop.clone()).await {
+            tracing::warn!(error = format!("{error:#}"), "not connected to Temporal; trying again");
+            let mut stop = stop.clone();
+            let _ = tokio::time::timeout(RECONNECT, stop.wait_for(|stop| *stop)).await;
+        }
+    }
+    projector.flush().await;
+    for task in background {
+        task.abort();
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Connects and works until the connection is beyond healing or `stop` turns true.
+async fn poll(
+    runtime: &Runtime,
+    settings: &Run,
+    activities: &Activities,
+    limits: &StepSettings,
+    polling: &AtomicBool,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let patience = platform::temporal::Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let client = tokio::select! {
+        client = platform::temporal::connect(&settings.temporal, "worker", patience) => client?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
+    let mut worker = Worker::new(runtime, client, options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
+    let shut_down = worker.shutdown_handle();
+    polling.store(true, Ordering::Relaxed);
+    tracing::info!(task_queue = settings.temporal.temporal_task_queue, "working");
+    let drain = async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+        tracing::info!("told to stop; finishing what has begun");
+        shut_down();
+        std::future::pending::<()>().await;
+    };
+    let result = tokio::select! {
+        result = worker.run() => result,
+        () = drain => Ok(()),
+    };
+    polling.store(false, Ordering::Relaxed);
+    result.map_err(|error| anyhow!("{error}")).context("the worker stopped polling")
+}
+
+fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> anyhow::Result<WorkerOptions> {
+    let concurrency: &Concurrency = &settings.concurrency;
+    let pollers = || {
+        let scaling = AutoscalingOptions::builder().minimum(1).maximum(concurrency.worker_max_pollers).initial(5).build();
+        PollerBehavior::Autoscaling(scaling)
+    };
+    let slots = TunerHolder::builder()
+        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_workflow_tasks))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_activities))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_local_activities))
+        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
+        .build();
+    let limits = limits.clone();
+    Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
+        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(limits.clone()))?
+        .register_activities(activities.clone())
+        .max_cached_workflows(concurrency.worker_cached_workflows)
+        .workflow_task_poller_behavior(pollers())
+        .activity_task_poller_behavior(pollers())
+        .tuner(slots)
+        .graceful_shutdown_period(settings.drain)
+        .build())
+}
+
+/// Turns true once this process is asked to stop.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (asked, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        let _ = asked.send(true);
+    });
+    Ok(stop)
+}
