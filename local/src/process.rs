@@ -1,5 +1,6 @@
 //! Processes of the system: started so that they end with this one, watched, and signalled.
 
+use crate::settings::project;
 use anyhow::{Context, Result, anyhow};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process, kill_process_group};
@@ -21,12 +22,13 @@ pub struct Launch {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    folder: PathBuf,
     user: Option<String>,
 }
 
 impl Launch {
     pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: Vec::new(), user: None }
+        Self { program: program.into(), args: Vec::new(), env: Vec::new(), folder: project(), user: None }
     }
 
     pub(crate) fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
@@ -36,6 +38,12 @@ impl Launch {
 
     pub(crate) fn env<K: Into<String>, V: Into<String>>(mut self, env: impl IntoIterator<Item = (K, V)>) -> Self {
         self.env.extend(env.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// Runs in another folder than the project's.
+    pub(crate) fn folder(mut self, folder: &Path) -> Self {
+        self.folder = folder.to_path_buf();
         self
     }
 
@@ -75,7 +83,7 @@ impl Launch {
             command.args(wrapper).arg("--").arg(&self.program);
             command
         };
-        command.args(&self.args).envs(self.env.iter().map(|(key, value)| (key, value)));
+        command.current_dir(&self.folder).args(&self.args).envs(self.env.iter().map(|(key, value)| (key, value)));
         command
     }
 }

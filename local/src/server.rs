@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often the end of a running server is looked for.
 const WATCH: Duration = Duration::from_millis(250);
 /// Lines of a log that an error shows.
-const TAIL: usize = 15;
+const TAIL: usize = 40;
 
 /// A server and its process, when it runs.
 pub struct Server<S: ?Sized + Service = dyn Service> {

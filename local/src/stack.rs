@@ -164,7 +164,7 @@ impl Stack {
     /// When it cannot be started.
     pub async fn run(&self, binary: &str, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(Tools::built(binary)?);
-        command.args(args).envs(self.env()).stdin(Stdio::null()).kill_on_drop(true);
+        command.current_dir(project()).args(args).envs(self.env()).stdin(Stdio::null()).kill_on_drop(true);
         command.output().await.with_context(|| format!("cannot run {binary}"))
     }
 }

@@ -119,6 +119,7 @@ impl Postgres {
         let made = Launch::new(self.tools.installed("initdb")?)
             .args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--pgdata"])
             .args([argument(&unfinished), format!("--username={}", self.user), format!("--pwfile={}", argument(&secret))])
+            .folder(&self.folder)
             .user(self.run_as)
             .command()
             .output();
@@ -152,6 +153,7 @@ impl Service for Postgres {
         Ok(Launch::new(self.tools.installed("postgres")?)
             .args(["-D".to_owned(), argument(&self.cluster())])
             .args(options.into_iter().flat_map(|option| ["-c".to_owned(), option]))
+            .folder(&self.folder)
             .user(self.run_as))
     }
 

@@ -1,0 +1,69 @@
+# `make` alone lists the targets. The work is done by cargo, local/install (programs) and the binary `local` (servers).
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+LOCAL := target/debug/local
+
+.PHONY: help deps build run run-api run-worker stop test lint bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack ready services
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## Install what is missing (Temporal, AWS emulator, Postgres) into .local
+	@local/install
+
+build: ## Build everything
+	@cargo build --workspace
+
+run: ready ## Run OrderFlow: all servers, worker and api, until Ctrl-C
+	@$(LOCAL) up
+
+run-api: build ## Run only api, on servers that run already (make services)
+	@target/debug/api
+
+run-worker: build ## Run only the worker, on servers that run already (make services)
+	@target/debug/worker run
+
+services: ready ## Run only Postgres, Temporal and the AWS emulator, until Ctrl-C
+	@$(LOCAL) up --services
+
+stop: ## Stop what runs
+	@[ ! -x $(LOCAL) ] || $(LOCAL) stop
+
+start-full-stack: ready ## Run OrderFlow in the background; returns when it is ready
+	@$(LOCAL) up --background
+
+stop-full-stack: stop ## Stop OrderFlow in the background
+
+test: ready ## Run all tests
+	@cargo test --workspace
+
+lint: ## Check formatting, clippy, dependencies and the purity of the orders crate
+	@local/install rust cargo-deny
+	cargo fmt --all --check
+	local/check-purity
+	local/check-dependencies
+	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: ready ## Measure throughput and cost per order
+	@bench/run
+
+clean: stop ## Remove what was built, and the local data and logs (installed programs stay)
+	@[ ! -x $(LOCAL) ] || $(LOCAL) clean
+	@cargo clean
+
+db-migrate: build ## Bring the local database's schema up to date
+	@target/debug/worker migrate
+
+db-connect: build ## Open psql on the local database
+	@$(LOCAL) db-connect
+
+db-reset: build ## Empty the local database, tables and queues, and migrate again
+	@$(LOCAL) db-reset
+
+# Programs are fetched while the code is built.
+ready:
+	@local/install rust
+	@local/install postgres temporal emulator & installing=$$!; \
+	cargo build --workspace; built=$$?; \
+	wait $$installing && exit $$built
