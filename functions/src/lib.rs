@@ -1,1 +1,23 @@
+//! OrderFlow's API: one handler a file, named by its verb.
+//!
+//! A handler does not know how it is served. In AWS each is a Lambda function (`src/bin/`), made of just the parts that it needs; in local mode
+//! `api` serves all of them on one port. [`http`] holds what every answer has in common.
 
+pub mod api;
+pub mod cancel_order;
+pub mod create_order;
+pub mod get_order;
+pub mod health;
+pub mod http;
+pub mod idempotency;
+pub mod intake_queue;
+pub mod lambda;
+pub mod list_orders;
+pub mod list_products;
+pub mod openapi;
+pub mod page;
+pub mod parts;
+pub mod queue_poller;
+pub mod server;
+pub mod start_queued_orders;
+pub mod workflows;

@@ -1,0 +1,15 @@
+//! All handlers on one router.
+
+use crate::{cancel_order, create_order, get_order, health, list_orders, list_products, openapi, parts::Accepting};
+use axum::Router;
+
+pub fn routes() -> Router<Accepting> {
+    Router::new()
+        .merge(create_order::route())
+        .merge(list_orders::route())
+        .merge(get_order::route())
+        .merge(cancel_order::route())
+        .merge(list_products::route())
+        .merge(health::route())
+        .merge(openapi::route())
+}

@@ -1,0 +1,36 @@
+//! The API and the page on one HTTP server, and the intake queue's consumer beside it: local mode's stand-in for API Gateway, Lambda and CloudFront.
+
+use clap::Parser;
+use functions::{
+    page,
+    parts::{Accepting, AcceptingSettings},
+    queue_poller::QueuePoller,
+    server,
+};
+use platform::{config, log};
+
+/// Serves OrderFlow's API and web page.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    server: server::Settings,
+    #[command(flatten)]
+    page: page::Settings,
+    #[command(flatten)]
+    parts: AcceptingSettings,
+    #[command(flatten)]
+    log: log::Settings,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli: Cli = config::read();
+    log::init(&cli.log);
+    let stop = server::stop_signal()?;
+    let parts = Accepting::new(cli.parts.clone()).await;
+    let poller = QueuePoller::new(cli.parts.intake_queue, parts.workflows.clone()).await;
+    let polling = tokio::spawn(poller.run(stop.clone()));
+    server::run(&cli.server, &cli.page, parts, stop).await?;
+    Ok(polling.await?)
+}

@@ -1,0 +1,9 @@
+//! `GET /api/orders` as a Lambda function.
+
+use functions::{lambda, list_orders, parts};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    let settings = lambda::settings();
+    lambda::serve(list_orders::route().with_state(parts::read_model(settings).await)).await
+}

@@ -1,0 +1,68 @@
+//! `POST /api/orders/{id}/cancel`: asks the order's workflow to cancel it. Whether it comes in time only the workflow knows, so the answer is that
+//! the request was taken, not that the order is cancelled.
+
+use crate::{
+    http::{JsonBody, Kind, OrderPath, Problem},
+    workflows::{Signalled, Workflows},
+};
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::StatusCode,
+    response::IntoResponse,
+    routing::post,
+};
+use orders::{OrderId, OrderStatus, request};
+use platform::read_model::ReadModel;
+use serde::Serialize;
+use std::sync::Arc;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<ReadModel>: FromRef<S>,
+    Arc<Workflows>: FromRef<S>,
+{
+    Router::new().route("/api/orders/{id}/cancel", post(cancel_order))
+}
+
+/// The cancellation was requested while the order stood at `status`.
+#[derive(Serialize)]
+struct Requested {
+    id: OrderId,
+    status: OrderStatus,
+}
+
+async fn cancel_order(
+    State(read_model): State<Arc<ReadModel>>,
+    State(workflows): State<Arc<Workflows>>,
+    OrderPath(id): OrderPath,
+    JsonBody(body): JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    let reason = request::parse_cancel(&body)?;
+    let before = open_status(&read_model, id).await?;
+    let signalled = workflows.cancel(id, reason).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+    match (signalled, before) {
+        // A running workflow that the read model does not know has only just been accepted.
+        (Signalled::Delivered, status) => Ok((StatusCode::ACCEPTED, Json(Requested { id, status: status.unwrap_or_default() }))),
+        (Signalled::NotRunning, None) => Err(Problem::no_such_order()),
+        (Signalled::NotRunning, Some(_)) => {
+            // It ended since we looked; or it waits in the intake queue, or its end has not reached the read model.
+            open_status(&read_model, id).await?;
+            Err(Problem::new(Kind::Unavailable, TRY_AGAIN))
+        }
+    }
+}
+
+const TRY_AGAIN: &str = "The order cannot be cancelled right now; try again.";
+
+/// Where the order stands, if the read model knows it; a problem when it has ended.
+async fn open_status(read_model: &ReadModel, id: OrderId) -> Result<Option<OrderStatus>, Problem> {
+    let status = read_model.order(id).await?.map(|order| order.status);
+    match status {
+        Some(ended) if ended.is_final() => {
+            Err(Problem::new(Kind::OrderEnded, format!("The order is {ended} and can no longer be cancelled.")))
+        }
+        status => Ok(status),
+    }
+}

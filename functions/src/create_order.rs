@@ -1,0 +1,108 @@
+//! `POST /api/orders`: accepts an order.
+//!
+//! Nothing is acknowledged before Temporal has the order's workflow or the intake queue has the order. Everything that may happen twice has one
+//! effect: the workflow's id is the order's id, and the read model takes version 0 only where there is nothing newer.
+
+use crate::{
+    http::{JsonBody, Kind, Problem},
+    idempotency::{Claim, Idempotency, Key},
+    intake_queue::IntakeQueue,
+    workflows::{self, Workflows},
+};
+use axum::{
+    Extension, Json, Router,
+    extract::{FromRef, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use orders::{OrderId, OrderInput, OrderView, request::NewOrder};
+use platform::read_model::ReadModel;
+use serde::Serialize;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Idempotency>: FromRef<S>,
+    Arc<Workflows>: FromRef<S>,
+    Arc<IntakeQueue>: FromRef<S>,
+    Arc<ReadModel>: FromRef<S>,
+{
+    Router::new().route("/api/orders", post(create_order))
+}
+
+/// The order as accepted.
+#[derive(Serialize)]
+struct Accepted {
+    #[serde(flatten)]
+    order: OrderView,
+    /// Temporal was away; the order starts when it is back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    queued: bool,
+}
+
+/// Who has taken the order on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    ByTemporal,
+    ByIntakeQueue,
+}
+
+async fn create_order(
+    State(idempotency): State<Arc<Idempotency>>,
+    State(workflows): State<Arc<Workflows>>,
+    State(intake_queue): State<Arc<IntakeQueue>>,
+    State(read_model): State<Arc<ReadModel>>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<Accepted, Problem> {
+    let key = Key::of(&headers).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let mut order = NewOrder::parse(&body)?.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    if let Some(key) = key {
+        order = under_key(&idempotency, &key, &body, order).await?;
+    }
+    let taken = take(&workflows, &intake_queue, &order).await?;
+    let order = OrderView::accepted(&order);
+    if let Err(error) = read_model.put_order(&order).await {
+        // The worker puts it there too.
+        tracing::warn!(order_id = %order.id, cause = %error, "order {} is accepted, but not yet in the read model", order.id);
+    }
+    Ok(Accepted { order, queued: taken == Taken::ByIntakeQueue })
+}
+
+/// The order that the key stands for: this one if the key is new, else the one that the first request made of the same body.
+async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: OrderInput) -> Result<OrderInput, Problem> {
+    match idempotency.claim(key, body, order.id, order.accepted_at).await {
+        Ok(Claim::New) => Ok(order),
+        Ok(Claim::Replay { order_id, accepted_at }) => Ok(OrderInput { id: order_id, accepted_at, ..order }),
+        Ok(Claim::OtherBody) => Err(Problem::new(
+            Kind::IdempotencyKeyReused,
+            "Another request was made with this Idempotency-Key; a new order needs a new key.",
+        )),
+        Err(error) => Err(Problem::unavailable("The Idempotency-Key cannot be checked right now; try again with the same key.", error)),
+    }
+}
+
+/// Hands the order to Temporal, or else to the intake queue.
+async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderInput) -> Result<Taken, Problem> {
+    let Err(away) = workflows.start(order.clone()).await else {
+        return Ok(Taken::ByTemporal);
+    };
+    if !matches!(away, workflows::Error::Resting) {
+        tracing::warn!(order_id = %order.id, cause = away.chain(), "order {} goes to the intake queue", order.id);
+    }
+    match intake_queue.send(order).await {
+        Ok(()) => Ok(Taken::ByIntakeQueue),
+        Err(error) => Err(Problem::unavailable("Orders cannot be accepted right now; nothing was ordered. Try again.", error)),
+    }
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let id = self.order.id;
+        (StatusCode::ACCEPTED, [(header::LOCATION, format!("/api/orders/{id}"))], Extension(id), Json(self)).into_response()
+    }
+}

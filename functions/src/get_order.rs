@@ -1,0 +1,50 @@
+//! `GET /api/orders/{id}`: an order as the read model has it. Its version is its entity tag, so that a client that polls gets a body only when
+//! something has changed.
+
+use crate::http::{OrderPath, Problem};
+use axum::{
+    Router,
+    extract::{FromRef, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use platform::read_model::ReadModel;
+use std::sync::Arc;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<ReadModel>: FromRef<S>,
+{
+    Router::new().route("/api/orders/{id}", get(get_order))
+}
+
+async fn get_order(State(read_model): State<Arc<ReadModel>>, OrderPath(id): OrderPath, headers: HeaderMap) -> Result<Response, Problem> {
+    let order = read_model.order(id).await?.ok_or_else(Problem::no_such_order)?;
+    let tag = format!("\"{}\"", order.version);
+    let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    if knows(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((caching, json, order.json).into_response())
+}
+
+/// Whether the client has what the tag stands for (RFC 9110, 13.1.2: a list, compared weakly; `*` is anything).
+fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
+    tags.map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compares_entity_tags_weakly() {
+        let knows = |value: &'static str| knows(&HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(value))]), "\"3\"");
+        assert!(knows("\"3\"") && knows("W/\"3\"") && knows("\"1\", W/\"3\"") && knows("*"));
+        assert!(!knows("\"33\"") && !knows("3") && !knows("") && !knows("W/\"4\""));
+    }
+}

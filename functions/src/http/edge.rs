@@ -1,0 +1,57 @@
+//! The outermost layer: gives each request its id, writes problems out, and logs one line a request.
+
+use super::{Problem, RequestId, request_id};
+use axum::{
+    extract::{FromRequestParts, MatchedPath, RawPathParams, Request},
+    http::Method,
+    middleware::Next,
+    response::Response,
+};
+use orders::OrderId;
+use std::time::Instant;
+
+/// What the log says about a request.
+struct Seen {
+    method: Method,
+    /// The route's pattern, so that requests to one route are found together.
+    route: Option<MatchedPath>,
+    order_id: Option<OrderId>,
+    request_id: RequestId,
+    started: Instant,
+}
+
+pub(super) async fn edge(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let request_id = RequestId::of(&parts.headers);
+    let order_id = match RawPathParams::from_request_parts(&mut parts, &()).await {
+        Ok(params) => params.iter().find(|(name, _)| *name == "id").and_then(|(_, id)| id.parse().ok()),
+        Err(_) => None,
+    };
+    let route = parts.extensions.get::<MatchedPath>().cloned();
+    let mut seen = Seen { method: parts.method.clone(), route, order_id, request_id, started };
+    parts.extensions.insert(seen.request_id.clone());
+
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    // A handler that makes an order names it here.
+    seen.order_id = seen.order_id.or_else(|| response.extensions_mut().remove());
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = &problem {
+        response = problem.render(response, &seen.request_id);
+    }
+    log(&seen, response.status().as_u16(), problem.as_ref().and_then(Problem::cause));
+    response.headers_mut().insert(request_id::HEADER, seen.request_id.into_header());
+    response
+}
+
+fn log(seen: &Seen, status: u16, cause: Option<&str>) {
+    let route = seen.route.as_ref().map_or("(none)", MatchedPath::as_str);
+    let (method, request_id) = (seen.method.as_str(), seen.request_id.as_str());
+    let order_id = seen.order_id.map(tracing::field::display);
+    let duration_ms = u64::try_from(seen.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if status >= 500 {
+        tracing::error!(method, route, status, duration_ms, request_id, order_id, cause, "{method} {route} failed with {status}");
+    } else {
+        tracing::info!(method, route, status, duration_ms, request_id, order_id, "{method} {route} answered {status}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The order that a request's path names.
+
+use super::{Kind, Problem};
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::request::Parts,
+};
+use orders::OrderId;
+
+/// The order id in the path. What is no order id names no order: 404.
+pub struct OrderPath(pub OrderId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.ok().and_then(|Path(id)| id.parse().ok()).map(Self).ok_or_else(Problem::no_such_order)
+    }
+}
+
+impl Problem {
+    #[must_use]
+    pub fn no_such_order() -> Self {
+        Self::new(Kind::OrderNotFound, "No order has this id.")
+    }
+}

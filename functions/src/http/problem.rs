@@ -1,0 +1,153 @@
+//! Every error answer: RFC 9457 problem details.
+//!
+//! A problem has two messages: `detail`, which the client reads, and `cause`, which only the log keeps. Handlers return problems; the body is
+//! written at the edge, where the request id is known.
+
+use super::RequestId;
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use orders::{json::Fault, request};
+use serde::Serialize;
+use std::{any::Any, borrow::Cow};
+
+/// What clients may tell apart. The type URI and the title of a kind never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    MalformedRequest,
+    InvalidRequest,
+    IdempotencyKeyReused,
+    UnsupportedMediaType,
+    BodyTooLarge,
+    NotFound,
+    OrderNotFound,
+    MethodNotAllowed,
+    OrderEnded,
+    Unavailable,
+    Internal,
+}
+
+impl Kind {
+    /// (status, last part of the type URI, title)
+    fn traits(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read"),
+            Self::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid"),
+            Self::IdempotencyKeyReused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key belongs to another request")
+            }
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::OrderNotFound => (StatusCode::NOT_FOUND, "order-not-found", "There is no such order"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
+            Self::OrderEnded => (StatusCode::CONFLICT, "order-ended", "The order has already ended"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    errors: Vec<Fault>,
+    cause: Option<String>,
+}
+
+/// After how many seconds a client may try again what was unavailable.
+const RETRY_AFTER_SECONDS: u16 = 2;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
+    errors: &'a [Fault],
+    request_id: &'a str,
+}
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into(), errors: Vec::new(), cause: None }
+    }
+
+    /// The request can be read, but these things are wrong with it.
+    #[must_use]
+    pub fn invalid(errors: Vec<Fault>) -> Self {
+        let detail = if errors.len() == 1 {
+            "One thing is wrong with the request.".into()
+        } else {
+            format!("{} things are wrong with the request.", errors.len()).into()
+        };
+        Self { kind: Kind::InvalidRequest, detail, errors, cause: None }
+    }
+
+    /// Something that we depend on is away; the client may try again. The cause is for the log.
+    pub fn unavailable(detail: &'static str, cause: impl Into<anyhow::Error>) -> Self {
+        Self { kind: Kind::Unavailable, detail: detail.into(), errors: Vec::new(), cause: Some(format!("{:#}", cause.into())) }
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// Writes the body into the answer that [`IntoResponse`] began.
+    pub(super) fn render(&self, mut response: Response, request_id: &RequestId) -> Response {
+        let (status, name, title) = self.kind.traits();
+        let document = Document {
+            r#type: format!("/problems/{name}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+            request_id: request_id.as_str(),
+        };
+        // Text and numbers always serialize.
+        *response.body_mut() = Body::from(serde_json::to_vec(&document).unwrap_or_default());
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind.traits().0.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.kind == Kind::Unavailable {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<request::Error> for Problem {
+    fn from(error: request::Error) -> Self {
+        match error {
+            request::Error::Malformed(detail) => Self::new(Kind::MalformedRequest, format!("In the request, {detail}.")),
+            request::Error::Invalid(faults) => Self::invalid(faults),
+        }
+    }
+}
+
+impl From<platform::read_model::Error> for Problem {
+    fn from(error: platform::read_model::Error) -> Self {
+        Self::unavailable("The orders cannot be read right now.", error)
+    }
+}
+
+/// The answer for a request whose handler panicked.
+pub(super) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    let cause = Some(format!("panicked: {}", message.unwrap_or_default()));
+    Problem { kind: Kind::Internal, detail: "Something went wrong on our side.".into(), errors: Vec::new(), cause }.into_response()
+}

@@ -1,0 +1,50 @@
+//! The id by which a request is found in the logs, on every answer.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
+
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Taken from the client (or a proxy in front of us) when it is well-formed, else made.
+#[derive(Clone, Debug)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        headers.get(HEADER).filter(|value| is_well_formed(value.as_bytes())).cloned().map_or_else(Self::make, Self)
+    }
+
+    fn make() -> Self {
+        let text = Uuid::now_v7().to_string();
+        // Hex digits and dashes are always a header value.
+        Self(HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("none")))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(super) fn into_header(self) -> HeaderValue {
+        self.0
+    }
+}
+
+/// Short, and harmless wherever logs are read.
+fn is_well_formed(id: &[u8]) -> bool {
+    (1..=128).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=' | b':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_a_good_id_and_replaces_a_bad_one() {
+        let id = |text: &str| RequestId::of(&HeaderMap::from_iter([(HEADER, HeaderValue::from_str(text).unwrap())])).as_str().to_owned();
+        assert_eq!(id("01H-abc_7.x"), "01H-abc_7.x");
+        for text in ["", "two words", "<script>", &"x".repeat(129)] {
+            assert_eq!(Uuid::parse_str(&id(text)).unwrap().get_version_num(), 7, "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Idempotency keys: a retried `POST /api/orders` makes one order.
+//!
+//! The first request with a key claims it for the order that it is about to make, before anything is started. Whoever comes later with the key
+//! works on that same order: starting its workflow again does nothing if it was started, and repairs it if the first request died in between.
+//! A key belongs to its caller and to one body, byte for byte: a client that repeats a request sends what it kept, and comparing meaning
+//! instead would tie the keys in the table to how this version reads orders.
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{DisplayErrorContext, SdkError},
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use axum::http::HeaderMap;
+use orders::{OrderId, json::Fault};
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, fmt::Write};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// How long a key is remembered.
+const MEMORY: Duration = Duration::hours(24);
+/// The name of the header, and of the fault when it is wrong.
+const HEADER: &str = "Idempotency-Key";
+/// Whose keys these are, until requests carry an identity.
+const CALLER: &str = "anonymous";
+
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "idempotency")]
+pub struct Settings {
+    /// Name of the DynamoDB table with the idempotency keys.
+    #[arg(long, env = "IDEMPOTENCY_TABLE")]
+    pub idempotency_table: String,
+}
+
+/// The table could not be reached, or holds something that it should not.
+#[derive(Debug, thiserror::Error)]
+#[error("idempotency keys: {0}")]
+pub struct Error(String);
+
+/// A well-formed key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// The request's key, if it has one.
+    ///
+    /// # Errors
+    /// When there are several, or it is not 1 to 255 visible ASCII characters.
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Fault> {
+        let mut keys = headers.get_all(HEADER).iter();
+        match (keys.next(), keys.next()) {
+            (None, _) => Ok(None),
+            (Some(key), None) if (1..=255).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic) => {
+                Ok(Some(Self(String::from_utf8_lossy(key.as_bytes()).into_owned())))
+            }
+            _ => Err(Fault { pointer: HEADER.to_owned(), message: "must be one key of 1 to 255 visible ASCII characters".to_owned() }),
+        }
+    }
+}
+
+/// What a key stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The key is new and now stands for the order it was claimed for.
+    New,
+    /// The key stands for this order, accepted then.
+    Replay { order_id: OrderId, accepted_at: OffsetDateTime },
+    /// The key stands for another request.
+    OtherBody,
+}
+
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    dynamodb: Client,
+    table: String,
+}
+
+impl Idempotency {
+    #[must_use]
+    pub fn new(dynamodb: Client, settings: Settings) -> Self {
+        Self { dynamodb, table: settings.idempotency_table }
+    }
+
+    /// Claims a key for an order, unless it stands for one already.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer.
+    pub async fn claim(&self, key: &Key, body: &[u8], order_id: OrderId, accepted_at: OffsetDateTime) -> Result<Claim, Error> {
+        let hash = sha256(body);
+        let text = |value: String| AttributeValue::S(value);
+        let put = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.table)
+            .item("key", text(format!("{CALLER}#{}", key.0)))
+            .item("orderId", text(order_id.to_string()))
+            .item("bodyHash", text(hash.clone()))
+            .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(|error| Error(error.to_string()))?))
+            .item("expiresAt", AttributeValue::N((accepted_at + MEMORY).unix_timestamp().to_string()))
+            // DynamoDB removes expired items when it gets round to it, which may take days.
+            .condition_expression("attribute_not_exists(#key) OR expiresAt <= :now")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_values(":now", AttributeValue::N(accepted_at.unix_timestamp().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match put.send().await {
+            Ok(_) => Ok(Claim::New),
+            Err(error) => earlier_claim(error, &hash),
+        }
+    }
+}
+
+fn earlier_claim(error: SdkError<PutItemError>, hash: &str) -> Result<Claim, Error> {
+    let Some(PutItemError::ConditionalCheckFailedException(refusal)) = error.as_service_error() else {
+        return Err(Error(DisplayErrorContext(error).to_string()));
+    };
+    let item = refusal.item().ok_or_else(|| Error("DynamoDB did not say what the key stands for".to_owned()))?;
+    if attribute(item, "bodyHash")? != hash {
+        return Ok(Claim::OtherBody);
+    }
+    let order_id = attribute(item, "orderId")?.parse().map_err(|error| Error(format!("orderId: {error}")))?;
+    let accepted_at =
+        OffsetDateTime::parse(attribute(item, "acceptedAt")?, &Rfc3339).map_err(|error| Error(format!("acceptedAt: {error}")))?;
+    Ok(Claim::Replay { order_id, accepted_at })
+}
+
+fn attribute<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Result<&'a str, Error> {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| Error(format!("an item lacks {name}")))
+}
+
+fn sha256(body: &[u8]) -> String {
+    Sha256::digest(body).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn key(values: &[&[u8]]) -> Result<Option<Key>, Fault> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, HeaderValue::from_bytes(value).unwrap());
+        }
+        Key::of(&headers)
+    }
+
+    #[test]
+    fn keys_are_visible_ascii() {
+        assert_eq!(key(&[]), Ok(None));
+        assert_eq!(key(&[b"8e03978e-40d5-43dd"]), Ok(Some(Key("8e03978e-40d5-43dd".to_owned()))));
+        assert_eq!(key(&[&[b'k'; 255]]), Ok(Some(Key("k".repeat(255)))));
+        let bad: [&[&[u8]]; 5] = [&[b""], &[b"two words"], &[&[b'k'; 256]], &["schlüssel".as_bytes()], &[b"a", b"b"]];
+        for values in bad {
+            assert_eq!(key(values).unwrap_err().pointer, HEADER, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_as_the_standard_says() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,62 @@
+//! Serving handlers as Lambda functions.
+
+use crate::http::{finish, nothing_here};
+use axum::{Router, http::Uri};
+pub use lambda_http::Error;
+use lambda_http::{Request, RequestExt, request::RequestContext};
+use platform::{config, log};
+use tower::ServiceExt;
+
+#[derive(clap::Parser)]
+struct Cli<S: clap::Args> {
+    #[command(flatten)]
+    log: log::Settings,
+    #[command(flatten)]
+    settings: S,
+}
+
+/// Reads the configuration and starts the log.
+#[must_use]
+pub fn settings<S: clap::Args>() -> S {
+    let cli: Cli<S> = config::read();
+    log::init(&cli.log);
+    cli.settings
+}
+
+/// Serves routes behind API Gateway.
+///
+/// # Errors
+/// When the Lambda runtime ends.
+pub async fn serve(routes: Router) -> Result<(), Error> {
+    lambda_http::run(finish(routes, nothing_here).map_request(without_stage)).await
+}
+
+/// A stage other than `$default` is the first segment of the path in API Gateway's events; routes do not have it.
+fn without_stage(mut request: Request) -> Request {
+    let stage = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.stage.as_deref().unwrap_or("$default"),
+        _ => "$default",
+    };
+    if let Some(uri) = strip(request.uri(), stage) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn strip(uri: &Uri, stage: &str) -> Option<Uri> {
+    let rest = uri.path_and_query()?.as_str().strip_prefix('/')?.strip_prefix(stage)?;
+    rest.starts_with('/').then(|| rest.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_is_no_part_of_the_route() {
+        let strip = |uri: &'static str| strip(&Uri::from_static(uri), "prod").map(|uri| uri.to_string());
+        assert_eq!(strip("https://x.test/prod/api/orders?limit=1"), Some("/api/orders?limit=1".to_owned()));
+        assert_eq!(strip("/production/api/orders"), None);
+        assert_eq!(strip("/api/orders"), None);
+    }
+}

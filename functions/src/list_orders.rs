@@ -1,0 +1,83 @@
+//! `GET /api/orders?customerID=…`: a customer's orders, newest first, page by page.
+
+use crate::http::Problem;
+use axum::{
+    Json, Router,
+    extract::{FromRef, Query, State},
+    http::header,
+    response::IntoResponse,
+    routing::get,
+};
+use orders::{json::Faults, request};
+use platform::read_model::{PageRequest, ReadModel};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::{ops::RangeInclusive, str::FromStr, sync::Arc};
+
+/// Orders a page.
+const LIMITS: RangeInclusive<usize> = 1..=100;
+const DEFAULT_LIMIT: usize = 20;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<ReadModel>: FromRef<S>,
+{
+    Router::new().route("/api/orders", get(list_orders))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listing {
+    items: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
+}
+
+async fn list_orders(
+    State(read_model): State<Arc<ReadModel>>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Result<impl IntoResponse, Problem> {
+    let page = read_model.orders(parse(&parameters)?).await?;
+    let items = page.orders.into_iter().map(|order| RawValue::from_string(order.json)).collect::<Result<_, _>>();
+    let items = items.map_err(|error| Problem::unavailable("The orders cannot be read right now.", error))?;
+    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(Listing { items, next_cursor: page.next })))
+}
+
+/// Reads the parameters, naming every fault at once.
+fn parse(parameters: &[(String, String)]) -> Result<PageRequest, Problem> {
+    let mut faults = Faults::default();
+    let customer_id = single(parameters, "customerID", &mut faults);
+    match customer_id {
+        None => faults.add("customerID", "is required"),
+        Some(id) if !request::is_identifier(id) => faults.add("customerID", "is not the id of a customer"),
+        Some(_) => {}
+    }
+    let status = parsed(parameters, "status", "is not an order status", &mut faults);
+    let limit = parsed(parameters, "limit", "must be a whole number from 1 to 100", &mut faults).unwrap_or(DEFAULT_LIMIT);
+    if !LIMITS.contains(&limit) {
+        faults.add("limit", "must be a whole number from 1 to 100");
+    }
+    let cursor = parsed(parameters, "cursor", "is not a cursor of this list", &mut faults);
+    match customer_id {
+        Some(customer_id) if faults.is_empty() => Ok(PageRequest { customer_id: customer_id.to_owned(), status, limit, cursor }),
+        _ => Err(Problem::invalid(faults.into_vec())),
+    }
+}
+
+/// The value of a parameter that may appear once.
+fn single<'a>(parameters: &'a [(String, String)], name: &str, faults: &mut Faults) -> Option<&'a str> {
+    let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let value = values.next();
+    if values.next().is_some() {
+        faults.add(name, "appears more than once");
+    }
+    value
+}
+
+fn parsed<T: FromStr>(parameters: &[(String, String)], name: &str, otherwise: &str, faults: &mut Faults) -> Option<T> {
+    let value = single(parameters, name, faults)?.parse().ok();
+    if value.is_none() {
+        faults.add(name, otherwise);
+    }
+    value
+}

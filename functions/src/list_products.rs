@@ -1,0 +1,36 @@
+//! `GET /api/products`: the catalogue with prices and availability.
+
+use crate::http::Problem;
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::header,
+    response::IntoResponse,
+    routing::get,
+};
+use platform::read_model::ReadModel;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<ReadModel>: FromRef<S>,
+{
+    Router::new().route("/api/products", get(list_products))
+}
+
+#[derive(Serialize)]
+struct Catalogue {
+    items: Vec<Box<RawValue>>,
+}
+
+async fn list_products(State(read_model): State<Arc<ReadModel>>) -> Result<impl IntoResponse, Problem> {
+    const UNREADABLE: &str = "The catalogue cannot be read right now.";
+    let products = read_model.products().await.map_err(|error| Problem::unavailable(UNREADABLE, error))?;
+    let items = products.into_iter().map(|(_, _, json)| RawValue::from_string(json)).collect::<Result<_, _>>();
+    let items = items.map_err(|error| Problem::unavailable(UNREADABLE, error))?;
+    // Availability changes with every order, but a shop page need not follow it to the second.
+    Ok(([(header::CACHE_CONTROL, "max-age=5")], Json(Catalogue { items })))
+}

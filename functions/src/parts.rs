@@ -1,0 +1,113 @@
+//! What handlers work with, made once per process. A handler takes its own parts from any state that has them, and a function is given no others,
+//! so that it needs neither their configuration nor their permissions.
+
+use crate::{
+    idempotency::{self, Idempotency},
+    intake_queue::{self, IntakeQueue},
+    workflows::Workflows,
+};
+use axum::extract::FromRef;
+use platform::{
+    aws::{self, Patience},
+    read_model::{self, ReadModel},
+    temporal,
+};
+use std::sync::Arc;
+
+/// To accept orders; with it comes everything else that the API does.
+#[derive(Clone, FromRef)]
+pub struct Accepting {
+    pub read_model: Arc<ReadModel>,
+    pub workflows: Arc<Workflows>,
+    pub intake_queue: Arc<IntakeQueue>,
+    pub idempotency: Arc<Idempotency>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct AcceptingSettings {
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+    #[command(flatten)]
+    pub intake_queue: intake_queue::Settings,
+    #[command(flatten)]
+    pub idempotency: idempotency::Settings,
+}
+
+impl Accepting {
+    pub async fn new(settings: AcceptingSettings) -> Self {
+        let aws = aws::config(Patience::INTERACTIVE).await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        Self {
+            read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
+            workflows: workflows(settings.temporal),
+            intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
+            idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+        }
+    }
+}
+
+/// To cancel orders.
+#[derive(Clone, FromRef)]
+pub struct Cancelling {
+    pub read_model: Arc<ReadModel>,
+    pub workflows: Arc<Workflows>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct CancellingSettings {
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+}
+
+impl Cancelling {
+    pub async fn new(settings: CancellingSettings) -> Self {
+        Self { read_model: read_model(settings.read_model).await, workflows: workflows(settings.temporal) }
+    }
+}
+
+/// To see whether what the API depends on is there.
+#[derive(Clone, FromRef)]
+pub struct Checking {
+    pub read_model: Arc<ReadModel>,
+    pub workflows: Arc<Workflows>,
+    pub intake_queue: Arc<IntakeQueue>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct CheckingSettings {
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+    #[command(flatten)]
+    pub intake_queue: intake_queue::Settings,
+}
+
+impl Checking {
+    pub async fn new(settings: CheckingSettings) -> Self {
+        let aws = aws::config(Patience::INTERACTIVE).await;
+        Self {
+            read_model: Arc::new(ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model)),
+            workflows: workflows(settings.temporal),
+            intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
+        }
+    }
+}
+
+/// To read.
+pub async fn read_model(settings: read_model::Settings) -> Arc<ReadModel> {
+    let aws = aws::config(Patience::INTERACTIVE).await;
+    Arc::new(ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings))
+}
+
+/// To start and signal workflows. Connects in the background: what comes first need not wait long, and nothing waits when Temporal is away.
+pub fn workflows(settings: temporal::Settings) -> Arc<Workflows> {
+    let workflows = Arc::new(Workflows::new(settings));
+    let warming = Arc::clone(&workflows);
+    tokio::spawn(async move { warming.warm().await });
+    workflows
+}

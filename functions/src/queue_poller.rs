@@ -1,0 +1,139 @@
+//! Feeds the intake queue to [`start_queued_orders`] where no Lambda event source mapping does: in local mode.
+//!
+//! While Temporal is away nothing is received, so that orders wait in the queue instead of using up their tries there.
+
+use crate::{
+    intake_queue,
+    server::stopped,
+    start_queued_orders::start_queued_orders,
+    workflows::{self, Workflows},
+};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_sqs::{
+    Client,
+    types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message},
+};
+use platform::aws::{self, Patience};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::{select, sync::watch, time::sleep};
+
+/// Messages received at once: the most that SQS gives.
+const BATCH: i32 = 10;
+/// How long SQS may wait for a message to come.
+const WAIT_SECONDS: i32 = 20;
+/// After how long a message that failed comes again.
+const RETRY_SECONDS: i32 = 5;
+/// Longer than SQS waits for messages. The loop itself tries again.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
+/// How long to wait after the first failure in a row; each further one doubles it, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+pub struct QueuePoller {
+    sqs: Client,
+    url: String,
+    workflows: Arc<Workflows>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{}", .0.chain())]
+    Temporal(#[from] workflows::Error),
+    #[error(transparent)]
+    Queue(#[from] intake_queue::Error),
+}
+
+impl QueuePoller {
+    pub async fn new(settings: intake_queue::Settings, workflows: Arc<Workflows>) -> Self {
+        Self { sqs: Client::new(&aws::config(PATIENCE).await), url: settings.intake_queue_url, workflows }
+    }
+
+    /// Polls until `stop` says so. A batch that has been received is brought to its end.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let received = select! {
+                received = self.receive() => received,
+                () = stopped(stop.clone()) => return,
+            };
+            let round = match received {
+                Ok(messages) => self.process(messages).await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = round else {
+                pause = FIRST_PAUSE;
+                continue;
+            };
+            if pause == FIRST_PAUSE {
+                tracing::warn!(cause = %error, "the intake queue waits");
+            }
+            select! {
+                () = sleep(pause) => {}
+                () = stopped(stop.clone()) => return,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn receive(&self) -> Result<Vec<Message>, Error> {
+        self.workflows.ping().await?;
+        let received = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
+        Ok(received.send().await.map_err(intake_queue::Error::new)?.messages.unwrap_or_default())
+    }
+
+    /// Does what Lambda's event source mapping does: deletes what succeeded, and has the rest come again.
+    async fn process(&self, messages: Vec<Message>) -> Result<(), Error> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let mut event = SqsEvent::default();
+        event.records = messages.iter().map(record).collect();
+        let failures = start_queued_orders(&self.workflows, event).await.batch_item_failures;
+        let failed: HashSet<_> = failures.into_iter().map(|failure| failure.item_identifier).collect();
+        let (failed, done): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|message| message.message_id.as_ref().is_some_and(|id| failed.contains(id)));
+        self.delete(done).await?;
+        self.postpone(failed).await
+    }
+
+    async fn delete(&self, messages: Vec<Message>) -> Result<(), Error> {
+        let entries: Vec<_> = messages
+            .into_iter()
+            .enumerate()
+            .filter_map(|(n, message)| {
+                DeleteMessageBatchRequestEntry::builder().id(n.to_string()).set_receipt_handle(message.receipt_handle).build().ok()
+            })
+            .collect();
+        if !entries.is_empty() {
+            let delete = self.sqs.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            delete.send().await.map_err(intake_queue::Error::new)?;
+        }
+        Ok(())
+    }
+
+    async fn postpone(&self, messages: Vec<Message>) -> Result<(), Error> {
+        let entries: Vec<_> = messages
+            .into_iter()
+            .enumerate()
+            .filter_map(|(n, message)| {
+                let entry =
+                    ChangeMessageVisibilityBatchRequestEntry::builder().id(n.to_string()).set_receipt_handle(message.receipt_handle);
+                entry.visibility_timeout(RETRY_SECONDS).build().ok()
+            })
+            .collect();
+        if !entries.is_empty() {
+            let postpone = self.sqs.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+            postpone.send().await.map_err(intake_queue::Error::new)?;
+        }
+        Ok(())
+    }
+}
+
+/// A message as Lambda's event source mapping would hand it over.
+fn record(message: &Message) -> SqsMessage {
+    let mut record = SqsMessage::default();
+    record.message_id.clone_from(&message.message_id);
+    record.receipt_handle.clone_from(&message.receipt_handle);
+    record.body.clone_from(&message.body);
+    record
+}

@@ -1,0 +1,81 @@
+//! All handlers on one plain HTTP server, for local mode and for machines without Lambda.
+
+use crate::{api, http::finish, page, parts::Accepting};
+use anyhow::Context;
+use axum::{extract::Request, serve::ListenerExt};
+use std::{net::IpAddr, time::Duration};
+use tokio::{
+    net::TcpListener,
+    select,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::sleep,
+};
+use tower_http::services::ServeDir;
+
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "server")]
+pub struct Settings {
+    /// Address to listen on.
+    #[arg(long, env = "API_HOST", default_value = "127.0.0.1")]
+    pub api_host: IpAddr,
+    /// Port to listen on.
+    #[arg(long, env = "API_PORT", default_value_t = 8080)]
+    pub api_port: u16,
+}
+
+/// How long requests that are under way may take to end after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves the API and the page until `stop` changes, then ends what is under way.
+///
+/// # Errors
+/// When the port cannot be had.
+pub async fn run(settings: &Settings, page: &page::Settings, parts: Accepting, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let (host, port) = (settings.api_host, settings.api_port);
+    let listener = TcpListener::bind((host, port)).await.with_context(|| format!("cannot listen on {host}, API_PORT {port}"))?;
+    let listener = listener.tap_io(|connection| {
+        // Else a second answer on a connection waits for the acknowledgement of the first. A socket that refuses is only slower.
+        let _ = connection.set_nodelay(true);
+    });
+    let files = ServeDir::new(&page.web_dir);
+    let app = finish(api::routes().with_state(parts), async move |request: Request| page::serve(files, request).await);
+    tracing::info!("listening on http://{host}:{port}");
+
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stop.clone()));
+    let overdue = async {
+        stopped(stop).await;
+        sleep(DRAIN).await;
+    };
+    select! {
+        served = serving => served.context("the server ended"),
+        () = overdue => {
+            tracing::warn!("stopped with requests under way after {} s", DRAIN.as_secs());
+            Ok(())
+        }
+    }
+}
+
+/// Becomes true on SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the signals cannot be watched.
+pub fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(async move {
+        select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.send_replace(true);
+    });
+    Ok(stopping)
+}
+
+/// Returns when it is time to stop.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that nobody is left to say so: stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,40 @@
+//! Starts the workflows of the orders that were accepted while Temporal was away.
+//!
+//! Each message stands for itself: those that fail are reported and come again, the others are done. What fails each time, such as a message that
+//! is no order, ends in the dead-letter queue.
+
+use crate::workflows::Workflows;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::future::join_all;
+use orders::OrderInput;
+
+/// Why a message was not dealt with. Never holds the message: it has the customer's contact.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("it is no order: {:?} error at column {}", .0.classify(), .0.column())]
+    NoOrder(#[from] serde_json::Error),
+    #[error("{}", .0.chain())]
+    NotStarted(#[from] crate::workflows::Error),
+}
+
+/// Starts the workflow of each message's order; answers which messages are to come again.
+pub async fn start_queued_orders(workflows: &Workflows, event: SqsEvent) -> SqsBatchResponse {
+    let results = join_all(event.records.iter().map(|message| start(workflows, message))).await;
+    let mut response = SqsBatchResponse::default();
+    for (message, result) in event.records.iter().zip(results) {
+        if let Err(error) = result {
+            let message_id = message.message_id.clone().unwrap_or_default();
+            tracing::error!(message_id, cause = %error, "message {message_id} of the intake queue failed");
+            response.add_failure(message_id);
+        }
+    }
+    response
+}
+
+async fn start(workflows: &Workflows, message: &SqsMessage) -> Result<(), Error> {
+    let order: OrderInput = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
+    let order_id = order.id;
+    workflows.start(order).await?;
+    tracing::info!(%order_id, "order {order_id} left the intake queue");
+    Ok(())
+}

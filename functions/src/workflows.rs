@@ -1,0 +1,148 @@
+//! Starting and signalling order workflows.
+//!
+//! Somebody waits for each call, and an order that Temporal does not take goes to the intake queue, so everything towards Temporal, connecting
+//! included, has [`LIMIT`] to succeed. The connection is made once, by whoever needs it first, and heals itself; while Temporal is away a
+//! [`Breaker`] spares all but one request a second the wait.
+
+mod breaker;
+
+use breaker::Breaker;
+use orders::{
+    OrderId, OrderInput,
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType},
+};
+use platform::temporal;
+use std::time::Duration;
+use temporalio_client::{
+    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
+    errors::{WorkflowInteractionError, WorkflowStartError},
+    tonic,
+};
+use tokio::{sync::OnceCell, time::timeout};
+
+/// How long everything towards Temporal may take.
+pub const LIMIT: Duration = Duration::from_secs(2);
+/// Retries within a call bridge a lost connection; longer absences are the intake queue's business.
+const PATIENCE: temporal::Patience = temporal::Patience { connect: Duration::from_secs(1), call: Duration::from_millis(500) };
+
+/// Temporal did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("Temporal was away a moment ago")]
+    Resting,
+    #[error("Temporal did not answer within {} s", LIMIT.as_secs())]
+    TimedOut,
+    #[error(transparent)]
+    Connect(#[from] temporal::Error),
+    #[error("Temporal did not start the workflow")]
+    Start(#[source] WorkflowStartError),
+    #[error("Temporal did not take the signal")]
+    Signal(#[source] WorkflowInteractionError),
+    #[error("Temporal did not answer")]
+    Ping(#[source] tonic::Status),
+}
+
+impl Error {
+    /// The error and what lies beneath it, for the log.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        text
+    }
+}
+
+/// What became of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signalled {
+    Delivered,
+    /// No workflow of this order is running: it has ended, or has not been started yet.
+    NotRunning,
+}
+
+/// The order workflows in Temporal.
+pub struct Workflows {
+    settings: temporal::Settings,
+    client: OnceCell<Client>,
+    breaker: Breaker,
+}
+
+impl Workflows {
+    #[must_use]
+    pub fn new(settings: temporal::Settings) -> Self {
+        Self { settings, client: OnceCell::new(), breaker: Breaker::default() }
+    }
+
+    /// Connects ahead of the first call. When Temporal is away, the first call that finds it back connects.
+    pub async fn warm(&self) {
+        // What failed has been logged, and is tried again.
+        let _ = self.call(|_| async { Ok(()) }).await;
+    }
+
+    /// Makes sure that the order's workflow has been started; a workflow that runs or has ended counts.
+    ///
+    /// # Errors
+    /// When Temporal does not confirm it in time. The workflow may have been started nevertheless.
+    pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
+        let options = WorkflowStartOptions::new(self.settings.temporal_task_queue.clone(), order.id.to_string())
+            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .build();
+        self.call(|client| async move {
+            match client.start_workflow(OrderWorkflowType, order, options).await {
+                Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+                Err(error) => Err(Error::Start(error)),
+            }
+        })
+        .await
+    }
+
+    /// Asks the order's workflow to cancel it.
+    ///
+    /// # Errors
+    /// When Temporal does not confirm it in time.
+    pub async fn cancel(&self, order: OrderId, reason: Option<String>) -> Result<Signalled, Error> {
+        self.call(|client| async move {
+            let handle = client.get_workflow_handle::<OrderWorkflowType>(order.to_string());
+            match handle.signal(OrderWorkflow::cancel, Cancel { reason }, WorkflowSignalOptions::default()).await {
+                Ok(()) => Ok(Signalled::Delivered),
+                Err(WorkflowInteractionError::NotFound(_)) => Ok(Signalled::NotRunning),
+                Err(error) => Err(Error::Signal(error)),
+            }
+        })
+        .await
+    }
+
+    /// Asks Temporal for a sign of life, also while the breaker is open.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.attempt(|client| async move {
+            let mut service = client.connection().workflow_service();
+            service.get_system_info(tonic::Request::new(Default::default())).await.map(|_| ()).map_err(Error::Ping)
+        })
+        .await
+    }
+
+    /// One attempt, unless Temporal was away a moment ago.
+    async fn call<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
+        if self.breaker.allows() { self.attempt(work).await } else { Err(Error::Resting) }
+    }
+
+    async fn attempt<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
+        let attempt = timeout(LIMIT, async { work(self.client().await?).await });
+        let result = attempt.await.unwrap_or(Err(Error::TimedOut));
+        self.breaker.record(&result);
+        result
+    }
+
+    /// The client; made by the first who asks, while the others wait for the same connection.
+    async fn client(&self) -> Result<Client, temporal::Error> {
+        self.client.get_or_try_init(|| temporal::connect(&self.settings, "orderflow-functions", PATIENCE)).await.cloned()
+    }
+}
