@@ -32,12 +32,12 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The developer's stack: ports and names as set, data and logs under `.local`.
+    /// The developer's stack: ports and names as set, data and logs in a folder that stays.
     ///
     /// # Errors
     /// When a setting or a program is missing.
-    pub fn of_developer(settings: Settings) -> Result<Self> {
-        Self::new(settings, &project().join(".local"), 1, None)
+    pub fn of_developer(settings: Settings, folder: &Path) -> Result<Self> {
+        Self::new(settings, folder, 1, None)
     }
 
     /// A stack of its own: free ports, no data, in a folder that goes with it (and stays for reading when a test panics). It has the settings of

@@ -3,7 +3,7 @@
 use crate::terminal;
 use anyhow::{Context, Result};
 use local::{Settings, Stack, Tools};
-use std::{os::unix::process::CommandExt as _, process::Command};
+use std::{os::unix::process::CommandExt as _, path::Path, process::Command};
 
 const START_FIRST: &str = "it does not answer: start it first (make run)";
 
@@ -24,8 +24,8 @@ pub(crate) fn connect() -> Result<()> {
 }
 
 /// Drops the database and all that the emulator holds, since the read model and the intake queue are about the orders in it, and makes both again.
-pub(crate) async fn reset() -> Result<()> {
-    let stack = Stack::of_developer(Settings::of_developer()?)?;
+pub(crate) async fn reset(folder: &Path) -> Result<()> {
+    let stack = Stack::of_developer(Settings::of_developer()?, folder)?;
     stack.postgres.service().recreate_database().await.context(START_FIRST).context("Postgres")?;
     stack.emulator.service().reset().await.context(START_FIRST).context("the AWS emulator")?;
     stack.migrate().await?;

@@ -8,12 +8,19 @@ mod up;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use local::{Settings, project};
-use std::{fs, process::ExitCode};
+use local::{Settings, Stack, project};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Runs OrderFlow on this machine.
 #[derive(Parser)]
 struct Cli {
+    /// Where data and logs are kept; `.local` in the project unless told.
+    #[arg(long, global = true, hide = true, default_value_os_t = project().join(".local"))]
+    folder: PathBuf,
     #[command(subcommand)]
     command: Task,
 }
@@ -34,12 +41,13 @@ enum Task {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Task::Up(options) => up::run(options).await,
-        Task::Stop => running::stop().await,
+    let Cli { folder, command } = Cli::parse();
+    let result = match command {
+        Task::Up(options) => up::run(options, &folder).await,
+        Task::Stop => running::stop(&folder).await,
         Task::DbConnect => database::connect(),
-        Task::DbReset => database::reset().await,
-        Task::Clean => clean(),
+        Task::DbReset => database::reset(&folder).await,
+        Task::Clean => clean(&folder),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,15 +58,14 @@ async fn main() -> ExitCode {
     }
 }
 
-fn clean() -> Result<()> {
-    if running::lock()?.is_none() {
+fn clean(folder: &Path) -> Result<()> {
+    if running::lock(folder)?.is_none() {
         bail!("OrderFlow is running: stop it first (make stop)");
     }
-    let stack = local::Stack::of_developer(Settings::of_developer()?)?;
-    let own = project().join(".local");
-    for folder in [stack.postgres.service().folder(), &own.join("data"), &own.join("logs")] {
-        if folder.exists() {
-            fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    let stack = Stack::of_developer(Settings::of_developer()?, folder)?;
+    for gone in [stack.postgres.service().folder(), &folder.join("data"), &folder.join("logs")] {
+        if gone.exists() {
+            fs::remove_dir_all(gone).with_context(|| format!("cannot remove {}", gone.display()))?;
         }
     }
     Ok(())

@@ -2,11 +2,11 @@
 
 use crate::terminal;
 use anyhow::{Context, Result, bail};
-use local::{Signal, project};
+use local::Signal;
 use std::{
     fs::{self, File, TryLockError},
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -27,14 +27,14 @@ impl Lock {
     }
 }
 
-fn path() -> PathBuf {
-    project().join(".local/local.pid")
+fn path(folder: &Path) -> PathBuf {
+    folder.join("local.pid")
 }
 
 /// The lock, or none when another process holds it.
-pub(crate) fn lock() -> Result<Option<Lock>> {
-    let path = path();
-    fs::create_dir_all(path.parent().context("no folder")?)?;
+pub(crate) fn lock(folder: &Path) -> Result<Option<Lock>> {
+    let path = path(folder);
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let file = File::options().create(true).append(true).open(&path).with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
@@ -48,20 +48,21 @@ pub(crate) fn lock() -> Result<Option<Lock>> {
 }
 
 /// Whether the process that holds the lock has told that everything is ready.
-pub(crate) fn is_ready() -> bool {
-    fs::read_to_string(path()).is_ok_and(|text| text.lines().nth(1) == Some(READY))
+pub(crate) fn is_ready(folder: &Path) -> bool {
+    fs::read_to_string(path(folder)).is_ok_and(|text| text.lines().nth(1) == Some(READY))
 }
 
 /// Stops what `up` started.
-pub(crate) async fn stop() -> Result<()> {
-    if lock()?.is_some() {
+pub(crate) async fn stop(folder: &Path) -> Result<()> {
+    if lock(folder)?.is_some() {
         terminal::say("OrderFlow is not running.");
         return Ok(());
     }
-    let pid = fs::read_to_string(path())?.lines().next().and_then(|line| line.parse().ok()).context("no process id in .local/local.pid")?;
+    let pid =
+        fs::read_to_string(path(folder))?.lines().next().and_then(|line| line.parse().ok()).context("local.pid holds no process id")?;
     local::signal(pid, Signal::TERM);
     let deadline = Instant::now() + STOP_LIMIT;
-    while lock()?.is_none() {
+    while lock(folder)?.is_none() {
         if Instant::now() > deadline {
             bail!("OrderFlow (process {pid}) has not stopped within {} s", STOP_LIMIT.as_secs());
         }

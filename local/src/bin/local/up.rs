@@ -7,12 +7,12 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use local::{Server, Settings, Stack, ensure_free, project};
+use local::{Server, Settings, Stack, ensure_free};
 use std::{
     fs::{self, File},
     future::Future,
     os::unix::process::CommandExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -44,13 +44,13 @@ pub(crate) struct Options {
     quiet: bool,
 }
 
-pub(crate) async fn run(options: Options) -> Result<()> {
+pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
     if options.background {
-        return in_background(&options).await;
+        return in_background(&options, folder).await;
     }
-    let Some(mut lock) = running::lock()? else { bail!("OrderFlow is running already (make stop stops it)") };
+    let Some(mut lock) = running::lock(folder)? else { bail!("OrderFlow is running already (make stop stops it)") };
     let started = Instant::now();
-    let stack = Stack::of_developer(Settings::of_developer()?)?;
+    let stack = Arc::new(Stack::of_developer(Settings::of_developer()?, folder)?);
     let servers = if options.services { stack.services().into() } else { stack.servers() };
     for server in &servers {
         for (host, port, setting) in server.service().listens() {
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         keep_last_log(server.log())?;
     }
     let mut end = End::new()?;
-    terminal::say("Starting OrderFlow; logs are in .local/logs.");
+    terminal::say(&format!("Starting OrderFlow; logs are in {}.", folder.join("logs").display()));
     let shown = if options.services || options.quiet { Vec::new() } else { own_logs(&stack) };
     let follower = Follower::new(shown);
     let result = select! {
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     if result.is_ok() && !end.was_asked {
         announce(&stack, &mut lock, started, options.services)?;
-        let mut keepers: JoinSet<()> = servers.iter().cloned().map(keep_running).collect();
+        let mut keepers: JoinSet<()> = servers.iter().map(|server| keep_running(stack.clone(), server.clone())).collect();
         end.asked().await;
         keepers.shutdown().await;
     }
@@ -119,7 +119,7 @@ fn announce(stack: &Stack, lock: &mut Lock, started: Instant, services_only: boo
 }
 
 /// Starts a server again each time that it dies.
-async fn keep_running(server: Arc<Server>) {
+async fn keep_running(stack: Arc<Stack>, server: Arc<Server>) {
     let name = server.name();
     let mut pause = FIRST_PAUSE;
     loop {
@@ -137,7 +137,12 @@ async fn keep_running(server: Arc<Server>) {
         pause = LAST_PAUSE.min(pause * 2);
         let begun = Instant::now();
         match server.start().await {
-            Ok(()) => terminal::step(name, "ready", begun.elapsed()),
+            Ok(()) => {
+                terminal::step(name, "ready", begun.elapsed());
+                if name == stack.emulator.name() {
+                    rebuild_read_model(&stack).await;
+                }
+            }
             Err(error) => {
                 terminal::error(&error);
                 if let Err(error) = server.kill().await {
@@ -145,6 +150,19 @@ async fn keep_running(server: Arc<Server>) {
                 }
             }
         }
+    }
+}
+
+/// An emulator that died has lost what it held in memory, as AWS would not. What readers read is made again from Postgres.
+async fn rebuild_read_model(stack: &Stack) {
+    match stack.run("worker", &["audit", "--repair"]).await {
+        Ok(output) if output.status.success() => {
+            terminal::say("The emulator had lost its data; the read model was made again from Postgres.")
+        }
+        Ok(output) => {
+            terminal::warning(&format!("The read model could not be made again: {}", String::from_utf8_lossy(&output.stdout).trim()))
+        }
+        Err(error) => terminal::error(&error),
     }
 }
 
@@ -175,7 +193,7 @@ impl End {
     }
 }
 
-fn own_logs(stack: &Stack) -> Vec<(String, std::path::PathBuf)> {
+fn own_logs(stack: &Stack) -> Vec<(String, PathBuf)> {
     let named = |name: &str, log: &Path| (name.to_owned(), log.to_path_buf());
     let workers = stack.workers.iter().map(|worker| named(worker.name(), worker.log()));
     workers.chain([named(stack.api.name(), stack.api.log())]).collect()
@@ -190,23 +208,23 @@ fn keep_last_log(log: &Path) -> Result<()> {
 }
 
 /// Runs `up` in a process of its own, and shows what it says until it is ready.
-async fn in_background(options: &Options) -> Result<()> {
-    if running::lock()?.is_none() {
+async fn in_background(options: &Options, folder: &Path) -> Result<()> {
+    if running::lock(folder)?.is_none() {
         terminal::say("OrderFlow is running already.");
         return Ok(());
     }
-    let logs = project().join(".local/logs");
+    let logs = folder.join("logs");
     fs::create_dir_all(&logs)?;
     let log = logs.join("local.log");
     let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut up = Command::new(std::env::current_exe()?);
-    up.args(["up", "--quiet"]).args(options.services.then_some("--services"));
+    up.args(["up", "--quiet", "--folder"]).arg(folder).args(options.services.then_some("--services"));
     up.process_group(0).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut up = up.spawn()?;
     let follower = Follower::new(vec![(String::new(), log)]);
     loop {
         let ended = up.try_wait()?;
-        if ended.is_none() && !running::is_ready() {
+        if ended.is_none() && !running::is_ready(folder) {
             sleep(Duration::from_millis(100)).await;
             continue;
         }
