@@ -1,3 +1,64 @@
-pub async fn run(_settings: crate::config::Audit) -> anyhow::Result<std::process::ExitCode> {
-    unreachable!()
+//! `worker audit`: holds Postgres, the read model, the payment ledger and Temporal against each other and prints every broken invariant.
+//!
+//! It only reads, in snapshots, so it may run on a live system. What differs only because it is on its way (a projection, an order just
+//! accepted) is looked at again, for [`SETTLE`], before it counts.
+
+mod books;
+mod processes;
+mod readers;
+
+use crate::{config, db, projection::Projector};
+use platform::read_model::ReadModel;
+use std::{fmt, process::ExitCode, time::Duration};
+
+/// How long something may be on its way before it counts as lost.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// A broken invariant.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// The invariant, in a few words that do not change: `stock`, `charge`, …
+    pub(crate) invariant: &'static str,
+    /// The order or product.
+    pub(crate) subject: String,
+    /// What was found.
+    pub(crate) detail: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.invariant, self.subject, self.detail)
+    }
+}
+
+/// Prints each broken invariant as a line of its own on standard output, then a count. Status 1 when there is any; after `--repair`, when any is
+/// left.
+///
+/// # Errors
+/// When one of the parts cannot be read: nothing is known then.
+pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
+    platform::log::init(&settings.log);
+    let pool = db::pool(&settings.postgres)?;
+    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
+    let patience = platform::temporal::Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let temporal = platform::temporal::connect(&settings.temporal, "audit", patience).await?;
+
+    let mut findings = books::check(&pool).await?;
+    findings.extend(processes::check(&pool, &temporal, settings.stuck_after).await?);
+    let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck_after };
+    let lagging = readers.settled_differences().await?;
+    if settings.repair {
+        let projector = Projector::new(pool.clone(), read_model.clone());
+        readers.repair(&projector, &lagging).await?;
+        println!("repaired {} entries of the read model", lagging.len());
+        findings.extend(readers::findings(&readers.settled_differences().await?));
+    } else {
+        findings.extend(readers::findings(&lagging));
+    }
+    for finding in &findings {
+        println!("{finding}");
+    }
+    println!("{} broken invariants", findings.len());
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -17,9 +17,9 @@ use tokio_postgres::Row;
 pub(crate) enum Error {
     #[error("there is no product {0}")]
     UnknownProduct(String),
-    #[error("the price of {product} is {price} {currency}, not {asked}")]
+    #[error("the price of {product} is {price} {code}, not {asked}", code = currency.code())]
     WrongPrice { product: String, price: Money, currency: Currency, asked: Money },
-    #[error("{product} is priced in {currency}")]
+    #[error("{product} is priced in {code}", code = currency.code())]
     WrongCurrency { product: String, currency: Currency },
     #[error("{0} is out of stock")]
     OutOfStock(String),

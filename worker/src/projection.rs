@@ -86,27 +86,34 @@ impl Projector {
         }
     }
 
-    /// Projects what lags behind, orders and products, until nothing does. Answers how many rows it projected.
-    pub(crate) async fn sweep(&self) -> anyhow::Result<usize> {
-        let mut projected = 0;
+    /// Projects what has lagged behind for a moment: orders that change now are projected anyway.
+    async fn sweep(&self) -> anyhow::Result<()> {
+        self.sweep_older_than(SWEEP).await
+    }
+
+    /// Projects all that lags behind.
+    pub(crate) async fn sweep_all(&self) -> anyhow::Result<()> {
+        self.sweep_older_than(Duration::ZERO).await
+    }
+
+    async fn sweep_older_than(&self, age: Duration) -> anyhow::Result<()> {
         loop {
             let client = db::connection(&self.pool).await?;
             let lagging = client
                 .prepare_cached(
-                    "SELECT id FROM orders WHERE projected_version < version AND updated_at < now() - interval '1 second'
+                    "SELECT id FROM orders WHERE projected_version < version AND updated_at <= now() - $2::bigint * interval '1 millisecond'
                     ORDER BY updated_at LIMIT $1",
                 )
                 .await?;
-            let rows = client.query(&lagging, &[&i64::try_from(BATCH)?]).await?;
+            let rows = client.query(&lagging, &[&i64::try_from(BATCH)?, &i64::try_from(age.as_millis())?]).await?;
             drop(client);
             let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
             self.project_orders(&ids).await?;
-            projected += ids.len();
             if ids.len() < BATCH {
                 break;
             }
         }
-        Ok(projected + self.project_products().await?)
+        self.project_products().await
     }
 
     async fn project_orders(&self, ids: &[String]) -> anyhow::Result<()> {
@@ -136,7 +143,7 @@ impl Projector {
         Ok(())
     }
 
-    async fn project_products(&self) -> anyhow::Result<usize> {
+    async fn project_products(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
         let products = load_products(&client, true).await?;
         for (product, version) in &products {
@@ -144,6 +151,6 @@ impl Projector {
             let note = client.prepare_cached("UPDATE products SET projected_version = $2 WHERE id = $1 AND projected_version < $2").await?;
             client.execute(&note, &[&product.product_id, version]).await?;
         }
-        Ok(products.len())
+        Ok(())
     }
 }

@@ -1,0 +1,128 @@
+//! The invariants of the business facts: stock, reservations, payments, the ledger, histories. One snapshot of Postgres serves all.
+
+use super::Finding;
+use crate::db;
+use deadpool_postgres::Pool;
+use orders::OrderStatus;
+use tokio_postgres::IsolationLevel;
+
+/// An invariant as a query that answers (subject, detail) for each breach. The parameters are $1: the statuses of orders that hold stock, $2: all
+/// final statuses.
+const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "stock is never below zero",
+        "SELECT id, format('stock %s, reserved %s', stock, reserved) FROM products WHERE stock < 0 OR reserved < 0",
+    ),
+    (
+        "what was taken from stock is what orders hold",
+        "SELECT p.id, format('%s taken from stock, %s held by orders', p.reserved, coalesce(sum(r.quantity), 0))
+        FROM products p LEFT JOIN reservations r ON r.product_id = p.id AND r.state = 'HELD'
+        GROUP BY p.id HAVING p.reserved <> coalesce(sum(r.quantity), 0)",
+    ),
+    (
+        "what is sold is what is reserved",
+        "SELECT o.id, format('%s, asked for %s of %s, holds %s', o.status, coalesce(i.quantity, 0), coalesce(i.product_id, r.product_id), coalesce(r.quantity, 0))
+        FROM orders o
+        JOIN (
+            (SELECT order_id, product_id, sum(quantity) AS quantity FROM order_items GROUP BY order_id, product_id) i
+            FULL JOIN (SELECT * FROM reservations WHERE state = 'HELD') r USING (order_id, product_id)
+        ) ON order_id = o.id
+        WHERE coalesce(r.quantity, 0) <> CASE WHEN o.status = ANY ($1) THEN coalesce(i.quantity, 0) ELSE 0 END",
+    ),
+    (
+        "a total is the sum of its lines",
+        "SELECT o.id, format('total %s, lines %s', o.total_minor, coalesce(sum(i.quantity * i.unit_price_minor), 0))
+        FROM orders o LEFT JOIN order_items i ON i.order_id = o.id
+        GROUP BY o.id HAVING o.total_minor <> coalesce(sum(i.quantity * i.unit_price_minor), 0)",
+    ),
+    (
+        "an order is captured at most once",
+        "SELECT idempotency_key, format('%s captures, %s refunds', captures, refunds) FROM (
+            SELECT idempotency_key, count(*) FILTER (WHERE kind = 'CAPTURE') AS captures, count(*) FILTER (WHERE kind = 'REFUND') AS refunds
+            FROM sandbox.entries GROUP BY idempotency_key
+        ) e WHERE captures > 1 OR refunds > captures",
+    ),
+    (
+        "what is charged is what was sold",
+        "SELECT o.id, format('%s, net charge %s, due %s', o.status, coalesce(e.net, 0), CASE WHEN o.status = 'COMPLETED' THEN o.total_minor ELSE 0 END)
+        FROM orders o
+        LEFT JOIN (
+            SELECT idempotency_key, sum(CASE kind WHEN 'CAPTURE' THEN amount_minor ELSE -amount_minor END) AS net
+            FROM sandbox.entries GROUP BY idempotency_key
+        ) e ON e.idempotency_key = o.id
+        WHERE o.status = ANY ($2) AND coalesce(e.net, 0) <> CASE WHEN o.status = 'COMPLETED' THEN o.total_minor ELSE 0 END",
+    ),
+    (
+        "a payment is recorded as the ledger has it",
+        "SELECT o.id, format('payment %s, ledger %s', coalesce(p.status, 'none'), coalesce(c.state, 'none'))
+        FROM orders o LEFT JOIN payments p ON p.order_id = o.id LEFT JOIN sandbox.charges c ON c.idempotency_key = o.id
+        WHERE o.status = ANY ($2) AND coalesce(p.status, 'NONE') <> CASE WHEN c.state IN ('CAPTURED', 'REFUNDED', 'DECLINED') THEN c.state ELSE 'NONE' END",
+    ),
+    (
+        "money is charged for orders only",
+        "SELECT e.idempotency_key, 'charged, but there is no such order' FROM sandbox.entries e
+        LEFT JOIN orders o ON o.id = e.idempotency_key WHERE o.id IS NULL",
+    ),
+    (
+        "every change is in the history",
+        "SELECT o.id, format('%s, last in the history %s', o.status, coalesce(h.status, 'nothing'))
+        FROM orders o LEFT JOIN LATERAL (SELECT status FROM order_history WHERE order_id = o.id ORDER BY version DESC LIMIT 1) h ON true
+        WHERE h.status IS DISTINCT FROM o.status",
+    ),
+    (
+        "the customer is told how the order ended",
+        "SELECT o.id, format('%s, but no notice is recorded', o.status) FROM orders o
+        WHERE o.status = ANY ($2) AND o.updated_at < now() - interval '1 minute'
+        AND NOT EXISTS (SELECT FROM notifications n WHERE n.order_id = o.id)",
+    ),
+];
+
+/// Every breach, in one snapshot.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub(super) async fn check(pool: &Pool) -> anyhow::Result<Vec<Finding>> {
+    let mut client = db::connection(pool).await?;
+    let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    // A whole table is read here, which may take longer than a request may.
+    snapshot.batch_execute("SET LOCAL statement_timeout = '10min'").await?;
+    let names = |wanted: fn(&OrderStatus) -> bool| -> Vec<&str> {
+        OrderStatus::ALL.iter().filter(|status| wanted(status)).map(|status| status.as_str()).collect()
+    };
+    let holding = names(|status| matches!(status, OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Completed));
+    let ended = names(|status| status.is_final());
+    let mut findings = Vec::new();
+    for (invariant, query) in INVARIANTS {
+        // Every query gets both parameters, so that they share one call.
+        let query = format!("WITH parameters AS (SELECT $1::text[], $2::text[]) {query}");
+        for row in snapshot.query(&query, &[&holding, &ended]).await? {
+            findings.push(Finding { invariant, subject: row.try_get(0)?, detail: row.try_get(1)? });
+        }
+    }
+    findings.extend(illegal_steps(&snapshot).await?);
+    Ok(findings)
+}
+
+/// Steps in the histories that the transition table does not know.
+async fn illegal_steps(snapshot: &deadpool_postgres::Transaction<'_>) -> anyhow::Result<Vec<Finding>> {
+    let rows = snapshot
+        .query(
+            "SELECT order_id, was, status FROM (
+                SELECT order_id, status, lag(status) OVER (PARTITION BY order_id ORDER BY version) AS was FROM order_history
+            ) h WHERE coalesce(was, '') || '>' || status <> ALL ($1)",
+            &[&legal_steps()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let (was, is): (Option<String>, String) = (row.try_get(1)?, row.try_get(2)?);
+            let detail = format!("went from {} to {is}", was.as_deref().unwrap_or("nothing"));
+            Ok(Finding { invariant: "only legal transitions", subject: row.try_get(0)?, detail })
+        })
+        .collect()
+}
+
+fn legal_steps() -> Vec<String> {
+    let first = format!(">{}", OrderStatus::Pending);
+    orders::status::TRANSITIONS.iter().map(|(from, to)| format!("{from}>{to}")).chain([first]).collect()
+}
