@@ -7,14 +7,13 @@ import * as money from './money.js';
 
 /** What each status is called, and what it means to the customer. A status that is not here is shown under its own name. */
 const STATUSES = {
-  PENDING: ['Received', 'Your order has arrived and is being checked.'],
-  RESERVED: ['Items reserved', 'Your items are reserved. The payment is under way.'],
-  PAID: ['Paid', 'Your payment is through. The order is being finished.'],
-  COMPLETED: ['Completed', 'Your order is complete.'],
+  PENDING: ['Received', 'Your order is being checked.'],
+  RESERVED: ['Items reserved', 'The payment is under way.'],
+  PAID: ['Paid', 'Your order is being finished.'],
+  COMPLETED: ['Completed', 'Thank you for your order.'],
   FAILED: ['Failed', 'Your order could not be completed.'],
-  CANCELLED: ['Cancelled', 'Your order is cancelled.'],
+  CANCELLED: ['Cancelled', 'Nothing is sent or charged.'],
 };
-const NOT_CHARGED = new Set(['FAILED', 'CANCELLED']);
 const HAPPY_PATH = ['PENDING', 'RESERVED', 'PAID', 'COMPLETED'];
 
 const PAYMENTS = { CAPTURED: 'paid', DECLINED: 'declined', REFUNDED: 'refunded', VOIDED: 'released' };
@@ -51,7 +50,7 @@ export class OrderView {
     byId('order-id').textContent = id;
     byId('order-body').hidden = true;
     byId('order-queued').hidden = !accepted?.queued;
-    this.#setStatus(null, accepted ? STATUSES.PENDING[1] : 'Looking up the order…');
+    this.#setStatus(null, accepted ? summary(accepted) : 'Looking up the order…');
     announce(byId('cancel-message'), null);
     this.#follower = new Follower(id, {
       isNew: Boolean(accepted),
@@ -160,9 +159,8 @@ export class OrderView {
 
 /** Where an order stands, in sentences. */
 function summary({ status, failureReason }) {
-  const reason = failureReason && sentence(failureReason);
-  const charge = NOT_CHARGED.has(status) && 'You are not charged for it.';
-  return [`${label(status)}.`, STATUSES[status]?.[1], reason, charge].filter(Boolean).join(' ');
+  const reason = failureReason && sentence(`reason: ${failureReason}`);
+  return [`${label(status)}.`, STATUSES[status]?.[1], reason].filter(Boolean).join(' ');
 }
 
 function payment({ payment, currency, status }) {
