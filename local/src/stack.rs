@@ -5,12 +5,14 @@ use crate::{
     service::{Binary, Emulator, Postgres, Temporal},
 };
 use anyhow::{Context, Result, bail};
+use futures::future::join_all;
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{self, Output, Stdio},
     sync::Arc,
     sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 use tokio::{process::Command, try_join};
 
@@ -151,9 +153,25 @@ impl Stack {
     /// # Errors
     /// When a server had to be killed.
     pub async fn stop(&self) -> Result<()> {
+        self.stop_telling(|_, _| {}).await
+    }
+
+    /// Stops everything as [`Stack::stop`] does, and tells the name of each server that ran and how long its end took.
+    ///
+    /// # Errors
+    /// When a server had to be killed.
+    pub async fn stop_telling(&self, tell: impl Fn(&str, Duration)) -> Result<()> {
+        let workers = self.workers.iter().map(|worker| worker.clone() as Arc<Server>).collect();
         let mut result = Ok(());
-        for server in self.servers().iter().rev() {
-            result = server.stop().await.map(|_| ()).and(result);
+        for together in [vec![self.api.clone() as Arc<Server>], workers, self.services().into()] {
+            let ends = together.iter().map(async |server| {
+                let begun = Instant::now();
+                if server.stop().await?.is_some() {
+                    tell(server.name(), begun.elapsed());
+                }
+                Ok(())
+            });
+            result = join_all(ends).await.into_iter().fold(result, Result::and);
         }
         result
     }

@@ -74,7 +74,7 @@ pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
     }
     terminal::say("Stopping OrderFlow.");
     let stopped = select! {
-        stopped = stack.stop() => stopped,
+        stopped = stack.stop_telling(|name, took| terminal::step(name, "stopped", took)) => stopped,
         // Dropping the stack leaves each server less time.
         () = end.asked() => Ok(()),
     };
