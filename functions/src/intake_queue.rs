@@ -3,6 +3,9 @@
 use aws_sdk_sqs::{Client, error::DisplayErrorContext};
 use orders::OrderInput;
 
+/// How long an order that was put back rests.
+const PUT_BACK_SECONDS: i32 = 10;
+
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "intake-queue")]
 pub struct Settings {
@@ -39,8 +42,21 @@ impl IntakeQueue {
     /// # Errors
     /// When SQS does not confirm that it has it.
     pub async fn send(&self, order: &OrderInput) -> Result<(), Error> {
+        self.send_after(order, 0).await
+    }
+
+    /// Leaves an order for `start-queued-orders` to try again in [`PUT_BACK_SECONDS`].
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn put_back(&self, order: &OrderInput) -> Result<(), Error> {
+        self.send_after(order, PUT_BACK_SECONDS).await
+    }
+
+    async fn send_after(&self, order: &OrderInput, delay_seconds: i32) -> Result<(), Error> {
         let body = serde_json::to_string(order).map_err(|error| Error(error.to_string()))?;
-        self.sqs.send_message().queue_url(&self.url).message_body(body).send().await.map(|_| ()).map_err(Error::new)
+        let message = self.sqs.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_seconds);
+        message.send().await.map(|_| ()).map_err(Error::new)
     }
 
     /// Asks the queue for a sign of life.

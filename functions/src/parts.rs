@@ -98,6 +98,30 @@ impl Checking {
     }
 }
 
+/// To start the orders of the intake queue.
+pub struct Starting {
+    pub workflows: Arc<Workflows>,
+    pub intake_queue: Arc<IntakeQueue>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct StartingSettings {
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+    #[command(flatten)]
+    pub intake_queue: intake_queue::Settings,
+}
+
+impl Starting {
+    pub async fn new(settings: StartingSettings) -> Self {
+        let aws = aws::config(Patience::INTERACTIVE).await;
+        Self {
+            workflows: workflows(settings.temporal),
+            intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
+        }
+    }
+}
+
 /// To read.
 pub async fn read_model(settings: read_model::Settings) -> Arc<ReadModel> {
     let aws = aws::config(Patience::INTERACTIVE).await;

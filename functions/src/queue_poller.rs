@@ -1,9 +1,9 @@
 //! Feeds the intake queue to [`start_queued_orders`] where no Lambda event source mapping does: in local mode.
 //!
-//! While Temporal is away nothing is received, so that orders wait in the queue instead of using up their tries there.
+//! While Temporal is away nothing is received, so that orders rest in the queue instead of going round in it.
 
 use crate::{
-    intake_queue,
+    intake_queue::{self, IntakeQueue},
     server::stopped,
     start_queued_orders::start_queued_orders,
     workflows::{self, Workflows},
@@ -30,9 +30,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub struct QueuePoller {
+    /// Waits longer than the clients that somebody waits for.
     sqs: Client,
-    url: String,
     workflows: Arc<Workflows>,
+    intake_queue: Arc<IntakeQueue>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +45,8 @@ enum Error {
 }
 
 impl QueuePoller {
-    pub async fn new(settings: intake_queue::Settings, workflows: Arc<Workflows>) -> Self {
-        Self { sqs: Client::new(&aws::config(PATIENCE).await), url: settings.intake_queue_url, workflows }
+    pub async fn new(workflows: Arc<Workflows>, intake_queue: Arc<IntakeQueue>) -> Self {
+        Self { sqs: Client::new(&aws::config(PATIENCE).await), workflows, intake_queue }
     }
 
     /// Polls until `stop` says so. A batch that has been received is brought to its end.
@@ -77,7 +78,8 @@ impl QueuePoller {
 
     async fn receive(&self) -> Result<Vec<Message>, Error> {
         self.workflows.ping().await?;
-        let received = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
+        let received =
+            self.sqs.receive_message().queue_url(&self.intake_queue.url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
         Ok(received.send().await.map_err(intake_queue::Error::new)?.messages.unwrap_or_default())
     }
 
@@ -88,7 +90,7 @@ impl QueuePoller {
         }
         let mut event = SqsEvent::default();
         event.records = messages.iter().map(record).collect();
-        let failures = start_queued_orders(&self.workflows, event).await.batch_item_failures;
+        let failures = start_queued_orders(&self.workflows, &self.intake_queue, event).await.batch_item_failures;
         let failed: HashSet<_> = failures.into_iter().map(|failure| failure.item_identifier).collect();
         let (failed, done): (Vec<_>, Vec<_>) =
             messages.into_iter().partition(|message| message.message_id.as_ref().is_some_and(|id| failed.contains(id)));
@@ -105,7 +107,7 @@ impl QueuePoller {
             })
             .collect();
         if !entries.is_empty() {
-            let delete = self.sqs.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let delete = self.sqs.delete_message_batch().queue_url(&self.intake_queue.url).set_entries(Some(entries));
             delete.send().await.map_err(intake_queue::Error::new)?;
         }
         Ok(())
@@ -122,7 +124,7 @@ impl QueuePoller {
             })
             .collect();
         if !entries.is_empty() {
-            let postpone = self.sqs.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+            let postpone = self.sqs.change_message_visibility_batch().queue_url(&self.intake_queue.url).set_entries(Some(entries));
             postpone.send().await.map_err(intake_queue::Error::new)?;
         }
         Ok(())

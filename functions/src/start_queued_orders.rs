@@ -1,9 +1,13 @@
 //! Starts the workflows of the orders that were accepted while Temporal was away.
 //!
-//! Each message stands for itself: those that fail are reported and come again, the others are done. What fails each time, such as a message that
-//! is no order, ends in the dead-letter queue.
+//! Each message stands for itself: those that fail are reported and come again, the others are done. An order that Temporal does not take yet is
+//! put back as a new message, since its message would otherwise use up its tries in the course of a longer absence and end in the dead-letter
+//! queue. What does end there fails each time, such as a message that is no order.
 
-use crate::workflows::Workflows;
+use crate::{
+    intake_queue::{self, IntakeQueue},
+    workflows::{self, Workflows},
+};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use orders::OrderInput;
@@ -14,12 +18,14 @@ enum Error {
     #[error("it is no order: {:?} error at column {}", .0.classify(), .0.column())]
     NoOrder(#[from] serde_json::Error),
     #[error("{}", .0.chain())]
-    NotStarted(#[from] crate::workflows::Error),
+    Refused(workflows::Error),
+    #[error(transparent)]
+    NotPutBack(#[from] intake_queue::Error),
 }
 
 /// Starts the workflow of each message's order; answers which messages are to come again.
-pub async fn start_queued_orders(workflows: &Workflows, event: SqsEvent) -> SqsBatchResponse {
-    let results = join_all(event.records.iter().map(|message| start(workflows, message))).await;
+pub async fn start_queued_orders(workflows: &Workflows, intake_queue: &IntakeQueue, event: SqsEvent) -> SqsBatchResponse {
+    let results = join_all(event.records.iter().map(|message| start(workflows, intake_queue, message))).await;
     let mut response = SqsBatchResponse::default();
     for (message, result) in event.records.iter().zip(results) {
         if let Err(error) = result {
@@ -31,10 +37,16 @@ pub async fn start_queued_orders(workflows: &Workflows, event: SqsEvent) -> SqsB
     response
 }
 
-async fn start(workflows: &Workflows, message: &SqsMessage) -> Result<(), Error> {
+async fn start(workflows: &Workflows, intake_queue: &IntakeQueue, message: &SqsMessage) -> Result<(), Error> {
     let order: OrderInput = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
     let order_id = order.id;
-    workflows.start(order).await?;
-    tracing::info!(%order_id, "order {order_id} left the intake queue");
+    match workflows.start(order.clone()).await {
+        Ok(()) => tracing::info!(%order_id, "order {order_id} left the intake queue"),
+        Err(refused) if refused.is_final() => return Err(Error::Refused(refused)),
+        Err(away) => {
+            intake_queue.put_back(&order).await?;
+            tracing::warn!(%order_id, cause = away.chain(), "order {order_id} is put back into the intake queue");
+        }
+    }
     Ok(())
 }

@@ -43,6 +43,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether asking again is no use: Temporal is there and will not have it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Start(WorkflowStartError::Rpc(status)) => status.code() == tonic::Code::InvalidArgument,
+            Self::Start(WorkflowStartError::PayloadConversion(_)) => true,
+            _ => false,
+        }
+    }
+
     /// The error and what lies beneath it, for the log.
     #[must_use]
     pub fn chain(&self) -> String {

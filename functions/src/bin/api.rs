@@ -28,8 +28,8 @@ async fn main() -> anyhow::Result<()> {
     let cli: Cli = config::read();
     log::init(&cli.log);
     let stop = server::stop_signal()?;
-    let parts = Accepting::new(cli.parts.clone()).await;
-    let poller = QueuePoller::new(cli.parts.intake_queue, parts.workflows.clone()).await;
+    let parts = Accepting::new(cli.parts).await;
+    let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;
     let polling = tokio::spawn(poller.run(stop.clone()));
     server::run(&cli.server, &cli.page, parts, stop).await?;
     Ok(polling.await?)
