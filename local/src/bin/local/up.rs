@@ -157,10 +157,10 @@ async fn keep_running(stack: Arc<Stack>, server: Arc<Server>) {
 async fn rebuild_read_model(stack: &Stack) {
     match stack.run("worker", &["audit", "--repair"]).await {
         Ok(output) if output.status.success() => {
-            terminal::say("The emulator had lost its data; the read model was made again from Postgres.")
+            terminal::say("The emulator had lost its data; the read model was made again from Postgres.");
         }
         Ok(output) => {
-            terminal::warning(&format!("The read model could not be made again: {}", String::from_utf8_lossy(&output.stdout).trim()))
+            terminal::warning(&format!("The read model could not be made again: {}", String::from_utf8_lossy(&output.stdout).trim()));
         }
         Err(error) => terminal::error(&error),
     }
