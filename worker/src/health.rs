@@ -11,15 +11,9 @@ use axum::{
 };
 use deadpool_postgres::Pool;
 use serde_json::json;
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::net::TcpListener;
+use std::{net::SocketAddr, time::Duration};
+use temporalio_client::{Client, tonic};
+use tokio::{net::TcpListener, sync::watch};
 
 /// How long a probe waits for Postgres.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -27,8 +21,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) pool: Pool,
-    /// Whether the worker is connected to Temporal and takes tasks.
-    pub(crate) polling: Arc<AtomicBool>,
+    /// The connection on which the worker takes tasks, while it does.
+    pub(crate) temporal: watch::Receiver<Option<Client>>,
     pub(crate) metrics: Metrics,
     /// Where the SDK serves the metrics; on loopback, for us to hand on.
     pub(crate) exporter: SocketAddr,
@@ -58,7 +52,7 @@ async fn ready(State(health): State<Health>) -> Response {
     let schema = tokio::time::timeout(PROBE_LIMIT, migrate::is_up_to_date(&health.pool)).await;
     let postgres = matches!(schema, Ok(Ok(_)));
     let schema = matches!(schema, Ok(Ok(true)));
-    let temporal = health.polling.load(Ordering::Relaxed);
+    let temporal = matches!(tokio::time::timeout(PROBE_LIMIT, answers(&health.temporal)).await, Ok(true));
     let status = if schema && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let state = |up| if up { "up" } else { "down" };
     (
@@ -66,6 +60,12 @@ async fn ready(State(health): State<Health>) -> Response {
         Json(json!({ "postgres": state(postgres), "schema": if schema { "up to date" } else { "behind" }, "temporal": state(temporal) })),
     )
         .into_response()
+}
+
+/// Whether the worker takes tasks and Temporal answers.
+async fn answers(temporal: &watch::Receiver<Option<Client>>) -> bool {
+    let Some(client) = temporal.borrow().clone() else { return false };
+    client.connection().workflow_service().get_system_info(tonic::Request::new(Default::default())).await.is_ok()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {

@@ -15,12 +15,10 @@ use orders::{OrderWorkflow, workflow::StepSettings};
 use platform::read_model::ReadModel;
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
+use temporalio_client::Client;
 use temporalio_common::telemetry::{PrometheusExporterOptions, TelemetryOptions, metrics::CoreMeter, start_prometheus_metric_exporter};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
@@ -70,15 +68,20 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         limits: limits.clone(),
     };
 
-    let polling = Arc::new(AtomicBool::new(false));
-    let health = Health { pool, polling: polling.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
+    let (connected, temporal) = watch::channel(None);
+    let health = Health { pool, temporal, metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
     let background = [tokio::spawn(health::serve(listener, health)), tokio::spawn(projector.clone().run()), tokio::spawn(courier.run())];
 
     let telemetry = TelemetryOptions::builder().metrics(meter).build();
     let runtime = Runtime::from_current_tokio(RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(anyhow::Error::msg)?)?;
+    let mut said = String::new();
     while !*stop.borrow() {
-        if let Err(error) = poll(&runtime, &settings, &activities, &limits, &polling, stop.clone()).await {
-            tracing::warn!(error = format!("{error:#}"), "not connected to Temporal; trying again");
+        if let Err(error) = poll(&runtime, &settings, &activities, &limits, &connected, stop.clone()).await {
+            let error = format!("{error:#}");
+            if said != error {
+                tracing::warn!(error, "no tasks come from Temporal; trying again each second");
+                said = error;
+            }
             let mut stop = stop.clone();
             let _ = tokio::time::timeout(RECONNECT, stop.wait_for(|stop| *stop)).await;
         }
@@ -97,7 +100,7 @@ async fn poll(
     settings: &Run,
     activities: &Activities,
     limits: &StepSettings,
-    polling: &AtomicBool,
+    connected: &watch::Sender<Option<Client>>,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let patience = platform::temporal::Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
@@ -105,9 +108,9 @@ async fn poll(
         client = platform::temporal::connect(&settings.temporal, "worker", patience) => client?,
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
-    let mut worker = Worker::new(runtime, client, options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
+    let mut worker = Worker::new(runtime, client.clone(), options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
     let shut_down = worker.shutdown_handle();
-    polling.store(true, Ordering::Relaxed);
+    connected.send_replace(Some(client));
     tracing::info!(task_queue = settings.temporal.temporal_task_queue, "working");
     let drain = async move {
         let _ = stop.wait_for(|stop| *stop).await;
@@ -119,7 +122,7 @@ async fn poll(
         result = worker.run() => result,
         () = drain => Ok(()),
     };
-    polling.store(false, Ordering::Relaxed);
+    connected.send_replace(None);
     result.map_err(|error| anyhow!("{error}")).context("the worker stopped polling")
 }
 
