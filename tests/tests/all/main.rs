@@ -1,0 +1,10 @@
+//! OrderFlow from outside: every test speaks HTTP to a running stack of the real servers, and looks at what came of it in Postgres, DynamoDB,
+//! Temporal and the logs.
+//!
+//! Tests that harm nothing share one stack, each with products and customers of its own. Tests that stop, kill or corrupt something have a
+//! stack to themselves. See [`support`].
+
+mod orders;
+mod payment;
+mod stock;
+mod support;

@@ -1,0 +1,179 @@
+//! `POST /api/orders/{id}/cancel`: at each moment of an order's life.
+
+use super::statuses;
+use crate::{
+    payment::ledger,
+    support::{Draft, Shop, answer, own, shared, text, until},
+};
+use anyhow::{Result, ensure};
+use futures::future::try_join_all;
+use reqwest::StatusCode;
+use serde_json::json;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// Nothing is held, nothing is charged, and the customer is told once.
+async fn nothing_is_left(shop: &Shop, id: &str, net_charge: i64) -> Result<()> {
+    let db = shop.db().await?;
+    let held = "SELECT count(*) FROM reservations WHERE order_id = $1 AND state = 'HELD'";
+    assert_eq!(db.query_one(held, &[&id]).await?.get::<_, i64>(0), 0);
+    let net = "SELECT coalesce(sum(CASE kind WHEN 'CAPTURE' THEN amount_minor ELSE -amount_minor END), 0)::bigint FROM sandbox.entries
+        WHERE idempotency_key = $1";
+    assert_eq!(db.query_one(net, &[&id]).await?.get::<_, i64>(0), net_charge);
+    // The notice follows the cancellation as a step of its own.
+    let notices = until("a notice is recorded", SOON, async || {
+        let notices = db.query("SELECT type FROM notifications WHERE order_id = $1", &[&id]).await?;
+        Ok((!notices.is_empty()).then_some(notices))
+    });
+    assert_eq!(notices.await?.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), ["ORDER_CANCELLED"]);
+    Ok(())
+}
+
+/// While no worker runs, an accepted order stays PENDING.
+#[test]
+fn while_pending_it_is_cancelled_before_anything_is_reserved() {
+    own(1, &[], async |shop| {
+        let worker = &shop.stack.workers[0];
+        worker.stop().await?;
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-pending").line(&product, 1)).await?;
+        assert_eq!(shop.order(&id).await?["status"], "PENDING");
+        let (status, body) = answer(shop.post(&format!("/api/orders/{id}/cancel"), r#"{"reason":"changed my mind"}"#).await?).await?;
+        assert_eq!((status, body), (StatusCode::ACCEPTED, json!({ "id": id, "status": "PENDING" })));
+        worker.start().await?;
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!((statuses(&order), text(&order, "/failureReason")?), (vec!["PENDING", "CANCELLED"], "changed my mind"));
+        assert_eq!(shop.stock(&product).await?, (10, 0));
+        nothing_is_left(shop, &id, 0).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// The reservation waits for a lock that the test holds.
+#[test]
+fn while_it_is_being_reserved_nothing_stays_reserved() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let (mut holder, watcher) = (shop.db().await?, shop.db().await?);
+        let lock = holder.transaction().await?;
+        lock.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
+        let id = shop.place(&Draft::new("CUST-reserving").line(&product, 1)).await?;
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM products%FOR UPDATE%'";
+        until("the reservation waits for the lock", SOON, async || {
+            Ok((watcher.query_one(waits, &[]).await?.get::<_, i64>(0) > 0).then_some(()))
+        })
+        .await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(statuses(&order), ["PENDING", "CANCELLED"]);
+        lock.rollback().await?;
+        assert_eq!(shop.stock(&product).await?, (10, 0));
+        nothing_is_left(shop, &id, 0).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn while_the_gateway_does_not_answer_the_charge_is_voided() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-paying").line(&product, 4).payment_method("tok_down")).await?;
+        shop.reaches(&id, &["RESERVED"]).await?;
+        assert_eq!(shop.stock(&product).await?, (6, 4));
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(statuses(&order), ["PENDING", "RESERVED", "CANCELLED"]);
+        assert_eq!(shop.stock(&product).await?, (10, 0));
+        assert_eq!(ledger(shop, &id).await?.0, "VOIDED");
+        nothing_is_left(shop, &id, 0).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// The gateway has charged, but nobody knows yet.
+#[test]
+fn after_a_charge_whose_answer_was_lost_it_is_refunded() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-charged").line(&product, 4).payment_method("tok_timeout")).await?;
+        let db = shop.db().await?;
+        until("the gateway has charged", SOON, async || {
+            Ok(db.query_opt("SELECT FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'CAPTURE'", &[&id]).await?)
+        })
+        .await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 40.0 }));
+        assert_eq!(shop.stock(&product).await?, (10, 0));
+        assert_eq!(ledger(shop, &id).await?.0, "REFUNDED");
+        nothing_is_left(shop, &id, 0).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn asked_for_twenty_times_it_has_one_effect() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-twice").line(&product, 4).payment_method("tok_down")).await?;
+        shop.reaches(&id, &["RESERVED"]).await?;
+        let answers = try_join_all((0..20).map(|_| shop.cancel(&id))).await?;
+        assert_eq!(answers[0].0, StatusCode::ACCEPTED);
+        // One that comes when the order has ended is too late.
+        ensure!(answers.iter().all(|(status, _)| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status)), "{answers:?}");
+        shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT);
+        assert_eq!(shop.stock(&product).await?, (10, 0));
+        nothing_is_left(shop, &id, 0).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn after_its_end_it_is_too_late() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let completed = shop.place(&Draft::new("CUST-late").line(&product, 1)).await?;
+        let failed = shop.place(&Draft::new("CUST-late").line(&product, 1).payment_method("tok_declined")).await?;
+        for (id, end) in [(&completed, "COMPLETED"), (&failed, "FAILED")] {
+            let before = shop.ends(id, end).await?;
+            let (status, problem) = shop.cancel(id).await?;
+            assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/order-ended")));
+            ensure!(text(&problem, "/detail")?.contains(end), "{problem}");
+            assert_eq!(shop.order(id).await?, before);
+        }
+        assert_eq!(shop.stock(&product).await?, (9, 1));
+        Ok(())
+    });
+}
+
+#[test]
+fn an_unknown_order_is_not_found() {
+    shared(async |shop| {
+        for id in ["ord_01930000000070008000000000000001", "nonsense", "CUST-001"] {
+            let (status, problem) = shop.cancel(id).await?;
+            assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("/problems/order-not-found")), "{id}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_bad_cancellation_changes_nothing() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-bad-cancel").line(&product, 1)).await?;
+        for (body, expected) in [
+            ("{", StatusCode::BAD_REQUEST),
+            ("[]", StatusCode::UNPROCESSABLE_ENTITY),
+            (r#"{"reason":1}"#, StatusCode::UNPROCESSABLE_ENTITY),
+            (r#"{"why":"x"}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        ] {
+            let (status, problem) = answer(shop.post(&format!("/api/orders/{id}/cancel"), body).await?).await?;
+            assert_eq!(status, expected, "{body}: {problem}");
+        }
+        shop.ends(&id, "COMPLETED").await?;
+        Ok(())
+    });
+}

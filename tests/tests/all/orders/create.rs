@@ -1,0 +1,126 @@
+//! `POST /api/orders`: an order is accepted, and completes.
+
+use crate::support::{Draft, Shop, answer, own, seed_order, shared, text};
+use anyhow::{Result, ensure};
+use reqwest::{StatusCode, header};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// With the settings of env.example, as a reader of the README has it.
+#[test]
+fn the_order_of_the_readme_completes_within_two_seconds() {
+    own(1, &[], async |shop| {
+        let db = shop.db().await?;
+        let stock = "SELECT stock FROM products WHERE id = 'PROD-001'";
+        let before: i64 = db.query_one(stock, &[]).await?.get(0);
+
+        let started = Instant::now();
+        let accepted = shop.post("/api/orders", seed_order()).await?;
+        let location = accepted.headers().get(header::LOCATION).cloned();
+        let (status, body) = answer(accepted).await?;
+        let id = text(&body, "/id")?.to_owned();
+        assert_eq!(
+            (status, &body["status"], location.unwrap()),
+            (StatusCode::ACCEPTED, &json!("PENDING"), format!("/api/orders/{id}").parse()?)
+        );
+        let order = shop.ends(&id, "COMPLETED").await?;
+        let took = started.elapsed();
+        ensure!(took < Duration::from_secs(2), "completed only after {took:?}");
+
+        assert_eq!(db.query_one(stock, &[]).await?.get::<_, i64>(0), before - 1);
+        assert_eq!(statuses(&order), ["PENDING", "RESERVED", "PAID", "COMPLETED"]);
+        assert_eq!(order["customerID"], "CUST-001");
+        assert_eq!(order["totalAmount"], json!(1299.99));
+        assert_eq!(order["items"], json!([{ "productID": "PROD-001", "quantity": 1, "unitPrice": 1299.99 }]));
+        assert_eq!(order["payment"], json!({ "status": "CAPTURED", "amount": 1299.99 }));
+
+        let row = db.query_one("SELECT status, total_minor, currency, version FROM orders WHERE id = $1", &[&id]).await?;
+        assert_eq!((row.get(0), row.get(1), row.get(2)), ("COMPLETED", 129_999_i64, "USD"));
+        assert_eq!(order["version"], json!(row.get::<_, i64>(3)));
+        let payments = db.query("SELECT status, amount_minor FROM payments WHERE order_id = $1", &[&id]).await?;
+        assert_eq!(payments.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(&str, i64)>>(), [("CAPTURED", 129_999)]);
+        let captures = "SELECT count(*) FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'CAPTURE'";
+        assert_eq!(db.query_one(captures, &[&id]).await?.get::<_, i64>(0), 1);
+        let notices = db.query("SELECT type FROM notifications WHERE order_id = $1", &[&id]).await?;
+        assert_eq!(notices.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), ["ORDER_CONFIRMED"]);
+
+        temporal_ui_shows(shop, &id).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// What Temporal's web UI shows of the order's workflow, asked for at the address that its page asks.
+async fn temporal_ui_shows(shop: &Shop, id: &str) -> Result<()> {
+    let port = shop.stack.settings().port("TEMPORAL_WEB_PORT")?;
+    let workflow: Value =
+        shop.http.get(format!("http://127.0.0.1:{port}/api/v1/namespaces/default/workflows/{id}")).send().await?.json().await?;
+    let info = &workflow["workflowExecutionInfo"];
+    assert_eq!((text(info, "/type/name")?, text(info, "/status")?), ("OrderWorkflow", "WORKFLOW_EXECUTION_STATUS_COMPLETED"));
+    Ok(())
+}
+
+#[test]
+fn several_lines_of_several_products_complete() {
+    shared(async |shop| {
+        let (lamp, chair) = (shop.product(1_995, 10).await?, shop.product(24_900, 10).await?);
+        let draft = Draft::new("CUST-lines").line(&lamp, 2).line(&chair, 1).line(&lamp, 3);
+        let order = shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;
+        assert_eq!(order["totalAmount"], json!(348.75));
+        assert_eq!((shop.stock(&lamp).await?, shop.stock(&chair).await?), ((5, 5), (9, 1)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn an_amount_is_kept_exactly() {
+    shared(async |shop| {
+        // 0.1 + 0.2 in binary floating point is not 0.3.
+        let (dime, two) = (shop.product(10, 10).await?, shop.product(20, 10).await?);
+        let order = shop.ends(&shop.place(&Draft::new("CUST-exact").line(&dime, 1).line(&two, 1)).await?, "COMPLETED").await?;
+        let raw = shop.get(&format!("/api/orders/{}", text(&order, "/id")?)).await?.text().await?;
+        ensure!(raw.contains(r#""totalAmount":0.30"#), "{raw}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_wrong_price_fails_with_a_reason() {
+    shared(async |shop| {
+        let product = shop.product(5_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-price").line_at(&product.id, 1, 4_999)).await?;
+        let order = shop.ends(&id, "FAILED").await?;
+        let reason = text(&order, "/failureReason")?;
+        ensure!(reason.contains("50.00") && reason.contains("49.99"), "{reason}");
+        assert_eq!((shop.stock(&product).await?, &order["payment"]), ((10, 0), &Value::Null));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn an_unknown_product_fails_with_a_reason() {
+    shared(async |shop| {
+        let known = shop.product(100, 10).await?;
+        let id = shop.place(&Draft::new("CUST-unknown").line(&known, 1).line_at("NO-SUCH-PRODUCT", 1, 100)).await?;
+        let order = shop.ends(&id, "FAILED").await?;
+        assert_eq!(text(&order, "/failureReason")?, "there is no product NO-SUCH-PRODUCT");
+        assert_eq!(statuses(&order), ["PENDING", "FAILED"]);
+        assert_eq!(shop.stock(&known).await?, (10, 0));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_product_in_another_currency_fails_with_a_reason() {
+    shared(async |shop| {
+        let product = shop.product(5_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-currency").line(&product, 1).with("currency", "EUR")).await?;
+        let order = shop.ends(&id, "FAILED").await?;
+        assert_eq!(text(&order, "/failureReason")?, format!("{} is priced in USD", product.id));
+        Ok(())
+    });
+}
+
+/// Every status that the order has had.
+pub(crate) fn statuses(order: &Value) -> Vec<&str> {
+    order["history"].as_array().into_iter().flatten().filter_map(|change| change["status"].as_str()).collect()
+}

@@ -1,0 +1,64 @@
+//! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
+
+mod keeper;
+mod order;
+mod shop;
+mod until;
+
+pub(crate) use order::{Draft, Product, seed_order};
+pub(crate) use shop::{Shop, answer, text};
+pub(crate) use until::{until, until_ok};
+
+use anyhow::Result;
+use keeper::Keeper;
+use std::{sync::LazyLock, thread};
+use tokio::{
+    runtime::Runtime,
+    sync::{OnceCell, Semaphore},
+};
+
+/// One runtime for all tests, since connections outlive the test that made them.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+static SHARED: OnceCell<(Shop, Keeper)> = OnceCell::const_new();
+/// Stacks that are not shared, at once: each wants a core or two.
+static OWN: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))));
+
+/// Steps that time out within a few seconds altogether, and yet leave time to cancel while one of them runs.
+pub(crate) const FAST: [(&str, &str); 5] = [
+    ("STEP_LOCAL_LIMIT_MS", "1500"),
+    ("STEP_ATTEMPT_LIMIT_MS", "1500"),
+    ("STEP_HEARTBEAT_LIMIT_MS", "1500"),
+    ("RETRY_INITIAL_INTERVAL_MS", "1000"),
+    ("RETRY_BACKOFF", "1.0"),
+];
+
+/// Runs a test that harms nothing on the stack that such tests share.
+pub(crate) fn shared(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
+    RUNTIME.block_on(async {
+        let start = || async {
+            let shop = Shop::open(1, &FAST).await?;
+            let keeper = Keeper::of(&shop)?;
+            anyhow::Ok((shop, keeper))
+        };
+        let (shop, keeper) = SHARED.get_or_try_init(start).await.expect("the shared stack starts");
+        let _witness = keeper.witness();
+        fail_on_error(test(shop).await);
+    });
+}
+
+/// Runs a test on a stack of its own, with so many workers and these settings.
+pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&mut Shop) -> Result<()>) {
+    RUNTIME.block_on(async {
+        let _permit = OWN.acquire().await.expect("never closed");
+        let mut shop = Shop::open(workers, env).await.expect("the stack starts");
+        fail_on_error(test(&mut shop).await);
+    });
+}
+
+/// A panic unwinds through the stack, which then leaves its logs for reading.
+fn fail_on_error(result: Result<()>) {
+    if let Err(error) = result {
+        panic!("{}", error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+}

@@ -1,0 +1,65 @@
+//! Orders as a client writes them.
+
+use serde_json::{Value, json};
+
+/// A product of the catalogue that one test has to itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Product {
+    pub(crate) id: String,
+    pub(crate) price_minor: i64,
+}
+
+/// An order to be placed; its total is the sum of its lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    customer: String,
+    total_minor: i64,
+    items: Vec<Value>,
+    more: Vec<(&'static str, Value)>,
+}
+
+impl Draft {
+    pub(crate) fn new(customer: &str) -> Self {
+        Self { customer: customer.to_owned(), total_minor: 0, items: Vec::new(), more: Vec::new() }
+    }
+
+    pub(crate) fn line(self, product: &Product, quantity: i64) -> Self {
+        let price = product.price_minor;
+        self.line_at(&product.id, quantity, price)
+    }
+
+    /// A line at a price that need not be the catalogue's.
+    pub(crate) fn line_at(mut self, product_id: &str, quantity: i64, price_minor: i64) -> Self {
+        self.total_minor += quantity * price_minor;
+        self.items.push(json!({ "productID": product_id, "quantity": quantity, "unitPrice": decimal(price_minor) }));
+        self
+    }
+
+    pub(crate) fn payment_method(self, token: &str) -> Self {
+        self.with("paymentMethod", token)
+    }
+
+    pub(crate) fn with(mut self, field: &'static str, value: impl Into<Value>) -> Self {
+        self.more.push((field, value.into()));
+        self
+    }
+
+    pub(crate) fn body(&self) -> Value {
+        let mut body = json!({ "customerID": self.customer, "totalAmount": decimal(self.total_minor), "items": self.items });
+        for (field, value) in &self.more {
+            body[*field] = value.clone();
+        }
+        body
+    }
+}
+
+/// The order of the README.
+pub(crate) fn seed_order() -> &'static str {
+    r#"{"customerID":"CUST-001","totalAmount":1299.99,"items":[{"productID":"PROD-001","quantity":1,"unitPrice":1299.99}]}"#
+}
+
+/// Minor units of a currency with two decimals, as a JSON number with its digits as they are.
+fn decimal(minor: i64) -> Value {
+    let text = format!("{}.{:02}", minor / 100, minor % 100);
+    serde_json::from_str(&text).expect("digits are a JSON number")
+}

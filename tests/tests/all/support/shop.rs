@@ -1,0 +1,165 @@
+//! A running stack, as its customers and its operator see it.
+
+use super::{Draft, Product, until, until_ok};
+use anyhow::{Context as _, Result, bail, ensure};
+use local::Stack;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+/// How long an order may take on a loaded machine, its retries included.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Lines of a log that an error shows.
+const TAIL: usize = 60;
+
+pub(crate) struct Shop {
+    pub(crate) stack: Stack,
+    pub(crate) http: Client,
+    api: String,
+}
+
+impl Shop {
+    /// Starts a fresh stack.
+    pub(crate) async fn open(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
+        let stack = Stack::fresh(workers, env)?;
+        stack.start().await?;
+        let api = format!("http://127.0.0.1:{}", stack.settings().port("API_PORT")?);
+        Ok(Self { stack, http: Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?, api })
+    }
+
+    /// The folder with its data and logs.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        Ok(self.stack.postgres.log().ancestors().nth(2).context("no folder")?.to_path_buf())
+    }
+
+    /// A name that no other test has.
+    pub(crate) fn unique(&self, prefix: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A connection to the orders' database.
+    pub(crate) async fn db(&self) -> Result<tokio_postgres::Client> {
+        self.stack.postgres.service().connect().await
+    }
+
+    /// A product with so much stock.
+    pub(crate) async fn product(&self, price_minor: i64, stock: i64) -> Result<Product> {
+        let id = self.unique("TEST");
+        let insert = "INSERT INTO products (id, name, price_minor, currency, stock) VALUES ($1, $1, $2, 'USD', $3)";
+        self.db().await?.execute(insert, &[&id, &price_minor, &stock]).await?;
+        Ok(Product { id, price_minor })
+    }
+
+    /// What can still be reserved of a product, and what is reserved or sold.
+    pub(crate) async fn stock(&self, product: &Product) -> Result<(i64, i64)> {
+        let row = self.db().await?.query_one("SELECT stock, reserved FROM products WHERE id = $1", &[&product.id]).await?;
+        Ok((row.get(0), row.get(1)))
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.api)
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Response> {
+        Ok(self.request(Method::GET, path).send().await?)
+    }
+
+    /// Posts a body as JSON, whatever it is.
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
+        Ok(self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json").body(body).send().await?)
+    }
+
+    /// Places an order, which must be accepted; gives its id.
+    pub(crate) async fn place(&self, draft: &Draft) -> Result<String> {
+        let (status, body) = answer(self.post("/api/orders", draft.body().to_string()).await?).await?;
+        ensure!(status == StatusCode::ACCEPTED, "{draft:?} was answered with {status}: {body}");
+        Ok(text(&body, "/id")?.to_owned())
+    }
+
+    /// An order as readers see it.
+    pub(crate) async fn order(&self, id: &str) -> Result<Value> {
+        let (status, body) = answer(self.get(&format!("/api/orders/{id}")).await?).await?;
+        ensure!(status == StatusCode::OK, "{id} is answered with {status}: {body}");
+        Ok(body)
+    }
+
+    /// Waits until an order has one of these statuses.
+    pub(crate) async fn reaches(&self, id: &str, statuses: &[&str]) -> Result<Value> {
+        let mut last = Value::Null;
+        let wanted = format!("{id} is {}", statuses.join(" or "));
+        let reached = until(&wanted, PATIENCE, async || {
+            last = self.order(id).await.unwrap_or_else(|error| Value::String(format!("{error:#}")));
+            Ok(statuses.iter().any(|status| last["status"] == *status).then(|| last.clone()))
+        })
+        .await;
+        reached.with_context(|| self.story(id, &last))
+    }
+
+    /// Waits for the end of an order, which must be this one.
+    pub(crate) async fn ends(&self, id: &str, status: &str) -> Result<Value> {
+        let order = self.reaches(id, &["COMPLETED", "FAILED", "CANCELLED"]).await?;
+        if order["status"] != status {
+            bail!("{id} did not end {status}\n{}", self.story(id, &order));
+        }
+        Ok(order)
+    }
+
+    /// Asks for an order's cancellation.
+    pub(crate) async fn cancel(&self, id: &str) -> Result<(StatusCode, Value)> {
+        answer(self.post(&format!("/api/orders/{id}/cancel"), "").await?).await
+    }
+
+    /// `worker audit` finds nothing wrong, once the last projections are through.
+    pub(crate) async fn audit_is_clean(&self) -> Result<()> {
+        until_ok("the audit is clean", Duration::from_secs(15), async || {
+            let audit = self.stack.run("worker", &["audit"]).await?;
+            let found = format!("{}{}", String::from_utf8_lossy(&audit.stdout), String::from_utf8_lossy(&audit.stderr));
+            ensure!(audit.status.success(), "{}: {found}", audit.status);
+            Ok(())
+        })
+        .await
+    }
+
+    /// All that a server has logged.
+    pub(crate) fn log(&self, path: &Path) -> String {
+        String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+    }
+
+    /// All that OrderFlow's own servers have logged.
+    pub(crate) fn logs(&self) -> String {
+        let workers = self.stack.workers.iter().map(|worker| worker.log());
+        workers.chain([self.stack.api.log()]).map(|path| self.log(path)).collect()
+    }
+
+    /// What is known of an order, for a test that fails.
+    fn story(&self, id: &str, order: &Value) -> String {
+        let logs = self.logs();
+        let about: Vec<&str> = logs.lines().filter(|line| line.contains(id)).collect();
+        let rest: Vec<&str> = logs.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+        let tail = |lines: &[&str]| lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
+        format!("order: {order:#}\nlog about it:\n  {}\nlast warnings:\n  {}", tail(&about), tail(&rest))
+    }
+}
+
+/// The status and the JSON of an answer.
+pub(crate) async fn answer(response: Response) -> Result<(StatusCode, Value)> {
+    let status = response.status();
+    let body = response.text().await?;
+    let json = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    Ok((status, json))
+}
+
+/// A text in a JSON document.
+pub(crate) fn text<'a>(json: &'a Value, pointer: &str) -> Result<&'a str> {
+    json.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no text at {pointer} of {json}"))
+}

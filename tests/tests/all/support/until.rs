@@ -1,0 +1,35 @@
+//! Waiting for something to become true, with a limit.
+
+use anyhow::{Context as _, Result, bail};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Asks again and again until there is an answer, for at most `limit`.
+pub(crate) async fn until<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        if Instant::now() > deadline {
+            bail!("not within {} s: {what}", limit.as_secs_f32());
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Tries again and again until it works, for at most `limit`; then the last error is the answer.
+pub(crate) async fn until_ok<T>(what: &str, limit: Duration, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match attempt().await {
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).with_context(|| format!("not within {} s: {what}", limit.as_secs_f32()));
+            }
+            Err(_) => sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+}
