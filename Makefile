@@ -36,6 +36,7 @@ start-full-stack: ready ## Run OrderFlow in the background; returns when it is r
 stop-full-stack: stop ## Stop OrderFlow in the background
 
 test: ready ## Run all tests
+	@local/install browser page-test cargo-lambda
 	@cargo test --workspace
 
 lint: ## Check formatting, clippy, dependencies and the purity of the orders crate
@@ -45,8 +46,8 @@ lint: ## Check formatting, clippy, dependencies and the purity of the orders cra
 	local/check-dependencies
 	cargo clippy --workspace --all-targets -- -D warnings
 
-bench: ready ## Measure throughput and cost per order
-	@bench/run
+bench: ready ## Measure throughput and cost per order (N, C, PEER: bench/README.md)
+	@target/debug/bench orders
 
 clean: stop ## Remove what was built, and the local data and logs (installed programs stay)
 	@[ ! -x $(LOCAL) ] || $(LOCAL) clean
