@@ -27,16 +27,21 @@ pub struct Launch {
 }
 
 impl Launch {
-    pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
+    /// A program, in the project's folder.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), args: Vec::new(), env: Vec::new(), folder: project(), user: None }
     }
 
-    pub(crate) fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    pub(crate) fn env<K: Into<String>, V: Into<String>>(mut self, env: impl IntoIterator<Item = (K, V)>) -> Self {
+    /// Adds variables to the environment that it gets from this process.
+    #[must_use]
+    pub fn env<K: Into<String>, V: Into<String>>(mut self, env: impl IntoIterator<Item = (K, V)>) -> Self {
         self.env.extend(env.into_iter().map(|(key, value)| (key.into(), value.into())));
         self
     }
