@@ -1,0 +1,52 @@
+//! The events that functions are started with.
+
+use anyhow::{Result, bail};
+use serde_json::json;
+
+/// A well-formed id that no order has.
+const UNKNOWN: &str = "ord_01930000000070008000000000000001";
+
+/// What a function is asked in its two kinds of start, with a word for each.
+pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
+    let made_for = match function {
+        "create-order" => http("POST", "/api/orders", "", &order()),
+        "get-order" => http("GET", &format!("/api/orders/{UNKNOWN}"), "", ""),
+        "list-orders" => http("GET", "/api/orders", "customerID=CUST-001", ""),
+        "list-products" => http("GET", "/api/products", "", ""),
+        "cancel-order" => http("POST", &format!("/api/orders/{UNKNOWN}/cancel"), "", "{}"),
+        "health" => http("GET", "/api/health/live", "", ""),
+        _ => bail!("no event is known for a function {function}"),
+    };
+    Ok([("by itself", http("GET", "/nothing-here", "", "")), ("with servers", made_for)])
+}
+
+fn order() -> String {
+    let line = json!({"productID": "PROD-001", "quantity": 1, "unitPrice": 1299.99});
+    json!({"customerID": "CUST-001", "totalAmount": 1299.99, "items": [line]}).to_string()
+}
+
+/// A request as API Gateway's HTTP API hands it on (payload format 2.0).
+fn http(method: &str, path: &str, query: &str, body: &str) -> String {
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"content-type": "application/json", "host": "bench.test"},
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "bench",
+            "domainName": "bench.test",
+            "domainPrefix": "bench",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "bench"},
+            "requestId": "bench",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "01/Jan/2026:00:00:00 +0000",
+            "timeEpoch": 1_767_225_600_000_u64
+        },
+        "body": body,
+        "isBase64Encoded": false
+    })
+    .to_string()
+}

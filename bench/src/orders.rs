@@ -1,0 +1,138 @@
+//! The order of the runs: what is compared runs alternately, in the same minutes on the same servers, since the machine's speed changes with time.
+
+use crate::{
+    load, ours,
+    peer::Peer,
+    report::{self, Column, Figure, Target},
+};
+use anyhow::Result;
+use local::Stack;
+use std::{num::NonZeroUsize, path::PathBuf};
+
+/// With more orders than this and no peer, the same system with only so many orders is what a run is compared with.
+const FEW: usize = 2000;
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Orders of a run.
+    #[arg(short, long, env = "N", default_value = "2000")]
+    number: NonZeroUsize,
+    /// Orders that are posted at once.
+    #[arg(short, long, env = "C", default_value = "32")]
+    concurrency: NonZeroUsize,
+    /// Folder of another system's sources to compare with (bench/README.md says what is expected of it).
+    #[arg(long, env = "PEER")]
+    peer: Option<PathBuf>,
+    /// Pairs of runs; each turns the order of the one before.
+    #[arg(long, env = "ROUNDS", default_value = "2")]
+    rounds: NonZeroUsize,
+    /// Orders before the measuring, after each start of a system.
+    #[arg(long, env = "WARMUP", default_value_t = 300)]
+    warmup: usize,
+    /// A setting of env.example for worker and api: KEY=VALUE.
+    #[arg(long = "set", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("want KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum System {
+    Ours,
+    Peer,
+}
+
+/// What fills one column of the table.
+struct Series {
+    system: System,
+    orders: usize,
+    column: Column,
+}
+
+impl Series {
+    fn new(system: System, orders: usize, head: &str) -> Self {
+        Self { system, orders, column: Column { head: head.to_owned(), runs: Vec::new() } }
+    }
+}
+
+pub(crate) async fn run(options: Options) -> Result<()> {
+    let orders = options.number.get();
+    let settings: Vec<(&str, &str)> = options.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let stack = Stack::fresh(1, &settings)?;
+    println!("starting the servers ...");
+    stack.start().await?;
+    let peer = match &options.peer {
+        Some(folder) => Some(Peer::new(folder, &stack).await?),
+        None => None,
+    };
+    let mut series = vec![Series::new(System::Ours, orders, "ours")];
+    if peer.is_some() {
+        series.push(Series::new(System::Peer, orders, "peer"));
+    } else if orders > FEW {
+        series.push(Series::new(System::Ours, FEW, "ours, 2000"));
+    }
+    measure(&stack, peer.as_ref(), &options, &mut series).await?;
+
+    let targets = if peer.is_some() { against_peer } else { against_fewer };
+    let columns: Vec<Column> = series.into_iter().map(|series| series.column).collect();
+    println!("\n{orders} orders a run, {} at once\n{}", options.concurrency, report::table(&columns, targets));
+    if let Some(peer) = peer {
+        peer.stop().await?;
+    }
+    stack.stop().await
+}
+
+/// A, B, B, A and so on: so a machine that gets slower or faster treats both alike.
+async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: &mut [Series]) -> Result<()> {
+    let mut warm = None;
+    for round in 0..options.rounds.get() {
+        if round > 0 {
+            series.reverse();
+        }
+        for series in &mut *series {
+            let subject = match (series.system, peer) {
+                (System::Peer, Some(peer)) => {
+                    ours::stop(stack).await?;
+                    peer.start().await?;
+                    peer.subject(stack).await?
+                }
+                _ => {
+                    if let Some(peer) = peer {
+                        peer.stop().await?;
+                    }
+                    ours::start(stack).await?;
+                    ours::subject(stack).await?
+                }
+            };
+            if warm != Some(series.system) && options.warmup > 0 {
+                load::run(&subject, options.warmup, options.concurrency.get()).await?;
+            }
+            warm = Some(series.system);
+            let figures = load::run(&subject, series.orders, options.concurrency.get()).await?;
+            println!("{}", report::run_line(&series.column.head, &figures));
+            series.column.runs.push(figures);
+        }
+    }
+    series.sort_by_key(|series| (series.system != System::Ours, series.orders != options.number.get()));
+    Ok(())
+}
+
+/// What OrderFlow is to be, measured against the peer.
+fn against_peer(figure: Figure) -> Option<Target> {
+    match figure {
+        Figure::FinishedPerS => Some(Target::AtLeast(3.5)),
+        Figure::PostP50Ms => Some(Target::AtMost(1.0)),
+        Figure::CpuMs("temporal") => Some(Target::AtMost(0.36)),
+        Figure::CpuMs("worker") => Some(Target::AtMost(0.4)),
+        Figure::CpuMs("api") => Some(Target::AtMost(2.0)),
+        _ => None,
+    }
+}
+
+/// More orders are not to cost more each. What runs of the same length differ by on a quiet machine is allowed.
+fn against_fewer(figure: Figure) -> Option<Target> {
+    matches!(figure, Figure::AllCpuMs | Figure::CpuMs(_)).then_some(Target::AtMost(1.1))
+}
