@@ -139,3 +139,26 @@ fn check(request: &ReservationRequest, wanted: &BTreeMap<&str, i64>, catalogue: 
 pub(crate) fn currency(code: &str) -> anyhow::Result<Currency> {
     Currency::from_code(code).ok_or_else(|| anyhow::anyhow!("unknown currency {code:?} in the database"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_product_are_wanted_together_and_in_one_order() {
+        let line = |id: &str, quantity| LineItem { product_id: id.to_owned(), quantity, unit_price_minor: 1 };
+        let items = [line("b", 2), line("a", 1), line("b", i32::MAX)];
+        let wanted: Vec<_> = by_product(&items).into_iter().collect();
+        assert_eq!(wanted, [("a", 1), ("b", 2 + i64::from(i32::MAX))]);
+    }
+
+    #[test]
+    fn refusals_are_told_apart_and_read_well() {
+        let money = |minor| Money { minor, currency: Currency::USD };
+        let price = Error::WrongPrice { product: "Lamp".to_owned(), price: money(1999), currency: Currency::USD, asked: money(1) };
+        assert_eq!(price.to_string(), "the price of Lamp is 19.99 USD, not 0.01");
+        assert_eq!(price.refusal(), Some(Refusal::InvalidOrder));
+        assert_eq!(Error::OutOfStock("Lamp".to_owned()).refusal(), Some(Refusal::OutOfStock));
+        assert_eq!(Error::Database(anyhow::anyhow!("connection lost")).refusal(), None);
+    }
+}

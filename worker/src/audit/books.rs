@@ -126,3 +126,17 @@ fn legal_steps() -> Vec<String> {
     let first = format!(">{}", OrderStatus::Pending);
     orders::status::TRANSITIONS.iter().map(|(from, to)| format!("{from}>{to}")).chain([first]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_begins_pending_and_moves_as_the_table_says() {
+        let steps = legal_steps();
+        for step in [">PENDING", "PENDING>RESERVED", "PAID>COMPLETED"] {
+            assert!(steps.contains(&step.to_owned()), "{step}");
+        }
+        assert!(!steps.contains(&"COMPLETED>CANCELLED".to_owned()));
+    }
+}

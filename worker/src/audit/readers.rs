@@ -166,3 +166,34 @@ pub(super) fn findings(differences: &Differences) -> Vec<Finding> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn compared(stored: Option<(i64, &str)>) -> Option<Difference> {
+        compare(3, &json!({"status": "PAID", "version": 3}), stored.map(|(version, json)| (version, json.to_owned()))).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_missing_behind_or_other() {
+        assert_eq!(compared(Some((3, r#"{"version":3,"status":"PAID"}"#))), None);
+        assert_eq!(compared(None), Some(Difference::Behind { has: None }));
+        assert_eq!(compared(Some((2, r#"{"version":2,"status":"RESERVED"}"#))), Some(Difference::Behind { has: Some(2) }));
+        assert_eq!(compared(Some((3, r#"{"version":3,"status":"FAILED"}"#))), Some(Difference::Other { has: 3 }));
+        assert_eq!(compared(Some((4, r#"{"version":3,"status":"PAID"}"#))), Some(Difference::Other { has: 4 }));
+    }
+
+    #[test]
+    fn only_what_stays_different_counts() {
+        let differences = |ids: &[&str]| Differences {
+            orders: ids.iter().map(|id| ((*id).to_owned(), Difference::Behind { has: Some(1) })).collect(),
+            products: BTreeMap::new(),
+        };
+        let mut first = differences(&["a", "b"]);
+        first.keep_what_is_also_in(&differences(&["b", "c"]));
+        assert_eq!(findings(&first).len(), 1);
+        assert_eq!(findings(&first)[0].subject, "b");
+    }
+}

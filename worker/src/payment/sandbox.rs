@@ -147,3 +147,29 @@ impl Gateway for Sandbox {
         Box::pin(self.void_or_refund(idempotency_key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payment_methods_do_what_the_documents_say() {
+        for (method, outcome, decides_at) in [
+            ("tok_visa", "CAPTURED", 1),
+            ("tok_timeout", "CAPTURED", 1),
+            ("tok_processing_error", "CAPTURED", 3),
+            ("tok_declined", "DECLINED", 1),
+            ("tok_insufficient_funds", "DECLINED", 1),
+            ("4242424242424242", "DECLINED", 1),
+        ] {
+            let script = script(method);
+            assert_eq!((script.outcome, script.decides_at), (outcome, decides_at), "{method}");
+        }
+    }
+
+    #[test]
+    fn every_decline_has_a_reason_of_its_own() {
+        let reasons = ["tok_declined", "tok_insufficient_funds", "tok_nonsense"].map(|method| decline_reason(script(method).decline_code));
+        assert_eq!(reasons, ["the card was declined", "the card has insufficient funds", "the payment method is not valid"]);
+    }
+}
