@@ -61,7 +61,7 @@ export class Attempt {
   keyFor(json) {
     if (json !== this.#json) {
       this.#json = json;
-      this.#key = crypto.randomUUID();
+      this.#key = randomKey();
     }
     return this.#key;
   }
@@ -84,4 +84,9 @@ function unitPriceOf(product) {
 
 function wholeNumber(text) {
   return /^\d+$/.test(text.trim()) ? BigInt(text.trim()) : null;
+}
+
+// 128 random bits. Not crypto.randomUUID, which browsers offer on https and localhost only.
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
