@@ -18,7 +18,6 @@ use axum::{
 };
 use orders::{OrderId, OrderInput, OrderView, request::NewOrder};
 use platform::read_model::ReadModel;
-use serde::Serialize;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -35,14 +34,7 @@ where
 }
 
 /// The order as accepted.
-#[derive(Serialize)]
-struct Accepted {
-    #[serde(flatten)]
-    order: OrderView,
-    /// Temporal was away; the order starts when it is back.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    queued: bool,
-}
+struct Accepted(OrderView);
 
 /// Who has taken the order on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +57,12 @@ async fn create_order(
         order = under_key(&idempotency, &key, &body, order).await?;
     }
     let taken = take(&workflows, &intake_queue, &order).await?;
-    let order = OrderView::accepted(&order);
+    let order = OrderView::accepted(&order, taken == Taken::ByIntakeQueue);
     if let Err(error) = read_model.put_order(&order).await {
         // The worker puts it there too.
         tracing::warn!(order_id = %order.id, cause = %error, "order {} is accepted, but not yet in the read model", order.id);
     }
-    Ok(Accepted { order, queued: taken == Taken::ByIntakeQueue })
+    Ok(Accepted(order))
 }
 
 /// The order that the key stands for: this one if the key is new, else the one that the first request made of the same body.
@@ -102,7 +94,7 @@ async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderIn
 
 impl IntoResponse for Accepted {
     fn into_response(self) -> Response {
-        let id = self.order.id;
-        (StatusCode::ACCEPTED, [(header::LOCATION, format!("/api/orders/{id}"))], Extension(id), Json(self)).into_response()
+        let id = self.0.id;
+        (StatusCode::ACCEPTED, [(header::LOCATION, format!("/api/orders/{id}"))], Extension(id), Json(self.0)).into_response()
     }
 }

@@ -25,6 +25,9 @@ pub struct OrderView {
     pub payment: Option<PaymentView>,
     /// Every status the order has had, oldest first.
     pub history: Vec<StatusChange>,
+    /// Temporal was away when the order was accepted; it waits in the intake queue. Left out when it does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub queued: bool,
     /// 0 until the worker has taken the order up.
     pub version: i64,
     #[serde(with = "time::serde::rfc3339")]
@@ -64,9 +67,9 @@ pub struct StatusChange {
 }
 
 impl OrderView {
-    /// An order that has been accepted and that no worker has taken up yet: version 0.
+    /// An order that has been accepted, by Temporal or by the intake queue, and that no worker has taken up yet: version 0.
     #[must_use]
-    pub fn accepted(order: &OrderInput) -> Self {
+    pub fn accepted(order: &OrderInput, queued: bool) -> Self {
         Self {
             id: order.id,
             customer_id: order.customer_id.clone(),
@@ -77,6 +80,7 @@ impl OrderView {
             items: order.items.iter().map(|line| ItemView::new(line.clone(), order.currency)).collect(),
             payment: None,
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],
+            queued,
             version: 0,
             created_at: order.accepted_at,
             updated_at: order.accepted_at,

@@ -75,7 +75,7 @@ export class OrderView {
   #render(order) {
     this.#order = order;
     byId('order-body').hidden = false;
-    if (order.version > 0) byId('order-queued').hidden = true;
+    byId('order-queued').hidden = !order.queued;
     this.#setStatus(order.status, summary(order));
     this.#renderHistory(order);
     this.#renderItems(order);

@@ -52,6 +52,7 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
             .collect(),
         payment: payment_status.zip(amount).map(|(status, amount)| PaymentView { status, amount: Money { minor: amount, currency } }),
         history: history.collect::<anyhow::Result<_>>()?,
+        queued: false,
         version: row.try_get(6)?,
         created_at: row.try_get(7)?,
         updated_at: row.try_get(8)?,
