@@ -4,6 +4,7 @@
 //! Tests that harm nothing share one stack, each with products and customers of its own. Tests that stop, kill or corrupt something have a
 //! stack to themselves. See [`support`].
 
+mod faults;
 mod orders;
 mod payment;
 mod stock;

@@ -1,10 +1,12 @@
 //! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
 
 mod keeper;
+mod load;
 mod order;
 mod shop;
 mod until;
 
+pub(crate) use load::Load;
 pub(crate) use order::{Draft, Product, seed_order};
 pub(crate) use shop::{Shop, answer, text};
 pub(crate) use until::{until, until_ok};
@@ -48,11 +50,11 @@ pub(crate) fn shared(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
 }
 
 /// Runs a test on a stack of its own, with so many workers and these settings.
-pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&mut Shop) -> Result<()>) {
+pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let _permit = OWN.acquire().await.expect("never closed");
-        let mut shop = Shop::open(workers, env).await.expect("the stack starts");
-        fail_on_error(test(&mut shop).await);
+        let shop = Shop::open(workers, env).await.expect("the stack starts");
+        fail_on_error(test(&shop).await);
     });
 }
 

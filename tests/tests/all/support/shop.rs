@@ -142,12 +142,12 @@ impl Shop {
     }
 
     /// What is known of an order, for a test that fails.
-    fn story(&self, id: &str, order: &Value) -> String {
+    pub(crate) fn story(&self, id: &str, order: &impl std::fmt::Debug) -> String {
         let logs = self.logs();
         let about: Vec<&str> = logs.lines().filter(|line| line.contains(id)).collect();
         let rest: Vec<&str> = logs.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
         let tail = |lines: &[&str]| lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
-        format!("order: {order:#}\nlog about it:\n  {}\nlast warnings:\n  {}", tail(&about), tail(&rest))
+        format!("order: {order:#?}\nlog about it:\n  {}\nlast warnings:\n  {}", tail(&about), tail(&rest))
     }
 }
 

@@ -1,0 +1,75 @@
+//! Temporal is away: orders are accepted all the same, and readers notice nothing.
+
+use super::mixed;
+use crate::support::{Draft, FAST, Load, Shop, answer, own, until};
+use anyhow::{Result, ensure};
+use reqwest::{StatusCode, header};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// What `GET /api/health` says: its status, and the state of each dependency.
+pub(super) async fn health(shop: &Shop) -> Result<(StatusCode, Value, Vec<(String, String)>)> {
+    let (status, body) = answer(shop.get("/api/health").await?).await?;
+    let dependencies = body["dependencies"].as_array().into_iter().flatten().map(|dependency| {
+        let text = |field: &str| dependency[field].as_str().unwrap_or_default().to_owned();
+        (text("name"), text("state"))
+    });
+    Ok((status, body["status"].clone(), dependencies.collect()))
+}
+
+#[test]
+fn while_it_is_stopped_orders_are_queued_and_then_complete() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let before = shop.place(&Draft::new("CUST-queued").line(&product, 1)).await?;
+        shop.ends(&before, "COMPLETED").await?;
+        shop.stack.temporal.stop().await?;
+
+        let load = Load::default();
+        let (status, body) =
+            answer(shop.post("/api/orders", Draft::new("CUST-queued").line(&product, 1).body().to_string()).await?).await?;
+        assert_eq!((status, &body["status"], &body["queued"]), (StatusCode::ACCEPTED, &json!("PENDING"), &json!(true)));
+        let queued = body["id"].as_str().unwrap_or_default();
+        load.place(shop, 30, 4, |n| mixed(&product, n)).await;
+        assert_eq!(load.accepted().len(), 30);
+
+        assert_eq!(shop.order(&before).await?["status"], "COMPLETED");
+        assert_eq!(shop.order(queued).await?["status"], "PENDING");
+        let (_, list) = answer(shop.get("/api/orders?customerID=CUST-queued").await?).await?;
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
+        let (status, body, dependencies) = health(shop).await?;
+        assert_eq!((status, body), (StatusCode::OK, json!("degraded")));
+        ensure!(dependencies.contains(&("temporal".to_owned(), "down".to_owned())), "{dependencies:?}");
+
+        let refused = shop.post(&format!("/api/orders/{queued}/cancel"), "").await?;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        ensure!(refused.headers().contains_key(header::RETRY_AFTER));
+
+        shop.stack.temporal.start().await?;
+        shop.ends(queued, "COMPLETED").await?;
+        load.ends(shop).await?;
+        until("health is ok again", Duration::from_secs(15), async || Ok((health(shop).await?.1 == "ok").then_some(()))).await?;
+        let (_, body) = answer(shop.post("/api/orders", Draft::new("CUST-queued").line(&product, 1).body().to_string()).await?).await?;
+        ensure!(body["queued"].is_null(), "Temporal is back, but: {body}");
+        shop.audit_is_clean().await
+    });
+}
+
+/// Frozen is worse than stopped: connections stay open, and nothing answers.
+#[test]
+fn while_it_is_frozen_an_order_is_still_accepted_within_seconds() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        shop.ends(&shop.place(&Draft::new("CUST-frozen").line(&product, 1)).await?, "COMPLETED").await?;
+        shop.stack.temporal.pause();
+        let started = Instant::now();
+        let load = Load::default();
+        load.place(shop, 40, 8, |n| mixed(&product, n)).await;
+        let took = started.elapsed();
+        assert_eq!(load.accepted().len(), 40);
+        ensure!(took < Duration::from_secs(15), "40 orders took {took:?}: each waits for Temporal");
+        shop.stack.temporal.resume();
+        load.ends(shop).await?;
+        shop.audit_is_clean().await
+    });
+}

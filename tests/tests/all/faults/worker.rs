@@ -1,0 +1,129 @@
+//! Workers that die, stop and work side by side.
+
+use super::mixed;
+use crate::support::{Draft, FAST, Load, Shop, own, until};
+use anyhow::{Context as _, Result, ensure};
+use reqwest::StatusCode;
+use std::time::Duration;
+use tokio::try_join;
+
+#[test]
+fn killed_five_times_during_three_hundred_orders_it_loses_none() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let (load, worker) = (Load::default(), &shop.stack.workers[0]);
+        let placing = async {
+            load.place(shop, 300, 8, |n| mixed(&product, n)).await;
+            anyhow::Ok(())
+        };
+        let killing = async {
+            for kill in 1..=5 {
+                load.reaches(50 * kill).await?;
+                worker.kill().await?;
+                worker.start().await?;
+            }
+            Ok(())
+        };
+        try_join!(placing, killing)?;
+        ensure!(load.accepted().len() == 300, "only {} orders were accepted while only a worker was away", load.accepted().len());
+        load.ends(shop).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn told_to_stop_it_finishes_what_it_began_and_exits_with_0() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let (load, worker) = (Load::default(), &shop.stack.workers[0]);
+        let placing = async {
+            load.place(shop, 100, 8, |n| mixed(&product, n)).await;
+            anyhow::Ok(())
+        };
+        let stopping = async {
+            load.reaches(40).await?;
+            worker.stop().await
+        };
+        let ((), status) = try_join!(placing, stopping)?;
+        let status = status.context("it did not run")?;
+        ensure!(status.success(), "it ended with {status}: {}", shop.log(worker.log()));
+        worker.start().await?;
+        load.ends(shop).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn two_side_by_side_share_the_work_and_one_takes_over_from_the_other() {
+    own(2, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let load = Load::default();
+        load.place(shop, 60, 8, |n| mixed(&product, n)).await;
+        load.ends(shop).await?;
+        let [one, other] = &shop.stack.workers[..] else { anyhow::bail!("not two workers") };
+        for worker in [one, other] {
+            ensure!(shop.log(worker.log()).contains("→ COMPLETED"), "{} has done nothing", worker.name());
+        }
+        let placing = async {
+            load.place(shop, 60, 8, |n| mixed(&product, n)).await;
+            anyhow::Ok(())
+        };
+        let killing = async {
+            load.reaches(80).await?;
+            one.kill().await
+        };
+        try_join!(placing, killing)?;
+        ensure!(load.accepted().len() == 120);
+        load.ends(shop).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// The number that a metric with these labels has, 0 when it is not there.
+fn metric(text: &str, name: &str, labels: &[&str]) -> f64 {
+    let line = text.lines().find(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
+    line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or_default()
+}
+
+async fn probe(shop: &Shop, path: &str) -> Result<(StatusCode, String)> {
+    let port = shop.stack.settings().port("WORKER_PORT")?;
+    let response = shop.http.get(format!("http://127.0.0.1:{port}{path}")).send().await?;
+    Ok((response.status(), response.text().await?))
+}
+
+async fn becomes(shop: &Shop, path: &str, status: StatusCode) -> Result<()> {
+    until(&format!("{path} answers {status}"), Duration::from_secs(30), async || Ok((probe(shop, path).await?.0 == status).then_some(())))
+        .await
+}
+
+#[test]
+fn its_health_and_metrics_tell_how_it_is() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        for (method, end, count) in [("tok_visa", "COMPLETED", 3), ("tok_declined", "FAILED", 2)] {
+            for _ in 0..count {
+                shop.ends(&shop.place(&Draft::new("CUST-metrics").line(&product, 1).payment_method(method)).await?, end).await?;
+            }
+        }
+        let (status, metrics) = probe(shop, "/metrics").await?;
+        assert_eq!(status, StatusCode::OK);
+        let ended = |label| metric(&metrics, "orderflow_orders_ended", &[label]);
+        assert_eq!((ended("status=\"COMPLETED\""), ended("status=\"FAILED\"")), (3.0, 2.0), "{metrics}");
+        let durations = metric(&metrics, "orderflow_order_duration", &["_count", "COMPLETED"]);
+        ensure!(durations >= 3.0, "{metrics}");
+        ensure!(metrics.contains("temporal_"), "the SDK's own metrics are not there: {metrics}");
+
+        assert_eq!(probe(shop, "/health/live").await?.0, StatusCode::OK);
+        assert_eq!(probe(shop, "/health/ready").await?.0, StatusCode::OK);
+        for server in [shop.stack.services()[0].clone(), shop.stack.services()[1].clone()] {
+            server.stop().await?;
+            becomes(shop, "/health/ready", StatusCode::SERVICE_UNAVAILABLE).await?;
+            assert_eq!(probe(shop, "/health/live").await?.0, StatusCode::OK);
+            assert_eq!(probe(shop, "/metrics").await?.0, StatusCode::OK);
+            server.start().await?;
+            becomes(shop, "/health/ready", StatusCode::OK).await?;
+        }
+        shop.ends(&shop.place(&Draft::new("CUST-metrics").line(&product, 1)).await?, "COMPLETED").await?;
+        shop.audit_is_clean().await
+    });
+}

@@ -1,0 +1,101 @@
+//! Many orders, and what becomes of them.
+
+use super::{Draft, Shop, answer, until};
+use anyhow::{Result, ensure};
+use futures::{StreamExt as _, stream};
+use reqwest::{Method, StatusCode};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// How long all orders may take to end after the last fault is mended: several time-outs of Temporal in a row.
+const ALL_END: Duration = Duration::from_secs(90);
+/// How long a client tries again to place one order.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
+const CLIENT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Orders placed by clients, some of whom come at a bad time.
+#[derive(Default)]
+pub(crate) struct Load {
+    accepted: Mutex<Vec<String>>,
+}
+
+impl Load {
+    /// Places so many orders, so many at once. A refusal is no error: what is not accepted may be lost.
+    pub(crate) async fn place(&self, shop: &Shop, count: usize, at_once: usize, draft: impl Fn(usize) -> Draft) {
+        let drafts: Vec<Draft> = (0..count).map(draft).collect();
+        let posts = drafts.iter().map(|draft| async { self.note(shop.place(draft).await.ok()) });
+        stream::iter(posts).buffer_unordered(at_once).collect::<Vec<()>>().await;
+    }
+
+    /// Places one order.
+    pub(crate) async fn place_one(&self, shop: &Shop, draft: &Draft) {
+        self.note(shop.place(draft).await.ok());
+    }
+
+    /// Places an order as a client does that must have it: with a key, again and again until it is accepted.
+    pub(crate) async fn insist(&self, shop: &Shop, draft: &Draft) -> Result<()> {
+        let (key, deadline) = (shop.unique("insist"), Instant::now() + CLIENT_PATIENCE);
+        loop {
+            let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", &key).json(&draft.body());
+            let last = match post.send().await {
+                Ok(response) => answer(response).await.map_or_else(
+                    |error| error.to_string(),
+                    |(status, body)| {
+                        if status == StatusCode::ACCEPTED {
+                            self.note(body["id"].as_str().map(ToOwned::to_owned));
+                            return String::new();
+                        }
+                        format!("{status}: {body}")
+                    },
+                ),
+                Err(error) => error.to_string(),
+            };
+            if last.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "not accepted within {} s; last: {last}", CLIENT_PATIENCE.as_secs());
+            sleep(CLIENT_PAUSE).await;
+        }
+    }
+
+    /// The orders that were accepted.
+    pub(crate) fn accepted(&self) -> Vec<String> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many orders are accepted.
+    pub(crate) async fn reaches(&self, count: usize) -> Result<()> {
+        until(&format!("{count} orders are accepted"), CLIENT_PATIENCE, async || {
+            Ok((self.accepted.lock().unwrap_or_else(PoisonError::into_inner).len() >= count).then_some(()))
+        })
+        .await
+    }
+
+    /// Every accepted order ends.
+    pub(crate) async fn ends(&self, shop: &Shop) -> Result<()> {
+        let ids = self.accepted();
+        let db = shop.db().await?;
+        let ended = "SELECT id FROM orders WHERE id = ANY ($1) AND status IN ('COMPLETED', 'FAILED', 'CANCELLED')";
+        let mut open = ids.clone();
+        let all = until("every accepted order has ended", ALL_END, async || {
+            let ended: Vec<String> = db.query(ended, &[&ids]).await?.iter().map(|row| row.get(0)).collect();
+            open.retain(|id| !ended.contains(id));
+            Ok(open.is_empty().then_some(()))
+        })
+        .await;
+        match open.first() {
+            None => all,
+            Some(id) => {
+                let shown = shop.order(id).await.map_err(|error| error.to_string());
+                all.map_err(|error| error.context(format!("{} of {} are open, such as {}", open.len(), ids.len(), shop.story(id, &shown))))
+            }
+        }
+    }
+
+    fn note(&self, id: Option<String>) {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).extend(id);
+    }
+}
