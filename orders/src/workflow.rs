@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;
 use step::{Retries, Step};
-use temporalio_common::error::IncomingError;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
@@ -191,10 +190,8 @@ impl OrderWorkflow {
 
 /// What the customer reads about a failed step: our own refusals word for word, anything else in general terms.
 fn reason(error: &ActivityExecutionError) -> String {
-    match error.cause() {
-        Some(IncomingError::Application(failure)) if Refusal::ALL.iter().any(|refusal| failure.type_name() == Some(refusal.as_str())) => {
-            failure.source_error().to_string()
-        }
+    match step::reported(error) {
+        Some((failure, message)) if Refusal::ALL.iter().any(|refusal| failure.r#type == refusal.as_str()) => message.to_owned(),
         _ => "the payment service did not answer; nothing was charged".to_owned(),
     }
 }

@@ -4,7 +4,8 @@ use super::OrderWorkflow;
 use std::time::Duration;
 use temporalio_common::{
     ActivityDefinition,
-    error::{IncomingError, RetryState},
+    error::RetryState,
+    protos::temporal::api::failure::v1::{ApplicationFailureInfo, failure::FailureInfo},
 };
 use temporalio_workflow::{
     ActivityCancellationType, ActivityExecutionError, ActivityOptions, LocalActivityOptions, RetryPolicy, WorkflowCancellationToken,
@@ -108,9 +109,21 @@ impl OrderWorkflow {
 fn is_retriable(error: &ActivityExecutionError) -> bool {
     match error {
         ActivityExecutionError::Failed(failure) => {
-            let refused = matches!(error.cause(), Some(IncomingError::Application(cause)) if cause.is_non_retryable());
+            let refused = reported(error).is_some_and(|(failure, _)| failure.non_retryable);
             !refused && failure.retry_state() != RetryState::NonRetryableFailure
         }
         _ => false,
     }
+}
+
+/// What the activity itself reported, with its message. The SDK gives the failure of a local activity bare and that of a regular one wrapped.
+pub(super) fn reported(error: &ActivityExecutionError) -> Option<(&ApplicationFailureInfo, &str)> {
+    let mut failure = error.failure();
+    while let Some(found) = failure {
+        if let Some(FailureInfo::ApplicationFailureInfo(info)) = &found.failure_info {
+            return Some((info, &found.message));
+        }
+        failure = found.cause.as_deref();
+    }
+    None
 }
