@@ -68,17 +68,18 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         Some(folder) => Some(Peer::new(folder, &stack).await?),
         None => None,
     };
-    let mut series = vec![Series::new(System::Ours, orders, "ours")];
-    if peer.is_some() {
-        series.push(Series::new(System::Peer, orders, "peer"));
+    let mut series = if peer.is_some() {
+        vec![Series::new(System::Ours, orders, "ours"), Series::new(System::Peer, orders, "peer")]
     } else if orders > FEW {
-        series.push(Series::new(System::Ours, FEW, "ours, 2000"));
-    }
+        [orders, FEW].map(|orders| Series::new(System::Ours, orders, &format!("{orders} orders"))).into()
+    } else {
+        vec![Series::new(System::Ours, orders, "ours")]
+    };
     measure(&stack, peer.as_ref(), &options, &mut series).await?;
 
     let targets = if peer.is_some() { against_peer } else { against_fewer };
     let columns: Vec<Column> = series.into_iter().map(|series| series.column).collect();
-    println!("\n{orders} orders a run, {} at once\n{}", options.concurrency, report::table(&columns, targets));
+    println!("\n{orders} orders a run, {} posted at once\n{}", options.concurrency, report::table(&columns, targets));
     if let Some(peer) = peer {
         peer.stop().await?;
     }
