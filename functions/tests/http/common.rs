@@ -1,0 +1,84 @@
+//! The API in this process, with everything that it depends on away: whatever reaches for a dependency is answered 503.
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use functions::{
+    api,
+    http::{finish, nothing_here},
+    idempotency::{self, Idempotency},
+    intake_queue::{self, IntakeQueue},
+    parts::Accepting,
+    workflows::Workflows,
+};
+use platform::{
+    read_model::{self, ReadModel},
+    temporal,
+};
+use std::sync::Arc;
+use tower::ServiceExt;
+
+/// A port on which nothing can listen.
+const NOWHERE: &str = "127.0.0.1:0";
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+pub(crate) fn routes() -> Router<Accepting> {
+    api::routes()
+}
+
+pub(crate) async fn call(request: Request<Body>) -> Answer {
+    let response = finish(routes().with_state(parts()), nothing_here).oneshot(request).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
+    Answer { status, headers, body }
+}
+
+pub(crate) fn request(method: &str, path: &str) -> Request<Body> {
+    Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+}
+
+pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method("POST").uri(path).header("content-type", "application/json").body(body.into()).unwrap()
+}
+
+fn parts() -> Accepting {
+    let endpoint = format!("http://{NOWHERE}");
+    let dynamodb = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("us-east-1"));
+    let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.endpoint_url(&endpoint).build());
+    let sqs = aws_sdk_sqs::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("us-east-1"));
+    let sqs = aws_sdk_sqs::Client::from_conf(sqs.endpoint_url(&endpoint).build());
+    let tables = read_model::Settings { orders_table: "orders".to_owned(), products_table: "products".to_owned() };
+    let temporal = temporal::Settings {
+        temporal_host_port: NOWHERE.to_owned(),
+        temporal_namespace: "default".to_owned(),
+        temporal_task_queue: "orders".to_owned(),
+        temporal_tls: false,
+        temporal_api_key: None,
+        temporal_tls_client_cert: None,
+        temporal_tls_client_key: None,
+    };
+    Accepting {
+        read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
+        workflows: Arc::new(Workflows::new(temporal)),
+        intake_queue: Arc::new(IntakeQueue::new(sqs, intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") })),
+        idempotency: Arc::new(Idempotency::new(dynamodb, idempotency::Settings { idempotency_table: "idempotency".to_owned() })),
+    }
+}

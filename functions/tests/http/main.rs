@@ -1,0 +1,5 @@
+//! The API, called in this process. What needs real servers is tested in the workspace's `tests/`.
+
+mod bad_input;
+mod common;
+mod openapi;

@@ -1,0 +1,151 @@
+//! Holds the OpenAPI document and the handlers to each other.
+
+use crate::common::{call, post, request};
+use axum::body::Body;
+use functions::openapi::DOCUMENT;
+use orders::{OrderView, ProductView, money::Money, request::NewOrder};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const ORDER: &str = "ord_01930000000070008000000000000001";
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).unwrap()
+}
+
+/// Every operation of the document: path, method, description.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().iter().map(move |(method, operation)| (path.clone(), method.to_uppercase(), operation.clone()))
+        })
+        .collect()
+}
+
+/// Follows a `$ref`.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    value.get("$ref").map_or(value, |target| document.pointer(target.as_str().unwrap().strip_prefix('#').unwrap()).unwrap())
+}
+
+/// Checks a value against a schema of the document.
+#[track_caller]
+fn assert_valid(document: &Value, schema: &Value, value: &Value) {
+    let mut schema = json!({ "allOf": [schema] });
+    schema["components"] = document["components"].clone();
+    let faults: Vec<_> =
+        jsonschema::validator_for(&schema).unwrap().iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "{value} is not as the document says: {faults:?}");
+}
+
+#[tokio::test]
+async fn routes_and_methods_are_the_documents() {
+    let document = document();
+    let mut methods: std::collections::BTreeMap<String, BTreeSet<String>> = Default::default();
+    for (path, method, _) in operations(&document) {
+        methods.entry(path).or_default().insert(method);
+    }
+    for (path, documented) in &methods {
+        let answer = call(request("TRACE", &path.replace("{id}", ORDER))).await;
+        let mut allowed: BTreeSet<_> = answer.header("allow").split(',').map(str::to_owned).collect();
+        // HEAD comes with GET.
+        allowed.remove("HEAD");
+        assert_eq!((answer.status.as_u16(), &allowed), (405, documented), "{path}");
+    }
+    // A router does not list its routes, but prints them.
+    let printed = format!("{:?}", crate::common::routes());
+    let routes: BTreeSet<_> = printed.split('"').filter(|text| text.starts_with("/api")).map(str::to_owned).collect();
+    assert_eq!(routes, methods.into_keys().collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn every_example_is_as_its_schema_says() {
+    let document = document();
+    let mut seen = 0;
+    for (path, method, operation) in operations(&document) {
+        let answers = operation["responses"].as_object().unwrap();
+        for (status, answer) in answers {
+            let answer = resolve(&document, answer);
+            assert!(answer["headers"]["x-request-id"].is_object(), "{method} {path} {status}");
+            seen += check_examples(&document, answer);
+            let problem = &answer["content"]["application/problem+json"]["example"];
+            assert!(problem.is_null() || problem["status"].to_string() == *status, "{method} {path} {status}");
+        }
+        seen += check_examples(&document, &operation["requestBody"]);
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+/// Checks the examples of a body; answers how many there were.
+fn check_examples(document: &Value, body: &Value) -> usize {
+    let media = body["content"].as_object().into_iter().flat_map(|media| media.values());
+    media
+        .map(|media| {
+            let several = media["examples"].as_object().into_iter().flat_map(|examples| examples.values().map(|example| &example["value"]));
+            let examples: Vec<_> = media.get("example").into_iter().chain(several).collect();
+            examples.iter().for_each(|example| assert_valid(document, &media["schema"], example));
+            examples.len()
+        })
+        .sum()
+}
+
+#[test]
+fn what_the_read_model_holds_is_as_the_document_says() {
+    let document = document();
+    let examples = &document["paths"]["/api/orders"]["post"]["requestBody"]["content"]["application/json"]["examples"];
+    for example in examples.as_object().unwrap().values() {
+        let order = NewOrder::parse(example["value"].to_string().as_bytes()).unwrap();
+        let order = order.into_input(ORDER.parse().unwrap(), OffsetDateTime::UNIX_EPOCH);
+        for queued in [false, true] {
+            let view = serde_json::to_value(OrderView::accepted(&order, queued)).unwrap();
+            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &view);
+        }
+    }
+    let currency = orders::Currency::USD;
+    let product = ProductView {
+        product_id: "P".to_owned(),
+        name: "N".to_owned(),
+        unit_price: Money { minor: 1, currency },
+        currency,
+        in_stock: true,
+    };
+    assert_valid(&document, &json!({ "$ref": "#/components/schemas/Product" }), &serde_json::to_value(product).unwrap());
+    let statuses: Vec<_> = orders::OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
+    assert_eq!(document["components"]["schemas"]["OrderStatus"]["enum"], json!(statuses));
+}
+
+#[tokio::test]
+async fn answers_are_as_the_document_says() {
+    let document = document();
+    let id = Uuid::nil().to_string();
+    let calls: [(&str, &str, Option<&str>); 12] = [
+        ("GET", "/api/health", None),
+        ("GET", "/api/health/live", None),
+        ("GET", "/api/openapi.json", None),
+        ("GET", "/api/products", None),
+        ("GET", "/api/orders", None),
+        ("GET", "/api/orders/{id}", None),
+        ("POST", "/api/orders", Some("{}")),
+        ("POST", "/api/orders", Some("{")),
+        ("POST", "/api/orders/{id}/cancel", Some("{")),
+        ("POST", "/api/orders/{id}/cancel", Some("[]")),
+        ("POST", "/api/orders/{id}/cancel", None),
+        ("POST", "/api/orders", None),
+    ];
+    for (method, path, body) in calls {
+        let target = path.replace("{id}", ORDER);
+        let mut request = body.map_or_else(|| request(method, &target), |body| post(&target, Body::from(body.to_owned())));
+        request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        let answer = call(request).await;
+        let documented = &document["paths"][path][method.to_lowercase()]["responses"][answer.status.as_str()];
+        assert!(!documented.is_null(), "{method} {path} answers {}", answer.status);
+        let documented = resolve(&document, documented);
+        for (name, header) in documented["headers"].as_object().unwrap() {
+            assert!(resolve(&document, header)["required"] != true || !answer.header(name).is_empty(), "{method} {path} lacks {name}");
+        }
+        assert_valid(&document, &documented["content"][answer.header("content-type")]["schema"], &answer.json());
+    }
+}
