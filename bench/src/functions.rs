@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
             "development profile, not held to the targets; --release measures what is deployed",
         )
     } else {
-        (options.binaries, "as given")
+        (options.binaries.iter().map(|binary| found(binary)).collect::<Result<_>>()?, "as given")
     };
     let stack = Stack::fresh(0, &[])?;
     println!("starting the servers ...");
@@ -71,6 +71,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     println!("targets for what is deployed: {TARGET_MS} ms (median), {TARGET_MIB} MiB");
     stack.stop().await
+}
+
+/// Functions run in another folder than this program.
+fn found(binary: &Path) -> Result<PathBuf> {
+    binary.canonicalize().with_context(|| format!("cannot find {}", binary.display()))
 }
 
 fn line(starts: &mut [Start]) -> String {
