@@ -88,7 +88,10 @@ async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderIn
     }
     match intake_queue.send(order).await {
         Ok(()) => Ok(Taken::ByIntakeQueue),
-        Err(error) => Err(Problem::unavailable("Orders cannot be accepted right now; nothing was ordered. Try again.", error)),
+        Err(error) => Err(Problem::unavailable(
+            "Orders cannot be accepted right now; try again, with the same Idempotency-Key if there is one.",
+            error,
+        )),
     }
 }
 

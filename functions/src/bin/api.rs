@@ -8,6 +8,7 @@ use functions::{
     server,
 };
 use platform::{config, log};
+use std::process::ExitCode;
 
 /// Serves OrderFlow's API and web page.
 #[derive(Parser)]
@@ -24,9 +25,19 @@ struct Cli {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let cli: Cli = config::read();
     log::init(&cli.log);
+    match serve(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = server::stop_signal()?;
     let parts = Accepting::new(cli.parts).await;
     let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;
