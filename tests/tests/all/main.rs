@@ -4,8 +4,13 @@
 //! Tests that harm nothing share one stack, each with products and customers of its own. Tests that stop, kill or corrupt something have a
 //! stack to themselves. See [`support`].
 
+mod audit;
 mod faults;
+mod logs;
+mod migrate;
+mod notifications;
 mod orders;
 mod payment;
+mod products;
 mod stock;
 mod support;

@@ -2,7 +2,9 @@
 
 mod cancel;
 mod create;
+mod get;
 mod idempotency;
 mod invalid;
+mod list;
 
 pub(crate) use create::statuses;

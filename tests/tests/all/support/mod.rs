@@ -13,6 +13,7 @@ pub(crate) use until::{until, until_ok};
 
 use anyhow::Result;
 use keeper::Keeper;
+use local::Stack;
 use std::{sync::LazyLock, thread};
 use tokio::{
     runtime::Runtime,
@@ -22,9 +23,9 @@ use tokio::{
 /// One runtime for all tests, since connections outlive the test that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static SHARED: OnceCell<(Shop, Keeper)> = OnceCell::const_new();
-/// Stacks that are not shared, at once: each wants a core or two.
+/// Stacks that are not shared, at once. Most of their time they wait for something to time out.
 static OWN: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))));
+    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))));
 
 /// Steps that time out within a few seconds altogether, and yet leave time to cancel while one of them runs.
 pub(crate) const FAST: [(&str, &str); 5] = [
@@ -55,6 +56,15 @@ pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&
         let _permit = OWN.acquire().await.expect("never closed");
         let shop = Shop::open(workers, env).await.expect("the stack starts");
         fail_on_error(test(&shop).await);
+    });
+}
+
+/// Runs a test on the servers of a stack of its own, of which none runs yet.
+pub(crate) fn bare(test: impl AsyncFnOnce(&Stack) -> Result<()>) {
+    RUNTIME.block_on(async {
+        let _permit = OWN.acquire().await.expect("never closed");
+        let stack = Stack::fresh(0, &[]).expect("a stack");
+        fail_on_error(test(&stack).await);
     });
 }
 

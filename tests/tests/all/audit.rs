@@ -1,0 +1,154 @@
+//! `worker audit`: finds each kind of broken invariant, and makes the read model anew from Postgres.
+
+use crate::support::{Draft, FAST, Shop, answer, own};
+use anyhow::{Context as _, Result, ensure};
+use aws_sdk_dynamodb::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region},
+    types::AttributeValue,
+};
+use aws_smithy_http_client::Builder;
+use futures::future::try_join_all;
+use serde_json::Value;
+
+fn dynamodb(shop: &Shop) -> Result<Client> {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(Builder::new().build_http())
+        .endpoint_url(shop.stack.settings().get("AWS_ENDPOINT_URL")?)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"));
+    Ok(Client::from_conf(config.build()))
+}
+
+/// What the audit prints, and its exit status.
+async fn audit(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
+    let output = shop.stack.run("worker", &[&["audit"], args].concat()).await?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((said, output.status.code()))
+}
+
+/// Each way to break something: the invariant, and the SQL that breaks it for order or product $1.
+const BREACHES: &[(&str, &str)] = &[
+    ("what is sold is what is reserved", "UPDATE reservations SET state = 'RELEASED' WHERE order_id = '$1'"),
+    ("a total is the sum of its lines", "UPDATE order_items SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '$1'"),
+    (
+        "an order is captured at most once",
+        "ALTER TABLE sandbox.entries DROP CONSTRAINT entries_idempotency_key_kind_key;
+        INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'CAPTURE', 0, 'USD')",
+    ),
+    (
+        "what is charged is what was sold",
+        "INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'REFUND', 1, 'USD')",
+    ),
+    ("a payment is recorded as the ledger has it", "UPDATE payments SET status = 'REFUNDED' WHERE order_id = '$1'"),
+    ("every change is in the history", "DELETE FROM order_history h WHERE order_id = '$1' AND status = 'COMPLETED'"),
+    ("only legal transitions", "UPDATE order_history SET status = 'FAILED' WHERE order_id = '$1' AND status = 'RESERVED'"),
+    (
+        "the customer is told how the order ended",
+        "DELETE FROM notifications WHERE order_id = '$1';
+        UPDATE orders SET updated_at = now() - interval '1 hour' WHERE id = '$1'",
+    ),
+    ("no order is stuck", "UPDATE orders SET status = 'PAID', created_at = now() - interval '1 hour' WHERE id = '$1'"),
+];
+
+#[test]
+fn it_finds_each_kind_of_breach_and_only_those() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let draft = Draft::new("CUST-audit").line(&product, 1);
+        let ids = try_join_all((0..BREACHES.len() + 3).map(|_| shop.place(&draft))).await?;
+        try_join_all(ids.iter().map(|id| shop.ends(id, "COMPLETED"))).await?;
+        shop.audit_is_clean().await?;
+        // Else it would project some of what is broken here.
+        shop.stack.workers[0].stop().await?;
+
+        let db = shop.db().await?;
+        let mut expected = Vec::new();
+        for ((invariant, sql), id) in BREACHES.iter().zip(&ids) {
+            db.batch_execute(&sql.replace("$1", id)).await.with_context(|| format!("cannot break: {invariant}"))?;
+            expected.push(format!("{invariant}: {id}"));
+        }
+        let (negative, miscounted) = (shop.product(1, 1).await?, shop.product(1, 1).await?);
+        db.batch_execute(&format!(
+            "ALTER TABLE products DROP CONSTRAINT products_stock_check;
+            UPDATE products SET stock = -1 WHERE id = '{}';
+            UPDATE products SET reserved = 7 WHERE id = '{}';
+            INSERT INTO sandbox.charges (idempotency_key, amount_minor, currency, state) VALUES ('nobody', 5, 'USD', 'CAPTURED');
+            INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('nobody', 'CAPTURE', 5, 'USD')",
+            negative.id, miscounted.id
+        ))
+        .await?;
+        expected.push(format!("stock is never below zero: {}", negative.id));
+        expected.push(format!("what was taken from stock is what orders hold: {}", miscounted.id));
+        expected.push("money is charged for orders only: nobody".to_owned());
+
+        let (dynamodb, table) = (dynamodb(shop)?, shop.stack.settings().get("ORDERS_TABLE")?);
+        let [missing, altered, _] = &ids[BREACHES.len()..] else { anyhow::bail!("too few orders") };
+        dynamodb.delete_item().table_name(table).key("id", AttributeValue::S(missing.clone())).send().await?;
+        let found = dynamodb.get_item().table_name(table).key("id", AttributeValue::S(altered.clone())).send().await?;
+        let mut item = found.item.context("the read model lacks an order")?;
+        let doc = item["doc"].as_s().ok().context("no doc")?.replace("CUST-audit", "CUST-other");
+        item.insert("doc".to_owned(), AttributeValue::S(doc.clone()));
+        dynamodb.put_item().table_name(table).set_item(Some(item.clone())).send().await?;
+        let unknown = "ord_01930000000070008000000000000001";
+        item.insert("id".to_owned(), AttributeValue::S(unknown.to_owned()));
+        let year = text_year(&doc)?;
+        item.insert("doc".to_owned(), AttributeValue::S(doc.replace(&format!("\"createdAt\":\"{year}"), "\"createdAt\":\"2020")));
+        dynamodb.put_item().table_name(table).set_item(Some(item)).send().await?;
+        expected.extend([missing, altered, unknown].map(|id| format!("the read model shows what Postgres has: {id}")));
+
+        let (said, status) = audit(shop, &[]).await?;
+        assert_eq!(status, Some(1), "{said}");
+        for finding in &expected {
+            ensure!(said.contains(finding), "not found: {finding}\nin: {said}");
+        }
+        let healthy = &ids[BREACHES.len() + 2];
+        ensure!(!said.contains(healthy), "{healthy} is as it should be: {said}");
+        Ok(())
+    });
+}
+
+/// The year in which an order was made.
+fn text_year(doc: &str) -> Result<String> {
+    let order: Value = serde_json::from_str(doc)?;
+    Ok(order["createdAt"].as_str().context("no createdAt")?[..4].to_owned())
+}
+
+#[test]
+fn it_makes_an_emptied_read_model_anew() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let methods = ["tok_visa", "tok_declined", "tok_visa", "tok_visa"];
+        let drafts: Vec<Draft> = methods.iter().map(|method| Draft::new("CUST-repair").line(&product, 2).payment_method(method)).collect();
+        let ids = try_join_all(drafts.iter().map(|draft| shop.place(draft))).await?;
+        try_join_all(ids.iter().map(|id| shop.reaches(id, &["COMPLETED", "FAILED"]))).await?;
+        shop.audit_is_clean().await?;
+        let before = readers_see(shop, &ids).await?;
+
+        let dynamodb = dynamodb(shop)?;
+        for (setting, key) in [("ORDERS_TABLE", "id"), ("PRODUCTS_TABLE", "productID")] {
+            let table = shop.stack.settings().get(setting)?;
+            let mut items = dynamodb.scan().table_name(table).into_paginator().items().send();
+            while let Some(item) = items.next().await {
+                dynamodb.delete_item().table_name(table).key(key, item?[key].clone()).send().await?;
+            }
+        }
+        ensure!(shop.get(&format!("/api/orders/{}", ids[0])).await?.status() == 404);
+        let (said, status) = audit(shop, &[]).await?;
+        assert_eq!(status, Some(1), "{said}");
+        let (said, status) = audit(shop, &["--repair"]).await?;
+        assert_eq!(status, Some(0), "{said}");
+        assert_eq!(readers_see(shop, &ids).await?, before);
+        shop.audit_is_clean().await
+    });
+}
+
+/// The orders one by one and as a list, and the catalogue.
+async fn readers_see(shop: &Shop, ids: &[String]) -> Result<Vec<Value>> {
+    let mut seen = try_join_all(ids.iter().map(|id| shop.order(id))).await?;
+    for path in ["/api/orders?customerID=CUST-repair", "/api/products"] {
+        seen.push(answer(shop.get(path).await?).await?.1);
+    }
+    Ok(seen)
+}

@@ -1,0 +1,49 @@
+//! `worker migrate`: each migration once, however often and however many at once.
+
+use crate::support::bare;
+use anyhow::{Result, ensure};
+use futures::future::try_join_all;
+use local::{Stack, project};
+use std::fs;
+
+async fn migrations(stack: &Stack) -> Result<(i64, i64)> {
+    let counts = "SELECT (SELECT count(*) FROM refinery_schema_history), (SELECT count(*) FROM products)";
+    let row = stack.postgres.service().connect().await?.query_one(counts, &[]).await?;
+    Ok((row.get(0), row.get(1)))
+}
+
+#[test]
+fn six_at_once_apply_each_migration_once() {
+    bare(async |stack| {
+        stack.postgres.start().await?;
+        let all = try_join_all((0..6).map(|_| stack.run("worker", &["migrate"]))).await?;
+        for one in &all {
+            ensure!(one.status.success(), "{}: {}", one.status, String::from_utf8_lossy(&one.stderr));
+        }
+        let files = i64::try_from(fs::read_dir(project().join("migrations"))?.count())?;
+        let (applied, products) = migrations(stack).await?;
+        assert_eq!(applied, files);
+        ensure!(products >= 100, "the catalogue has {products} products");
+
+        // What the shop changed since stays as it is.
+        let db = stack.postgres.service().connect().await?;
+        db.execute("UPDATE products SET price_minor = 1 WHERE id = 'PROD-001'", &[]).await?;
+        let again = stack.run("worker", &["migrate"]).await?;
+        ensure!(again.status.success());
+        assert_eq!(migrations(stack).await?, (applied, products));
+        let price: i64 = db.query_one("SELECT price_minor FROM products WHERE id = 'PROD-001'", &[]).await?.get(0);
+        assert_eq!(price, 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn without_postgres_it_says_so() {
+    bare(async |stack| {
+        let output = stack.run("worker", &["migrate"]).await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(!output.status.success() && said.contains("Postgres cannot be reached"), "{}: {said}", output.status);
+        ensure!(!said.contains(stack.settings().get("POSTGRES_PASSWORD")?), "the password is in: {said}");
+        Ok(())
+    });
+}

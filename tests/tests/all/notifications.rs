@@ -1,0 +1,110 @@
+//! What customers are told: recorded for every order, and sent to those who left a contact.
+
+use crate::support::{Draft, Shop, own, shared, text, until};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// What the emulator has taken for delivery at one of its addresses.
+async fn sent(shop: &Shop, path: &str) -> Result<String> {
+    let emulator = shop.stack.settings().get("AWS_ENDPOINT_URL")?;
+    Ok(shop.http.get(format!("{emulator}/_ministack/{path}")).send().await?.text().await?)
+}
+
+/// The e-mails to an address.
+async fn mails_to(shop: &Shop, address: &str) -> Result<Vec<Value>> {
+    let mails: Value = serde_json::from_str(&sent(shop, "ses/messages").await?)?;
+    let accounts = mails["messages"].as_object().context("no messages")?;
+    let all = accounts.values().filter_map(Value::as_array).flatten();
+    Ok(all.filter(|mail| mail["To"] == json!([address])).cloned().collect())
+}
+
+/// Type, channel and state of an order's notices, once none of them waits.
+async fn notices(shop: &Shop, id: &str) -> Result<Vec<(String, String, String)>> {
+    let db = shop.db().await?;
+    let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel";
+    until("notices are recorded and delivered", SOON, async || {
+        let rows = db.query(query, &[&id]).await?;
+        let notices: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+        Ok((!notices.is_empty() && notices.iter().all(|(_, _, state)| state != "PENDING")).then_some(notices))
+    })
+    .await
+}
+
+fn triple(kind: &str, channel: &str, state: &str) -> (String, String, String) {
+    (kind.to_owned(), channel.to_owned(), state.to_owned())
+}
+
+#[test]
+fn each_end_is_told_by_mail_and_sms() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        for (n, (method, end, kind, words)) in [
+            ("tok_visa", "COMPLETED", "ORDER_CONFIRMED", "is confirmed"),
+            ("tok_declined", "FAILED", "ORDER_FAILED", "the card was declined"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let (email, phone) = (format!("{}@customer.example", shop.unique("told")), format!("+1415555010{n}"));
+            let draft = Draft::new("CUST-told").line(&product, 1).payment_method(method);
+            let id = shop.place(&draft.with("contact", json!({ "email": email, "phone": phone }))).await?;
+            let order = shop.ends(&id, end).await?;
+            assert_eq!(notices(shop, &id).await?, [triple(kind, "EMAIL", "SENT"), triple(kind, "SMS", "SENT")]);
+
+            let mails = mails_to(shop, &email).await?;
+            assert_eq!(mails.len(), 1, "{mails:?}");
+            let body = text(&mails[0], "/BodyText")?;
+            ensure!(body.contains(&id) && body.contains(words), "{body}");
+            assert_eq!(text(&mails[0], "/Source")?, shop.stack.settings().get("EMAIL_FROM")?);
+            let texts = sent(shop, "sns/sms-messages").await?;
+            ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
+
+            // Contacts are for messages alone.
+            let logs = shop.logs();
+            ensure!(!order.to_string().contains(&email) && !logs.contains(&email) && !logs.contains(&phone), "a contact is shown");
+        }
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn without_a_contact_the_notice_is_only_recorded() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let id = shop.place(&Draft::new("CUST-untold").line(&product, 1)).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "NONE", "RECORDED")]);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
+    own(1, &[], async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let db = shop.db().await?;
+        shop.stack.emulator.stop().await?;
+        let contact = json!({ "email": "later@customer.example" });
+        let id = shop.place(&Draft::new("CUST-later").line(&product, 1).with("contact", contact)).await?;
+        until("the order completes", SOON, async || {
+            Ok(db.query_opt("SELECT FROM orders WHERE id = $1 AND status = 'COMPLETED'", &[&id]).await?)
+        })
+        .await?;
+        let error: String = until("sending has failed", SOON, async || {
+            let row = db.query_opt("SELECT last_error FROM notifications WHERE order_id = $1 AND last_error IS NOT NULL", &[&id]).await?;
+            Ok(row.map(|row| row.get(0)))
+        })
+        .await?;
+        ensure!(!error.contains("later@customer.example"), "{error}");
+        shop.stack.emulator.start().await?;
+        // The next attempt is due in half a minute or more.
+        db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&id]).await?;
+        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT")]);
+        assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 1);
+        shop.ends(&id, "COMPLETED").await?;
+        shop.audit_is_clean().await
+    });
+}

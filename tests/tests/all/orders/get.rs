@@ -1,0 +1,58 @@
+//! `GET /api/orders/{id}`.
+
+use crate::support::{Draft, Shop, shared};
+use anyhow::{Context as _, Result, ensure};
+use reqwest::{Method, Response, StatusCode, header};
+
+async fn get_if_changed(shop: &Shop, id: &str, tag: &str) -> Result<Response> {
+    Ok(shop.request(Method::GET, &format!("/api/orders/{id}")).header(header::IF_NONE_MATCH, tag).send().await?)
+}
+
+#[test]
+fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-etag").line(&product, 1).payment_method("tok_down")).await?;
+        shop.reaches(&id, &["RESERVED"]).await?;
+        let first = shop.get(&format!("/api/orders/{id}")).await?;
+        let tag = first.headers().get(header::ETAG).context("no ETag")?.to_str()?.to_owned();
+        assert_eq!(first.headers().get(header::CACHE_CONTROL).context("no Cache-Control")?, "no-cache");
+
+        for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+            let unchanged = get_if_changed(shop, &id, &known).await?;
+            assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED, "{known}");
+            assert_eq!(unchanged.headers().get(header::ETAG).context("no ETag")?, tag.as_str());
+            ensure!(unchanged.bytes().await?.is_empty());
+        }
+        assert_eq!(get_if_changed(shop, &id, "\"x\"").await?.status(), StatusCode::OK);
+
+        shop.ends(&id, "FAILED").await?;
+        let changed = get_if_changed(shop, &id, &tag).await?;
+        assert_eq!(changed.status(), StatusCode::OK);
+        assert_ne!(changed.headers().get(header::ETAG).context("no ETag")?, tag.as_str());
+        Ok(())
+    });
+}
+
+/// Statuses and versions only ever go forward, however fast one looks.
+#[test]
+fn an_order_never_goes_back() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-forward").line(&product, 1).payment_method("tok_processing_error")).await?;
+        let (mut version, mut changes) = (-1, 0);
+        loop {
+            let order = shop.order(&id).await?;
+            let now = order["version"].as_i64().context("no version")?;
+            let history = order["history"].as_array().context("no history")?.len();
+            ensure!(now >= version && history >= changes, "it went back from version {version} to: {order:#}");
+            (version, changes) = (now, history);
+            if order["status"] == "COMPLETED" {
+                let times: Vec<_> = order["history"].as_array().into_iter().flatten().filter_map(|change| change["at"].as_str()).collect();
+                ensure!(times.is_sorted(), "{times:?}");
+                return Ok(());
+            }
+            ensure!(order["status"] != "FAILED", "{order:#}");
+        }
+    });
+}

@@ -1,0 +1,84 @@
+//! `GET /api/orders?customerID=`.
+
+use crate::support::{Draft, Shop, answer, shared, text};
+use anyhow::{Context as _, Result, ensure};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+/// A page of a list, and the cursor of the next.
+async fn page(shop: &Shop, query: &str) -> Result<(Vec<String>, Option<String>)> {
+    let (status, list) = answer(shop.get(&format!("/api/orders?{query}")).await?).await?;
+    ensure!(status == StatusCode::OK, "{query} was answered with {status}: {list}");
+    let items = list["items"].as_array().context("no items")?;
+    let ids = items.iter().map(|order| Ok(text(order, "/id")?.to_owned())).collect::<Result<_>>()?;
+    Ok((ids, list["nextCursor"].as_str().map(ToOwned::to_owned)))
+}
+
+/// All pages of a list.
+async fn pages(shop: &Shop, query: &str) -> Result<Vec<Vec<String>>> {
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let next = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let (ids, more) = page(shop, &format!("{query}{next}")).await?;
+        found.push(ids);
+        ensure!(found.len() < 50, "the list does not end");
+        cursor = more;
+        if cursor.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+#[test]
+fn it_gives_a_customers_orders_newest_first_page_by_page() {
+    shared(async |shop| {
+        let (product, customer) = (shop.product(1_000, 1_000).await?, shop.unique("CUST-list"));
+        let stranger = shop.unique("CUST-stranger");
+        let mut newest_first = Vec::new();
+        for n in 0..23 {
+            let method = if n % 5 == 0 { "tok_declined" } else { "tok_visa" };
+            newest_first.insert(0, shop.place(&Draft::new(&customer).line(&product, 1).payment_method(method)).await?);
+        }
+        shop.place(&Draft::new(&stranger).line(&product, 1)).await?;
+        for id in &newest_first {
+            shop.reaches(id, &["COMPLETED", "FAILED"]).await?;
+        }
+
+        let by_ten = pages(shop, &format!("customerID={customer}&limit=10")).await?;
+        assert_eq!(by_ten.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 3]);
+        assert_eq!(by_ten.concat(), newest_first);
+        assert_eq!(pages(shop, &format!("customerID={customer}&limit=1")).await?.concat(), newest_first);
+        assert_eq!(page(shop, &format!("customerID={customer}&limit=23")).await?, (newest_first.clone(), None));
+
+        let failed = pages(shop, &format!("customerID={customer}&status=FAILED&limit=2")).await?;
+        assert_eq!(failed.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!(failed.concat(), newest_first.iter().rev().step_by(5).rev().cloned().collect::<Vec<_>>());
+        assert_eq!(pages(shop, &format!("customerID={customer}&status=PENDING")).await?.concat(), [""; 0]);
+
+        // An order that comes between two pages moves nothing.
+        let (first, cursor) = page(shop, &format!("customerID={customer}&limit=10")).await?;
+        let newcomer = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
+        let cursor = cursor.context("no cursor")?;
+        let (second, _) = page(shop, &format!("customerID={customer}&limit=10&cursor={cursor}")).await?;
+        assert_eq!([first, second].concat(), newest_first[..20]);
+        shop.ends(&newcomer, "COMPLETED").await?;
+        assert_eq!(page(shop, &format!("customerID={customer}&limit=1")).await?.0, [newcomer]);
+
+        // A cursor gives nobody another customer's orders.
+        let (theirs, _) = page(shop, &format!("customerID={stranger}&limit=10&cursor={cursor}")).await.unwrap_or_default();
+        ensure!(theirs.iter().all(|id| !newest_first.contains(id)), "{theirs:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_order_in_a_list_is_the_order_itself() {
+    shared(async |shop| {
+        let (product, customer) = (shop.product(1_000, 10).await?, shop.unique("CUST-same"));
+        let order = shop.ends(&shop.place(&Draft::new(&customer).line(&product, 2)).await?, "COMPLETED").await?;
+        let (_, list) = answer(shop.get(&format!("/api/orders?customerID={customer}")).await?).await?;
+        assert_eq!(list, json!({ "items": [order], "nextCursor": Value::Null }));
+        Ok(())
+    });
+}
