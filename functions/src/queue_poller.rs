@@ -4,7 +4,6 @@
 
 use crate::{
     intake_queue::{self, IntakeQueue},
-    server::stopped,
     start_queued_orders::start_queued_orders,
     workflows::{self, Workflows},
 };
@@ -13,7 +12,10 @@ use aws_sdk_sqs::{
     Client,
     types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message},
 };
-use platform::aws::{self, Patience};
+use platform::{
+    aws::{self, Patience},
+    stop,
+};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{select, sync::watch, time::sleep};
 
@@ -55,7 +57,7 @@ impl QueuePoller {
         loop {
             let received = select! {
                 received = self.receive() => received,
-                () = stopped(stop.clone()) => return,
+                () = stop::wait(stop.clone()) => return,
             };
             let round = match received {
                 Ok(messages) => self.process(messages).await,
@@ -70,7 +72,7 @@ impl QueuePoller {
             }
             select! {
                 () = sleep(pause) => {}
-                () = stopped(stop.clone()) => return,
+                () = stop::wait(stop.clone()) => return,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

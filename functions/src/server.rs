@@ -3,14 +3,9 @@
 use crate::{api, http::finish, page, parts::Accepting};
 use anyhow::Context;
 use axum::{extract::Request, serve::ListenerExt};
+use platform::stop;
 use std::{net::IpAddr, time::Duration};
-use tokio::{
-    net::TcpListener,
-    select,
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-    time::sleep,
-};
+use tokio::{net::TcpListener, select, sync::watch, time::sleep};
 use tower_http::services::ServeDir;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -42,9 +37,9 @@ pub async fn run(settings: &Settings, page: &page::Settings, parts: Accepting, s
     let app = finish(api::routes().with_state(parts), async move |request: Request| page::serve(files, request).await);
     tracing::info!("listening on http://{host}:{port}");
 
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stop.clone()));
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stop::wait(stop.clone()));
     let overdue = async {
-        stopped(stop).await;
+        stop::wait(stop).await;
         sleep(DRAIN).await;
     };
     select! {
@@ -54,28 +49,4 @@ pub async fn run(settings: &Settings, page: &page::Settings, parts: Accepting, s
             Ok(())
         }
     }
-}
-
-/// Becomes true on SIGTERM or SIGINT.
-///
-/// # Errors
-/// When the signals cannot be watched.
-pub fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (stop, stopping) = watch::channel(false);
-    tokio::spawn(async move {
-        select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        stop.send_replace(true);
-    });
-    Ok(stopping)
-}
-
-/// Returns when it is time to stop.
-pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that nobody is left to say so: stop too.
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -4,4 +4,5 @@ pub mod aws;
 pub mod config;
 pub mod log;
 pub mod read_model;
+pub mod stop;
 pub mod temporal;

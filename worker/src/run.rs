@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use orders::{OrderWorkflow, workflow::StepSettings};
-use platform::read_model::ReadModel;
+use platform::{read_model::ReadModel, stop};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -27,10 +27,7 @@ use temporalio_sdk::{
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
     },
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 
 /// Wait before Temporal is tried again.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -41,7 +38,7 @@ const RECONNECT: Duration = Duration::from_secs(1);
 /// When the configuration is not usable or the port is taken. A dependency that is away is no error: the worker waits for it.
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
-    let stop = stop_signal()?;
+    let stop = stop::requested()?;
     let listener = health::bind(SocketAddr::new(settings.worker_host, settings.worker_port)).await?;
     let pool = db::pool(&settings.postgres)?;
     let exporter = start_prometheus_metric_exporter(
@@ -82,8 +79,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
                 tracing::warn!(error, "no tasks come from Temporal; trying again each second");
                 said = error;
             }
-            let mut stop = stop.clone();
-            let _ = tokio::time::timeout(RECONNECT, stop.wait_for(|stop| *stop)).await;
+            let _ = tokio::time::timeout(RECONNECT, stop::wait(stop.clone())).await;
         }
     }
     projector.flush().await;
@@ -101,20 +97,19 @@ async fn poll(
     activities: &Activities,
     limits: &StepSettings,
     connected: &watch::Sender<Option<Client>>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let patience = platform::temporal::Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
     let client = tokio::select! {
         client = platform::temporal::connect(&settings.temporal, "worker", patience) => client?,
-        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        () = stop::wait(stop.clone()) => return Ok(()),
     };
     let mut worker = Worker::new(runtime, client.clone(), options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
     let shut_down = worker.shutdown_handle();
     connected.send_replace(Some(client));
     tracing::info!(task_queue = settings.temporal.temporal_task_queue, "working");
     let drain = async move {
-        let _ = stop.wait_for(|stop| *stop).await;
-        tracing::info!("told to stop; finishing what has begun");
+        stop::wait(stop).await;
         shut_down();
         std::future::pending::<()>().await;
     };
@@ -148,15 +143,4 @@ fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> an
         .tuner(slots)
         .graceful_shutdown_period(settings.drain)
         .build())
-}
-
-/// Turns true once this process is asked to stop.
-fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (asked, stop) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        let _ = asked.send(true);
-    });
-    Ok(stop)
 }

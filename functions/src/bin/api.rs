@@ -7,7 +7,7 @@ use functions::{
     queue_poller::QueuePoller,
     server,
 };
-use platform::{config, log};
+use platform::{config, log, stop};
 use std::process::ExitCode;
 
 /// Serves OrderFlow's API and web page.
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
-    let stop = server::stop_signal()?;
+    let stop = stop::requested()?;
     let parts = Accepting::new(cli.parts).await;
     let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;
     let polling = tokio::spawn(poller.run(stop.clone()));
