@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 LOCAL := target/debug/local
 
-.PHONY: help deps build run run-api run-worker stop test lint bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack ready services
+.PHONY: help deps build run run-api run-worker stop test record-histories lint bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack ready services
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ stop-full-stack: stop ## Stop OrderFlow in the background
 test: ready ## Run all tests
 	@local/install browser page-test cargo-lambda
 	@cargo test --workspace
+
+record-histories: ready ## Record the workflow's histories anew (tests/tests/all/histories.rs says when)
+	@cargo test --workspace --test all -- --ignored histories::record
 
 lint: ## Check formatting, clippy, dependencies and the purity of the orders crate
 	@local/install rust cargo-deny

@@ -6,11 +6,16 @@
 
 mod audit;
 mod faults;
+mod functions;
+mod histories;
+mod intake_queue;
 mod logs;
 mod migrate;
 mod notifications;
 mod orders;
+mod page;
 mod payment;
 mod products;
 mod stock;
 mod support;
+mod watch;

@@ -1,11 +1,13 @@
 //! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
 
 mod keeper;
+mod lambda;
 mod load;
 mod order;
 mod shop;
 mod until;
 
+pub(crate) use lambda::Function;
 pub(crate) use load::Load;
 pub(crate) use order::{Draft, Product, seed_order};
 pub(crate) use shop::{Shop, answer, text};
@@ -57,6 +59,11 @@ pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&
         let shop = Shop::open(workers, env).await.expect("the stack starts");
         fail_on_error(test(&shop).await);
     });
+}
+
+/// Runs a test that needs no stack.
+pub(crate) fn run(test: impl Future<Output = Result<()>>) {
+    fail_on_error(RUNTIME.block_on(test));
 }
 
 /// Runs a test on the servers of a stack of its own, of which none runs yet.

@@ -1,0 +1,287 @@
+//! Recorded histories of the workflow, one for each path an order can take. A change of the workflow that would break orders that are running
+//! fails here.
+//!
+//! `make record-histories` records them anew. A new path wants a new recording; an old recording is replaced only when no order that was begun
+//! with the old workflow can still be running anywhere.
+
+use crate::{
+    orders::statuses,
+    support::{Draft, FAST, Product, Shop, own, run, until},
+};
+use ::orders::{
+    OrderWorkflow,
+    workflow::{OrderWorkflowType, StepSettings},
+};
+use anyhow::{Context as _, Result, ensure};
+use local::project;
+use serde_json::Value;
+use std::{fs, path::PathBuf, time::Duration};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory};
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
+
+const SOON: Duration = Duration::from_secs(30);
+/// `TASK_QUEUE_KIND_STICKY`: a worker's own queue, named after its machine.
+const STICKY: i32 = 2;
+
+fn folder() -> PathBuf {
+    project().join("tests/histories")
+}
+
+fn recorded() -> Result<Vec<(String, Value)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder())? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|name| name.to_str()).context("no name")?.to_owned();
+        found.push((name, serde_json::from_slice(&fs::read(&path)?)?));
+    }
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(found)
+}
+
+fn history(name: &str) -> Result<Value> {
+    let found = recorded()?.into_iter().find(|(known, _)| known == name);
+    Ok(found.with_context(|| format!("no history {name}"))?.1)
+}
+
+/// The types of a history's events: the names of their attributes.
+fn events(history: &Value) -> Vec<&str> {
+    let attributes = history["events"].as_array().into_iter().flatten().filter_map(|event| event["attributes"].as_object());
+    attributes.flat_map(|attributes| attributes.keys()).map(|name| name.trim_end_matches("EventAttributes")).collect()
+}
+
+fn settings(limit_ms: u64) -> StepSettings {
+    StepSettings {
+        local_limit: Duration::from_millis(limit_ms),
+        attempt_limit: Duration::from_millis(limit_ms),
+        heartbeat_limit: Duration::from_millis(limit_ms),
+        initial_interval: Duration::from_millis(limit_ms),
+        backoff: 2.0,
+        maximum_interval: Duration::from_secs(30),
+        maximum_attempts: 3,
+    }
+}
+
+/// Runs today's workflow, under these settings, along a history.
+async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(settings.clone()))?
+        .build();
+    let history = WorkflowHistory::from_json(history.to_string().as_bytes())?;
+    Ok(WorkflowReplayer::new(options)?.replay_workflow(history).await?)
+}
+
+#[test]
+fn every_recorded_history_replays() {
+    run(async {
+        let histories = recorded()?;
+        ensure!(histories.len() >= PATHS.len(), "{} histories for {} paths", histories.len(), PATHS.len());
+        for (name, history) in histories {
+            replay(&history, settings(1_500)).await.with_context(|| format!("{name} does not replay"))?;
+        }
+        Ok(())
+    });
+}
+
+/// Time limits are no part of the workflow's definition: a worker may come back with others.
+#[test]
+fn histories_replay_under_other_limits() {
+    run(async {
+        for (name, history) in recorded()? {
+            replay(&history, settings(60_000)).await.with_context(|| format!("{name} does not replay"))?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_history_that_the_workflow_would_not_have_made_is_refused() {
+    run(async {
+        let text = history("payment_retried")?.to_string();
+        let other = text.replace(r#""name":"ProcessPayment""#, r#""name":"CheckInventory""#);
+        ensure!(text != other, "no regular payment in the history");
+        let error = replay(&serde_json::from_str(&other)?, settings(1_500)).await.expect_err("it replayed");
+        ensure!(format!("{error:#}").contains("TMPRL1100"), "{error:#}");
+        Ok(())
+    });
+}
+
+/// Without retries the workflow would end where this order went on.
+#[test]
+fn a_workflow_that_takes_other_steps_is_refused() {
+    run(async {
+        let other = StepSettings { maximum_attempts: 1, ..settings(1_500) };
+        let error = replay(&history("payment_retried")?, other).await.expect_err("it replayed");
+        ensure!(format!("{error:#}").contains("TMPRL1100"), "{error:#}");
+        Ok(())
+    });
+}
+
+/// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
+#[test]
+fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
+    for name in ["completed", "declined", "out_of_stock", "wrong_price", "unknown_product"] {
+        let history = history(name)?;
+        let events = events(&history);
+        let count = |kind: &str| events.iter().filter(|event| **event == kind).count();
+        assert_eq!((count("WorkflowTaskCompleted"), count("ActivityTaskScheduled")), (1, 0), "{name}: {events:?}");
+    }
+    Ok(())
+}
+
+/// The paths that an order can take.
+const PATHS: &[&str] = &[
+    "completed",
+    "declined",
+    "out_of_stock",
+    "wrong_price",
+    "unknown_product",
+    "payment_retried",
+    "payment_answer_lost",
+    "payment_exhausted",
+    "reservation_retried",
+    "cancelled_before_start",
+    "cancelled_while_reserving",
+    "cancelled_while_paying",
+    "cancelled_while_retrying",
+    "cancelled_after_charge",
+    "cancelled_too_late",
+    "worker_died",
+];
+
+#[test]
+#[ignore = "replaces the recorded histories: make record-histories"]
+fn record() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 1_000).await?;
+        let gone = shop.product(1_000, 0).await?;
+        fs::create_dir_all(folder())?;
+        for path in PATHS {
+            let id = walk(shop, path, &product, &gone).await.with_context(|| format!("recording {path}"))?;
+            save(shop, path, &id).await?;
+        }
+        shop.audit_is_clean().await
+    });
+}
+
+/// Takes an order along a path to its end.
+async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Result<String> {
+    let draft = Draft::new("CUST-001").line(product, 2);
+    let worker = &shop.stack.workers[0];
+    let straight = async |draft: &Draft, end: &str| {
+        let id = shop.place(draft).await?;
+        shop.ends(&id, end).await?;
+        anyhow::Ok(id)
+    };
+    let mut holder = shop.db().await?;
+    match path {
+        "completed" => straight(&draft, "COMPLETED").await,
+        "declined" => straight(&draft.payment_method("tok_declined"), "FAILED").await,
+        "out_of_stock" => straight(&draft.line(gone, 1), "FAILED").await,
+        "wrong_price" => straight(&draft.line_at(&product.id, 1, 1), "FAILED").await,
+        "unknown_product" => straight(&draft.line_at("NO-SUCH-PRODUCT", 1, 1), "FAILED").await,
+        "payment_retried" => straight(&draft.payment_method("tok_processing_error"), "COMPLETED").await,
+        "payment_answer_lost" => straight(&draft.payment_method("tok_timeout"), "COMPLETED").await,
+        "payment_exhausted" => straight(&draft.payment_method("tok_down"), "FAILED").await,
+        "reservation_retried" | "cancelled_while_reserving" => {
+            let lock = holder.transaction().await?;
+            lock.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
+            let id = shop.place(&draft).await?;
+            happens(shop, &id, "ActivityTaskScheduled").await?;
+            if path == "cancelled_while_reserving" {
+                shop.cancel(&id).await?;
+                shop.ends(&id, "CANCELLED").await?;
+            }
+            lock.rollback().await?;
+            shop.reaches(&id, &["COMPLETED", "CANCELLED"]).await?;
+            Ok(id)
+        }
+        "cancelled_before_start" => {
+            worker.stop().await?;
+            let id = shop.place(&draft).await?;
+            shop.cancel(&id).await?;
+            worker.start().await?;
+            shop.ends(&id, "CANCELLED").await?;
+            Ok(id)
+        }
+        "cancelled_while_paying" | "cancelled_after_charge" => {
+            let method = if path == "cancelled_while_paying" { "tok_down" } else { "tok_timeout" };
+            let id = shop.place(&draft.payment_method(method)).await?;
+            shop.reaches(&id, &["RESERVED"]).await?;
+            shop.cancel(&id).await?;
+            shop.ends(&id, "CANCELLED").await?;
+            Ok(id)
+        }
+        "cancelled_while_retrying" => {
+            let id = shop.place(&draft.payment_method("tok_down")).await?;
+            happens(shop, &id, "ActivityTaskScheduled").await?;
+            shop.cancel(&id).await?;
+            shop.ends(&id, "CANCELLED").await?;
+            Ok(id)
+        }
+        // The order is paid and only the confirmation is still to be recorded: that cannot be cancelled any more.
+        "cancelled_too_late" => {
+            let lock = holder.transaction().await?;
+            lock.batch_execute("LOCK TABLE notifications IN SHARE MODE").await?;
+            let id = shop.place(&draft).await?;
+            shop.reaches(&id, &["PAID"]).await?;
+            shop.cancel(&id).await?;
+            happens(shop, &id, "WorkflowExecutionSignaled").await?;
+            lock.rollback().await?;
+            let order = shop.ends(&id, "COMPLETED").await?;
+            ensure!(statuses(&order) == ["PENDING", "RESERVED", "PAID", "COMPLETED"]);
+            Ok(id)
+        }
+        "worker_died" => {
+            let id = shop.place(&draft.payment_method("tok_timeout")).await?;
+            shop.reaches(&id, &["RESERVED"]).await?;
+            worker.kill().await?;
+            worker.start().await?;
+            shop.ends(&id, "COMPLETED").await?;
+            Ok(id)
+        }
+        other => anyhow::bail!("no way to walk {other}"),
+    }
+}
+
+async fn connect(shop: &Shop) -> Result<Client> {
+    let settings = shop.stack.settings();
+    let address = format!("http://{}", settings.get("TEMPORAL_HOST_PORT")?);
+    let connection = Connection::connect(ConnectionOptions::new(address.parse::<Url>()?).build()).await?;
+    Ok(Client::new(connection, ClientOptions::new(settings.get("TEMPORAL_NAMESPACE")?).build())?)
+}
+
+/// Waits for an event in an order's history.
+async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value> {
+    let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id);
+    until(&format!("{event} in the history of {id}"), SOON, async || {
+        let history: Value = serde_json::from_slice(&handle.fetch_history(Default::default()).to_json().await?)?;
+        Ok(events(&history).contains(&event).then_some(history))
+    })
+    .await
+}
+
+/// One event a line.
+async fn save(shop: &Shop, name: &str, id: &str) -> Result<()> {
+    let mut history = happens(shop, id, "WorkflowExecutionCompleted").await?;
+    scrub(&mut history);
+    let events = history["events"].as_array().context("no events")?;
+    let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+    fs::write(folder().join(format!("{name}.json")), format!("{{\"events\":[\n{}\n]}}\n", lines.join(",\n")))?;
+    Ok(())
+}
+
+/// Takes out what tells about the machine that recorded.
+fn scrub(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("kind") == Some(&STICKY.into()) {
+                fields.insert("name".to_owned(), "sticky".into());
+            }
+            for (name, field) in fields {
+                if name == "identity" { *field = "somebody".into() } else { scrub(field) }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(scrub),
+        _ => {}
+    }
+}

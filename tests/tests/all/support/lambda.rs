@@ -1,0 +1,164 @@
+//! A Lambda function as AWS runs it: the binary, alone in its process, asks a runtime API for its next event.
+
+use super::Shop;
+use anyhow::{Context as _, Result, anyhow, bail};
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use local::{Tools, project};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    process::Stdio,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What the function says about an event: its answer, or its error.
+type Outcome = std::result::Result<String, String>;
+
+struct RuntimeApi {
+    events: tokio::sync::Mutex<mpsc::Receiver<(String, String)>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+}
+
+pub(crate) struct Function {
+    api: Arc<RuntimeApi>,
+    events: mpsc::Sender<(String, String)>,
+    server: JoinHandle<()>,
+    process: Child,
+}
+
+impl Function {
+    /// Starts a function's binary in the environment of a shop.
+    pub(crate) async fn start(shop: &Shop, name: &str) -> Result<Self> {
+        let (events, receiver) = mpsc::channel(1);
+        let api = Arc::new(RuntimeApi { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let routes = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
+            .with_state(api.clone());
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, routes).await;
+        });
+        let process = Command::new(Tools::built(name)?)
+            .current_dir(project())
+            .envs(shop.stack.env())
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", name)
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", name)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { api, events, server, process })
+    }
+
+    /// Hands the function an event; gives its answer.
+    pub(crate) async fn invoke(&mut self, event: &Value) -> Result<Value> {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let id = format!("invocation-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let (answer, answered) = oneshot::channel();
+        self.api.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), answer);
+        self.events.send((id, event.to_string())).await?;
+        let outcome = tokio::select! {
+            outcome = timeout(LIMIT, answered) => outcome.context("the function does not answer")??,
+            ended = self.process.wait() => bail!("the function ended: {}", ended?),
+        };
+        Ok(serde_json::from_str(&outcome.map_err(|error| anyhow!("the function failed: {error}"))?)?)
+    }
+
+    /// Hands the function an HTTP request as API Gateway does (payload format 2.0); gives status and body.
+    pub(crate) async fn request(&mut self, method: &str, path: &str, body: Option<&str>) -> Result<(u64, Value)> {
+        let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": raw_path,
+            "rawQueryString": query,
+            "headers": { "host": "shop.example", "x-forwarded-proto": "https", "x-forwarded-port": "443" },
+            "requestContext": {
+                "accountId": "000000000000",
+                "apiId": "api",
+                "domainName": "shop.example",
+                "domainPrefix": "shop",
+                "http": { "method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test" },
+                "requestId": "request",
+                "routeKey": "$default",
+                "stage": "$default",
+                "time": "21/Nov/2026:09:00:00 +0000",
+                "timeEpoch": 1_795_251_600_000_u64
+            },
+            "isBase64Encoded": false
+        });
+        if let Some(body) = body {
+            event["headers"]["content-type"] = "application/json".into();
+            event["body"] = body.into();
+        }
+        let answer = self.invoke(&event).await?;
+        let status = answer["statusCode"].as_u64().with_context(|| format!("no status in {answer}"))?;
+        let body = answer["body"].as_str().unwrap_or_default();
+        Ok((status, serde_json::from_str(body).unwrap_or_else(|_| body.into())))
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
+    let Some((id, event)) = api.events.lock().await.recv().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", (now + LIMIT).as_millis().to_string()),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:test".to_owned()),
+        ("content-type", "application/json".to_owned()),
+    ];
+    (headers, event).into_response()
+}
+
+async fn answered(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
+    hand_over(&api, &id, Ok(body))
+}
+
+async fn failed(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
+    hand_over(&api, &id, Err(body))
+}
+
+fn hand_over(api: &RuntimeApi, id: &str, outcome: Outcome) -> StatusCode {
+    match api.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
+        Some(waiting) => {
+            let _ = waiting.send(outcome);
+            StatusCode::ACCEPTED
+        }
+        None => StatusCode::NOT_FOUND,
+    }
+}
