@@ -102,8 +102,9 @@ pub struct Steps {
     /// Longest wait between two attempts, in milliseconds.
     #[arg(long, env = "RETRY_MAXIMUM_INTERVAL_MS", value_parser = millis, default_value = "30000")]
     pub retry_maximum_interval: Duration,
-    /// Attempts of an external call (payment) before the order fails.
-    #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Attempts of an external call (payment) before the order fails. At least 2: whether there is a second one shapes a workflow's history, which
+    /// must not change under a running order.
+    #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     pub retry_maximum_attempts: u32,
 }
 
