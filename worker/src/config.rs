@@ -125,8 +125,9 @@ impl From<Steps> for StepSettings {
 /// How much a worker does at once.
 #[derive(Args, Clone)]
 pub struct Concurrency {
-    /// Workflow tasks at once.
-    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 100)]
+    /// Workflow tasks at once; each carries an order through all of its quick steps. More than keep the machine busy only slow down the placing
+    /// of orders.
+    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 24)]
     pub worker_workflow_tasks: usize,
     /// Local activities at once.
     #[arg(long, env = "WORKER_LOCAL_ACTIVITIES", default_value_t = 100)]
