@@ -52,7 +52,7 @@ async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
     }
     // Other tests make products meanwhile.
     if path == "/api/products" {
-        return Ok(assert_eq!((status, &body["items"][0]), (200, &expected["items"][0])));
+        (body, expected) = (body["items"][0].take(), expected["items"][0].take());
     }
     assert_eq!((status, body), (u64::from(expected_status.as_u16()), expected), "{function} {path}");
     Ok(())

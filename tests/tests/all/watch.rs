@@ -7,6 +7,8 @@ use reqwest::{Client, Method, StatusCode, header};
 use serde_json::{Value, json};
 use std::{
     fs::File,
+    os::unix::process::CommandExt as _,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -22,14 +24,14 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(shop: &Shop, program: &std::path::Path) -> Result<Self> {
+    fn start(shop: &Shop, program: &Path) -> Result<Self> {
         let port = free_port()?.to_string();
         let log = File::create(shop.folder()?.join("logs/watch.log"))?;
-        let process = Command::new("setsid")
-            .arg(program)
+        let process = Command::new(program)
             .args(["lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", &port])
             .current_dir(project())
             .envs(shop.stack.env())
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

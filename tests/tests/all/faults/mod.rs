@@ -1,5 +1,6 @@
 //! Servers stop, die and come back, under load. No accepted order is lost, and in the end everything adds up.
 
+mod api;
 mod aws;
 mod postgres;
 mod temporal;

@@ -9,7 +9,7 @@ use tokio::{time::interval, try_join};
 const OUTAGE: Duration = Duration::from_secs(20);
 
 #[test]
-fn stopped_for_twenty_seconds_under_load_it_costs_no_order() {
+fn stopped_for_twenty_seconds_and_killed_under_load_it_costs_no_order() {
     own(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, postgres) = (Load::default(), &shop.stack.postgres);
@@ -37,6 +37,19 @@ fn stopped_for_twenty_seconds_under_load_it_costs_no_order() {
             postgres.start().await
         };
         try_join!(placing, outage)?;
+        load.ends(shop).await?;
+
+        // A crash in the middle of things.
+        let placing = async {
+            load.place(shop, 60, 8, |n| mixed(&product, n)).await;
+            anyhow::Ok(())
+        };
+        let crash = async {
+            load.reaches(load.accepted().len() + 20).await?;
+            postgres.kill().await?;
+            postgres.start().await
+        };
+        try_join!(placing, crash)?;
         load.ends(shop).await?;
         shop.audit_is_clean().await
     });

@@ -33,6 +33,11 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
         load.place(shop, 30, 4, |n| mixed(&product, n)).await;
         assert_eq!(load.accepted().len(), 30);
 
+        // A client that does not trust the answer asks again.
+        let wary = Load::default();
+        let draft = Draft::new("CUST-wary").line(&product, 1);
+        wary.insist_twice(shop, &draft).await?;
+
         assert_eq!(shop.order(&before).await?["status"], "COMPLETED");
         assert_eq!(shop.order(queued).await?["status"], "PENDING");
         let (_, list) = answer(shop.get("/api/orders?customerID=CUST-queued").await?).await?;
@@ -48,6 +53,7 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
         shop.stack.temporal.start().await?;
         shop.ends(queued, "COMPLETED").await?;
         load.ends(shop).await?;
+        wary.ends(shop).await?;
         until("health is ok again", Duration::from_secs(15), async || Ok((health(shop).await?.1 == "ok").then_some(()))).await?;
         let (_, body) = answer(shop.post("/api/orders", Draft::new("CUST-queued").line(&product, 1).body().to_string()).await?).await?;
         ensure!(body["queued"].is_null(), "Temporal is back, but: {body}");

@@ -1,7 +1,7 @@
 //! Many orders, and what becomes of them.
 
 use super::{Draft, Shop, answer, until};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use futures::{StreamExt as _, stream};
 use reqwest::{Method, StatusCode};
 use std::{
@@ -37,9 +37,24 @@ impl Load {
 
     /// Places an order as a client does that must have it: with a key, again and again until it is accepted.
     pub(crate) async fn insist(&self, shop: &Shop, draft: &Draft) -> Result<()> {
-        let (key, deadline) = (shop.unique("insist"), Instant::now() + CLIENT_PATIENCE);
+        self.insist_with(shop, draft, &shop.unique("insist")).await
+    }
+
+    /// Places an order as a client does that has lost the answer: again with the same key. Both answers must name one order.
+    pub(crate) async fn insist_twice(&self, shop: &Shop, draft: &Draft) -> Result<()> {
+        let key = shop.unique("insist-twice");
+        self.insist_with(shop, draft, &key).await?;
+        self.insist_with(shop, draft, &key).await?;
+        let accepted = self.accepted();
+        let [.., one, other] = &accepted[..] else { bail!("too few answers: {accepted:?}") };
+        ensure!(one == other, "one key, two orders: {one} and {other}");
+        Ok(())
+    }
+
+    async fn insist_with(&self, shop: &Shop, draft: &Draft, key: &str) -> Result<()> {
+        let deadline = Instant::now() + CLIENT_PATIENCE;
         loop {
-            let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", &key).json(&draft.body());
+            let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", key).json(&draft.body());
             let last = match post.send().await {
                 Ok(response) => answer(response).await.map_or_else(
                     |error| error.to_string(),
