@@ -3,6 +3,9 @@
 //!
 //! Tests that harm nothing share one stack, each with products and customers of its own. Tests that stop, kill or corrupt something have a
 //! stack to themselves. See [`support`].
+//!
+//! `make test` runs them all. One of them: `cargo test --workspace --test all -- orders::cancel` after `make build`. A test that fails tells what it
+//! saw, and where the stack's logs and data are.
 
 mod audit;
 mod faults;

@@ -130,6 +130,37 @@ fn asked_for_twenty_times_it_has_one_effect() {
     });
 }
 
+/// Cancellations that come while the order runs through: whoever comes first wins, and nothing lies between.
+#[test]
+fn a_race_with_completion_has_one_winner() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 1_000).await?;
+        let drafts: Vec<Draft> = (0..60).map(|_| Draft::new("CUST-cancel-race").line(&product, 1)).collect();
+        let raced = drafts.iter().map(async |draft| {
+            let id = shop.place(draft).await?;
+            let answer = shop.cancel(&id).await?;
+            anyhow::Ok((id, answer))
+        });
+        let mut cancelled = 0;
+        for (id, (status, body)) in try_join_all(raced).await? {
+            let order = shop.reaches(&id, &["COMPLETED", "CANCELLED"]).await?;
+            match (status, order["status"] == "CANCELLED") {
+                (StatusCode::ACCEPTED, true) => {
+                    cancelled += 1;
+                    nothing_is_left(shop, &id, 0).await?;
+                }
+                // Accepted, but it came too late for the order; or told so at once.
+                (StatusCode::ACCEPTED | StatusCode::CONFLICT, false) => {}
+                // The workflow has ended, and the read model does not know it yet.
+                (StatusCode::SERVICE_UNAVAILABLE, false) => {}
+                _ => anyhow::bail!("{status} {body}, but: {order:#}"),
+            }
+        }
+        assert_eq!(shop.stock(&product).await?, (940 + cancelled, 60 - cancelled));
+        shop.audit_is_clean().await
+    });
+}
+
 #[test]
 fn after_its_end_it_is_too_late() {
     shared(async |shop| {

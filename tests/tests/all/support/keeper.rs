@@ -15,7 +15,10 @@ const SCRIPT: &str = r#"
 kept=$(cat)
 folder=$1; shift
 kill "$@" 2>/dev/null
-while kill -0 "$@" 2>/dev/null; do sleep 0.1; done
+patience=300
+for pid; do
+  while kill -0 "$pid" 2>/dev/null && [ $((patience -= 1)) -gt 0 ]; do sleep 0.1; done
+done
 [ -n "$kept" ] || rm -rf "$folder"
 "#;
 
