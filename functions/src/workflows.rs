@@ -1,8 +1,8 @@
 //! Starting and signalling order workflows.
 //!
 //! Somebody waits for each call, and an order that Temporal does not take goes to the intake queue, so everything towards Temporal, connecting
-//! included, has [`LIMIT`] to succeed. The connection is made once, by whoever needs it first, and heals itself; while Temporal is away a
-//! [`Breaker`] spares all but one request a second the wait.
+//! included, has [`LIMIT`] to succeed. The connection is made once, by whoever needs it first, and heals itself; it is made anew when Temporal
+//! refuses its credentials, which somebody may have rotated. While Temporal is away a [`Breaker`] spares all but one request a second the wait.
 
 mod breaker;
 
@@ -18,7 +18,7 @@ use temporalio_client::{
     errors::{WorkflowInteractionError, WorkflowStartError},
     tonic,
 };
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 
 /// How long everything towards Temporal may take.
 pub const LIMIT: Duration = Duration::from_secs(2);
@@ -53,6 +53,16 @@ impl Error {
         }
     }
 
+    /// Whether Temporal does not let us in any more.
+    fn refuses_credentials(&self) -> bool {
+        match self {
+            Self::Start(WorkflowStartError::Rpc(status)) | Self::Signal(WorkflowInteractionError::Rpc(status)) | Self::Ping(status) => {
+                temporal::refuses_credentials(status)
+            }
+            _ => false,
+        }
+    }
+
     /// The error and what lies beneath it, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -76,15 +86,18 @@ pub enum Signalled {
 
 /// The order workflows in Temporal.
 pub struct Workflows {
-    settings: temporal::Settings,
-    client: OnceCell<Client>,
+    task_queue: String,
+    connector: temporal::Connector,
+    client: Mutex<Option<Client>>,
     breaker: Breaker,
 }
 
 impl Workflows {
     #[must_use]
     pub fn new(settings: temporal::Settings) -> Self {
-        Self { settings, client: OnceCell::new(), breaker: Breaker::default() }
+        let task_queue = settings.temporal_task_queue.clone();
+        let connector = temporal::Connector::new(settings, "orderflow-functions", PATIENCE);
+        Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default() }
     }
 
     /// Connects ahead of the first call. When Temporal is away, the first call that finds it back connects.
@@ -98,7 +111,7 @@ impl Workflows {
     /// # Errors
     /// When Temporal does not confirm it in time. The workflow may have been started nevertheless.
     pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
-        let options = WorkflowStartOptions::new(self.settings.temporal_task_queue.clone(), order.id.to_string())
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), order.id.to_string())
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
             .build();
@@ -148,11 +161,19 @@ impl Workflows {
         let attempt = timeout(LIMIT, async { work(self.client().await?).await });
         let result = attempt.await.unwrap_or(Err(Error::TimedOut));
         self.breaker.record(&result);
+        if result.as_ref().is_err_and(Error::refuses_credentials) {
+            self.connector.forget_credentials();
+            *self.client.lock().await = None;
+        }
         result
     }
 
     /// The client; made by the first who asks, while the others wait for the same connection.
     async fn client(&self) -> Result<Client, temporal::Error> {
-        self.client.get_or_try_init(|| temporal::connect(&self.settings, "orderflow-functions", PATIENCE)).await.cloned()
+        let mut client = self.client.lock().await;
+        match &*client {
+            Some(client) => Ok(client.clone()),
+            None => Ok(client.insert(self.connector.connect().await?).clone()),
+        }
     }
 }

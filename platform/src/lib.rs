@@ -1,8 +1,9 @@
-//! What functions and worker share at their edges: configuration, logs, the connections to Temporal and AWS, and the read model.
+//! What functions and worker share at their edges: configuration, logs, secrets, the connections to Temporal and AWS, and the read model.
 
 pub mod aws;
 pub mod config;
 pub mod log;
 pub mod read_model;
+pub mod secrets;
 pub mod stop;
 pub mod temporal;

@@ -1,10 +1,11 @@
 //! The connection to Temporal: a local server, a self-hosted one, or Temporal Cloud.
 
+mod connector;
+
+use crate::secrets;
+pub use connector::{Connector, refuses_credentials};
 use std::time::Duration;
-use temporalio_client::{
-    Client, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, GrpcCompression, RetryOptions, TlsOptions, Url,
-    errors::{ClientConnectError, ClientNewError},
-};
+use temporalio_client::errors::{ClientConnectError, ClientNewError};
 
 #[derive(clap::Args, Clone)]
 #[group(id = "temporal")]
@@ -30,12 +31,17 @@ pub struct Settings {
     /// Private key of the client certificate: PEM text.
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY", hide_env_values = true, requires = "temporal_tls_client_cert")]
     pub temporal_tls_client_key: Option<String>,
+    /// ARN of the secret with the API key, or with client certificate and key; used instead of the three above.
+    #[arg(long, env = "TEMPORAL_SECRET_ARN")]
+    pub temporal_secret_arn: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("TEMPORAL_HOST_PORT is not host:port")]
     Address,
+    #[error(transparent)]
+    Secret(#[from] secrets::Error),
     #[error("Temporal cannot be reached")]
     Connect(#[source] Box<ClientConnectError>),
     #[error("the Temporal client cannot be made")]
@@ -49,33 +55,4 @@ pub struct Patience {
     pub connect: Duration,
     /// For one call, its retries included.
     pub call: Duration,
-}
-
-/// Connects, and checks that the server answers. The connection heals itself afterwards.
-///
-/// # Errors
-/// When the address is no address, or nothing answers there within `patience.connect`.
-pub async fn connect(settings: &Settings, identity: &str, patience: Patience) -> Result<Client, Error> {
-    let scheme = if settings.temporal_tls { "https" } else { "http" };
-    let target = format!("{scheme}://{}", settings.temporal_host_port).parse::<Url>().map_err(|_| Error::Address)?;
-    let retries = RetryOptions::builder().max_elapsed_time(Some(patience.call)).build();
-    let options = ConnectionOptions::new(target)
-        .identity(identity)
-        .connect_timeout(patience.connect)
-        .retry_options(retries)
-        .maybe_tls_options(settings.temporal_tls.then(|| tls(settings)))
-        // Payloads are small; compressing each costs client and server more CPU than it saves.
-        .grpc_compression(GrpcCompression::None)
-        .maybe_api_key(settings.temporal_api_key.clone())
-        .build();
-    let connection = Connection::connect(options).await.map_err(|error| Error::Connect(Box::new(error)))?;
-    Ok(Client::new(connection, ClientOptions::new(settings.temporal_namespace.clone()).build())?)
-}
-
-fn tls(settings: &Settings) -> TlsOptions {
-    let client = settings.temporal_tls_client_cert.as_ref().zip(settings.temporal_tls_client_key.as_ref());
-    let client = client.map(|(cert, key)| {
-        ClientTlsOptions::builder().client_cert(cert.clone().into_bytes()).client_private_key(key.clone().into_bytes()).build()
-    });
-    TlsOptions::builder().maybe_client_tls_options(client).build()
 }
