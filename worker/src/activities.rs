@@ -107,7 +107,7 @@ impl Activities {
         let id = withdrawal.order_id;
         let status = {
             let client = db::connection(&self.pool).await?;
-            order::read_status(&client, id).await?
+            order::begin_compensation(&client, id).await?
         };
         if status.is_final() {
             return Ok(Move::none(status));

@@ -8,7 +8,10 @@ mod processes;
 mod readers;
 
 use crate::{config, db, projection::Projector};
-use platform::read_model::ReadModel;
+use platform::{
+    read_model::ReadModel,
+    temporal::{Connector, Patience},
+};
 use std::{fmt, process::ExitCode, time::Duration};
 
 /// How long something may be on its way before it counts as lost.
@@ -38,15 +41,15 @@ impl fmt::Display for Finding {
 /// When one of the parts cannot be read: nothing is known then.
 pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     platform::log::init(&settings.log);
-    let pool = db::pool(&settings.postgres)?;
+    let pool = db::pool(&settings.postgres).await?;
     let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
-    let patience = platform::temporal::Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
-    let temporal = platform::temporal::connect(&settings.temporal, "audit", patience).await?;
+    let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let temporal = Connector::new(settings.temporal, "audit", patience).connect().await?;
 
     let mut findings = books::check(&pool).await?;
-    findings.extend(processes::check(&pool, &temporal, settings.stuck_after).await?);
-    let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck_after };
+    findings.extend(processes::check(&pool, &temporal, settings.stuck.stuck_after).await?);
+    let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck.stuck_after };
     let lagging = readers.settled_differences().await?;
     if settings.repair {
         let projector = Projector::new(pool.clone(), read_model.clone());

@@ -2,7 +2,12 @@
 
 use clap::Args;
 use orders::workflow::StepSettings;
-use std::{net::IpAddr, num::ParseIntError, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU64, ParseIntError},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Where the business facts are.
 #[derive(Args, Clone)]
@@ -16,15 +21,32 @@ pub struct Postgres {
     /// Name of the database.
     #[arg(long, env = "POSTGRES_DB")]
     pub postgres_db: String,
-    /// Role to connect as.
-    #[arg(long, env = "POSTGRES_USER")]
-    pub postgres_user: String,
-    /// The role's password.
-    #[arg(long, env = "POSTGRES_PASSWORD", hide_env_values = true)]
-    pub postgres_password: String,
+    /// Role to connect as, unless a secret says so.
+    #[arg(long, env = "POSTGRES_USER", required_unless_present = "postgres_secret_arn")]
+    pub postgres_user: Option<String>,
+    /// The role's password, unless a secret has it.
+    #[arg(long, env = "POSTGRES_PASSWORD", hide_env_values = true, required_unless_present = "postgres_secret_arn")]
+    pub postgres_password: Option<String>,
+    /// ARN of the secret with username and password, as RDS makes it; used instead of the two above.
+    #[arg(long, env = "POSTGRES_SECRET_ARN")]
+    pub postgres_secret_arn: Option<String>,
+    /// Whether to speak TLS.
+    #[arg(long, env = "POSTGRES_TLS", value_enum, default_value = "disable")]
+    pub postgres_tls: Tls,
+    /// PEM file of the certificates that the server's must be signed by; the system's public roots when not set.
+    #[arg(long, env = "POSTGRES_TLS_CA")]
+    pub postgres_tls_ca: Option<PathBuf>,
     /// Connections a process holds at most.
     #[arg(long, env = "POSTGRES_POOL_SIZE", default_value_t = 16)]
     pub postgres_pool_size: usize,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// No TLS; for a server on this machine.
+    Disable,
+    /// TLS, and the server must prove with its certificate that it has this name.
+    VerifyFull,
 }
 
 #[derive(Args)]
@@ -48,9 +70,55 @@ pub struct Audit {
     /// Project again what the read model lacks; with an empty read model, all of it.
     #[arg(long)]
     pub repair: bool,
-    /// An order that has been open for longer than this is stuck, in seconds.
+    #[command(flatten)]
+    pub stuck: Stuck,
+}
+
+/// What counts as stuck.
+#[derive(Args, Clone)]
+pub struct Stuck {
+    /// An order that has been open, or a compensation that has been tried, for longer than this is stuck, in seconds.
     #[arg(long, env = "AUDIT_STUCK_AFTER_S", value_parser = seconds, default_value = "900")]
     pub stuck_after: Duration,
+}
+
+/// What CloudWatch is told.
+#[derive(Args, Clone)]
+pub struct CloudWatch {
+    /// The stack's name: with it, the metrics that alarms and scaling need are published; without it, none are.
+    #[arg(long, env = "METRICS_STACK")]
+    pub metrics_stack: Option<String>,
+    /// How often they are published, in seconds.
+    #[arg(long, env = "METRICS_PERIOD_S", value_parser = period, default_value = "60")]
+    pub metrics_period: Duration,
+}
+
+/// The worker's own port.
+#[derive(Args, Clone)]
+pub struct Port {
+    /// Address on which health and metrics are served.
+    #[arg(long, env = "WORKER_HOST", default_value = "127.0.0.1")]
+    pub worker_host: IpAddr,
+    /// Port on which health and metrics are served.
+    #[arg(long, env = "WORKER_PORT", default_value_t = 8081)]
+    pub worker_port: u16,
+}
+
+impl Port {
+    /// Where it is listened on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.worker_host, self.worker_port)
+    }
+}
+
+#[derive(Args)]
+pub struct Healthcheck {
+    #[command(flatten)]
+    pub port: Port,
+    /// Ask whether it is ready (Postgres, its schema and Temporal are there) instead of whether it is alive.
+    #[arg(long)]
+    pub ready: bool,
 }
 
 #[derive(Args)]
@@ -67,12 +135,12 @@ pub struct Run {
     pub steps: Steps,
     #[command(flatten)]
     pub concurrency: Concurrency,
-    /// Address on which health and metrics are served.
-    #[arg(long, env = "WORKER_HOST", default_value = "127.0.0.1")]
-    pub worker_host: IpAddr,
-    /// Port on which health and metrics are served.
-    #[arg(long, env = "WORKER_PORT", default_value_t = 8081)]
-    pub worker_port: u16,
+    #[command(flatten)]
+    pub port: Port,
+    #[command(flatten)]
+    pub stuck: Stuck,
+    #[command(flatten)]
+    pub cloudwatch: CloudWatch,
     /// How long running activities may take to finish after SIGTERM, in seconds.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,
@@ -145,6 +213,11 @@ pub struct Concurrency {
 
 fn seconds(text: &str) -> Result<Duration, ParseIntError> {
     text.parse().map(Duration::from_secs)
+}
+
+/// Seconds, at least one.
+fn period(text: &str) -> Result<Duration, ParseIntError> {
+    text.parse().map(|seconds: NonZeroU64| Duration::from_secs(seconds.get()))
 }
 
 fn millis(text: &str) -> Result<Duration, ParseIntError> {

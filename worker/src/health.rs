@@ -1,6 +1,6 @@
 //! The worker's own port: liveness, readiness and metrics.
 
-use crate::{metrics::Metrics, migrate};
+use crate::{metrics::Metrics, migrate, system::System};
 use anyhow::Context;
 use axum::{
     Json, Router,
@@ -9,20 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use deadpool_postgres::Pool;
 use serde_json::json;
 use std::{net::SocketAddr, time::Duration};
 use temporalio_client::{Client, tonic};
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long a probe waits for Postgres.
+/// How long a probe waits for Postgres and Temporal.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(crate) struct Health {
-    pub(crate) pool: Pool,
-    /// The connection on which the worker takes tasks, while it does.
-    pub(crate) temporal: watch::Receiver<Option<Client>>,
+    pub(crate) system: System,
     pub(crate) metrics: Metrics,
     /// Where the SDK serves the metrics; on loopback, for us to hand on.
     pub(crate) exporter: SocketAddr,
@@ -49,10 +46,10 @@ pub(crate) async fn serve(listener: TcpListener, health: Health) {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let schema = tokio::time::timeout(PROBE_LIMIT, migrate::is_up_to_date(&health.pool)).await;
+    let schema = tokio::time::timeout(PROBE_LIMIT, migrate::is_up_to_date(&health.system.pool)).await;
     let postgres = matches!(schema, Ok(Ok(_)));
     let schema = matches!(schema, Ok(Ok(true)));
-    let temporal = matches!(tokio::time::timeout(PROBE_LIMIT, answers(&health.temporal)).await, Ok(true));
+    let temporal = matches!(tokio::time::timeout(PROBE_LIMIT, answers(&health.system.temporal)).await, Ok(true));
     let status = if schema && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let state = |up| if up { "up" } else { "down" };
     (
@@ -69,13 +66,20 @@ async fn answers(temporal: &watch::Receiver<Option<Client>>) -> bool {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
-    // What Postgres cannot tell now keeps its last value; the SDK's metrics are served all the same.
-    if let Ok(Err(error)) = tokio::time::timeout(PROBE_LIMIT, health.metrics.observe(&health.pool)).await {
-        tracing::warn!(error = format!("{error:#}"), "metrics of what stands in Postgres cannot be read");
-    }
+    tokio::join!(
+        observe("Postgres", health.metrics.observe_postgres(&health.system)),
+        observe("Temporal", health.metrics.observe_temporal(&health.system)),
+    );
     let scrape = async { health.http.get(format!("http://{}/metrics", health.exporter)).send().await?.text().await };
     match scrape.await {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// What cannot be told now keeps its last value; the SDK's metrics are served all the same.
+async fn observe(source: &str, observation: impl Future<Output = anyhow::Result<()>>) {
+    if let Ok(Err(error)) = tokio::time::timeout(PROBE_LIMIT, observation).await {
+        tracing::warn!(error = format!("{error:#}"), "metrics cannot be read from {source}");
     }
 }

@@ -3,9 +3,11 @@
 
 pub mod activities;
 pub mod audit;
+mod cloudwatch;
 pub mod config;
 mod db;
 mod health;
+pub mod healthcheck;
 mod inventory;
 mod metrics;
 pub mod migrate;
@@ -14,3 +16,4 @@ mod order;
 pub mod payment;
 mod projection;
 pub mod run;
+mod system;

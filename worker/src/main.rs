@@ -1,6 +1,6 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, migrate, run};
+use worker::{audit, config, healthcheck, migrate, run};
 
 /// OrderFlow's worker.
 #[derive(Parser)]
@@ -12,13 +12,20 @@ enum Command {
     Migrate(config::Migrate),
     /// Compares Postgres, the read model, the payment ledger and Temporal and prints every broken invariant; status 1 on any.
     Audit(Box<config::Audit>),
+    /// Asks the worker that runs on this machine how it is; status 0 when it is well.
+    Healthcheck(config::Healthcheck),
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    match platform::config::read() {
+async fn main() -> ExitCode {
+    let ended = match platform::config::read() {
         Command::Run(settings) => run::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
-    }
+        Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
+    };
+    ended.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::FAILURE
+    })
 }

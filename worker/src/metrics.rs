@@ -1,7 +1,10 @@
 //! What is measured beside the SDK's own metrics. All of it goes through the SDK's meter, so that one exporter serves both.
 
-use crate::{db, order::Move};
-use deadpool_postgres::Pool;
+use crate::{
+    db,
+    order::{self, Move},
+    system::System,
+};
 use std::{sync::Arc, time::Duration};
 use temporalio_common::telemetry::metrics::{
     CoreMeter, Counter, Gauge, HistogramDuration, MetricKeyValue, MetricParameters, NewAttributes,
@@ -18,6 +21,10 @@ pub(crate) struct Metrics {
     projections_behind: Gauge,
     notices_pending: Gauge,
     notices_failed: Gauge,
+    orders_stuck: Gauge,
+    compensations_stuck: Gauge,
+    backlog: Gauge,
+    backlog_age: Gauge,
 }
 
 impl Metrics {
@@ -34,6 +41,11 @@ impl Metrics {
                 .gauge(named("orderflow_projections_behind", "Orders and products whose last change the read model lacks")),
             notices_pending: meter.gauge(named("orderflow_notifications_pending", "Notifications waiting to be delivered")),
             notices_failed: meter.gauge(named("orderflow_notifications_failed", "Notifications that were given up")),
+            orders_stuck: meter.gauge(named("orderflow_orders_stuck", "Orders that have been open for too long")),
+            compensations_stuck: meter.gauge(named("orderflow_compensations_stuck", "Compensations that have been tried for too long")),
+            backlog: meter.gauge(named("orderflow_task_queue_backlog", "Tasks that wait in the task queue for a worker")),
+            backlog_age: meter
+                .gauge(named("orderflow_task_queue_backlog_age_seconds", "How long the oldest task in the task queue has been waiting")),
             meter,
         }
     }
@@ -53,11 +65,28 @@ impl Metrics {
         }
     }
 
+    /// Reads from Temporal what waits there now; called when somebody asks for the metrics.
+    pub(crate) async fn observe_temporal(&self, system: &System) -> anyhow::Result<()> {
+        if let Some(backlog) = system.backlog().await? {
+            let all = self.attributes(&[]);
+            self.backlog.record(backlog.tasks, &all);
+            self.backlog_age.record(backlog.age.as_secs(), &all);
+        }
+        Ok(())
+    }
+
     /// Reads from Postgres what stands there now; called when somebody asks for the metrics.
-    pub(crate) async fn observe(&self, pool: &Pool) -> anyhow::Result<()> {
-        let client = db::connection(pool).await?;
-        let open =
-            client.prepare_cached("SELECT s, count(o.id) FROM unnest($1::text[]) s LEFT JOIN orders o ON o.status = s GROUP BY s").await?;
+    pub(crate) async fn observe_postgres(&self, system: &System) -> anyhow::Result<()> {
+        let stuck = system.stuck().await?;
+        let all = self.attributes(&[]);
+        self.orders_stuck.record(stuck.orders, &all);
+        self.compensations_stuck.record(stuck.compensations, &all);
+        let client = db::connection(&system.pool).await?;
+        let open = format!(
+            "SELECT s, count(id) FROM unnest($1::text[]) s LEFT JOIN (SELECT id, status FROM orders WHERE {}) o ON status = s GROUP BY s",
+            order::is_open()
+        );
+        let open = client.prepare_cached(&open).await?;
         for row in client.query(&open, &[&orders::OrderStatus::open()]).await? {
             self.orders_open.record(count(row.try_get(1)?), &self.attributes(&[("status", row.try_get(0)?)]));
         }
@@ -70,7 +99,6 @@ impl Metrics {
             )
             .await?;
         let row = client.query_one(&waiting, &[]).await?;
-        let all = self.attributes(&[]);
         self.projections_behind.record(count(row.try_get(0)?), &all);
         self.notices_pending.record(count(row.try_get(1)?), &all);
         self.notices_failed.record(count(row.try_get(2)?), &all);

@@ -1,10 +1,13 @@
 //! `worker migrate`: applies `migrations/`, each file once, in order.
 
-use crate::{config, db};
-use anyhow::Context;
+use crate::{
+    config,
+    db::{self, Access},
+};
+use anyhow::{Context, bail};
 use deadpool_postgres::Pool;
+use platform::stop;
 use refinery::Migration;
-use tokio_postgres::NoTls;
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
@@ -19,8 +22,16 @@ const LOCK: i64 = 0x006f_7264_6572_666c;
 /// When Postgres cannot be reached, a migration fails, or an applied migration is not what it was.
 pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
-    let (mut client, connection) = db::options(&settings.postgres).connect(NoTls).await.context("Postgres cannot be reached")?;
-    let connection = tokio::spawn(connection);
+    // Also as the first process of a container, whom SIGTERM does not end by itself.
+    tokio::select! {
+        done = apply(&settings.postgres) => done,
+        () = stop::wait(stop::requested()?) => bail!("told to stop before the schema was up to date"),
+    }
+}
+
+async fn apply(settings: &config::Postgres) -> anyhow::Result<()> {
+    let access = Access::new(settings).await?;
+    let (mut client, connection) = access.open(access.options()).await.context("Postgres cannot be reached")?;
     // Held by the session, so it is released however this process ends.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
     let report = embedded::migrations::runner().run_async(&mut client).await?;
@@ -29,8 +40,7 @@ pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
     }
     tracing::info!(applied = report.applied_migrations().len(), "the schema is up to date");
     drop(client);
-    connection.await??;
-    Ok(())
+    Ok(connection.await?)
 }
 
 /// Whether the database has every migration that this binary knows.

@@ -49,15 +49,26 @@ pub(crate) async fn record(client: &impl GenericClient, order: &OrderInput) -> a
     known.map_or(Ok(OrderStatus::Pending), |row| status(&row))
 }
 
-/// The order's status, locked until the transaction ends.
-pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
-    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1 FOR UPDATE").await?;
+/// The condition that an order has not ended, with the statuses written out: only then does Postgres take the index of the open orders.
+pub(crate) fn is_open() -> String {
+    format!("status IN ('{}')", OrderStatus::open().join("', '"))
+}
+
+/// Notes that an order's compensation has begun, if it has not ended yet; answers its status.
+pub(crate) async fn begin_compensation(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
+    let open = is_open();
+    let statement = client
+        .prepare_cached(&format!(
+            "WITH begun AS (UPDATE orders SET compensating_since = now() WHERE id = $1 AND compensating_since IS NULL AND {open})
+            SELECT status FROM orders WHERE id = $1"
+        ))
+        .await?;
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 
-/// The order's status.
-pub(crate) async fn read_status(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
-    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1").await?;
+/// The order's status, locked until the transaction ends.
+pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
+    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1 FOR UPDATE").await?;
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 

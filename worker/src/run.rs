@@ -2,6 +2,7 @@
 
 use crate::{
     activities::Activities,
+    cloudwatch,
     config::{Concurrency, Run},
     db, health,
     health::Health,
@@ -9,15 +10,16 @@ use crate::{
     notification::Courier,
     payment::Sandbox,
     projection::Projector,
+    system::System,
 };
 use anyhow::{Context, anyhow};
 use orders::{OrderWorkflow, workflow::StepSettings};
-use platform::{read_model::ReadModel, stop};
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
+use platform::{
+    read_model::ReadModel,
+    stop,
+    temporal::{Connector, Patience},
 };
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use temporalio_client::Client;
 use temporalio_common::telemetry::{PrometheusExporterOptions, TelemetryOptions, metrics::CoreMeter, start_prometheus_metric_exporter};
 use temporalio_sdk::{
@@ -39,8 +41,11 @@ const RECONNECT: Duration = Duration::from_secs(1);
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let stop = stop::requested()?;
-    let listener = health::bind(SocketAddr::new(settings.worker_host, settings.worker_port)).await?;
-    let pool = db::pool(&settings.postgres)?;
+    let listener = health::bind(settings.port.address()).await?;
+    let pool = tokio::select! {
+        pool = db::pool(&settings.postgres) => pool?,
+        () = stop::wait(stop.clone()) => return Ok(()),
+    };
     let exporter = start_prometheus_metric_exporter(
         PrometheusExporterOptions::builder()
             .socket_addr((Ipv4Addr::LOCALHOST, 0).into())
@@ -66,14 +71,23 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     };
 
     let (connected, temporal) = watch::channel(None);
-    let health = Health { pool, temporal, metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
-    let background = [tokio::spawn(health::serve(listener, health)), tokio::spawn(projector.clone().run()), tokio::spawn(courier.run())];
+    let task_queue = settings.temporal.temporal_task_queue.clone();
+    let system = System { pool, temporal, task_queue, stuck_after: settings.stuck.stuck_after };
+    let health = Health { system: system.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
+    let background = [
+        tokio::spawn(health::serve(listener, health)),
+        tokio::spawn(projector.clone().run()),
+        tokio::spawn(courier.run()),
+        tokio::spawn(cloudwatch::publish(settings.cloudwatch.clone(), system)),
+    ];
 
     let telemetry = TelemetryOptions::builder().metrics(meter).build();
     let runtime = Runtime::from_current_tokio(RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(anyhow::Error::msg)?)?;
+    let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let connector = Connector::new(settings.temporal.clone(), "worker", patience);
     let mut said = String::new();
     while !*stop.borrow() {
-        if let Err(error) = poll(&runtime, &settings, &activities, &limits, &connected, stop.clone()).await {
+        if let Err(error) = poll(&runtime, &connector, &settings, &activities, &limits, &connected, stop.clone()).await {
             let error = format!("{error:#}");
             if said != error {
                 tracing::warn!(error, "no tasks come from Temporal; trying again each second");
@@ -93,15 +107,15 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 /// Connects and works until the connection is beyond healing or `stop` turns true.
 async fn poll(
     runtime: &Runtime,
+    connector: &Connector,
     settings: &Run,
     activities: &Activities,
     limits: &StepSettings,
     connected: &watch::Sender<Option<Client>>,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let patience = platform::temporal::Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
     let client = tokio::select! {
-        client = platform::temporal::connect(&settings.temporal, "worker", patience) => client?,
+        client = connector.connect() => client?,
         () = stop::wait(stop.clone()) => return Ok(()),
     };
     let mut worker = Worker::new(runtime, client.clone(), options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
@@ -118,6 +132,8 @@ async fn poll(
         () = drain => Ok(()),
     };
     connected.send_replace(None);
+    // Polling heals itself of all but a refusal; the next connection may have other credentials.
+    connector.forget_credentials();
     result.map_err(|error| anyhow!("{error}")).context("the worker stopped polling")
 }
 

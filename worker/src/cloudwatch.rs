@@ -1,0 +1,120 @@
+//! Metrics for CloudWatch: lines on standard output in its Embedded Metric Format, which CloudWatch Logs turns into metrics by itself. So nothing
+//! is called and no permission is needed.
+//!
+//! Each worker publishes how the system as a whole is doing, all of them the same, so `Maximum` is the statistic to take; a sum would grow with
+//! the number of workers.
+
+use crate::{
+    config,
+    system::{Backlog, Stuck, System},
+};
+use serde_json::{Value, json};
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
+use time::OffsetDateTime;
+use tokio::time::{sleep, timeout};
+
+const NAMESPACE: &str = "OrderFlow";
+/// The one dimension.
+const DIMENSION: &str = "Stack";
+/// How long Temporal and Postgres may take to answer.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Publishes for ever, if there is a stack's name to publish under.
+pub(crate) async fn publish(settings: config::CloudWatch, system: System) {
+    let Some(stack) = settings.metrics_stack else { return };
+    loop {
+        sleep(settings.metrics_period).await;
+        let (backlog, stuck) = tokio::join!(known(system.backlog()), known(async { system.stuck().await.map(Some) }));
+        let values = values(backlog, stuck);
+        if !values.is_empty()
+            && let Err(error) = writeln!(io::stdout(), "{}", line(&stack, OffsetDateTime::now_utc(), &values))
+        {
+            tracing::warn!(%error, "metrics cannot be published");
+        }
+    }
+}
+
+/// What cannot be told now is left out: an alarm sees that it is missing.
+async fn known<T>(question: impl Future<Output = anyhow::Result<Option<T>>>) -> Option<T> {
+    match timeout(LIMIT, question).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            tracing::warn!(error = format!("{error:#}"), "a metric is missing");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(error = format!("no answer within {} s", LIMIT.as_secs()), "a metric is missing");
+            None
+        }
+    }
+}
+
+/// Name, unit and value.
+type Metric = (&'static str, &'static str, u64);
+
+fn values(backlog: Option<Backlog>, stuck: Option<Stuck>) -> Vec<Metric> {
+    let backlog =
+        backlog.map(|backlog| [("TaskQueueBacklog", "Count", backlog.tasks), ("TaskQueueBacklogAge", "Seconds", backlog.age.as_secs())]);
+    let stuck = stuck.map(|stuck| [("OrdersStuck", "Count", stuck.orders), ("StuckCompensations", "Count", stuck.compensations)]);
+    [backlog, stuck].into_iter().flatten().flatten().collect()
+}
+
+fn line(stack: &str, at: OffsetDateTime, values: &[Metric]) -> Value {
+    let metrics: Vec<Value> = values.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+    let mut line = json!({
+        "_aws": {
+            "Timestamp": at.unix_timestamp_nanos() / 1_000_000,
+            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": metrics }],
+        },
+        DIMENSION: stack,
+    });
+    for (name, _, value) in values {
+        line[*name] = (*value).into();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_line_is_what_cloudwatch_reads() {
+        let backlog = Backlog { tasks: 12, age: Duration::from_millis(3_700) };
+        let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }));
+        let text = line("shop-prod", datetime!(2026-11-21 09:00:00.5 UTC), &values).to_string();
+        assert!(!text.contains('\n'));
+        let expected = json!({
+            "_aws": {
+                "Timestamp": 1_795_251_600_500_u64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "OrderFlow",
+                    "Dimensions": [["Stack"]],
+                    "Metrics": [
+                        { "Name": "TaskQueueBacklog", "Unit": "Count" },
+                        { "Name": "TaskQueueBacklogAge", "Unit": "Seconds" },
+                        { "Name": "OrdersStuck", "Unit": "Count" },
+                        { "Name": "StuckCompensations", "Unit": "Count" },
+                    ],
+                }],
+            },
+            "Stack": "shop-prod",
+            "TaskQueueBacklog": 12,
+            "TaskQueueBacklogAge": 3,
+            "OrdersStuck": 2,
+            "StuckCompensations": 1,
+        });
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let names: Vec<&str> = values(None, Some(Stuck::default())).iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, ["OrdersStuck", "StuckCompensations"]);
+        assert!(values(None, None).is_empty());
+    }
+}

@@ -1,0 +1,61 @@
+//! `worker healthcheck`: asks the worker on this machine how it is; what a container's health check runs, so that the image needs no other
+//! program.
+
+use crate::config;
+use anyhow::bail;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// Shorter than the time that container runtimes give a check.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// Status 0 when the worker answers that it is well, else 1 and a line on standard error.
+pub async fn run(settings: config::Healthcheck) -> ExitCode {
+    match check(&settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn check(settings: &config::Healthcheck) -> anyhow::Result<()> {
+    let url = format!("http://{}/health/{}", reachable(settings.port.address()), if settings.ready { "ready" } else { "live" });
+    let answer = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?.get(&url).send().await?;
+    let status = answer.status();
+    if !status.is_success() {
+        bail!("{url} answers {status} {}", answer.text().await?);
+    }
+    Ok(())
+}
+
+/// One can listen on all addresses, but connect only to one.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        one => one,
+    };
+    SocketAddr::new(host, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_on_all_addresses_is_asked_on_loopback() {
+        for (listens, asked) in [
+            ("0.0.0.0:8081", "127.0.0.1:8081"),
+            ("[::]:8081", "[::1]:8081"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+        ] {
+            assert_eq!(reachable(listens.parse().unwrap()), asked.parse().unwrap());
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How the system as a whole is doing, in the few numbers that alarms and scaling go by. Every worker finds the same.
+
+mod backlog;
+mod stuck;
+
+pub(crate) use backlog::Backlog;
+use deadpool_postgres::Pool;
+use std::time::Duration;
+pub(crate) use stuck::{OpenOrder, Stuck, open_orders};
+use temporalio_client::Client;
+use tokio::sync::watch;
+
+/// Where the numbers come from.
+#[derive(Clone)]
+pub(crate) struct System {
+    pub(crate) pool: Pool,
+    /// The connection on which this worker takes tasks, while it does.
+    pub(crate) temporal: watch::Receiver<Option<Client>>,
+    pub(crate) task_queue: String,
+    /// How long an order or a compensation may take.
+    pub(crate) stuck_after: Duration,
+}
+
+impl System {
+    /// What waits in the task queue; nothing is known while Temporal is away.
+    ///
+    /// # Errors
+    /// When Temporal does not answer.
+    pub(crate) async fn backlog(&self) -> anyhow::Result<Option<Backlog>> {
+        let Some(client) = self.temporal.borrow().clone() else { return Ok(None) };
+        Ok(Some(Backlog::read(&client, &self.task_queue).await?))
+    }
+
+    /// What is stuck.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub(crate) async fn stuck(&self) -> anyhow::Result<Stuck> {
+        Stuck::count(&self.pool, self.stuck_after).await
+    }
+}

@@ -1,0 +1,71 @@
+//! The one rule for what is stuck: an order that has been open, or a compensation that has been tried, for too long. The audit names the orders,
+//! metrics and alarms count them.
+
+use crate::{db, order};
+use deadpool_postgres::Pool;
+use std::time::Duration;
+
+/// Of an open order, $1 in seconds.
+const ORDER: &str = "created_at < now() - $1::bigint * interval '1 second'";
+const COMPENSATION: &str = "compensating_since < now() - $1::bigint * interval '1 second'";
+
+/// How many are stuck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stuck {
+    pub(crate) orders: u64,
+    /// Orders whose compensation is; counted among the orders too.
+    pub(crate) compensations: u64,
+}
+
+impl Stuck {
+    /// # Errors
+    /// When Postgres does not answer.
+    pub(super) async fn count(pool: &Pool, after: Duration) -> anyhow::Result<Self> {
+        let open = order::is_open();
+        let client = db::connection(pool).await?;
+        let count = client
+            .prepare_cached(&format!("SELECT count(*), count(*) FILTER (WHERE {COMPENSATION}) FROM orders WHERE {open} AND {ORDER}"))
+            .await?;
+        let row = client.query_one(&count, &[&seconds(after)]).await?;
+        let number = |column| anyhow::Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or_default());
+        Ok(Self { orders: number(0)?, compensations: number(1)? })
+    }
+}
+
+/// An order that has not ended.
+pub(crate) struct OpenOrder {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) open_for: Duration,
+    pub(crate) compensating_for: Option<Duration>,
+    pub(crate) is_stuck: bool,
+}
+
+/// Open orders older than `age`, oldest first.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub(crate) async fn open_orders(pool: &Pool, age: Duration, stuck_after: Duration) -> anyhow::Result<Vec<OpenOrder>> {
+    let open = order::is_open();
+    let query = format!(
+        "SELECT id, status, extract(epoch FROM now() - created_at)::bigint, extract(epoch FROM now() - compensating_since)::bigint, {ORDER}
+        FROM orders WHERE {open} AND created_at < now() - $2::bigint * interval '1 second' ORDER BY created_at"
+    );
+    let rows = db::connection(pool).await?.query(&query, &[&seconds(stuck_after), &seconds(age)]).await?;
+    let duration = |seconds: i64| Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+    rows.iter()
+        .map(|row| {
+            Ok(OpenOrder {
+                id: row.try_get(0)?,
+                status: row.try_get(1)?,
+                open_for: duration(row.try_get(2)?),
+                compensating_for: row.try_get::<_, Option<i64>>(3)?.map(duration),
+                is_stuck: row.try_get(4)?,
+            })
+        })
+        .collect()
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
