@@ -3,8 +3,11 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 LOCAL := target/debug/local
+# What the docker targets take their values from, e.g. `make docker-up ENV_FILE=.env.production`.
+ENV_FILE := .env
+COMPOSE = docker compose --env-file $(ENV_FILE)
 
-.PHONY: help deps build run run-api run-worker stop test record-histories lint bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack ready services
+.PHONY: help deps build run run-api run-worker stop test record-histories lint bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +67,24 @@ db-connect: build ## Open psql on the local database
 
 db-reset: build ## Empty the local database, tables and queues, and migrate again
 	@$(LOCAL) db-reset
+
+docker-build: $(ENV_FILE) ## Build the images of worker and api
+	@$(COMPOSE) build
+
+docker-up: docker-build ## Run OrderFlow in containers; returns when it is ready
+	@$(COMPOSE) up --detach --wait
+
+docker-down: $(ENV_FILE) ## Remove the containers; the data stay
+	@$(COMPOSE) down --remove-orphans
+
+docker-logs: $(ENV_FILE) ## Follow the containers' logs
+	@$(COMPOSE) logs --follow --tail 100
+
+docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were built
+	@$(COMPOSE) down --remove-orphans --volumes --rmi local
+
+.env:
+	@cp env.example .env
 
 # Programs are fetched while the code is built.
 ready:

@@ -1,0 +1,65 @@
+# Images of the worker and of `api`: docker build --target worker|api .
+#
+# Compiled in two steps: first the dependencies, from the manifests alone, then the code. A change of code leaves the first step's layer as it is.
+
+# Versions of rust-toolchain.toml, and of the Debian that the programs run on.
+ARG RUST=1.95.0-slim-bookworm
+ARG DEBIAN=12.13-slim
+
+FROM rust:${RUST} AS rust
+WORKDIR /src
+
+# Every crate with its manifest and an empty program: what cargo needs to see in order to build the dependencies.
+FROM rust AS manifests
+COPY . .
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -path '*/src/bin/*.rs' \
+      ! -path './tests/*/main.rs' -delete \
+ && find . -name '*.rs' -exec sh -c 'for file; do echo "fn main() { }" >"$file"; done' sh {} + \
+ && find . -mindepth 1 -type d -empty -delete
+
+FROM rust AS build
+# `dev` builds sooner, and makes slower and larger programs.
+ARG PROFILE=release
+ARG BUILD="cargo build --locked --package functions --bin api --package worker --bin worker"
+COPY --from=manifests /src .
+# The empty programs are removed again, for cargo to see that the true ones are others: it goes by their time.
+RUN ${BUILD} --profile "${PROFILE}" \
+ && cargo clean --locked --profile "${PROFILE}" --package functions --package orders --package platform --package worker
+COPY . .
+RUN ${BUILD} --profile "${PROFILE}" \
+ && mkdir /out \
+ && cp target/*/api target/*/worker /out/
+
+# The authorities that signed the certificates of RDS in all commercial regions; no public ones do. Other partitions have bundles of their own.
+FROM rust AS authorities
+ARG RDS_CA_BUNDLE=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
+ADD ${RDS_CA_BUNDLE} /rds.pem
+RUN chmod 644 /rds.pem
+
+FROM debian:${DEBIAN} AS base
+LABEL org.opencontainers.image.title="OrderFlow" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+WORKDIR /app
+# Nothing is written but to standard output: a read-only root file system will do.
+USER 10001:10001
+
+FROM base AS worker
+LABEL org.opencontainers.image.description="Executes the activities of OrderFlow's workflows"
+# For POSTGRES_TLS_CA.
+COPY --from=authorities /rds.pem /etc/ssl/certs/rds.pem
+COPY --from=build /out/worker /usr/local/bin/
+ENV WORKER_HOST=0.0.0.0
+EXPOSE 8081
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["worker", "healthcheck"]
+ENTRYPOINT ["worker"]
+CMD ["run"]
+
+FROM base AS api
+LABEL org.opencontainers.image.description="OrderFlow's HTTP API and web page on one port"
+COPY web web
+COPY --from=build /out/api /usr/local/bin/
+ENV API_HOST=0.0.0.0 WEB_DIR=/app/web
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=5s --start-period=10s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${API_PORT:-8080} && printf 'GET /api/health/live HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
+ENTRYPOINT ["api"]
