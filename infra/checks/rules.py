@@ -1,0 +1,184 @@
+"""What holds for every template of OrderFlow, beyond what cfn-lint and checkov know.
+
+Templates are read as they are written, before the SAM transform; a reference is followed through the parameters and outputs that template.yaml wires.
+"""
+
+import pathlib
+import sys
+from dataclasses import dataclass, field
+
+import cfnlint.decode
+
+RUNTIMES = {"provided.al2023"}
+FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
+# The comment above a statement that allows something on every resource begins with this, and goes on with why.
+REASON = "# `*`:"
+
+
+@dataclass
+class Template:
+    path: pathlib.Path
+    content: dict
+    lines: list[str]
+    # The templates that it nests, by their resource's name.
+    nested: dict[str, "Template"] = field(default_factory=dict)
+    # The template that nests it, and the parameters that it gets there.
+    parent: "Template | None" = None
+    given: dict = field(default_factory=dict)
+
+    def resources(self, *types):
+        for name, resource in self.content.get("Resources", {}).items():
+            if resource.get("Type") in types:
+                yield name, resource
+
+    def properties(self, name):
+        """A resource's properties, with those that Globals gives to functions."""
+        resource = self.content["Resources"][name]
+        own = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Serverless::Function":
+            return {**self.content.get("Globals", {}).get("Function", {}), **own}
+        return own
+
+    def resource(self, value):
+        """(template, name) of the resource that a Ref or GetAtt leads to, through parameters and outputs; None when it leads to none."""
+        if not isinstance(value, dict) or len(value) != 1:
+            return None
+        ((function, target),) = value.items()
+        if function not in ("Ref", "Fn::GetAtt"):
+            return None
+        name, _, attribute = (target if isinstance(target, str) else ".".join(target)).partition(".")
+        if name in self.nested:
+            below = self.nested[name]
+            return below.resource(below.content["Outputs"][attribute.removeprefix("Outputs.")]["Value"])
+        if name in self.content.get("Resources", {}):
+            return self, name
+        if name in self.given:
+            return self.parent.resource(self.given[name])
+        return None
+
+    def fault(self, name, text):
+        return f"{self.path}: {name} {text}"
+
+
+def read(path):
+    """The template at `path`, and all that it nests."""
+    content, faults = cfnlint.decode.decode(str(path))
+    if faults:
+        sys.exit(f"{path}: {faults[0].message}")
+    template = Template(path, content, path.read_text().splitlines())
+    templates = [template]
+    for name, resource in template.resources("AWS::Serverless::Application"):
+        below = read(path.parent / resource["Properties"]["Location"])
+        below[0].parent, below[0].given = template, resource["Properties"].get("Parameters", {})
+        template.nested[name] = below[0]
+        templates += below
+    return templates
+
+
+def walk(value):
+    """Every mapping in a value."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from walk(inner)
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def queues_have_a_dead_letter_queue_and_an_alarm(templates):
+    alarmed, dead = set(), set()
+    for template in templates:
+        for _, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            for dimension in walk(alarm):
+                if dimension.get("Name") == "QueueName" and (found := template.resource(dimension.get("Value"))):
+                    alarmed.add((found[0].path, found[1]))
+        for _, queue in template.resources("AWS::SQS::Queue"):
+            target = template.resource(queue["Properties"].get("RedrivePolicy", {}).get("deadLetterTargetArn"))
+            if target:
+                dead.add((target[0].path, target[1]))
+    for template in templates:
+        for name, queue in template.resources("AWS::SQS::Queue"):
+            if (template.path, name) not in alarmed:
+                yield template.fault(name, "is a queue without an alarm")
+            if (template.path, name) not in dead and "RedrivePolicy" not in queue["Properties"]:
+                yield template.fault(name, "is a queue without a dead-letter queue")
+
+
+def functions_have_a_role_and_a_log_group_of_their_own(templates):
+    for template in templates:
+        users = {}
+        for name, _ in template.resources(*FUNCTIONS):
+            properties = template.properties(name)
+            for what, value in (("role", properties.get("Role")), ("log group", properties.get("LoggingConfig", {}).get("LogGroup"))):
+                if found := template.resource(value):
+                    users.setdefault((what, found[1]), []).append(name)
+                else:
+                    yield template.fault(name, f"is a function without a {what} in its template")
+        for (what, shared), names in users.items():
+            if len(names) > 1:
+                yield template.fault(shared, f"is the {what} of more than one function: {', '.join(names)}")
+        for name, group in template.resources("AWS::Logs::LogGroup"):
+            if "RetentionInDays" not in group.get("Properties", {}):
+                yield template.fault(name, "is a log group that keeps everything for ever")
+
+
+def functions_run_on_an_allowed_runtime(templates):
+    for template in templates:
+        for name, _ in template.resources(*FUNCTIONS):
+            runtime = template.properties(name).get("Runtime")
+            if runtime not in RUNTIMES:
+                yield template.fault(name, f"runs on {runtime}; allowed: {', '.join(sorted(RUNTIMES))}")
+
+
+def functions_end_before_their_message_comes_again(templates):
+    for template in templates:
+        for name, _ in template.resources(*FUNCTIONS):
+            properties = template.properties(name)
+            for event in properties.get("Events", {}).values():
+                if event.get("Type") != "SQS":
+                    continue
+                found = template.resource(event["Properties"].get("Queue"))
+                if not found:
+                    yield template.fault(name, "reads a queue that no template makes")
+                    continue
+                visibility = found[0].properties(found[1]).get("VisibilityTimeout", 30)
+                if properties.get("Timeout", 3) >= visibility:
+                    yield template.fault(name, f"may run {properties.get('Timeout', 3)} s, but {found[1]} shows its message again after {visibility} s")
+                if "ReportBatchItemFailures" not in event["Properties"].get("FunctionResponseTypes", []):
+                    yield template.fault(name, "fails a whole batch for one message: ReportBatchItemFailures is missing")
+
+
+def nothing_is_allowed_on_every_resource_without_a_reason(templates):
+    for template in templates:
+        for name, resource in template.content.get("Resources", {}).items():
+            for statement in walk(resource):
+                if statement.get("Effect") != "Allow" or "*" not in as_list(statement.get("Resource")):
+                    continue
+                first = next(iter(statement)).start_mark.line
+                above = [line.strip() for line in template.lines[max(0, first - 4) : first] if line.strip().startswith("#")]
+                if not any(line.startswith(REASON) for line in above):
+                    yield template.fault(name, f'allows {statement.get("Action")} on "*" without a reason ("{REASON} ..." above the statement)')
+
+
+RULES = [
+    queues_have_a_dead_letter_queue_and_an_alarm,
+    functions_have_a_role_and_a_log_group_of_their_own,
+    functions_run_on_an_allowed_runtime,
+    functions_end_before_their_message_comes_again,
+    nothing_is_allowed_on_every_resource_without_a_reason,
+]
+
+
+def faults(root):
+    templates = read(pathlib.Path(root))
+    return [fault for rule in RULES for fault in rule(templates)]
+
+
+if __name__ == "__main__":
+    found = faults(sys.argv[1])
+    print("\n".join(found), file=sys.stderr)
+    sys.exit(1 if found else 0)

@@ -1,0 +1,10 @@
+"""Prints how large each built function is, as the zip that Lambda loads and as the binary in it."""
+
+import pathlib
+import sys
+import zlib
+
+print(f"{'function':22}{'zip MB':>10}{'binary MB':>10}")
+for bootstrap in sorted(pathlib.Path(sys.argv[1]).glob("*/bootstrap")):
+    binary = bootstrap.read_bytes()
+    print(f"{bootstrap.parent.name:22}{len(zlib.compress(binary)) / 1e6:10.1f}{len(binary) / 1e6:10.1f}")

@@ -1,0 +1,68 @@
+"""Each rule finds its fault, in OrderFlow's own templates with one thing changed."""
+
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import rules
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Rules(unittest.TestCase):
+    def changed(self, file, old, new):
+        """The faults of the templates when `old` is `new` in one of them, once."""
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            shutil.copy(ROOT / "template.yaml", folder)
+            shutil.copytree(ROOT / "infra", folder / "infra")
+            text = (folder / file).read_text()
+            self.assertIn(old, text)
+            (folder / file).write_text(text.replace(old, new, 1))
+            return [fault.removeprefix(f"{folder}/") for fault in rules.faults(folder / "template.yaml")]
+
+    def test_nothing_is_wrong(self):
+        self.assertEqual(rules.faults(ROOT / "template.yaml"), [])
+
+    def test_a_queue_without_an_alarm(self):
+        faults = self.changed("template.yaml", "IntakeDeadLetterQueueName: !GetAtt Data.Outputs.IntakeDeadLetterQueueName", "IntakeDeadLetterQueueName: none")
+        self.assertEqual(faults, ["infra/data.yaml: IntakeDeadLetterQueue is a queue without an alarm"])
+
+    def test_a_queue_without_a_dead_letter_queue(self):
+        faults = self.changed("infra/data.yaml", "      RedrivePolicy:", "      Tags:")
+        self.assertIn("infra/data.yaml: IntakeQueue is a queue without a dead-letter queue", faults)
+
+    def test_a_shared_role(self):
+        faults = self.changed("infra/api.yaml", "!GetAtt GetOrderRole.Arn", "!GetAtt ListOrdersRole.Arn")
+        self.assertEqual(faults, ["infra/api.yaml: ListOrdersRole is the role of more than one function: GetOrder, ListOrders"])
+
+    def test_a_function_without_a_log_group(self):
+        faults = self.changed("infra/api.yaml", "      LoggingConfig: { LogGroup: !Ref GetOrderLog }\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: GetOrder is a function without a log group in its template"])
+
+    def test_a_log_group_without_an_end(self):
+        faults = self.changed("infra/api.yaml", "      RetentionInDays: !FindInMap [Stages, !Ref Stage, LogDays]\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: AccessLog is a log group that keeps everything for ever"])
+
+    def test_another_runtime(self):
+        faults = self.changed("infra/api.yaml", "provided.al2023", "provided.al2")
+        self.assertEqual(len(faults), 7)
+        self.assertEqual(faults[0], "infra/api.yaml: CreateOrder runs on provided.al2; allowed: provided.al2023")
+
+    def test_a_function_that_outlives_its_messages(self):
+        faults = self.changed("infra/data.yaml", "VisibilityTimeout: 60", "VisibilityTimeout: 10")
+        self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders may run 10 s, but IntakeQueue shows its message again after 10 s"])
+
+    def test_a_batch_that_fails_as_a_whole(self):
+        faults = self.changed("infra/api.yaml", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders fails a whole batch for one message: ReportBatchItemFailures is missing"])
+
+    def test_a_star_without_a_reason(self):
+        faults = self.changed("infra/api.yaml", "Action: [\"dynamodb:Scan\"], Resource: !Ref ProductsTableArn", "Action: [\"dynamodb:Scan\"], Resource: \"*\"")
+        self.assertEqual(len(faults), 1)
+        self.assertIn("infra/api.yaml: ListProductsRole allows ['dynamodb:Scan'] on \"*\" without a reason", faults[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
