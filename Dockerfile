@@ -19,7 +19,7 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/src/lib.rs' 
 
 FROM rust AS build
 # `dev` builds sooner, and makes slower and larger programs.
-ARG PROFILE=release
+ARG PROFILE=image
 ARG BUILD="cargo build --locked --package functions --bin api --package worker --bin worker"
 COPY --from=manifests /src .
 # The empty programs are removed again, for cargo to see that the true ones are others: it goes by their time.

@@ -7,7 +7,7 @@ LOCAL := target/debug/local
 ENV_FILE := .env
 COMPOSE = docker compose --env-file $(ENV_FILE)
 
-.PHONY: help deps build run run-api run-worker stop test record-histories lint bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
+.PHONY: help deps build run run-api run-worker stop test record-histories lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ lint: ## Check formatting, clippy, dependencies and the purity of the orders cra
 	local/check-purity
 	local/check-dependencies
 	cargo clippy --workspace --all-targets -- -D warnings
+
+verify-aws: ## Check the AWS templates, build the functions, and run what was built in the emulator
+	@infra/verify
 
 bench: ready ## Measure throughput and cost per order (N, C, PEER: bench/README.md)
 	@target/debug/bench orders

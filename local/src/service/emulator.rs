@@ -12,6 +12,7 @@ pub struct Emulator {
     host: String,
     port: u16,
     region: String,
+    access_key: String,
     state: PathBuf,
     http: reqwest::Client,
     provision: Provision,
@@ -29,6 +30,7 @@ impl Emulator {
             host: host.to_owned(),
             port,
             region: settings.get("AWS_REGION")?.to_owned(),
+            access_key: settings.get("AWS_ACCESS_KEY_ID")?.to_owned(),
             state: data.join("emulator"),
             http: http()?,
             provision: Provision::new(settings)?,
@@ -60,6 +62,9 @@ impl Service for Emulator {
             ("BIND_HOST", self.host.clone()),
             ("MINISTACK_HOST", self.host.clone()),
             ("MINISTACK_REGION", self.region.clone()),
+            // Where the functions that it runs find it, and whose key may do everything when AUTH=true holds callers to their roles.
+            ("AWS_ENDPOINT_URL", self.url("")),
+            ("AWS_ACCESS_KEY_ID", self.access_key.clone()),
             ("PERSIST_STATE", "1".to_owned()),
             ("STATE_DIR", argument(&self.state)),
             // Listeners that nothing here uses, one of them on all addresses of the machine.

@@ -1,0 +1,117 @@
+//! The built templates in the emulator, deployed by the SAM CLI as to AWS.
+
+use super::{ORDER, event, until};
+use anyhow::{Context as _, Result, ensure};
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_http_client::Builder;
+use local::{Settings, Stack, Tools, project};
+use serde_json::Value;
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// Where `sam build` puts what it builds: a folder for each nested template, named by its resource in template.yaml.
+const BUILT: &str = ".aws-sam/build";
+/// The bucket that the code goes through.
+const BUCKET: &str = "artifacts";
+/// Prefix of the functions' names: the templates' default.
+const NAME: &str = "orderflow";
+const NO_ID: &str = "000000000000";
+
+/// OrderFlow's functions as they run in the emulator.
+pub(crate) struct Deployment {
+    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) intake_queue: String,
+    endpoint: String,
+    http: reqwest::Client,
+}
+
+impl Deployment {
+    /// Deploys the API's template beside the tables and queues that a stack has, with the stack's Temporal.
+    pub(crate) async fn new(stack: &Stack) -> Result<Self> {
+        let settings = stack.settings();
+        let endpoint = settings.get("AWS_ENDPOINT_URL")?.to_owned();
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        http.put(format!("{endpoint}/{BUCKET}")).send().await?.error_for_status()?;
+        deploy(settings, "Identity", &[]).await?;
+        deploy(settings, "Api", &parameters(settings)?).await?;
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Builder::new().build_http())
+            .endpoint_url(&endpoint)
+            .region(Region::new(settings.get("AWS_REGION")?.to_owned()))
+            .credentials_provider(Credentials::new(
+                settings.get("AWS_ACCESS_KEY_ID")?,
+                settings.get("AWS_SECRET_ACCESS_KEY")?,
+                None,
+                None,
+                "test",
+            ));
+        let intake_queue = settings.get("INTAKE_QUEUE_URL")?.to_owned();
+        Ok(Self { sqs: aws_sdk_sqs::Client::from_conf(config.build()), intake_queue, endpoint, http })
+    }
+
+    /// Hands an event to a function's alias; gives its answer.
+    pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
+        let url = format!("{}/2015-03-31/functions/{NAME}-{function}:live/invocations", self.endpoint);
+        let response = self.http.post(url).body(event.to_string()).send().await?;
+        let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
+        let answer = response.text().await?;
+        ensure!(status.is_success() && !failed, "{function} failed with {status}: {answer}");
+        serde_json::from_str(&answer).with_context(|| format!("{function} answers {answer}"))
+    }
+
+    /// Hands a request of API Gateway to a function; gives status and body.
+    pub(crate) async fn request(&self, function: &str, event: &Value) -> Result<(u64, Value)> {
+        let answer = self.invoke(function, event).await?;
+        let status = answer["statusCode"].as_u64().with_context(|| format!("no status in {answer}"))?;
+        Ok((status, serde_json::from_str(answer["body"].as_str().unwrap_or_default())?))
+    }
+
+    /// Waits until get-order says that an order is complete.
+    pub(crate) async fn completed(&self, id: &str) -> Result<Value> {
+        let event: Value = serde_json::from_str(&event("get-order")?.to_string().replace(ORDER, id))?;
+        let mut last = (0, Value::Null);
+        let complete = until("the order is complete", async || {
+            last = self.request("get-order", &event).await?;
+            Ok((last.1["status"] == "COMPLETED").then(|| last.1.clone()))
+        });
+        complete.await.with_context(|| format!("{id}: {last:?}"))
+    }
+}
+
+/// The API's parameters: the outputs of infra/data.yaml as this stack has them, and the stack's Temporal.
+fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
+    let region = settings.get("AWS_REGION")?;
+    let mut parameters = vec![
+        ("AuthIssuer", format!("https://cognito-idp.{region}.amazonaws.com/{region}_example")),
+        ("AuthAudience", "page".to_owned()),
+        ("TemporalHostPort", settings.get("TEMPORAL_HOST_PORT")?.to_owned()),
+        ("IntakeQueueUrl", settings.get("INTAKE_QUEUE_URL")?.to_owned()),
+        ("IntakeQueueArn", format!("arn:aws:sqs:{region}:{NO_ID}:{NAME}-intake")),
+    ];
+    for (name, arn, key) in [
+        ("OrdersTable", "OrdersTableArn", "ORDERS_TABLE"),
+        ("IdempotencyTable", "IdempotencyTableArn", "IDEMPOTENCY_TABLE"),
+        ("ProductsTable", "ProductsTableArn", "PRODUCTS_TABLE"),
+    ] {
+        let table = settings.get(key)?;
+        parameters.extend([(name, table.to_owned()), (arn, format!("arn:aws:dynamodb:{region}:{NO_ID}:table/{table}"))]);
+    }
+    Ok(parameters)
+}
+
+async fn deploy(settings: &Settings, template: &str, parameters: &[(&str, String)]) -> Result<()> {
+    let file = project().join(BUILT).join(template).join("template.yaml");
+    ensure!(file.exists(), "{} is missing: run `make verify-aws`", file.display());
+    let mut command = Command::new(Tools::default().installed("sam")?);
+    command.arg("deploy").arg("--template-file").arg(&file).args(["--stack-name", &format!("{NAME}-{template}")]);
+    command.args(["--s3-bucket", BUCKET, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset"]);
+    if !parameters.is_empty() {
+        command.arg("--parameter-overrides").args(parameters.iter().map(|(name, value)| format!("{name}={value}")));
+    }
+    command.envs(settings.env()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", settings.get("AWS_REGION")?);
+    let output = command.stdin(Stdio::null()).output().await.context("cannot run sam")?;
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "sam cannot deploy {template}:\n{}", String::from_utf8_lossy(&said));
+    Ok(())
+}

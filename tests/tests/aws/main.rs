@@ -1,0 +1,104 @@
+//! What `sam build` made, deployed to the AWS emulator: the functions run there as Lambda runs them, behind their event sources and with no more
+//! rights than their roles give.
+//!
+//! `make verify-aws` builds and runs this; it is no part of `make test`.
+
+mod deployment;
+
+use anyhow::{Context as _, Result, ensure};
+use aws_sdk_sqs::types::QueueAttributeName;
+use deployment::Deployment;
+use local::Stack;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long an order may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The order of tests/events.
+const ORDER: &str = "ord_01930000000070008000000000000042";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_built_takes_orders() -> Result<()> {
+    let stack = Stack::fresh(1, &[])?;
+    stack.start_services().await?;
+    stack.migrate().await?;
+    stack.workers[0].start().await?;
+    let deployed = Deployment::new(&stack).await?;
+
+    each_function_answers_its_event(&deployed).await?;
+    the_queue_reaches_its_function(&deployed).await?;
+    orders_are_taken_while_temporal_is_away(&deployed, &stack).await?;
+    stack.stop().await
+}
+
+/// An event of tests/events, which serve `sam local invoke` too.
+fn event(function: &str) -> Result<Value> {
+    let file = local::project().join("tests/events").join(function).with_extension("json");
+    Ok(serde_json::from_str(&fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?)?)
+}
+
+async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
+    let answer = deployed.invoke("start-queued-orders", &event("start-queued-orders")?).await?;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let order = deployed.completed(ORDER).await?;
+    assert_eq!((&order["customerID"], &order["items"][0]["productID"]), (&json!("CUST-001"), &json!("PROD-001")), "{order}");
+
+    let (status, accepted) = deployed.request("create-order", &event("create-order")?).await?;
+    assert_eq!((status, &accepted["status"]), (202, &json!("PENDING")), "{accepted}");
+    deployed.completed(accepted["id"].as_str().context("no id")?).await?;
+
+    let (status, listed) = deployed.request("list-orders", &event("list-orders")?).await?;
+    assert_eq!((status, listed["items"].as_array().map(Vec::len)), (200, Some(2)), "{listed}");
+    let (status, problem) = deployed.request("cancel-order", &event("cancel-order")?).await?;
+    assert_eq!(status, 409, "{problem}");
+    let (status, products) = deployed.request("list-products", &event("list-products")?).await?;
+    ensure!(status == 200 && products["items"].as_array().is_some_and(|items| items.len() >= 100), "{status} {products}");
+    let (status, health) = deployed.request("health", &event("health")?).await?;
+    assert_eq!((status, &health["status"]), (200, &json!("ok")), "{health}");
+    Ok(())
+}
+
+/// An order in the queue is started; what is no order ends in the dead-letter queue and holds up nothing.
+async fn the_queue_reaches_its_function(deployed: &Deployment) -> Result<()> {
+    let (sqs, intake) = (&deployed.sqs, &deployed.intake_queue);
+    // What fails comes again after a second instead of a minute.
+    sqs.set_queue_attributes().queue_url(intake).attributes(QueueAttributeName::VisibilityTimeout, "1").send().await?;
+    let id = "ord_01930000000070008000000000000043";
+    let order = event("start-queued-orders")?["Records"][0]["body"].as_str().context("no body")?.replace(ORDER, id);
+    for body in ["this is no order", &order] {
+        sqs.send_message().queue_url(intake).message_body(body).send().await?;
+    }
+    deployed.completed(id).await?;
+    let dead = until("the message is in the dead-letter queue", async || {
+        let received = sqs.receive_message().queue_url(format!("{intake}-dlq")).send().await?;
+        Ok(received.messages.unwrap_or_default().into_iter().next())
+    });
+    assert_eq!(dead.await?.body(), Some("this is no order"));
+    Ok(())
+}
+
+async fn orders_are_taken_while_temporal_is_away(deployed: &Deployment, stack: &Stack) -> Result<()> {
+    stack.temporal.stop().await?;
+    let (status, accepted) = deployed.request("create-order", &event("create-order")?).await?;
+    assert_eq!(status, 202, "{accepted}");
+    stack.temporal.start().await?;
+    deployed.completed(accepted["id"].as_str().context("no id")?).await?;
+    Ok(())
+}
+
+/// Asks again and again until there is an answer, for at most [`PATIENCE`].
+async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        ensure!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
+        sleep(PAUSE).await;
+    }
+}
