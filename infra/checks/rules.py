@@ -3,6 +3,7 @@
 Templates are read as they are written, before the SAM transform; a reference is followed through the parameters and outputs that template.yaml wires.
 """
 
+import json
 import pathlib
 import sys
 from dataclasses import dataclass, field
@@ -164,12 +165,38 @@ def nothing_is_allowed_on_every_resource_without_a_reason(templates):
                     yield template.fault(name, f'allows {statement.get("Action")} on "*" without a reason ("{REASON} ..." above the statement)')
 
 
+def the_routes_are_those_of_the_openapi_document(templates):
+    """Also: who may call without a token, which the document says by an operation without `security`."""
+    document = json.loads((templates[0].path.parent / "functions/openapi.json").read_text())
+    described = {
+        (method.upper(), path): not operation.get("security")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if isinstance(operation, dict)
+    }
+    made = {}
+    for template in templates:
+        for name, _ in template.resources(*FUNCTIONS):
+            for event in template.properties(name).get("Events", {}).values():
+                if event.get("Type") == "HttpApi":
+                    properties = event["Properties"]
+                    made[properties["Method"], properties["Path"]] = (template, name, properties.get("Auth", {}).get("Authorizer") == "NONE")
+    for method, path in sorted(described.keys() - made.keys()):
+        yield f"{templates[0].path}: no function has the route {method} {path} of functions/openapi.json"
+    for (method, path), (template, name, is_open) in made.items():
+        if (method, path) not in described:
+            yield template.fault(name, f"has the route {method} {path}, which functions/openapi.json does not know")
+        elif is_open != described[method, path]:
+            yield template.fault(name, f"has {method} {path} {'open' if is_open else 'closed'}, and functions/openapi.json says otherwise")
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
     functions_run_on_an_allowed_runtime,
     functions_end_before_their_message_comes_again,
     nothing_is_allowed_on_every_resource_without_a_reason,
+    the_routes_are_those_of_the_openapi_document,
 ]
 
 

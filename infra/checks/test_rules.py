@@ -17,6 +17,8 @@ class Rules(unittest.TestCase):
             folder = pathlib.Path(folder)
             shutil.copy(ROOT / "template.yaml", folder)
             shutil.copytree(ROOT / "infra", folder / "infra")
+            (folder / "functions").mkdir()
+            shutil.copy(ROOT / "functions/openapi.json", folder / "functions")
             text = (folder / file).read_text()
             self.assertIn(old, text)
             (folder / file).write_text(text.replace(old, new, 1))
@@ -62,6 +64,15 @@ class Rules(unittest.TestCase):
         faults = self.changed("infra/api.yaml", "Action: [\"dynamodb:Scan\"], Resource: !Ref ProductsTableArn", "Action: [\"dynamodb:Scan\"], Resource: \"*\"")
         self.assertEqual(len(faults), 1)
         self.assertIn("infra/api.yaml: ListProductsRole allows ['dynamodb:Scan'] on \"*\" without a reason", faults[0])
+
+    def test_an_open_route(self):
+        faults = self.changed("infra/api.yaml", 'Path: "/api/orders/{id}" }', 'Path: "/api/orders/{id}", Auth: { Authorizer: NONE } }')
+        self.assertEqual(faults, ["infra/api.yaml: GetOrder has GET /api/orders/{id} open, and functions/openapi.json says otherwise"])
+
+    def test_another_route(self):
+        faults = self.changed("infra/api.yaml", 'Path: "/api/products"', 'Path: "/api/goods"')
+        self.assertEqual(len(faults), 2)
+        self.assertIn("template.yaml: no function has the route GET /api/products of functions/openapi.json", faults)
 
 
 if __name__ == "__main__":
