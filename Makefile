@@ -84,7 +84,8 @@ docker-logs: $(ENV_FILE) ## Follow the containers' logs
 	@$(COMPOSE) logs --follow --tail 100
 
 docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were built
-	@$(COMPOSE) down --remove-orphans --volumes --rmi local
+	@$(COMPOSE) down --remove-orphans --volumes
+	@docker image rm --force orderflow-worker orderflow-api >/dev/null 2>&1
 
 .env:
 	@cp env.example .env
