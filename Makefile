@@ -85,7 +85,7 @@ docker-logs: $(ENV_FILE) ## Follow the containers' logs
 
 docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were built
 	@$(COMPOSE) down --remove-orphans --volumes
-	@docker image rm --force orderflow-worker orderflow-api >/dev/null 2>&1
+	@docker image rm --force orderflow-worker orderflow-api >/dev/null 2>&1 || true
 
 .env:
 	@cp env.example .env
