@@ -55,6 +55,9 @@ pub struct Migrate {
     pub log: platform::log::Settings,
     #[command(flatten)]
     pub postgres: Postgres,
+    /// Username and password of the master as JSON, as RDS keeps them: who makes the role to connect as when that cannot log in.
+    #[arg(long, env = "POSTGRES_ADMIN_SECRET", hide_env_values = true)]
+    pub postgres_admin_secret: Option<String>,
 }
 
 #[derive(Args)]

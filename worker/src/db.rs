@@ -1,6 +1,7 @@
 //! Connections to Postgres.
 
 mod access;
+pub(crate) mod role;
 mod tls;
 
 use crate::config;

@@ -2,7 +2,7 @@
 
 use crate::{
     config,
-    db::{self, Access},
+    db::{self, Access, role},
 };
 use anyhow::{Context, bail};
 use deadpool_postgres::Pool;
@@ -24,13 +24,16 @@ pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     // Also as the first process of a container, whom SIGTERM does not end by itself.
     tokio::select! {
-        done = apply(&settings.postgres) => done,
+        done = apply(&settings) => done,
         () = stop::wait(stop::requested()?) => bail!("told to stop before the schema was up to date"),
     }
 }
 
-async fn apply(settings: &config::Postgres) -> anyhow::Result<()> {
-    let access = Access::new(settings).await?;
+async fn apply(settings: &config::Migrate) -> anyhow::Result<()> {
+    let access = Access::new(&settings.postgres).await?;
+    if let Some(admin) = &settings.postgres_admin_secret {
+        role::ensure(&access, admin, LOCK).await?;
+    }
     let (mut client, connection) = access.open(access.options()).await.context("Postgres cannot be reached")?;
     // Held by the session, so it is released however this process ends.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;

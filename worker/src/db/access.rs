@@ -21,9 +21,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Who to connect as.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-struct Credentials {
-    username: String,
-    password: String,
+pub(super) struct Credentials {
+    pub(super) username: String,
+    pub(super) password: String,
 }
 
 impl Secret for Credentials {
@@ -74,6 +74,11 @@ impl Access {
         Ok(Self { options, tls, secret_arn: settings.postgres_secret_arn.clone(), known })
     }
 
+    /// Who is connected as now.
+    pub(super) async fn credentials(&self) -> Credentials {
+        self.known.lock().await.credentials.clone()
+    }
+
     /// The options of a connection; whoever connects may add to them.
     pub(crate) fn options(&self) -> Config {
         self.options.clone()
@@ -84,7 +89,7 @@ impl Access {
     /// # Errors
     /// When Postgres cannot be reached or refuses the credentials, those of the secret also after it was read again.
     pub(crate) async fn open(&self, options: Config) -> Result<(Client, JoinHandle<()>), Error> {
-        let credentials = self.known.lock().await.credentials.clone();
+        let credentials = self.credentials().await;
         match self.open_as(&credentials, options.clone()).await {
             Err(error) if are_refused(&error) => match self.renewed(&credentials).await {
                 Some(credentials) => self.open_as(&credentials, options).await,
@@ -94,7 +99,8 @@ impl Access {
         }
     }
 
-    async fn open_as(&self, credentials: &Credentials, mut options: Config) -> Result<(Client, JoinHandle<()>), Error> {
+    /// Connects as somebody else than configured.
+    pub(super) async fn open_as(&self, credentials: &Credentials, mut options: Config) -> Result<(Client, JoinHandle<()>), Error> {
         options.user(&credentials.username).password(&credentials.password);
         let (client, connection) = options.connect(self.tls.clone()).await?;
         let task = tokio::spawn(async move {
@@ -130,6 +136,6 @@ impl Connect for Access {
 }
 
 /// Whether Postgres does not know the role, its password is another, or it may not log in any more.
-fn are_refused(error: &Error) -> bool {
+pub(super) fn are_refused(error: &Error) -> bool {
     error.code().is_some_and(|code| [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code))
 }
