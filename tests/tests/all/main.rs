@@ -8,6 +8,7 @@
 //! saw, and where the stack's logs and data are.
 
 mod audit;
+mod cloudwatch;
 mod faults;
 mod functions;
 mod histories;
@@ -18,7 +19,9 @@ mod notifications;
 mod orders;
 mod page;
 mod payment;
+mod postgres_tls;
 mod products;
+mod secrets;
 mod stock;
 mod support;
 mod watch;

@@ -61,6 +61,15 @@ pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&
     });
 }
 
+/// Runs a test on a stack of its own, which it starts itself, part by part.
+pub(crate) fn unstarted(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
+    RUNTIME.block_on(async {
+        let _permit = OWN.acquire().await.expect("never closed");
+        let shop = Shop::of(Stack::fresh(workers, env).expect("a stack")).expect("a shop");
+        fail_on_error(test(&shop).await);
+    });
+}
+
 /// Runs a test that needs no stack.
 pub(crate) fn run(test: impl Future<Output = Result<()>>) {
     fail_on_error(RUNTIME.block_on(test));
@@ -68,11 +77,7 @@ pub(crate) fn run(test: impl Future<Output = Result<()>>) {
 
 /// Runs a test on the servers of a stack of its own, of which none runs yet.
 pub(crate) fn bare(test: impl AsyncFnOnce(&Stack) -> Result<()>) {
-    RUNTIME.block_on(async {
-        let _permit = OWN.acquire().await.expect("never closed");
-        let stack = Stack::fresh(0, &[]).expect("a stack");
-        fail_on_error(test(&stack).await);
-    });
+    unstarted(0, &[], async |shop| test(&shop.stack).await);
 }
 
 /// A panic unwinds through the stack, which then leaves its logs for reading.

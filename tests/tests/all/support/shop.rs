@@ -28,6 +28,11 @@ impl Shop {
     pub(crate) async fn open(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
         let stack = Stack::fresh(workers, env)?;
         stack.start().await?;
+        Self::of(stack)
+    }
+
+    /// A stack that the caller has started, or will.
+    pub(crate) fn of(stack: Stack) -> Result<Self> {
         let api = format!("http://127.0.0.1:{}", stack.settings().port("API_PORT")?);
         Ok(Self { stack, http: Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?, api })
     }
