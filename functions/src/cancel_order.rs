@@ -3,6 +3,7 @@
 
 use crate::{
     http::{JsonBody, Kind, OrderPath, Problem},
+    identity::{Caller, Identity},
     workflows::{Signalled, Workflows},
 };
 use axum::{
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
+    Arc<Identity>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
@@ -34,13 +36,14 @@ struct Requested {
 }
 
 async fn cancel_order(
+    caller: Caller,
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,
     OrderPath(id): OrderPath,
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, Problem> {
     let reason = request::parse_cancel(&body)?;
-    let before = open_status(&read_model, id).await?;
+    let before = open_status(&read_model, &caller, id).await?;
     let signalled = workflows.cancel(id, reason).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     match (signalled, before) {
         // A running workflow that the read model does not know has only just been accepted.
@@ -48,7 +51,7 @@ async fn cancel_order(
         (Signalled::NotRunning, None) => Err(Problem::no_such_order()),
         (Signalled::NotRunning, Some(_)) => {
             // It ended since we looked; or it waits in the intake queue, or its end has not reached the read model.
-            open_status(&read_model, id).await?;
+            open_status(&read_model, &caller, id).await?;
             Err(Problem::new(Kind::Unavailable, TRY_AGAIN))
         }
     }
@@ -56,10 +59,11 @@ async fn cancel_order(
 
 const TRY_AGAIN: &str = "The order cannot be cancelled right now; try again.";
 
-/// Where the order stands, if the read model knows it; a problem when it has ended.
-async fn open_status(read_model: &ReadModel, id: OrderId) -> Result<Option<OrderStatus>, Problem> {
-    let status = read_model.order(id).await?.map(|order| order.status);
-    match status {
+/// Where the caller's order stands, if the read model knows it; a problem when it has ended.
+async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Result<Option<OrderStatus>, Problem> {
+    let order = read_model.order(id).await?;
+    caller.must_own(order.as_ref())?;
+    match order.map(|order| order.status) {
         Some(ended) if ended.is_final() => {
             Err(Problem::new(Kind::OrderEnded, format!("The order is {ended} and can no longer be cancelled.")))
         }

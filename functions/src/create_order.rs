@@ -6,6 +6,7 @@
 use crate::{
     http::{JsonBody, Kind, Problem},
     idempotency::{Claim, Idempotency, Key},
+    identity::{Caller, Identity},
     intake_queue::IntakeQueue,
     workflows::{self, Workflows},
 };
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
+    Arc<Identity>: FromRef<S>,
     Arc<Idempotency>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
     Arc<IntakeQueue>: FromRef<S>,
@@ -44,6 +46,7 @@ enum Taken {
 }
 
 async fn create_order(
+    caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,
     State(workflows): State<Arc<Workflows>>,
     State(intake_queue): State<Arc<IntakeQueue>>,
@@ -51,8 +54,10 @@ async fn create_order(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Accepted, Problem> {
-    let key = Key::of(&headers).map_err(|fault| Problem::invalid(vec![fault]))?;
-    let mut order = NewOrder::parse(&body)?.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    let key = Key::of(&caller, &headers).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let order = NewOrder::parse(&body)?;
+    caller.must_be(&order.customer_id)?;
+    let mut order = order.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
     if let Some(key) = key {
         order = under_key(&idempotency, &key, &body, order).await?;
     }

@@ -1,7 +1,10 @@
 //! `GET /api/orders/{id}`: an order as the read model has it. Its version is its entity tag, so that a client that polls gets a body only when
 //! something has changed.
 
-use crate::http::{OrderPath, Problem};
+use crate::{
+    http::{OrderPath, Problem},
+    identity::{Caller, Identity},
+};
 use axum::{
     Router,
     extract::{FromRef, State},
@@ -15,13 +18,21 @@ use std::sync::Arc;
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
+    Arc<Identity>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
 {
     Router::new().route("/api/orders/{id}", get(get_order))
 }
 
-async fn get_order(State(read_model): State<Arc<ReadModel>>, OrderPath(id): OrderPath, headers: HeaderMap) -> Result<Response, Problem> {
-    let order = read_model.order(id).await?.ok_or_else(Problem::no_such_order)?;
+async fn get_order(
+    caller: Caller,
+    State(read_model): State<Arc<ReadModel>>,
+    OrderPath(id): OrderPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let order = read_model.order(id).await?;
+    caller.must_own(order.as_ref())?;
+    let order = order.ok_or_else(Problem::no_such_order)?;
     let tag = format!("\"{}\"", order.version);
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
     if knows(&headers, &tag) {

@@ -5,6 +5,7 @@
 //! A key belongs to its caller and to one body, byte for byte: a client that repeats a request sends what it kept, and comparing meaning
 //! instead would tie the keys in the table to how this version reads orders.
 
+use crate::identity::Caller;
 use aws_sdk_dynamodb::{
     Client,
     error::{DisplayErrorContext, SdkError},
@@ -21,8 +22,8 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 const MEMORY: Duration = Duration::hours(24);
 /// The name of the header, and of the fault when it is wrong.
 const HEADER: &str = "Idempotency-Key";
-/// Whose keys these are, until requests carry an identity.
-const CALLER: &str = "anonymous";
+/// Whose keys these are where nobody is asked who calls.
+const ANYONE: &str = "anonymous";
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "idempotency")]
@@ -37,21 +38,22 @@ pub struct Settings {
 #[error("idempotency keys: {0}")]
 pub struct Error(String);
 
-/// A well-formed key.
+/// A caller's well-formed key, as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// The request's key, if it has one.
+    /// The request's key, if it has one. The table does not name its caller, but has what nobody else can have.
     ///
     /// # Errors
     /// When there are several, or it is not 1 to 255 visible ASCII characters.
-    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Fault> {
+    pub fn of(caller: &Caller, headers: &HeaderMap) -> Result<Option<Self>, Fault> {
         let mut keys = headers.get_all(HEADER).iter();
         match (keys.next(), keys.next()) {
             (None, _) => Ok(None),
             (Some(key), None) if (1..=255).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic) => {
-                Ok(Some(Self(String::from_utf8_lossy(key.as_bytes()).into_owned())))
+                let caller = caller.subject().map_or_else(|| ANYONE.to_owned(), |subject| sha256(subject.as_bytes()));
+                Ok(Some(Self(format!("{caller}#{}", String::from_utf8_lossy(key.as_bytes())))))
             }
             _ => Err(Fault { pointer: HEADER.to_owned(), message: "must be one key of 1 to 255 visible ASCII characters".to_owned() }),
         }
@@ -92,7 +94,7 @@ impl Idempotency {
             .dynamodb
             .put_item()
             .table_name(&self.table)
-            .item("key", text(format!("{CALLER}#{}", key.0)))
+            .item("key", text(key.0.clone()))
             .item("orderId", text(order_id.to_string()))
             .item("bodyHash", text(hash.clone()))
             .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(|error| Error(error.to_string()))?))
@@ -127,8 +129,8 @@ fn attribute<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Resul
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| Error(format!("an item lacks {name}")))
 }
 
-fn sha256(body: &[u8]) -> String {
-    Sha256::digest(body).iter().fold(String::with_capacity(64), |mut text, byte| {
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
@@ -145,18 +147,28 @@ mod tests {
         for value in values {
             headers.append(HEADER, HeaderValue::from_bytes(value).unwrap());
         }
-        Key::of(&headers)
+        Key::of(&Caller::Anyone, &headers)
     }
 
     #[test]
     fn keys_are_visible_ascii() {
         assert_eq!(key(&[]), Ok(None));
-        assert_eq!(key(&[b"8e03978e-40d5-43dd"]), Ok(Some(Key("8e03978e-40d5-43dd".to_owned()))));
-        assert_eq!(key(&[&[b'k'; 255]]), Ok(Some(Key("k".repeat(255)))));
+        assert_eq!(key(&[b"8e03978e-40d5-43dd"]), Ok(Some(Key("anonymous#8e03978e-40d5-43dd".to_owned()))));
+        assert_eq!(key(&[&[b'k'; 255]]), Ok(Some(Key(format!("anonymous#{}", "k".repeat(255))))));
         let bad: [&[&[u8]]; 5] = [&[b""], &[b"two words"], &[&[b'k'; 256]], &["schlüssel".as_bytes()], &[b"a", b"b"]];
         for values in bad {
             assert_eq!(key(values).unwrap_err().pointer, HEADER, "{values:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_its_callers() {
+        let headers = HeaderMap::from_iter([(HEADER.parse().unwrap(), HeaderValue::from_static("k"))]);
+        let of = |subject: &str| Key::of(&Caller::Customer { subject: subject.to_owned() }, &headers).unwrap().unwrap().0;
+        assert_eq!(of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad#k");
+        assert_ne!(of("anonymous"), "anonymous#k");
+        let staff = Key::of(&Caller::Staff { subject: "abc".to_owned() }, &headers).unwrap().unwrap().0;
+        assert_eq!(staff, of("abc"), "being made staff loses no key");
     }
 
     #[test]

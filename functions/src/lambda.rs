@@ -1,6 +1,9 @@
 //! Serving handlers as Lambda functions.
 
-use crate::http::{finish, nothing_here};
+use crate::{
+    http::{finish, nothing_here},
+    identity::gateway,
+};
 use axum::{Router, http::Uri};
 pub use lambda_http::Error;
 use lambda_http::{Request, RequestExt, request::RequestContext};
@@ -28,19 +31,28 @@ pub fn settings<S: clap::Args>() -> S {
 /// # Errors
 /// When the Lambda runtime ends.
 pub async fn serve(routes: Router) -> Result<(), Error> {
-    lambda_http::run(finish(routes, nothing_here).map_request(without_stage)).await
+    lambda_http::run(finish(routes, nothing_here).map_request(from_gateway)).await
 }
 
-/// A stage other than `$default` is the first segment of the path in API Gateway's events; routes do not have it.
-fn without_stage(mut request: Request) -> Request {
-    let stage = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.stage.as_deref().unwrap_or("$default"),
-        _ => "$default",
-    };
-    if let Some(uri) = strip(request.uri(), stage) {
+/// Makes a request of API Gateway's one like any other, with what the gateway knows of its caller beside it.
+fn from_gateway(mut request: Request) -> Request {
+    let Some(context) = request.request_context_ref() else { return request };
+    let vouched = gateway::vouched(context);
+    if let Some(uri) = strip(request.uri(), stage(context)) {
         *request.uri_mut() = uri;
     }
+    if let Some(vouched) = vouched {
+        request.extensions_mut().insert(vouched);
+    }
     request
+}
+
+/// A stage other than `$default` is the first segment of the path in the gateway's events; routes do not have it.
+fn stage(context: &RequestContext) -> &str {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.stage.as_deref().unwrap_or("$default"),
+        _ => "$default",
+    }
 }
 
 fn strip(uri: &Uri, stage: &str) -> Option<Uri> {

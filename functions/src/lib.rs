@@ -10,6 +10,7 @@ pub mod get_order;
 pub mod health;
 pub mod http;
 pub mod idempotency;
+pub mod identity;
 pub mod intake_queue;
 pub mod lambda;
 pub mod list_orders;

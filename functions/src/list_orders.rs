@@ -1,6 +1,9 @@
 //! `GET /api/orders?customerID=…`: a customer's orders, newest first, page by page.
 
-use crate::http::Problem;
+use crate::{
+    http::Problem,
+    identity::{Caller, Identity},
+};
 use axum::{
     Json, Router,
     extract::{FromRef, Query, State},
@@ -21,6 +24,7 @@ const DEFAULT_LIMIT: usize = 20;
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
+    Arc<Identity>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
 {
     Router::new().route("/api/orders", get(list_orders))
@@ -34,10 +38,13 @@ struct Listing {
 }
 
 async fn list_orders(
+    caller: Caller,
     State(read_model): State<Arc<ReadModel>>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<impl IntoResponse, Problem> {
-    let page = read_model.orders(parse(&parameters)?).await?;
+    let request = parse(&parameters)?;
+    caller.must_be(&request.customer_id)?;
+    let page = read_model.orders(request).await?;
     let items = page.orders.into_iter().map(|order| RawValue::from_string(order.json)).collect::<Result<_, _>>();
     let items = items.map_err(|error| Problem::unavailable("The orders cannot be read right now.", error))?;
     Ok(([(header::CACHE_CONTROL, "no-cache")], Json(Listing { items, next_cursor: page.next })))

@@ -3,6 +3,7 @@
 
 use crate::{
     idempotency::{self, Idempotency},
+    identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
     workflows::Workflows,
 };
@@ -17,6 +18,7 @@ use std::sync::Arc;
 /// To accept orders; with it comes everything else that the API does.
 #[derive(Clone, FromRef)]
 pub struct Accepting {
+    pub identity: Arc<Identity>,
     pub read_model: Arc<ReadModel>,
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
@@ -25,6 +27,8 @@ pub struct Accepting {
 
 #[derive(clap::Args, Clone)]
 pub struct AcceptingSettings {
+    #[command(flatten)]
+    pub identity: identity::Settings,
     #[command(flatten)]
     pub read_model: read_model::Settings,
     #[command(flatten)]
@@ -36,21 +40,26 @@ pub struct AcceptingSettings {
 }
 
 impl Accepting {
-    pub async fn new(settings: AcceptingSettings) -> Self {
+    /// # Errors
+    /// When the settings do not say who may call.
+    pub async fn new(settings: AcceptingSettings) -> Result<Self, identity::Error> {
+        let identity = Arc::new(Identity::new(settings.identity)?);
         let aws = aws::config(Patience::INTERACTIVE).await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-        Self {
+        Ok(Self {
+            identity,
             read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
-        }
+        })
     }
 }
 
 /// To cancel orders.
 #[derive(Clone, FromRef)]
 pub struct Cancelling {
+    pub identity: Arc<Identity>,
     pub read_model: Arc<ReadModel>,
     pub workflows: Arc<Workflows>,
 }
@@ -58,14 +67,19 @@ pub struct Cancelling {
 #[derive(clap::Args, Clone)]
 pub struct CancellingSettings {
     #[command(flatten)]
+    pub identity: identity::Settings,
+    #[command(flatten)]
     pub read_model: read_model::Settings,
     #[command(flatten)]
     pub temporal: temporal::Settings,
 }
 
 impl Cancelling {
-    pub async fn new(settings: CancellingSettings) -> Self {
-        Self { read_model: read_model(settings.read_model).await, workflows: workflows(settings.temporal) }
+    /// # Errors
+    /// When the settings do not say who may call.
+    pub async fn new(settings: CancellingSettings) -> Result<Self, identity::Error> {
+        let identity = Arc::new(Identity::new(settings.identity)?);
+        Ok(Self { identity, read_model: read_model(settings.read_model).await, workflows: workflows(settings.temporal) })
     }
 }
 
@@ -122,7 +136,30 @@ impl Starting {
     }
 }
 
-/// To read.
+/// To read orders.
+#[derive(Clone, FromRef)]
+pub struct Reading {
+    pub identity: Arc<Identity>,
+    pub read_model: Arc<ReadModel>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct ReadingSettings {
+    #[command(flatten)]
+    pub identity: identity::Settings,
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+}
+
+impl Reading {
+    /// # Errors
+    /// When the settings do not say who may call.
+    pub async fn new(settings: ReadingSettings) -> Result<Self, identity::Error> {
+        Ok(Self { identity: Arc::new(Identity::new(settings.identity)?), read_model: read_model(settings.read_model).await })
+    }
+}
+
+/// To read what everybody may.
 pub async fn read_model(settings: read_model::Settings) -> Arc<ReadModel> {
     let aws = aws::config(Patience::INTERACTIVE).await;
     Arc::new(ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings))

@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
-    let parts = Accepting::new(cli.parts).await;
+    let parts = Accepting::new(cli.parts).await?;
     let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;
     let polling = tokio::spawn(poller.run(stop.clone()));
     server::run(&cli.server, &cli.page, parts, stop).await?;

@@ -5,5 +5,5 @@ use functions::{create_order, lambda, parts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(create_order::route().with_state(parts::Accepting::new(settings).await)).await
+    lambda::serve(create_order::route().with_state(parts::Accepting::new(settings).await?)).await
 }

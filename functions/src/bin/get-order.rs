@@ -5,5 +5,5 @@ use functions::{get_order, lambda, parts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(get_order::route().with_state(parts::read_model(settings).await)).await
+    lambda::serve(get_order::route().with_state(parts::Reading::new(settings).await?)).await
 }

@@ -5,5 +5,5 @@ use functions::{lambda, list_orders, parts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(list_orders::route().with_state(parts::read_model(settings).await)).await
+    lambda::serve(list_orders::route().with_state(parts::Reading::new(settings).await?)).await
 }

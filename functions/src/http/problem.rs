@@ -25,6 +25,10 @@ pub enum Kind {
     OrderNotFound,
     MethodNotAllowed,
     OrderEnded,
+    Unauthenticated,
+    InvalidToken,
+    InsufficientScope,
+    Forbidden,
     Unavailable,
     Internal,
 }
@@ -44,8 +48,22 @@ impl Kind {
             Self::OrderNotFound => (StatusCode::NOT_FOUND, "order-not-found", "There is no such order"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::OrderEnded => (StatusCode::CONFLICT, "order-ended", "The order has already ended"),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "A token is needed"),
+            Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid-token", "The token is not valid"),
+            Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient-scope", "The token does not allow this"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This is another customer's"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    /// What a client is told of the tokens it may try (RFC 6750, 3).
+    fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::Unauthenticated => Some("Bearer"),
+            Self::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+            Self::InsufficientScope => Some(r#"Bearer error="insufficient_scope""#),
+            _ => None,
         }
     }
 }
@@ -124,6 +142,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.kind == Kind::Unavailable {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        }
+        if let Some(challenge) = self.kind.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(self);
         response

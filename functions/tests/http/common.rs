@@ -10,6 +10,7 @@ use functions::{
     api,
     http::{finish, nothing_here},
     idempotency::{self, Idempotency},
+    identity::Identity,
     intake_queue::{self, IntakeQueue},
     parts::Accepting,
     workflows::Workflows,
@@ -44,8 +45,14 @@ pub(crate) fn routes() -> Router<Accepting> {
     api::routes()
 }
 
+/// Calls an API that is open to anyone.
 pub(crate) async fn call(request: Request<Body>) -> Answer {
-    let response = finish(routes().with_state(parts()), nothing_here).oneshot(request).await.unwrap();
+    call_as(Arc::new(Identity::Open), request).await
+}
+
+/// Calls an API that asks who calls.
+pub(crate) async fn call_as(identity: Arc<Identity>, request: Request<Body>) -> Answer {
+    let response = finish(routes().with_state(parts(identity)), nothing_here).oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
     Answer { status, headers, body }
@@ -59,7 +66,7 @@ pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::builder().method("POST").uri(path).header("content-type", "application/json").body(body.into()).unwrap()
 }
 
-fn parts() -> Accepting {
+fn parts(identity: Arc<Identity>) -> Accepting {
     let endpoint = format!("http://{NOWHERE}");
     let dynamodb = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("us-east-1"));
     let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.endpoint_url(&endpoint).build());
@@ -74,8 +81,10 @@ fn parts() -> Accepting {
         temporal_api_key: None,
         temporal_tls_client_cert: None,
         temporal_tls_client_key: None,
+        temporal_secret_arn: None,
     };
     Accepting {
+        identity,
         read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs, intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") })),

@@ -1,7 +1,10 @@
 //! Holds the OpenAPI document and the handlers to each other.
 
-use crate::common::{call, post, request};
-use axum::body::Body;
+use crate::{
+    common::{call, call_as, post, request},
+    issuer::{Issuer, Key},
+};
+use axum::{body::Body, http::header::AUTHORIZATION};
 use functions::openapi::DOCUMENT;
 use orders::{OrderView, ProductView, money::Money, request::NewOrder};
 use serde_json::{Value, json};
@@ -147,5 +150,38 @@ async fn answers_are_as_the_document_says() {
             assert!(resolve(&document, header)["required"] != true || !answer.header(name).is_empty(), "{method} {path} lacks {name}");
         }
         assert_valid(&document, &documented["content"][answer.header("content-type")]["schema"], &answer.json());
+    }
+}
+
+/// Without a token, with one of another customer, and with one that lacks a scope.
+#[tokio::test]
+async fn refusals_are_as_the_document_says() {
+    let document = document();
+    let key = Key::new("one");
+    let issuer = Issuer::start(&[&key]).await;
+    let token = format!("Bearer {}", key.token(&issuer.claims()));
+    let order = &document["paths"]["/api/orders"]["post"]["requestBody"]["content"]["application/json"]["examples"]["one line"]["value"];
+    for (path, method, operation) in operations(&document) {
+        let needs_token = !operation["security"].is_null();
+        let target = path.replace("{id}", ORDER) + if path == "/api/orders" { "?customerID=another" } else { "" };
+        let cases =
+            [(None, None, 401), (Some(&token), Some("orders"), 403), (Some(&token), None, if path == "/api/orders" { 403 } else { 503 })];
+        for (token, scope, status) in cases {
+            let mut request = if method == "POST" { post(&target, order.to_string()) } else { request(&method, &target) };
+            request.headers_mut().extend(token.map(|token| (AUTHORIZATION, token.parse().unwrap())));
+            let answer = call_as(issuer.identity(scope), request).await;
+            if !needs_token {
+                assert!(!matches!(answer.status.as_u16(), 401 | 403), "{method} {path}");
+                continue;
+            }
+            // A cancellation's body is another than an order's.
+            let status = if status == 503 && method == "POST" { 422 } else { status };
+            assert_eq!(answer.status.as_u16(), status, "{method} {path}: {}", answer.json());
+            let documented = resolve(&document, &operation["responses"][answer.status.as_str()]);
+            assert_valid(&document, &documented["content"]["application/problem+json"]["schema"], &answer.json());
+            for (name, header) in documented["headers"].as_object().unwrap() {
+                assert!(resolve(&document, header)["required"] != true || !answer.header(name).is_empty(), "{method} {path} lacks {name}");
+            }
+        }
     }
 }

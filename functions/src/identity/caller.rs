@@ -1,0 +1,98 @@
+//! What callers may do. All of its rules are here.
+
+use crate::http::{Kind, Problem};
+use platform::read_model::StoredOrder;
+
+/// Who calls.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// Anyone: nobody was asked.
+    Anyone,
+    /// Somebody who may do as a customer does: what concerns the customer whose id is the subject.
+    Customer { subject: String },
+    /// One of the shop's own people, who see and do everything.
+    Staff { subject: String },
+}
+
+/// The groups whose members are the shop's own people.
+const STAFF: [&str; 2] = ["staff", "admin"];
+
+impl Caller {
+    pub(super) fn new<'a>(subject: String, mut groups: impl Iterator<Item = &'a str>) -> Self {
+        if groups.any(|group| STAFF.contains(&group)) { Self::Staff { subject } } else { Self::Customer { subject } }
+    }
+
+    /// Who it is to the issuer.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Anyone => None,
+            Self::Customer { subject } | Self::Staff { subject } => Some(subject),
+        }
+    }
+
+    /// Whether this is, or speaks for, this customer.
+    fn is(&self, customer_id: &str) -> bool {
+        match self {
+            Self::Anyone | Self::Staff { .. } => true,
+            Self::Customer { subject } => subject == customer_id,
+        }
+    }
+
+    /// To place orders for a customer and to list them.
+    ///
+    /// # Errors
+    /// 403 when it is another customer.
+    pub fn must_be(&self, customer_id: &str) -> Result<(), Problem> {
+        if self.is(customer_id) { Ok(()) } else { Err(Problem::new(Kind::Forbidden, "The customerID must be the subject of the token.")) }
+    }
+
+    /// To see and cancel an order. An order whose customer is not known yet is nobody's but the shop's.
+    ///
+    /// # Errors
+    /// 404 when it is another customer's: that there is such an order is nobody else's business.
+    pub fn must_own(&self, order: Option<&StoredOrder>) -> Result<(), Problem> {
+        let owns = match order {
+            Some(order) => self.is(&order.customer_id),
+            None => !matches!(self, Self::Customer { .. }),
+        };
+        if owns { Ok(()) } else { Err(Problem::no_such_order()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(groups: &[&str]) -> Caller {
+        Caller::new("ada".to_owned(), groups.iter().copied())
+    }
+
+    fn order(customer_id: &str) -> StoredOrder {
+        StoredOrder {
+            id: "ord_01930000000070008000000000000001".parse().unwrap(),
+            customer_id: customer_id.to_owned(),
+            status: orders::OrderStatus::default(),
+            version: 0,
+            json: String::new(),
+        }
+    }
+
+    #[test]
+    fn customers_have_what_is_theirs() {
+        for groups in [&[][..], &["customers", "Staff", "staff ", "administrators"]] {
+            let ada = caller(groups);
+            assert!(ada.must_be("ada").is_ok() && ada.must_be("Ada").is_err() && ada.must_be("").is_err());
+            assert!(ada.must_own(Some(&order("ada"))).is_ok());
+            assert!(ada.must_own(Some(&order("bob"))).is_err() && ada.must_own(None).is_err());
+        }
+    }
+
+    #[test]
+    fn staff_and_everyone_in_an_open_shop_have_everything() {
+        for caller in [caller(&["staff"]), caller(&["x", "admin"]), Caller::Anyone] {
+            assert!(caller.must_be("bob").is_ok());
+            assert!(caller.must_own(Some(&order("bob"))).is_ok() && caller.must_own(None).is_ok());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Claims that API Gateway's JWT authorizer has verified.
+//!
+//! They are in the event, not in the request: no client can write there. Only [`crate::lambda`] looks for them.
+
+use super::claims::{Claims, Names};
+use lambda_http::request::RequestContext;
+use std::collections::HashMap;
+
+/// The claims of a token that the gateway has verified.
+#[derive(Clone)]
+pub(crate) struct Vouched(pub(super) Claims);
+
+/// What the gateway says of the token, if it had one to verify and can tell it exactly.
+pub(crate) fn vouched(context: &RequestContext) -> Option<Vouched> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => read(&context.authorizer.as_ref()?.jwt.as_ref()?.claims).map(Vouched),
+        _ => None,
+    }
+}
+
+/// The gateway writes every claim as text: times as digits, a list as its words between brackets.
+fn read(claims: &HashMap<String, String>) -> Option<Claims> {
+    let text = |name: &str| claims.get(name).cloned();
+    let names = |name: &str| Names(claims.get(name).map(|text| words(text).map(ToOwned::to_owned).collect()).unwrap_or_default());
+    let groups = names("groups");
+    // Written so, the groups "sales" and "staff" look like one group "sales staff", and somebody in that one is not staff. Cognito allows no
+    // spaces in its groups' names; of other issuers the token itself must tell.
+    if groups.0.len() > 1 {
+        return None;
+    }
+    Some(Claims {
+        iss: text("iss")?,
+        sub: text("sub")?,
+        exp: seconds(claims.get("exp")?)?,
+        nbf: match claims.get("nbf") {
+            Some(text) => Some(seconds(text)?),
+            None => None,
+        },
+        aud: names("aud"),
+        client_id: text("client_id"),
+        token_use: text("token_use"),
+        scope: names("scope"),
+        scp: names("scp"),
+        groups,
+        cognito_groups: names("cognito:groups"),
+    })
+}
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    let list = list.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(list);
+    list.split([' ', ',']).filter(|word| !word.is_empty())
+}
+
+/// Digits, or a number as 1.8e+09.
+fn seconds(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(|seconds| seconds as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Caller;
+
+    fn claims(change: &[(&str, &str)]) -> Option<Claims> {
+        let mut claims = HashMap::from([("iss", "https://i"), ("sub", "ada"), ("exp", "1800000000"), ("client_id", "shop")]);
+        claims.extend(change.iter().copied());
+        read(&claims.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    fn is_staff(change: &[(&str, &str)]) -> Option<bool> {
+        Some(matches!(claims(change)?.into_caller(), Caller::Staff { .. }))
+    }
+
+    #[test]
+    fn reads_what_the_gateway_writes() {
+        let ada = claims(&[("aud", "[shop app]"), ("scope", "openid orders"), ("nbf", "1.7e+09")]).unwrap();
+        assert_eq!((ada.iss.as_str(), ada.sub.as_str(), ada.exp, ada.nbf), ("https://i", "ada", 1_800_000_000, Some(1_700_000_000)));
+        assert_eq!((ada.aud.0, ada.scope.0), (vec!["shop".to_owned(), "app".to_owned()], vec!["openid".to_owned(), "orders".to_owned()]));
+        assert!(claims(&[("exp", "soon")]).is_none() && claims(&[("exp", "inf")]).is_none() && claims(&[("nbf", "")]).is_none());
+    }
+
+    #[test]
+    fn groups_that_it_cannot_tell_apart_are_not_believed() {
+        assert_eq!(is_staff(&[]), Some(false));
+        assert_eq!(is_staff(&[("cognito:groups", "[buyers staff]")]), Some(true));
+        assert_eq!(is_staff(&[("cognito:groups", "[staffing]")]), Some(false));
+        assert_eq!(is_staff(&[("groups", "[admin]")]), Some(true));
+        assert_eq!(is_staff(&[("groups", "[sales staff]")]), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! The issuer's public keys: fetched when a token needs one, and kept.
+
+use super::fetch::{self, Fetch};
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
+};
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// After how long keys are fetched anew, so that one that the issuer gave up is not believed for longer.
+const FRESH: Duration = Duration::from_secs(60 * 60);
+/// How long keys are believed while the issuer cannot be reached.
+const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
+/// The pause after a fetch. Tokens with made-up key ids cause no more than one fetch in this time; a new key is known after it at the latest.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The pause after a fetch that failed, while no keys are known.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("the issuer of tokens")]
+    Fetch(#[from] fetch::Error),
+    #[error("the issuer of tokens was away a moment ago")]
+    Resting,
+    #[error("the issuer's configuration is that of another issuer: {0}")]
+    OtherIssuer(String),
+    #[error("the issuer's keys are at an address without TLS")]
+    Address,
+}
+
+/// A key and the one algorithm that it is for.
+pub(super) struct Key {
+    pub(super) algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
+}
+
+struct Set {
+    keys: HashMap<String, Arc<Key>>,
+    since: Instant,
+}
+
+/// How the last fetch ended.
+struct Attempt {
+    at: Instant,
+    failed: bool,
+}
+
+pub(super) struct Keys {
+    issuer: String,
+    url: String,
+    set: Mutex<Option<Arc<Set>>>,
+    /// Held while keys are fetched, so that everybody waits for one fetch.
+    last: tokio::sync::Mutex<Option<Attempt>>,
+}
+
+/// What of the issuer's configuration counts.
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Keys {
+    /// The keys of an issuer whose configuration is at this URL.
+    pub(super) fn new(issuer: String, url: String) -> Self {
+        Self { issuer, url, set: Mutex::new(None), last: tokio::sync::Mutex::new(None) }
+    }
+
+    /// The key of this id, if the issuer has one that may sign tokens.
+    pub(super) async fn find(&self, kid: &str) -> Result<Option<Arc<Key>>, Error> {
+        if let Some(set) = self.known()
+            && set.since.elapsed() < FRESH
+            && let Some(key) = set.keys.get(kid)
+        {
+            return Ok(Some(key.clone()));
+        }
+        Ok(self.refreshed().await?.keys.get(kid).cloned())
+    }
+
+    /// The keys, fetched anew unless that was done a moment ago.
+    async fn refreshed(&self) -> Result<Arc<Set>, Error> {
+        let mut last = self.last.lock().await;
+        let known = self.known().filter(|set| set.since.elapsed() < BELIEVED);
+        if let Some(last) = &*last {
+            let pause = if last.failed && known.is_none() { SHORT_PAUSE } else { PAUSE };
+            if last.at.elapsed() < pause {
+                return known.ok_or(Error::Resting);
+            }
+        }
+        let fetched = self.fetch().await;
+        *last = Some(Attempt { at: Instant::now(), failed: fetched.is_err() });
+        match (fetched, known) {
+            (Ok(keys), _) => {
+                let set = Arc::new(Set { keys, since: Instant::now() });
+                *self.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(set.clone());
+                Ok(set)
+            }
+            (Err(error), Some(known)) => {
+                let cause = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(cause, "the keys of the issuer of tokens cannot be fetched; those known are believed");
+                Ok(known)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn fetch(&self) -> Result<HashMap<String, Arc<Key>>, Error> {
+        let fetch = Fetch::new();
+        let discovery: Discovery = fetch.json(&self.url).await?;
+        if discovery.issuer != self.issuer {
+            return Err(Error::OtherIssuer(discovery.issuer));
+        }
+        if !fetch::is_trustworthy(&discovery.jwks_uri) {
+            return Err(Error::Address);
+        }
+        let JwkSet { keys } = fetch.json(&discovery.jwks_uri).await?;
+        Ok(keys.iter().filter_map(|jwk| Some((jwk.common.key_id.clone()?, Arc::new(usable(jwk)?)))).collect())
+    }
+
+    fn known(&self) -> Option<Arc<Set>> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A key that may sign tokens in a way that we know.
+fn usable(jwk: &Jwk) -> Option<Key> {
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,
+        _ => return None,
+    };
+    let for_signatures = matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let for_this_algorithm = jwk.common.key_algorithm.is_none_or(|named| named == algorithm.into());
+    let decoding = DecodingKey::from_jwk(jwk).ok()?;
+    (for_signatures && for_this_algorithm).then_some(Key { algorithm, decoding })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_keys_for_signatures_that_we_know_are_used() {
+        let algorithm = |jwk: serde_json::Value| usable(&serde_json::from_value(jwk).unwrap()).map(|key| key.algorithm);
+        let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
+        let ec = json!({ "kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB" });
+        let with = |jwk: &serde_json::Value, name: &str, value: &str| {
+            let mut jwk = jwk.clone();
+            jwk[name] = value.into();
+            jwk
+        };
+        assert_eq!(algorithm(rsa.clone()), Some(Algorithm::RS256));
+        assert_eq!(algorithm(with(&with(&rsa, "use", "sig"), "alg", "RS256")), Some(Algorithm::RS256));
+        assert_eq!(algorithm(with(&ec, "alg", "ES256")), Some(Algorithm::ES256));
+        for other in [
+            with(&rsa, "use", "enc"),
+            with(&rsa, "alg", "HS256"),
+            with(&rsa, "alg", "PS256"),
+            with(&ec, "crv", "P-384"),
+            with(&ec, "crv", "secp256k1"),
+            json!({ "kty": "oct", "k": "AQAB" }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAB" }),
+        ] {
+            assert_eq!(algorithm(other.clone()), None, "{other}");
+        }
+    }
+}

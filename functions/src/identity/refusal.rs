@@ -1,0 +1,35 @@
+//! Why a token is not taken.
+
+use crate::http::{Kind, Problem};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Missing,
+    Unreadable,
+    UnknownKey,
+    BadSignature,
+    OtherIssuer,
+    Expired,
+    NotYet,
+    OtherAudience,
+    NoAccessToken,
+    OtherScope,
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (kind, detail) = match refusal {
+            Refusal::Missing => (Kind::Unauthenticated, "This call needs a header Authorization with a bearer token."),
+            Refusal::Unreadable => (Kind::InvalidToken, "The token is no JSON Web Token signed with RS256 or ES256."),
+            Refusal::UnknownKey => (Kind::InvalidToken, "The token is signed with a key that its issuer does not have."),
+            Refusal::BadSignature => (Kind::InvalidToken, "The token's signature is wrong."),
+            Refusal::OtherIssuer => (Kind::InvalidToken, "The token is of another issuer."),
+            Refusal::Expired => (Kind::InvalidToken, "The token has expired."),
+            Refusal::NotYet => (Kind::InvalidToken, "The token is not valid yet."),
+            Refusal::OtherAudience => (Kind::InvalidToken, "The token is for another audience."),
+            Refusal::NoAccessToken => (Kind::InvalidToken, "The token is not an access token."),
+            Refusal::OtherScope => (Kind::InsufficientScope, "The token lacks the scope that this call needs."),
+        };
+        Self::new(kind, detail)
+    }
+}
