@@ -12,6 +12,7 @@ mod cloudwatch;
 mod faults;
 mod functions;
 mod histories;
+mod identity;
 mod intake_queue;
 mod logs;
 mod migrate;

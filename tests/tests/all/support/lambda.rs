@@ -48,6 +48,11 @@ pub(crate) struct Function {
 impl Function {
     /// Starts a function's binary in the environment of a shop.
     pub(crate) async fn start(shop: &Shop, name: &str) -> Result<Self> {
+        Self::start_with(shop, name, &[]).await
+    }
+
+    /// Starts it so, with more settings.
+    pub(crate) async fn start_with(shop: &Shop, name: &str, settings: &[(String, String)]) -> Result<Self> {
         let (events, receiver) = mpsc::channel(1);
         let api = Arc::new(RuntimeApi { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -63,6 +68,7 @@ impl Function {
         let process = Command::new(Tools::built(name)?)
             .current_dir(project())
             .envs(shop.stack.env())
+            .envs(settings.iter().map(|(key, value)| (key, value)))
             .env("AWS_LAMBDA_RUNTIME_API", address)
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -91,8 +97,21 @@ impl Function {
         Ok(serde_json::from_str(&outcome.map_err(|error| anyhow!("the function failed: {error}"))?)?)
     }
 
-    /// Hands the function an HTTP request as API Gateway does (payload format 2.0); gives status and body.
+    /// Hands the function an HTTP request; gives status and body.
     pub(crate) async fn request(&mut self, method: &str, path: &str, body: Option<&str>) -> Result<(u64, Value)> {
+        self.answer(&Self::event(method, path, body)).await
+    }
+
+    /// Hands the function the event of an HTTP request; gives status and body.
+    pub(crate) async fn answer(&mut self, event: &Value) -> Result<(u64, Value)> {
+        let answer = self.invoke(event).await?;
+        let status = answer["statusCode"].as_u64().with_context(|| format!("no status in {answer}"))?;
+        let body = answer["body"].as_str().unwrap_or_default();
+        Ok((status, serde_json::from_str(body).unwrap_or_else(|_| body.into())))
+    }
+
+    /// An HTTP request as API Gateway hands it on (payload format 2.0).
+    pub(crate) fn event(method: &str, path: &str, body: Option<&str>) -> Value {
         let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut event = json!({
             "version": "2.0",
@@ -118,10 +137,7 @@ impl Function {
             event["headers"]["content-type"] = "application/json".into();
             event["body"] = body.into();
         }
-        let answer = self.invoke(&event).await?;
-        let status = answer["statusCode"].as_u64().with_context(|| format!("no status in {answer}"))?;
-        let body = answer["body"].as_str().unwrap_or_default();
-        Ok((status, serde_json::from_str(body).unwrap_or_else(|_| body.into())))
+        event
     }
 }
 

@@ -1,15 +1,19 @@
 //! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
 
+mod gate;
 mod keeper;
 mod lambda;
 mod load;
 mod order;
+mod pool;
 mod shop;
 mod until;
 
+pub(crate) use gate::Gate;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;
 pub(crate) use order::{Draft, Product, seed_order};
+pub(crate) use pool::{Pool, User, claims, unsigned};
 pub(crate) use shop::{Shop, answer, text};
 pub(crate) use until::{until, until_ok};
 

@@ -1,0 +1,222 @@
+//! Who may do what, on an API that asks for tokens of a Cognito user pool. What a token may be like is tested with the handlers, in
+//! functions/tests.
+
+use crate::support::{Draft, Function, Gate, Pool, Shop, User, answer, claims, shared, text, unsigned};
+use anyhow::{Context as _, Result, ensure};
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+/// A call with a token.
+async fn call(gate: &Gate, token: &str, method: Method, path: &str, body: Option<Value>) -> Result<(StatusCode, Value)> {
+    let request = gate.request(method, path).bearer_auth(token);
+    let request = body.into_iter().fold(request, |request, body| request.json(&body));
+    answer(request.send().await?).await
+}
+
+/// An order that stays open until it is cancelled.
+async fn open_order(shop: &Shop, gate: &Gate, user: &User) -> Result<String> {
+    let product = shop.product(1_000, 10).await?;
+    let draft = Draft::new(&user.id).line(&product, 1).payment_method("tok_down");
+    let (status, order) = call(gate, &user.access, Method::POST, "/api/orders", Some(draft.body())).await?;
+    ensure!(status == StatusCode::ACCEPTED, "{status}: {order}");
+    let id = text(&order, "/id")?.to_owned();
+    shop.reaches(&id, &["RESERVED"]).await?;
+    Ok(id)
+}
+
+#[test]
+fn customers_see_and_cancel_their_own_orders_and_staff_all() {
+    shared(async |shop| {
+        let pool = Pool::create(shop).await?;
+        let gate = Gate::start(shop, &pool.settings()).await?;
+        let (ada, bob) = (pool.user("ada", None).await?, pool.user("bob", Some("buyers")).await?);
+        let (staff, admin) = (pool.user("sue", Some("staff")).await?, pool.user("root", Some("admin")).await?);
+        let id = open_order(shop, &gate, &ada).await?;
+        let (order, cancel, list) =
+            (format!("/api/orders/{id}"), format!("/api/orders/{id}/cancel"), format!("/api/orders?customerID={}", ada.id));
+
+        // To another customer, the order is one that does not exist.
+        let nothing = "/api/orders/ord_01930000000070008000000000000009";
+        for (method, path, nothing) in [(Method::GET, &order, nothing.to_owned()), (Method::POST, &cancel, format!("{nothing}/cancel"))] {
+            let (status, mut found) = call(&gate, &bob.access, method.clone(), path, None).await?;
+            let (_, mut absent) = call(&gate, &bob.access, method, &nothing, None).await?;
+            for problem in [&mut found, &mut absent] {
+                problem["requestId"] = Value::Null;
+            }
+            assert_eq!((status, found), (StatusCode::NOT_FOUND, absent));
+        }
+        let etag = gate.request(Method::GET, &order).bearer_auth(&bob.access).header(header::IF_NONE_MATCH, "*").send().await?;
+        assert_eq!(etag.status(), StatusCode::NOT_FOUND);
+        assert_eq!(call(&gate, &bob.access, Method::GET, &list, None).await?.0, StatusCode::FORBIDDEN);
+        let product = shop.product(1_000, 10).await?;
+        let in_adas_name = Draft::new(&ada.id).line(&product, 1).body();
+        let (status, problem) = call(&gate, &bob.access, Method::POST, "/api/orders", Some(in_adas_name.clone())).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::FORBIDDEN, &json!("/problems/forbidden")));
+
+        for user in [&ada, &staff, &admin] {
+            let (status, seen) = call(&gate, &user.access, Method::GET, &order, None).await?;
+            assert_eq!((status, &seen["status"]), (StatusCode::OK, &json!("RESERVED")), "Bob has not cancelled it");
+            let (status, listed) = call(&gate, &user.access, Method::GET, &list, None).await?;
+            let ids: Vec<_> = listed["items"].as_array().into_iter().flatten().map(|order| &order["id"]).collect();
+            assert_eq!((status, ids), (StatusCode::OK, vec![&json!(id)]));
+        }
+        assert_eq!(call(&gate, &ada.access, Method::POST, &cancel, None).await?.0, StatusCode::ACCEPTED);
+        shop.ends(&id, "CANCELLED").await?;
+        let of_ada = open_order(shop, &gate, &ada).await?;
+        assert_eq!(call(&gate, &staff.access, Method::POST, &format!("/api/orders/{of_ada}/cancel"), None).await?.0, StatusCode::ACCEPTED);
+        shop.ends(&of_ada, "CANCELLED").await?;
+        let (status, placed) = call(&gate, &admin.access, Method::POST, "/api/orders", Some(in_adas_name)).await?;
+        assert_eq!((status, &placed["customerID"]), (StatusCode::ACCEPTED, &json!(ada.id)));
+        shop.ends(text(&placed, "/id")?, "COMPLETED").await?;
+
+        let log = shop.log(&gate.log);
+        for secret in [&ada, &bob, &staff, &admin].into_iter().flat_map(|user| [user.access.rsplit('.').next().unwrap_or("?"), &user.id]) {
+            ensure!(!log.contains(secret), "{secret} is in the log");
+        }
+        ensure!(!log.contains("AUTH_ISSUER"), "it is not open");
+        Ok(())
+    });
+}
+
+#[test]
+fn only_access_tokens_of_the_pool_for_the_api_are_taken() {
+    shared(async |shop| {
+        let (pool, other_pool) = (Pool::create(shop).await?, Pool::create(shop).await?);
+        let mut settings = pool.settings();
+        let gate = Gate::start(shop, &settings).await?;
+        let (ada, stranger) = (pool.user("ada", None).await?, other_pool.user("ada", Some("admin")).await?);
+        let other_client = pool.sign_in("ada", &pool.new_client("other").await?).await?;
+        let list = format!("/api/orders?customerID={}", ada.id);
+        assert_eq!(call(&gate, &ada.access, Method::GET, &list, None).await?.0, StatusCode::OK);
+        for (token, what) in [
+            (ada.identity.clone(), "identity token"),
+            (ada.refresh.clone(), "refresh token"),
+            (other_client.access, "token for another client"),
+            (stranger.access, "token of another pool"),
+            (unsigned(&ada.access, &json!({ "alg": "none" }))?, "token without signature"),
+            (format!("{}AAAA", ada.access), "token with another signature"),
+        ] {
+            let refused = gate.request(Method::GET, &list).bearer_auth(token).send().await?;
+            let challenge = refused.headers().get(header::WWW_AUTHENTICATE).cloned();
+            assert_eq!(
+                (refused.status(), challenge.context("no challenge")?.to_str()?),
+                (StatusCode::UNAUTHORIZED, r#"Bearer error="invalid_token""#),
+                "{what}"
+            );
+        }
+        for (path, status) in [(list.as_str(), 401), ("/", 200), ("/api/products", 200), ("/api/health", 200), ("/api/openapi.json", 200)] {
+            assert_eq!(gate.request(Method::GET, path).send().await?.status().as_u16(), status, "{path} without a token");
+        }
+
+        for (scope, status) in [("orders", StatusCode::FORBIDDEN), ("aws.cognito.signin.user.admin", StatusCode::OK)] {
+            settings.push(("AUTH_SCOPE".to_owned(), scope.to_owned()));
+            let gate = Gate::start(shop, &settings).await?;
+            assert_eq!(call(&gate, &ada.access, Method::GET, &list, None).await?.0, status, "{scope}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn idempotency_keys_belong_to_their_caller() {
+    shared(async |shop| {
+        let pool = Pool::create(shop).await?;
+        let gate = Gate::start(shop, &pool.settings()).await?;
+        let product = shop.product(1_000, 10).await?;
+        let mut ids = Vec::new();
+        for name in ["ada", "bob"] {
+            let user = pool.user(name, None).await?;
+            let order = Draft::new(&user.id).line(&product, 1).body();
+            let mut of_user = Vec::new();
+            for _ in 0..2 {
+                let post = gate.request(Method::POST, "/api/orders").bearer_auth(&user.access).header("Idempotency-Key", "the-same-key");
+                let (status, accepted) = answer(post.json(&order).send().await?).await?;
+                ensure!(status == StatusCode::ACCEPTED, "{name}: {status}: {accepted}");
+                of_user.push(text(&accepted, "/id")?.to_owned());
+            }
+            assert_eq!(of_user[0], of_user[1]);
+            shop.ends(&of_user[0], "COMPLETED").await?;
+            ids.extend(of_user.pop());
+        }
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(shop.stock(&product).await?, (8, 2));
+        Ok(())
+    });
+}
+
+/// What API Gateway's JWT authorizer adds to the event of a request: every claim as text, a list in brackets.
+fn authorizer(token: &str) -> Result<Value> {
+    let flat = |value: &Value| match value {
+        Value::Array(values) => format!("[{}]", values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let claims = claims(token)?;
+    let claims = claims.as_object().context("no claims")?.iter().map(|(name, value)| (name.clone(), flat(value).into()));
+    Ok(json!({ "jwt": { "claims": Value::Object(claims.collect()), "scopes": null } }))
+}
+
+#[test]
+fn functions_believe_the_gateway_or_else_the_token() {
+    shared(async |shop| {
+        let (pool, other_pool) = (Pool::create(shop).await?, Pool::create(shop).await?);
+        let (ada, bob, staff) = (pool.user("ada", None).await?, pool.user("bob", None).await?, pool.user("sue", Some("staff")).await?);
+        let stranger = other_pool.user("sue", Some("staff")).await?;
+        let product = shop.product(1_000, 10).await?;
+        let settings = pool.settings();
+
+        let mut create = Function::start_with(shop, "create-order", &settings).await?;
+        let mut event = Function::event("POST", "/api/orders", Some(&Draft::new(&ada.id).line(&product, 1).body().to_string()));
+        assert_eq!(create.answer(&event).await?.0, 401);
+        event["requestContext"]["authorizer"] = authorizer(&bob.access)?;
+        assert_eq!(create.answer(&event).await?.0, 403);
+        event["requestContext"]["authorizer"] = authorizer(&ada.access)?;
+        let (status, order) = create.answer(&event).await?;
+        assert_eq!(status, 202, "{order}");
+        let id = text(&order, "/id")?;
+        shop.ends(id, "COMPLETED").await?;
+
+        for (function, method, path, good, of_bob) in [
+            ("get-order", "GET", format!("/api/orders/{id}"), 200, 404),
+            ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 403),
+            ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 404),
+        ] {
+            let mut function = Function::start_with(shop, function, &settings).await?;
+            let event = Function::event(method, &path, None);
+            assert_eq!(function.answer(&event).await?.0, 401, "{path} without anything");
+            for (user, status) in [(&ada, good), (&staff, good), (&bob, of_bob), (&stranger, 401)] {
+                let mut by_gateway = event.clone();
+                by_gateway["requestContext"]["authorizer"] = authorizer(&user.access)?;
+                assert_eq!(function.answer(&by_gateway).await?.0, status, "{path} by the gateway");
+                let mut by_token = event.clone();
+                by_token["headers"]["authorization"] = format!("Bearer {}", user.access).into();
+                assert_eq!(function.answer(&by_token).await?.0, status, "{path} by token");
+            }
+        }
+        for (function, path) in [("list-products", "/api/products"), ("health", "/api/health/live")] {
+            assert_eq!(Function::start_with(shop, function, &settings).await?.request("GET", path, None).await?.0, 200, "{path}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_api_against_aws_itself_does_not_start_open() {
+    shared(async |shop| {
+        for (function, missing, expected) in
+            [("get-order", "AWS_ENDPOINT_URL", "AUTH_ISSUER is not set"), ("api", "AUTH_AUDIENCE", "AUTH_AUDIENCE is not set")]
+        {
+            let mut settings = shop.stack.env();
+            settings.extend(Pool::create(shop).await?.settings());
+            settings.retain(|(key, _)| key != missing && (missing != "AWS_ENDPOINT_URL" || !key.starts_with("AUTH_")));
+            let mut command = tokio::process::Command::new(local::Tools::built(function)?);
+            command.env_clear().envs(settings).env("API_PORT", local::free_port()?.to_string()).current_dir("/").kill_on_drop(true);
+            command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", function);
+            command.env("AWS_LAMBDA_FUNCTION_VERSION", "1").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(10), command.output()).await??;
+            let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+            ensure!(!ended.status.success() && said.contains(expected), "{function}: {}: {said}", ended.status);
+        }
+        Ok(())
+    });
+}
