@@ -90,9 +90,13 @@ docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were bu
 .env:
 	@cp env.example .env
 
+# What local mode runs is built sooner than everything.
+PROGRAMS := --bin api --bin local --bin worker
+test record-histories bench: PROGRAMS :=
+
 # Programs are fetched while the code is built.
 ready:
 	@local/install rust
 	@local/install postgres temporal emulator & installing=$$!; \
-	cargo build --workspace; built=$$?; \
+	cargo build --workspace $(PROGRAMS); built=$$?; \
 	wait $$installing && exit $$built
