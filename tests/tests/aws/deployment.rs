@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_http_client::Builder;
 use local::{Settings, Stack, Tools, project};
+use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 use std::process::Stdio;
 use tokio::process::Command;
@@ -15,13 +16,15 @@ const BUILT: &str = ".aws-sam/build";
 const BUCKET: &str = "artifacts";
 /// Prefix of the functions' names: the templates' default.
 const NAME: &str = "orderflow";
-const NO_ID: &str = "000000000000";
+/// The emulator's account.
+const ACCOUNT: &str = "000000000000";
 
 /// OrderFlow's functions as they run in the emulator.
 pub(crate) struct Deployment {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) intake_queue: String,
     endpoint: String,
+    authorization: String,
     http: reqwest::Client,
 }
 
@@ -46,14 +49,20 @@ impl Deployment {
                 None,
                 "test",
             ));
-        let intake_queue = settings.get("INTAKE_QUEUE_URL")?.to_owned();
-        Ok(Self { sqs: aws_sdk_sqs::Client::from_conf(config.build()), intake_queue, endpoint, http })
+        Ok(Self {
+            sqs: aws_sdk_sqs::Client::from_conf(config.build()),
+            intake_queue: settings.get("INTAKE_QUEUE_URL")?.to_owned(),
+            endpoint,
+            authorization: authorization(settings)?,
+            http,
+        })
     }
 
     /// Hands an event to a function's alias; gives its answer.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
         let url = format!("{}/2015-03-31/functions/{NAME}-{function}:live/invocations", self.endpoint);
-        let response = self.http.post(url).body(event.to_string()).send().await?;
+        let request = self.http.post(url).header(AUTHORIZATION, &self.authorization).body(event.to_string());
+        let response = request.send().await?;
         let (status, failed) = (response.status(), response.headers().contains_key("x-amz-function-error"));
         let answer = response.text().await?;
         ensure!(status.is_success() && !failed, "{function} failed with {status}: {answer}");
@@ -79,6 +88,12 @@ impl Deployment {
     }
 }
 
+/// Says whose call it is; the emulator does not check the signature of the key that may do everything.
+fn authorization(settings: &Settings) -> Result<String> {
+    let (key, region) = (settings.get("AWS_ACCESS_KEY_ID")?, settings.get("AWS_REGION")?);
+    Ok(format!("AWS4-HMAC-SHA256 Credential={key}/20261121/{region}/lambda/aws4_request, SignedHeaders=host, Signature=0"))
+}
+
 /// The API's parameters: the outputs of infra/data.yaml as this stack has them, and the stack's Temporal.
 fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
     let region = settings.get("AWS_REGION")?;
@@ -87,7 +102,7 @@ fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
         ("AuthAudience", "page".to_owned()),
         ("TemporalHostPort", settings.get("TEMPORAL_HOST_PORT")?.to_owned()),
         ("IntakeQueueUrl", settings.get("INTAKE_QUEUE_URL")?.to_owned()),
-        ("IntakeQueueArn", format!("arn:aws:sqs:{region}:{NO_ID}:{NAME}-intake")),
+        ("IntakeQueueArn", format!("arn:aws:sqs:{region}:{ACCOUNT}:{NAME}-intake")),
     ];
     for (name, arn, key) in [
         ("OrdersTable", "OrdersTableArn", "ORDERS_TABLE"),
@@ -95,7 +110,7 @@ fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
         ("ProductsTable", "ProductsTableArn", "PRODUCTS_TABLE"),
     ] {
         let table = settings.get(key)?;
-        parameters.extend([(name, table.to_owned()), (arn, format!("arn:aws:dynamodb:{region}:{NO_ID}:table/{table}"))]);
+        parameters.extend([(name, table.to_owned()), (arn, format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{table}"))]);
     }
     Ok(parameters)
 }
