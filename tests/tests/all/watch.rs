@@ -6,6 +6,7 @@ use local::{Tools, free_port, project};
 use reqwest::{Client, Method, StatusCode, header};
 use serde_json::{Value, json};
 use std::{
+    env,
     fs::File,
     os::unix::process::CommandExt as _,
     path::Path,
@@ -27,7 +28,15 @@ impl Watch {
     fn start(shop: &Shop, program: &Path) -> Result<Self> {
         let port = free_port()?.to_string();
         let log = File::create(shop.folder()?.join("logs/watch.log"))?;
-        let process = Command::new(program)
+        let mut command = Command::new(program);
+        // As from a shell. What cargo tells a test of its package would have ring compiled anew, and all that stands on it,
+        // under the tests that still run.
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+                command.env_remove(name);
+            }
+        }
+        let process = command
             .args(["lambda", "watch", "--ignore-changes", "--invoke-address", "127.0.0.1", "--invoke-port", &port])
             .current_dir(project())
             .envs(shop.stack.env())
