@@ -42,7 +42,7 @@ test: ready ## Run all tests
 	@local/install browser page-test cargo-lambda
 	@cargo test --workspace
 
-record-histories: ready ## Record the workflow's histories anew (tests/tests/all/histories.rs says when)
+record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record
 
 lint: ## Check formatting, clippy, dependencies and the purity of the orders crate

@@ -1,6 +1,6 @@
 //! All handlers on one router.
 
-use crate::{cancel_order, create_order, get_order, health, list_orders, list_products, openapi, parts::Accepting};
+use crate::{cancel_order, create_order, create_refund, get_order, health, list_orders, list_products, openapi, parts::Accepting};
 use axum::Router;
 
 pub fn routes() -> Router<Accepting> {
@@ -9,6 +9,7 @@ pub fn routes() -> Router<Accepting> {
         .merge(list_orders::route())
         .merge(get_order::route())
         .merge(cancel_order::route())
+        .merge(create_refund::route())
         .merge(list_products::route())
         .merge(health::route())
         .merge(openapi::route())

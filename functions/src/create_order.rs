@@ -74,7 +74,7 @@ async fn create_order(
 async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: OrderInput) -> Result<OrderInput, Problem> {
     match idempotency.claim(key, body, order.id, order.accepted_at).await {
         Ok(Claim::New) => Ok(order),
-        Ok(Claim::Replay { order_id, accepted_at }) => Ok(OrderInput { id: order_id, accepted_at, ..order }),
+        Ok(Claim::Replay { id, accepted_at }) => Ok(OrderInput { id, accepted_at, ..order }),
         Ok(Claim::OtherBody) => Err(Problem::new(
             Kind::IdempotencyKeyReused,
             "Another request was made with this Idempotency-Key; a new order needs a new key.",

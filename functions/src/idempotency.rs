@@ -1,7 +1,7 @@
-//! Idempotency keys: a retried `POST /api/orders` makes one order.
+//! Idempotency keys: a retried `POST /api/orders` makes one order, a retried refund is one refund.
 //!
-//! The first request with a key claims it for the order that it is about to make, before anything is started. Whoever comes later with the key
-//! works on that same order: starting its workflow again does nothing if it was started, and repairs it if the first request died in between.
+//! The first request with a key claims it for the order or refund that it is about to make, before anything is started. Whoever comes later with the key
+//! works on that same one: starting its workflow again does nothing if it was started, and repairs it if the first request died in between.
 //! A key belongs to its caller and to one body, byte for byte: a client that repeats a request sends what it kept, and comparing meaning
 //! instead would tie the keys in the table to how this version reads orders.
 
@@ -13,9 +13,13 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use axum::http::HeaderMap;
-use orders::{OrderId, json::Fault};
+use orders::json::Fault;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, fmt::Write};
+use std::{
+    collections::HashMap,
+    fmt::{Display, Write},
+    str::FromStr,
+};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// How long a key is remembered.
@@ -62,11 +66,11 @@ impl Key {
 
 /// What a key stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// The key is new and now stands for the order it was claimed for.
+pub enum Claim<Id> {
+    /// The key is new and now stands for the id it was claimed for.
     New,
-    /// The key stands for this order, accepted then.
-    Replay { order_id: OrderId, accepted_at: OffsetDateTime },
+    /// The key stands for this one, accepted then.
+    Replay { id: Id, accepted_at: OffsetDateTime },
     /// The key stands for another request.
     OtherBody,
 }
@@ -83,11 +87,14 @@ impl Idempotency {
         Self { dynamodb, table: settings.idempotency_table }
     }
 
-    /// Claims a key for an order, unless it stands for one already.
+    /// Claims a key for an order or a refund, unless it stands for one already.
     ///
     /// # Errors
     /// When DynamoDB does not answer.
-    pub async fn claim(&self, key: &Key, body: &[u8], order_id: OrderId, accepted_at: OffsetDateTime) -> Result<Claim, Error> {
+    pub async fn claim<Id>(&self, key: &Key, body: &[u8], id: Id, accepted_at: OffsetDateTime) -> Result<Claim<Id>, Error>
+    where
+        Id: Display + FromStr<Err: Display>,
+    {
         let hash = sha256(body);
         let text = |value: String| AttributeValue::S(value);
         let put = self
@@ -95,7 +102,7 @@ impl Idempotency {
             .put_item()
             .table_name(&self.table)
             .item("key", text(key.0.clone()))
-            .item("orderId", text(order_id.to_string()))
+            .item("orderId", text(id.to_string()))
             .item("bodyHash", text(hash.clone()))
             .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(|error| Error(error.to_string()))?))
             .item("expiresAt", AttributeValue::N((accepted_at + MEMORY).unix_timestamp().to_string()))
@@ -111,7 +118,7 @@ impl Idempotency {
     }
 }
 
-fn earlier_claim(error: SdkError<PutItemError>, hash: &str) -> Result<Claim, Error> {
+fn earlier_claim<Id: FromStr<Err: Display>>(error: SdkError<PutItemError>, hash: &str) -> Result<Claim<Id>, Error> {
     let Some(PutItemError::ConditionalCheckFailedException(refusal)) = error.as_service_error() else {
         return Err(Error(DisplayErrorContext(error).to_string()));
     };
@@ -119,10 +126,10 @@ fn earlier_claim(error: SdkError<PutItemError>, hash: &str) -> Result<Claim, Err
     if attribute(item, "bodyHash")? != hash {
         return Ok(Claim::OtherBody);
     }
-    let order_id = attribute(item, "orderId")?.parse().map_err(|error| Error(format!("orderId: {error}")))?;
+    let id = attribute(item, "orderId")?.parse().map_err(|error| Error(format!("orderId: {error}")))?;
     let accepted_at =
         OffsetDateTime::parse(attribute(item, "acceptedAt")?, &Rfc3339).map_err(|error| Error(format!("acceptedAt: {error}")))?;
-    Ok(Claim::Replay { order_id, accepted_at })
+    Ok(Claim::Replay { id, accepted_at })
 }
 
 fn attribute<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Result<&'a str, Error> {

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod cancel_order;
 pub mod create_order;
+pub mod create_refund;
 pub mod get_order;
 pub mod health;
 pub mod http;

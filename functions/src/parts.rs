@@ -83,6 +83,42 @@ impl Cancelling {
     }
 }
 
+/// To give money back.
+#[derive(Clone, FromRef)]
+pub struct Refunding {
+    pub identity: Arc<Identity>,
+    pub read_model: Arc<ReadModel>,
+    pub workflows: Arc<Workflows>,
+    pub idempotency: Arc<Idempotency>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct RefundingSettings {
+    #[command(flatten)]
+    pub identity: identity::Settings,
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+    #[command(flatten)]
+    pub idempotency: idempotency::Settings,
+}
+
+impl Refunding {
+    /// # Errors
+    /// When the settings do not say who may call.
+    pub async fn new(settings: RefundingSettings) -> Result<Self, identity::Error> {
+        let identity = Arc::new(Identity::new(settings.identity)?);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws::config(Patience::INTERACTIVE).await);
+        Ok(Self {
+            identity,
+            read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
+            workflows: workflows(settings.temporal),
+            idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+        })
+    }
+}
+
 /// To see whether what the API depends on is there.
 #[derive(Clone, FromRef)]
 pub struct Checking {

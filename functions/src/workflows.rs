@@ -9,7 +9,8 @@ mod breaker;
 use breaker::Breaker;
 use orders::{
     OrderId, OrderInput,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType},
+    refund::RefundInput,
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType},
 };
 use platform::temporal;
 use std::time::Duration;
@@ -111,17 +112,25 @@ impl Workflows {
     /// # Errors
     /// When Temporal does not confirm it in time. The workflow may have been started nevertheless.
     pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
-        let options = WorkflowStartOptions::new(self.task_queue.clone(), order.id.to_string())
+        let options = self.once(order.id.to_string());
+        self.call(|client| async move { started(client.start_workflow(OrderWorkflowType, order, options).await) }).await
+    }
+
+    /// Makes sure that the refund's workflow has been started.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn refund(&self, refund: RefundInput) -> Result<(), Error> {
+        let options = self.once(refund.id.to_string());
+        self.call(|client| async move { started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
+    }
+
+    /// To start a workflow that is never to be started a second time.
+    fn once(&self, id: String) -> WorkflowStartOptions {
+        WorkflowStartOptions::new(self.task_queue.clone(), id)
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-            .build();
-        self.call(|client| async move {
-            match client.start_workflow(OrderWorkflowType, order, options).await {
-                Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
-                Err(error) => Err(Error::Start(error)),
-            }
-        })
-        .await
+            .build()
     }
 
     /// Asks the order's workflow to cancel it.
@@ -175,5 +184,12 @@ impl Workflows {
             Some(client) => Ok(client.clone()),
             None => Ok(client.insert(self.connector.connect().await?).clone()),
         }
+    }
+}
+
+fn started<T>(result: Result<T, WorkflowStartError>) -> Result<(), Error> {
+    match result {
+        Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+        Err(error) => Err(Error::Start(error)),
     }
 }

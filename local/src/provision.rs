@@ -131,6 +131,11 @@ impl Provision {
                 bail!("{key} is {set}, but {TEMPLATE} makes {made}: correct it in .env");
             }
         }
+        if let Ok(set) = self.settings.get("EVENTS_TOPIC_ARN")
+            && set != output(stack, "EventsTopicArn")?
+        {
+            bail!("EVENTS_TOPIC_ARN is {set}, but {TEMPLATE} makes {}: correct it in .env", output(stack, "EventsTopicArn")?);
+        }
         let (set, made) = (self.settings.get("INTAKE_QUEUE_URL")?, output(stack, "IntakeQueueName")?);
         if set.rsplit('/').next() != Some(made) {
             bail!("INTAKE_QUEUE_URL is {set}, but {TEMPLATE} makes a queue {made}: correct it in .env");

@@ -1,9 +1,9 @@
-//! What the workflow asks of the worker: the five activities, what each takes and what it answers.
+//! What the workflows ask of the worker: the activities, what each takes and what it answers.
 //!
 //! Every activity is idempotent by order id and guarded by the status table, so it may run twice, late, or after the order has ended. It
 //! answers with the status that the order then has in Postgres: the facts decide, not what the workflow hoped for.
 
-use crate::{id::OrderId, money::Currency, status::OrderStatus};
+use crate::{id::OrderId, money::Currency, refund::RefundInput, status::OrderStatus};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use temporalio_common::ActivityError;
@@ -201,6 +201,12 @@ impl OrderActivities {
     /// Compensates: reverses the payment, releases the stock and ends the order. Does nothing to an order that has already ended.
     #[activity(name = "CancelOrder")]
     pub fn cancel_order(input: Withdrawal) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Gives back what a refund is for, if it may be given back, and records what came of it.
+    #[activity(name = "RefundPayment")]
+    pub fn refund_payment(input: RefundInput) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 }

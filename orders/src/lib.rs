@@ -8,17 +8,18 @@ pub mod activities;
 pub mod id;
 pub mod json;
 pub mod money;
+pub mod refund;
 pub mod request;
 pub mod status;
 pub mod view;
 pub mod workflow;
 
 pub use activities::OrderInput;
-pub use id::OrderId;
+pub use id::{OrderId, RefundId};
 pub use money::{Currency, Money};
 pub use status::OrderStatus;
 pub use view::{OrderView, ProductView};
-pub use workflow::OrderWorkflow;
+pub use workflow::{OrderWorkflow, RefundWorkflow};
 
 /// The Temporal task queue of [`OrderWorkflow`] and its activities, unless configured otherwise.
 pub const TASK_QUEUE: &str = "orders";

@@ -16,7 +16,7 @@ pub const ITEMS: RangeInclusive<usize> = 1..=100;
 pub const QUANTITY: RangeInclusive<i32> = 1..=10_000;
 /// Length of an id that comes from outside (customer, product), in bytes.
 pub const MAX_ID_BYTES: usize = 64;
-/// Length of a reason for a cancellation, in characters.
+/// Length of a reason that somebody gives, in characters.
 pub const MAX_REASON_CHARS: usize = 200;
 /// What is charged when an order names no payment method: the sandbox's card that succeeds.
 pub const DEFAULT_PAYMENT_METHOD: &str = "tok_visa";
@@ -85,23 +85,23 @@ pub fn parse_cancel(body: &[u8]) -> Result<Option<String>, Error> {
     let body = document(body)?;
     let mut faults = Faults::default();
     let reason = Object::read(body, String::new(), &mut faults).and_then(|mut request| {
-        let reason = request.optional("reason").and_then(|value| json::string(value, "/reason", &mut faults));
+        let reason = request.optional("reason").and_then(|value| reason(value, &mut faults));
         request.end(&mut faults);
         reason
     });
-    if let Some(reason) = &reason
-        && (reason.chars().count() > MAX_REASON_CHARS || reason.chars().any(char::is_control))
-    {
-        faults.add("/reason", format!("must be at most {MAX_REASON_CHARS} characters without control characters"));
-    }
-    if faults.is_empty() {
-        Ok(reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty()))
-    } else {
-        Err(Error::Invalid(faults.into_vec()))
-    }
+    if faults.is_empty() { Ok(reason) } else { Err(Error::Invalid(faults.into_vec())) }
 }
 
-fn document(body: &[u8]) -> Result<&RawValue, Error> {
+/// A reason for people to read; none when there is nothing in it.
+pub(crate) fn reason(value: &RawValue, faults: &mut Faults) -> Option<String> {
+    let reason = json::string(value, "/reason", faults)?;
+    if reason.chars().count() > MAX_REASON_CHARS || reason.chars().any(char::is_control) {
+        faults.add("/reason", format!("must be at most {MAX_REASON_CHARS} characters without control characters"));
+    }
+    Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty())
+}
+
+pub(crate) fn document(body: &[u8]) -> Result<&RawValue, Error> {
     let text = str::from_utf8(body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
     serde_json::from_str(text).map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))
 }
@@ -188,7 +188,7 @@ fn currency(value: &RawValue, faults: &mut Faults) -> Option<Currency> {
     currency
 }
 
-fn quantity(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<i32> {
+pub(crate) fn quantity(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<i32> {
     let number = json::number(value, pointer, faults)?;
     let quantity = number.parse().ok().filter(|quantity| QUANTITY.contains(quantity));
     if quantity.is_none() {
@@ -197,7 +197,7 @@ fn quantity(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<i32>
     quantity
 }
 
-fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
+pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
     let text = json::string(value, pointer, faults)?;
     if is_identifier(&text) {
         return Some(text);

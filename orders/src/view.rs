@@ -2,7 +2,7 @@
 
 use crate::{
     activities::{LineItem, OrderInput},
-    id::OrderId,
+    id::{OrderId, RefundId},
     money::{Currency, Money},
     status::OrderStatus,
 };
@@ -23,6 +23,9 @@ pub struct OrderView {
     pub total_amount: Money,
     pub items: Vec<ItemView>,
     pub payment: Option<PaymentView>,
+    /// What was asked to be given back, oldest first. Left out when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<RefundView>,
     /// Every status the order has had, oldest first.
     pub history: Vec<StatusChange>,
     /// Temporal was away when the order was accepted; it waits in the intake queue. Left out when it does not.
@@ -53,10 +56,29 @@ impl ItemView {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PaymentView {
-    /// `CAPTURED`, `DECLINED` or `REFUNDED`.
+    /// `AUTHORIZED`, `CAPTURED`, `PARTIALLY_REFUNDED`, `REFUNDED`, `VOIDED`, `DECLINED`, or `UNKNOWN` while the gateway has not answered.
     pub status: String,
     pub amount: Money,
+    /// What was given back of it. Left out when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded_amount: Option<Money>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundView {
+    pub id: RefundId,
+    /// `PENDING`, `SUCCEEDED` or `FAILED`.
+    pub status: String,
+    pub amount: Money,
+    /// Of whoever asked for it.
+    pub reason: Option<String>,
+    /// Why nothing was given back.
+    pub failure_reason: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub requested_at: OffsetDateTime,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +101,7 @@ impl OrderView {
             total_amount: Money { minor: order.total_minor, currency: order.currency },
             items: order.items.iter().map(|line| ItemView::new(line.clone(), order.currency)).collect(),
             payment: None,
+            refunds: Vec::new(),
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],
             queued,
             version: 0,

@@ -1,10 +1,11 @@
 //! The process of one order.
 //!
 //! The happy path is four local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
-//! regular activity costs it more than all the rest. Every step follows one rule ([`OrderWorkflow::step`]): it tries once as a local activity
+//! regular activity costs it more than all the rest. Every step follows one rule ([`step::take`]): it tries once as a local activity
 //! with a short limit; what fails retriably or takes longer goes on as a regular activity, where its retries are visible to operators and where
 //! signals get through.
 
+mod refund;
 mod step;
 
 use crate::{
@@ -12,10 +13,11 @@ use crate::{
     id::OrderId,
     status::OrderStatus,
 };
+pub use refund::{RefundWorkflow, RefundWorkflowType};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;
-use step::{Retries, Step};
+use step::{Retries, Step, Stepping, take};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
@@ -64,6 +66,12 @@ pub struct OrderWorkflow {
     cancel: Option<Cancel>,
     /// Cancelled by the `cancel` signal, and with the whole workflow; forward steps run under it, compensations do not.
     scope: WorkflowCancellationToken,
+}
+
+impl Stepping for OrderWorkflow {
+    fn settings(&self) -> &StepSettings {
+        &self.settings
+    }
 }
 
 /// Why the forward path stopped.
@@ -125,6 +133,7 @@ impl OrderWorkflow {
     /// The forward steps, up to the order's end.
     async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<OrderStatus, Halt> {
         let order_id = order.id;
+        let scope = ctx.state(|s| s.scope.clone());
         let reservation = ReservationRequest { order_id, currency: order.currency, items: order.items.clone() };
         let payment = PaymentRequest {
             order_id,
@@ -133,14 +142,15 @@ impl OrderWorkflow {
             payment_method: order.payment_method.clone(),
         };
         // An accepted order is always recorded, even one that is already cancelled: it must be possible to see what became of it.
-        let recorded = Self::step(ctx, || OrderActivities::create_order, order, Step::detached(Retries::UntilDone)).await;
+        let recorded = take(ctx, || OrderActivities::create_order, order, Step::detached(Retries::UntilDone)).await;
         Self::advance(ctx, recorded).await?;
-        let reserved = Self::step(ctx, || OrderActivities::check_inventory, reservation, Step::cancellable(ctx, Retries::UntilDone)).await;
+        let reserved =
+            take(ctx, || OrderActivities::check_inventory, reservation, Step::cancellable(scope.clone(), Retries::UntilDone)).await;
         Self::advance(ctx, reserved).await?;
-        let paid = Self::step(ctx, || OrderActivities::process_payment, payment, Step::cancellable(ctx, Retries::Limited)).await;
+        let paid = take(ctx, || OrderActivities::process_payment, payment, Step::cancellable(scope.clone(), Retries::Limited)).await;
         Self::advance(ctx, paid).await?;
         let notice = Notice { order_id, kind: NoticeKind::Confirmed };
-        let confirmed = Self::step(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await;
+        let confirmed = take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await;
         match confirmed {
             Ok(progress) => Ok(progress.status),
             Err(error) => Err(Halt::Refused(reason(&error))),
@@ -177,11 +187,11 @@ impl OrderWorkflow {
     ) -> Result<(OrderStatus, Option<String>), ActivityExecutionError> {
         ctx.state_mut(|s| s.compensating = true);
         let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
-        let ended = Self::step(ctx, || OrderActivities::cancel_order, withdrawal, Step::detached(Retries::UntilDone)).await?;
+        let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, Step::detached(Retries::UntilDone)).await?;
         let withdrawn = ended.status == end.status();
         if withdrawn {
             let notice = Notice { order_id, kind: end.notice() };
-            Self::step(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
+            take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
         }
         ctx.state_mut(|s| s.compensating = false);
         Ok((ended.status, withdrawn.then_some(reason)))

@@ -1,23 +1,18 @@
 //! The workflow's activities. Each is idempotent and guarded by the status table; see [`orders::activities`] for what they promise.
 
 mod attempt;
+mod money;
 
-use crate::{
-    db, inventory,
-    metrics::Metrics,
-    notification, order,
-    order::Move,
-    payment::{self, Charge, Gateway, Reversal},
-    projection::Projector,
-};
+use crate::{db, inventory, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector};
 use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
-    OrderId, OrderInput, OrderStatus,
-    activities::{Notice, PaymentRequest, Progress, Refusal, ReservationRequest, Withdrawal, definitions},
+    OrderInput,
+    activities::{Notice, PaymentRequest, Progress, ReservationRequest, Withdrawal, definitions},
+    refund::RefundInput,
     workflow::StepSettings,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::sync::Notify;
@@ -30,8 +25,12 @@ pub struct Activities {
     pub(crate) projector: Projector,
     /// Wakes the courier when a notice is recorded.
     pub(crate) courier: Arc<Notify>,
+    /// Wakes the publisher of events when an order got another status.
+    pub(crate) changed: Arc<Notify>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: StepSettings,
+    /// How long stock is held for an order that is not paid.
+    pub(crate) held_for: Duration,
 }
 
 #[activities]
@@ -48,7 +47,8 @@ impl Activities {
 
     #[activity(definition = definitions::ProcessPayment)]
     pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
-        self.attempt(&ctx, request.order_id, self.pay(&request)).await
+        let again = ctx.info().attempt > 1 || !ctx.info().is_local;
+        self.attempt(&ctx, request.order_id, self.pay(&request, again)).await
     }
 
     #[activity(definition = definitions::SendNotification)]
@@ -59,6 +59,11 @@ impl Activities {
     #[activity(definition = definitions::CancelOrder)]
     pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, withdrawal: Withdrawal) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, withdrawal.order_id, self.withdraw(&withdrawal)).await
+    }
+
+    #[activity(definition = definitions::RefundPayment)]
+    pub async fn refund_payment(self: Arc<Self>, ctx: ActivityContext, refund: RefundInput) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, refund.order_id, self.refund(&refund)).await
     }
 }
 
@@ -71,28 +76,9 @@ impl Activities {
     async fn reserve(&self, request: &ReservationRequest) -> Result<Move, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let step = inventory::reserve(&transaction, request).await.map_err(refusal)?;
+        let step = inventory::reserve(&transaction, request, self.held_for).await.map_err(refusal)?;
         transaction.commit().await?;
         Ok(step)
-    }
-
-    async fn pay(&self, request: &PaymentRequest) -> Result<Move, Failure> {
-        let charge = Charge {
-            idempotency_key: payment::idempotency_key(request.order_id),
-            amount_minor: request.amount_minor,
-            currency: request.currency,
-            payment_method: request.payment_method.clone(),
-        };
-        let charged = self.gateway.charge(&charge).await;
-        let client = db::connection(&self.pool).await?;
-        match charged {
-            Ok(receipt) => Ok(payment::record_captured(&client, request, self.gateway.name(), &receipt).await?),
-            Err(payment::Error::Declined(reason)) => {
-                payment::record_declined(&client, request, self.gateway.name()).await?;
-                Err(Failure::Refused(Refusal::PaymentDeclined, reason))
-            }
-            Err(payment::Error::Unavailable(error)) => Err(Failure::Temporary(error)),
-        }
     }
 
     async fn notify(&self, notice: Notice) -> Result<Move, Failure> {
@@ -112,26 +98,18 @@ impl Activities {
         if status.is_final() {
             return Ok(Move::none(status));
         }
-        let reversal = self.reverse_payment(id, status).await?;
+        let (payment, reversal) = self.reverse_payment(id, status).await?;
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
         let status = order::lock(&transaction, id).await?;
         if status.is_final() {
             return Ok(Move::none(status));
         }
-        payment::record_reversed(&transaction, id, self.gateway.name(), &reversal).await?;
+        payment::record_reversed(&transaction, id, &payment, self.gateway.name(), &reversal).await?;
         inventory::release(&transaction, id).await?;
         let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
         transaction.commit().await?;
         Ok(step)
-    }
-
-    /// A payment is only ever tried once the stock is reserved; before that there is nothing to reverse.
-    async fn reverse_payment(&self, id: OrderId, status: OrderStatus) -> Result<Reversal, Failure> {
-        if status == OrderStatus::Pending {
-            return Ok(Reversal::Nothing);
-        }
-        Ok(self.gateway.reverse(&payment::idempotency_key(id)).await?)
     }
 }
 

@@ -47,7 +47,8 @@ pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
     let temporal = Connector::new(settings.temporal, "audit", patience).connect().await?;
 
-    let mut findings = books::check(&pool).await?;
+    let told = settings.events.events_topic_arn.is_some_and(|arn| !arn.is_empty());
+    let mut findings = books::check(&pool, told).await?;
     findings.extend(processes::check(&pool, &temporal, settings.stuck.stuck_after).await?);
     let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck.stuck_after };
     let lagging = readers.settled_differences().await?;

@@ -75,6 +75,30 @@ pub struct Audit {
     pub repair: bool,
     #[command(flatten)]
     pub stuck: Stuck,
+    #[command(flatten)]
+    pub events: Events,
+}
+
+/// Where other systems are told of orders.
+#[derive(Args, Clone)]
+pub struct Events {
+    /// ARN of the SNS FIFO topic for every change of an order's status; without it, they are kept until there is one.
+    #[arg(long, env = "EVENTS_TOPIC_ARN")]
+    pub events_topic_arn: Option<String>,
+}
+
+/// Units that came in.
+#[derive(Args)]
+pub struct Restock {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    /// Id of the product.
+    pub product: String,
+    /// How many units can be sold in addition.
+    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    pub quantity: i64,
 }
 
 /// What counts as stuck.
@@ -147,6 +171,11 @@ pub struct Run {
     /// How long running activities may take to finish after SIGTERM, in seconds.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,
+    /// How long stock is held for an order that is not paid, in seconds; renewed when its payment is authorized.
+    #[arg(long, env = "RESERVATION_TTL_S", value_parser = period, default_value = "900")]
+    pub reservation_ttl: Duration,
+    #[command(flatten)]
+    pub events: Events,
     /// The sender of e-mails; SES must know it.
     #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
     pub email_from: String,

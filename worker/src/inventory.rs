@@ -3,13 +3,15 @@
 //! Locks are always taken in the same order, first the order's row, then the products by id, so that two orders never wait for each other in a
 //! circle. `products.stock` has a CHECK that it cannot go below zero, whatever this code does.
 
+pub(crate) mod expiry;
+
 use crate::order::{self, Move};
 use deadpool_postgres::{GenericClient, Transaction};
 use orders::{
     Currency, Money, OrderId, OrderStatus,
     activities::{LineItem, Refusal, ReservationRequest},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tokio_postgres::Row;
 
 /// Why an order's stock could not be reserved; each message is for the customer.
@@ -44,8 +46,8 @@ impl Error {
     }
 }
 
-/// Reserves an order's lines and moves it to RESERVED. An order that is not PENDING any more stays as it is.
-pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &ReservationRequest) -> Result<Move, Error> {
+/// Reserves an order's lines, for so long, and moves it to RESERVED. An order that is not PENDING any more stays as it is.
+pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &ReservationRequest, held_for: Duration) -> Result<Move, Error> {
     let wanted = by_product(&request.items);
     let ids: Vec<&str> = wanted.keys().copied().collect();
     let quantities: Vec<i64> = wanted.values().copied().collect();
@@ -66,19 +68,26 @@ pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &Reservation
             ), taken AS (
                 UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity FROM wanted w WHERE p.id = w.product_id
             ), held AS (
-                INSERT INTO reservations (order_id, product_id, quantity) SELECT $1, product_id, quantity FROM wanted
+                INSERT INTO reservations (order_id, product_id, quantity, expires_at)
+                SELECT $1, product_id, quantity, now() + $6::bigint * interval '1 millisecond' FROM wanted
             )
             SELECT status, age_ms FROM move_order($1, $4, $5)",
         )
         .await?;
     let to = OrderStatus::Reserved;
     let order_id = request.order_id.to_string();
-    let row = transaction.query_one(&reserve, &[&order_id, &ids, &quantities, &to.as_str(), &to.predecessors()]).await?;
+    let row = transaction.query_one(&reserve, &[&order_id, &ids, &quantities, &to.as_str(), &to.predecessors(), &millis(held_for)]).await?;
     Ok(Move::read(&row)?)
 }
 
 /// Gives back what an order holds; nothing when it holds nothing.
 pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
+    give_back(transaction, order_id, "RELEASED", "true").await?;
+    Ok(())
+}
+
+/// Ends those of an order's reservations that meet a condition, and puts their units back; answers how many products came back.
+async fn give_back(transaction: &Transaction<'_>, order_id: OrderId, state: &str, condition: &str) -> anyhow::Result<u64> {
     let lock = transaction
         .prepare_cached(
             "SELECT FROM products WHERE id IN (SELECT product_id FROM reservations WHERE order_id = $1 AND state = 'HELD') ORDER BY id FOR UPDATE",
@@ -86,15 +95,20 @@ pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) ->
         .await?;
     transaction.query(&lock, &[&order_id.to_string()]).await?;
     let release = transaction
-        .prepare_cached(
+        .prepare_cached(&format!(
             "WITH released AS (
-                UPDATE reservations SET state = 'RELEASED' WHERE order_id = $1 AND state = 'HELD' RETURNING product_id, quantity
+                UPDATE reservations SET state = $2 WHERE order_id = $1 AND state = 'HELD' AND {condition}
+                RETURNING product_id, quantity - returned AS quantity
             )
-            UPDATE products p SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity FROM released r WHERE p.id = r.product_id",
-        )
+            UPDATE products p SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity FROM released r WHERE p.id = r.product_id"
+        ))
         .await?;
-    transaction.execute(&release, &[&order_id.to_string()]).await?;
-    Ok(())
+    Ok(transaction.execute(&release, &[&order_id.to_string(), &state]).await?)
+}
+
+/// As Postgres takes it.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Units wanted of each product, lines of the same product together.

@@ -1,6 +1,6 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, healthcheck, migrate, run};
+use worker::{audit, config, healthcheck, migrate, restock, run};
 
 /// OrderFlow's worker.
 #[derive(Parser)]
@@ -12,6 +12,8 @@ enum Command {
     Migrate(config::Migrate),
     /// Compares Postgres, the read model, the payment ledger and Temporal and prints every broken invariant; status 1 on any.
     Audit(Box<config::Audit>),
+    /// Adds units to a product's stock.
+    Restock(config::Restock),
     /// Asks the worker that runs on this machine how it is; status 0 when it is well.
     Healthcheck(config::Healthcheck),
 }
@@ -22,6 +24,7 @@ async fn main() -> ExitCode {
         Command::Run(settings) => run::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
+        Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
     };
     ended.unwrap_or_else(|error| {

@@ -13,26 +13,28 @@ use orders::{
     activities::{Notice, NoticeKind},
 };
 
+/// The channels that the contact of order `o` allows.
+const CHANNELS: &str = "LATERAL (VALUES
+        ('EMAIL', 'PENDING', o.contact_email IS NOT NULL),
+        ('SMS', 'PENDING', o.contact_phone IS NOT NULL),
+        ('NONE', 'RECORDED', o.contact_email IS NULL AND o.contact_phone IS NULL)
+    ) AS c (channel, state, wanted)";
+
 /// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement.
 /// Nothing is recorded for an order that does not have the status that the notice speaks of.
 pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyhow::Result<Move> {
     let statement = client
-        .prepare_cached(
+        .prepare_cached(&format!(
             "WITH step AS MATERIALIZED (
                 SELECT status, age_ms FROM move_order($1, $2, $3)
             ), notices AS (
                 INSERT INTO notifications (order_id, type, channel, state)
-                SELECT o.id, $4, c.channel, c.state
-                FROM step, orders o, LATERAL (VALUES
-                    ('EMAIL', 'PENDING', o.contact_email IS NOT NULL),
-                    ('SMS', 'PENDING', o.contact_phone IS NOT NULL),
-                    ('NONE', 'RECORDED', o.contact_email IS NULL AND o.contact_phone IS NULL)
-                ) AS c (channel, state, wanted)
+                SELECT o.id, $4, c.channel, c.state FROM step, orders o, {CHANNELS}
                 WHERE step.status = $2 AND o.id = $1 AND c.wanted
                 ON CONFLICT DO NOTHING
             )
-            SELECT status, age_ms FROM step",
-        )
+            SELECT status, age_ms FROM step"
+        ))
         .await?;
     let (told, from) = match notice.kind {
         NoticeKind::Confirmed => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
@@ -42,4 +44,17 @@ pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyho
     };
     let row = client.query_one(&statement, &[&notice.order_id.to_string(), &told.as_str(), &from, &notice.kind.as_str()]).await?;
     Move::read(&row)
+}
+
+/// Records the notice of a refund, once.
+pub(crate) async fn record_refund(client: &impl GenericClient, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
+    let statement = client
+        .prepare_cached(&format!(
+            "INSERT INTO notifications (order_id, type, channel, state, about)
+            SELECT o.id, 'ORDER_REFUNDED', c.channel, c.state, $2 FROM orders o, {CHANNELS} WHERE o.id = $1 AND c.wanted
+            ON CONFLICT DO NOTHING"
+        ))
+        .await?;
+    client.execute(&statement, &[&order_id, &refund_id]).await?;
+    Ok(())
 }

@@ -72,6 +72,13 @@ pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Re
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 
+/// Notes that something which readers see has changed beside the status.
+pub(crate) async fn touch(client: &impl GenericClient, id: OrderId) -> anyhow::Result<()> {
+    let statement = client.prepare_cached("UPDATE orders SET version = version + 1 WHERE id = $1").await?;
+    client.execute(&statement, &[&id.to_string()]).await?;
+    Ok(())
+}
+
 /// What [`advance`] and its kin did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Move {

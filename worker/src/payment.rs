@@ -1,67 +1,95 @@
 //! Payments: the gateway trait, and what Postgres keeps of an order's money.
+//!
+//! An amount is held (authorized) when the order's stock is reserved, and taken (captured) when the order is confirmed. What is held can be
+//! voided, what is taken can be refunded.
 
 mod record;
 mod sandbox;
 
 use futures::future::BoxFuture;
 use orders::{Currency, OrderId};
-pub(crate) use record::{record_captured, record_declined, record_reversed};
+pub(crate) use record::{Permission, load, record_authorized, record_captured, record_declined, record_reversed, record_unknown};
 pub use sandbox::Sandbox;
 
-/// Somebody who can take money. Every call carries an idempotency key and may be repeated; calls may also overlap.
+/// Somebody who can take money. Every call may be repeated and may overlap with others: each has its effect once, whoever asks how often.
 pub trait Gateway: Send + Sync {
     /// The name under which payments are recorded.
     fn name(&self) -> &'static str;
 
-    /// Captures an amount. Repeated with the same key it answers as the first time and charges nothing more; after [`Gateway::reverse`] it is
-    /// refused.
-    fn charge<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<Receipt, Error>>;
+    /// Holds the amount on the customer's means of payment, and answers with the gateway's id of it. Repeated with the same key it answers as
+    /// the first time; after [`Gateway::reverse`] it is refused.
+    fn authorize<'a>(&'a self, payment: &'a Payment, payment_method: &'a str) -> BoxFuture<'a, Result<String, Error>>;
 
-    /// Makes sure that nothing is, and nothing will be, charged under the key: refunds what was captured, voids what was not. It may be called
-    /// when it is not known whether the charge happened.
-    fn reverse<'a>(&'a self, idempotency_key: &'a str) -> BoxFuture<'a, anyhow::Result<Reversal>>;
+    /// Takes the amount that is held.
+    fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// What the gateway knows of a payment; asked when an answer of its was lost, before anything is tried again.
+    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>>;
+
+    /// Makes sure that nothing is, and nothing will be, charged: voids what is held, refunds what was taken and not refunded yet. It may be
+    /// called when it is not known whether anything happened.
+    fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>>;
+
+    /// Gives back a part of what was taken. Repeated with the same key it gives back nothing more.
+    fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>>;
 }
 
-/// What is to be charged.
-#[derive(Clone, Debug)]
-pub struct Charge {
+/// An order's payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The one key under which the order is charged.
     pub idempotency_key: String,
     /// Minor units of `currency`.
     pub amount_minor: i64,
     pub currency: Currency,
-    /// The gateway's token for the customer's means of payment.
-    pub payment_method: String,
+    /// The gateway's id of it, as far as it is known.
+    pub reference: Option<String>,
 }
 
-/// The gateway's word that it captured the amount.
-#[derive(Clone, Debug)]
-pub struct Receipt {
-    /// The gateway's id of the charge.
-    pub reference: String,
+impl Payment {
+    #[must_use]
+    pub fn of(order_id: OrderId, amount_minor: i64, currency: Currency) -> Self {
+        Self { idempotency_key: order_id.to_string(), amount_minor, currency, reference: None }
+    }
 }
 
-/// What reversing found.
+/// A part of a payment that is given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    pub idempotency_key: String,
+    /// Minor units of the payment's currency.
+    pub amount_minor: i64,
+}
+
+/// Where a payment stands with the gateway. The text is the gateway's id of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is decided: the gateway never heard of it, or could not process it.
+    Open,
+    Authorized(String),
+    Captured(String),
+    /// With the reason for the customer.
+    Declined(String),
+}
+
+/// What reversing found. The text is the gateway's id of the payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reversal {
-    /// Nothing had been captured.
+    /// Nothing had been held or taken.
     Nothing,
-    /// This much had been captured, and is refunded.
-    Refunded { reference: String, amount_minor: i64, currency: Currency },
+    /// The amount was held, and is free again.
+    Voided(String),
+    /// The amount had been taken, and all of it is given back.
+    Refunded(String),
 }
 
-/// Why a charge did not happen, or may not have.
+/// Why a call did not do what was asked, or may not have.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Final; the reason is for the customer.
     #[error("{0}")]
     Declined(String),
-    /// The gateway failed or did not answer: whether it charged is not known. Another attempt with the same key is safe.
+    /// The gateway failed or did not answer: whether it did it is not known. Another attempt is safe.
     #[error(transparent)]
     Unavailable(#[from] anyhow::Error),
-}
-
-/// The key under which an order is charged, once.
-#[must_use]
-pub fn idempotency_key(order_id: OrderId) -> String {
-    order_id.to_string()
 }

@@ -3,9 +3,12 @@
 use crate::{
     activities::Activities,
     cloudwatch,
-    config::{Concurrency, Run},
-    db, health,
+    config::{Concurrency, Events, Run},
+    db,
+    events::Publisher,
+    health,
     health::Health,
+    inventory,
     metrics::Metrics,
     notification::Courier,
     payment::Sandbox,
@@ -13,7 +16,8 @@ use crate::{
     system::System,
 };
 use anyhow::{Context, anyhow};
-use orders::{OrderWorkflow, workflow::StepSettings};
+use deadpool_postgres::Pool;
+use orders::{OrderWorkflow, RefundWorkflow, workflow::StepSettings};
 use platform::{
     read_model::ReadModel,
     stop,
@@ -29,7 +33,7 @@ use temporalio_sdk::{
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
     },
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Wait before Temporal is tried again.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -59,15 +63,18 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model);
-    let courier = Courier::new(pool.clone(), aws_sdk_ses::Client::new(&aws), aws_sdk_sns::Client::new(&aws), settings.email_from.clone());
+    let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
+    let courier = Courier::new(pool.clone(), aws_sdk_ses::Client::new(&aws), sns.clone(), settings.email_from.clone());
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
         gateway: Arc::new(Sandbox::new(pool.clone())),
         projector: projector.clone(),
         courier: courier.waker(),
+        changed: changed.clone(),
         metrics: metrics.clone(),
         limits: limits.clone(),
+        held_for: settings.reservation_ttl,
     };
 
     let (connected, temporal) = watch::channel(None);
@@ -78,6 +85,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         tokio::spawn(health::serve(listener, health)),
         tokio::spawn(projector.clone().run()),
         tokio::spawn(courier.run()),
+        tokio::spawn(publish_events(settings.events.clone(), system.pool.clone(), sns, changed)),
+        tokio::spawn(inventory::expiry::run(system.pool.clone())),
         tokio::spawn(cloudwatch::publish(settings.cloudwatch.clone(), system)),
     ];
 
@@ -102,6 +111,13 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Publishes events for ever; nothing without a topic.
+async fn publish_events(settings: Events, pool: Pool, sns: aws_sdk_sns::Client, woken: Arc<Notify>) {
+    if let Some(topic_arn) = settings.events_topic_arn.filter(|arn| !arn.is_empty()) {
+        Publisher::new(pool, sns, topic_arn, woken).run().await;
+    }
 }
 
 /// Connects and works until the connection is beyond healing or `stop` turns true.
@@ -149,9 +165,10 @@ fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> an
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_local_activities))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
-    let limits = limits.clone();
+    let (of_orders, of_refunds) = (limits.clone(), limits.clone());
     Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
-        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(limits.clone()))?
+        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
+        .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
         .register_activities(activities.clone())
         .max_cached_workflows(concurrency.worker_cached_workflows)
         .workflow_task_poller_behavior(pollers())

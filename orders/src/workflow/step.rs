@@ -1,6 +1,5 @@
 //! The one rule by which every step of an order runs: local first, then regular.
 
-use super::OrderWorkflow;
 use std::time::Duration;
 use temporalio_common::{
     ActivityDefinition,
@@ -44,10 +43,15 @@ pub(super) struct Step {
     scope: WorkflowCancellationToken,
 }
 
+/// A workflow that takes steps.
+pub(super) trait Stepping {
+    fn settings(&self) -> &StepSettings;
+}
+
 impl Step {
-    /// A forward step that the `cancel` signal stops.
-    pub(super) fn cancellable(ctx: &WorkflowContext<OrderWorkflow>, retries: Retries) -> Self {
-        Self { retries, scope: ctx.state(|s| s.scope.clone()) }
+    /// A forward step that a cancellation of the scope stops.
+    pub(super) fn cancellable(scope: WorkflowCancellationToken, retries: Retries) -> Self {
+        Self { retries, scope }
     }
 
     /// A step that runs whatever has been cancelled.
@@ -56,53 +60,53 @@ impl Step {
     }
 }
 
-impl OrderWorkflow {
-    pub(super) async fn step<A>(
-        ctx: &WorkflowContext<Self>,
-        activity: impl Fn() -> A,
-        input: A::Input,
-        step: Step,
-    ) -> Result<A::Output, ActivityExecutionError>
-    where
-        A: ActivityDefinition,
-        A::Input: Clone,
-    {
-        let settings = ctx.state(|s| s.settings.clone());
-        let local = LocalActivityOptions::builder()
-            .start_to_close_timeout(settings.local_limit)
-            .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
-            .cancellation_token(step.scope.clone())
-            .build();
-        let error = match ctx.execute_local_activity(activity(), input.clone(), local).await {
-            Ok(output) => return Ok(output),
-            Err(error) => error,
-        };
-        let remaining = match step.retries {
-            Retries::Limited => settings.maximum_attempts.saturating_sub(1),
-            Retries::UntilDone => u32::MAX,
-        };
-        if remaining == 0 || !is_retriable(&error) {
-            return Err(error);
-        }
-        let policy = RetryPolicy::builder()
-            .initial_interval(settings.initial_interval)
-            .backoff_coefficient(settings.backoff)
-            .maximum_interval(settings.maximum_interval);
-        let policy = match step.retries {
-            Retries::Limited => policy.maximum_attempts(remaining).build(),
-            Retries::UntilDone => policy.build(),
-        };
-        let regular = ActivityOptions::with_start_to_close_timeout(settings.attempt_limit)
-            .heartbeat_timeout(settings.heartbeat_limit)
-            .cancellation_token(step.scope)
-            // So that it is known whether the effect happened before it is undone.
-            .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
-            .retry_policy(policy)
-            .build();
-        // The wait that lies between two attempts of one activity belongs here too.
-        let _ = ctx.timer(settings.initial_interval).await;
-        ctx.execute_activity(activity(), input, regular).await
+/// Takes a step of a workflow.
+pub(super) async fn take<W, A>(
+    ctx: &WorkflowContext<W>,
+    activity: impl Fn() -> A,
+    input: A::Input,
+    step: Step,
+) -> Result<A::Output, ActivityExecutionError>
+where
+    W: Stepping,
+    A: ActivityDefinition,
+    A::Input: Clone,
+{
+    let settings = ctx.state(|s| s.settings().clone());
+    let local = LocalActivityOptions::builder()
+        .start_to_close_timeout(settings.local_limit)
+        .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
+        .cancellation_token(step.scope.clone())
+        .build();
+    let error = match ctx.execute_local_activity(activity(), input.clone(), local).await {
+        Ok(output) => return Ok(output),
+        Err(error) => error,
+    };
+    let remaining = match step.retries {
+        Retries::Limited => settings.maximum_attempts.saturating_sub(1),
+        Retries::UntilDone => u32::MAX,
+    };
+    if remaining == 0 || !is_retriable(&error) {
+        return Err(error);
     }
+    let policy = RetryPolicy::builder()
+        .initial_interval(settings.initial_interval)
+        .backoff_coefficient(settings.backoff)
+        .maximum_interval(settings.maximum_interval);
+    let policy = match step.retries {
+        Retries::Limited => policy.maximum_attempts(remaining).build(),
+        Retries::UntilDone => policy.build(),
+    };
+    let regular = ActivityOptions::with_start_to_close_timeout(settings.attempt_limit)
+        .heartbeat_timeout(settings.heartbeat_limit)
+        .cancellation_token(step.scope)
+        // So that it is known whether the effect happened before it is undone.
+        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+        .retry_policy(policy)
+        .build();
+    // The wait that lies between two attempts of one activity belongs here too.
+    let _ = ctx.timer(settings.initial_interval).await;
+    ctx.execute_activity(activity(), input, regular).await
 }
 
 /// Whether another attempt can do better: everything but a refusal, a cancellation and an answer that cannot be read.

@@ -34,14 +34,18 @@ const BREACHES: &[(&str, &str)] = &[
     ("a total is the sum of its lines", "UPDATE order_items SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '$1'"),
     (
         "an order is captured at most once",
-        "ALTER TABLE sandbox.entries DROP CONSTRAINT entries_idempotency_key_kind_key;
+        "ALTER TABLE sandbox.entries DROP CONSTRAINT entries_once;
         INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'CAPTURE', 0, 'USD')",
     ),
     (
         "what is charged is what was sold",
         "INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'REFUND', 1, 'USD')",
     ),
-    ("a payment is recorded as the ledger has it", "UPDATE payments SET status = 'REFUNDED' WHERE order_id = '$1'"),
+    ("a payment is recorded as the ledger has it", "UPDATE payments SET status = 'VOIDED' WHERE order_id = '$1'"),
+    (
+        "what is given back is what refunds say",
+        "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'SUCCEEDED', 5, false, now())",
+    ),
     ("every change is in the history", "DELETE FROM order_history h WHERE order_id = '$1' AND status = 'COMPLETED'"),
     ("only legal transitions", "UPDATE order_history SET status = 'FAILED' WHERE order_id = '$1' AND status = 'RESERVED'"),
     (
@@ -69,17 +73,19 @@ fn it_finds_each_kind_of_breach_and_only_those() {
             db.batch_execute(&sql.replace("$1", id)).await.with_context(|| format!("cannot break: {invariant}"))?;
             expected.push(format!("{invariant}: {id}"));
         }
-        let (negative, miscounted) = (shop.product(1, 1).await?, shop.product(1, 1).await?);
+        let (negative, miscounted, unexplained) = (shop.product(1, 1).await?, shop.product(1, 1).await?, shop.product(1, 1).await?);
         db.batch_execute(&format!(
             "ALTER TABLE products DROP CONSTRAINT products_stock_check;
             UPDATE products SET stock = -1 WHERE id = '{}';
             UPDATE products SET reserved = 7 WHERE id = '{}';
+            DELETE FROM stock_movements WHERE product_id = '{}';
             INSERT INTO sandbox.charges (idempotency_key, amount_minor, currency, state) VALUES ('nobody', 5, 'USD', 'CAPTURED');
             INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('nobody', 'CAPTURE', 5, 'USD')",
-            negative.id, miscounted.id
+            negative.id, miscounted.id, unexplained.id
         ))
         .await?;
         expected.push(format!("stock is never below zero: {}", negative.id));
+        expected.push(format!("stock is the sum of its movements: {}", unexplained.id));
         expected.push(format!("what was taken from stock is what orders hold: {}", miscounted.id));
         expected.push("money is charged for orders only: nobody".to_owned());
 

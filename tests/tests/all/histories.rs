@@ -1,15 +1,15 @@
 //! Recorded histories of the workflow, one for each path an order can take. A change of the workflow that would break orders that are running
 //! fails here.
 //!
-//! `make record-histories` records them anew. A new path wants a new recording; an old recording is replaced only when no order that was begun
-//! with the old workflow can still be running anywhere.
+//! `make record-histories` records those that are missing: a new path wants a new recording. An old one is deleted, to be recorded anew, only when
+//! no order that was begun with the old workflow can still be running anywhere.
 
 use crate::{
     orders::statuses,
-    support::{Draft, FAST, Product, Shop, own, run, until},
+    support::{Draft, FAST, Product, Shop, answer, own, run, text, until},
 };
 use ::orders::{
-    OrderWorkflow,
+    OrderWorkflow, RefundWorkflow,
     workflow::{OrderWorkflowType, StepSettings},
 };
 use anyhow::{Context as _, Result, ensure};
@@ -63,8 +63,10 @@ fn settings(limit_ms: u64) -> StepSettings {
 
 /// Runs today's workflow, under these settings, along a history.
 async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
+    let (of_orders, of_refunds) = (settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
-        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(settings.clone()))?
+        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
+        .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
         .build();
     let history = WorkflowHistory::from_json(history.to_string().as_bytes())?;
     Ok(WorkflowReplayer::new(options)?.replay_workflow(history).await?)
@@ -119,7 +121,7 @@ fn a_workflow_that_takes_other_steps_is_refused() {
 /// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
 #[test]
 fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
-    for name in ["completed", "declined", "out_of_stock", "wrong_price", "unknown_product"] {
+    for name in ["completed", "refunded", "declined", "out_of_stock", "wrong_price", "unknown_product"] {
         let history = history(name)?;
         let events = events(&history);
         let count = |kind: &str| events.iter().filter(|event| **event == kind).count();
@@ -146,16 +148,18 @@ const PATHS: &[&str] = &[
     "cancelled_after_charge",
     "cancelled_too_late",
     "worker_died",
+    "refunded",
+    "refund_retried",
 ];
 
 #[test]
-#[ignore = "replaces the recorded histories: make record-histories"]
+#[ignore = "records histories: make record-histories"]
 fn record() {
     own(1, &FAST, async |shop| {
         let product = shop.product(1_000, 1_000).await?;
         let gone = shop.product(1_000, 0).await?;
         fs::create_dir_all(folder())?;
-        for path in PATHS {
+        for path in PATHS.iter().filter(|path| !folder().join(format!("{path}.json")).exists()) {
             let id = walk(shop, path, &product, &gone).await.with_context(|| format!("recording {path}"))?;
             save(shop, path, &id).await?;
         }
@@ -238,6 +242,20 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             worker.start().await?;
             shop.ends(&id, "COMPLETED").await?;
             Ok(id)
+        }
+        "refunded" | "refund_retried" => {
+            let id = straight(&draft, "COMPLETED").await?;
+            let lock = holder.transaction().await?;
+            if path == "refund_retried" {
+                lock.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", &[&id]).await?;
+            }
+            let (_, accepted) = answer(shop.post(&format!("/api/orders/{id}/refunds"), r#"{"amount":1}"#).await?).await?;
+            let refund = text(&accepted, "/id")?.to_owned();
+            if path == "refund_retried" {
+                happens(shop, &refund, "ActivityTaskScheduled").await?;
+            }
+            lock.rollback().await?;
+            Ok(refund)
         }
         other => anyhow::bail!("no way to walk {other}"),
     }

@@ -176,15 +176,17 @@ fn functions_believe_the_gateway_or_else_the_token() {
         let id = text(&order, "/id")?;
         shop.ends(id, "COMPLETED").await?;
 
-        for (function, method, path, good, of_bob) in [
-            ("get-order", "GET", format!("/api/orders/{id}"), 200, 404),
-            ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 403),
-            ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 404),
+        let unknown = "ord_01930000000070008000000000000001";
+        for (function, method, path, of_ada, of_staff, of_bob) in [
+            ("get-order", "GET", format!("/api/orders/{id}"), 200, 200, 404),
+            ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 200, 403),
+            ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 409, 404),
+            ("create-refund", "POST", format!("/api/orders/{unknown}/refunds"), 403, 404, 403),
         ] {
             let mut function = Function::start_with(shop, function, &settings).await?;
             let event = Function::event(method, &path, None);
             assert_eq!(function.answer(&event).await?.0, 401, "{path} without anything");
-            for (user, status) in [(&ada, good), (&staff, good), (&bob, of_bob), (&stranger, 401)] {
+            for (user, status) in [(&ada, of_ada), (&staff, of_staff), (&bob, of_bob), (&stranger, 401)] {
                 let mut by_gateway = event.clone();
                 by_gateway["requestContext"]["authorizer"] = authorizer(&user.access)?;
                 assert_eq!(function.answer(&by_gateway).await?.0, status, "{path} by the gateway");

@@ -9,6 +9,7 @@
 
 mod audit;
 mod cloudwatch;
+mod events;
 mod faults;
 mod functions;
 mod histories;
@@ -22,6 +23,7 @@ mod page;
 mod payment;
 mod postgres_tls;
 mod products;
+mod refunds;
 mod secrets;
 mod stock;
 mod support;

@@ -60,11 +60,11 @@ fn a_processing_error_is_tried_again_until_it_succeeds() {
 }
 
 #[test]
-fn a_lost_answer_is_asked_for_again_and_charged_once() {
+fn after_a_lost_answer_the_gateway_is_asked_before_anything_is_charged_again() {
     shared(async |shop| {
         let (order, stock) = pay_by(shop, "tok_timeout", "COMPLETED").await?;
         assert_eq!((&order["payment"]["status"], stock), (&json!("CAPTURED"), (7, 3)));
-        assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("CAPTURED".to_owned(), 2, 7_500));
+        assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("CAPTURED".to_owned(), 1, 7_500));
         shop.audit_is_clean().await
     });
 }
@@ -77,7 +77,7 @@ fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
         ensure!(reason.contains("payment service did not answer"), "{reason}");
         assert_eq!(stock, (10, 0));
         assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("VOIDED".to_owned(), 3, 0));
-        assert!(order["payment"].is_null());
+        assert_eq!(order["payment"], json!({ "status": "VOIDED", "amount": 75.0 }));
         shop.audit_is_clean().await
     });
 }

@@ -1,7 +1,9 @@
 //! Stock: never sold twice, never lost.
 
-use crate::support::{Draft, shared, text};
+use crate::support::{Draft, own, shared, text};
+use anyhow::ensure;
 use futures::future::try_join_all;
+use serde_json::json;
 
 #[test]
 fn sixty_orders_for_five_units_sell_exactly_five() {
@@ -63,6 +65,44 @@ fn what_is_out_of_stock_fails_with_a_reason_and_holds_nothing() {
         assert_eq!(text(&order, "/failureReason")?, format!("{} is out of stock", gone.id));
         assert_eq!((shop.stock(&gone).await?, shop.stock(&there).await?), ((0, 0), (9, 0)));
         assert!(order["payment"].is_null());
+        shop.audit_is_clean().await
+    });
+}
+
+/// The gateway fails twice; by the time it would take the money, the stock has been given back.
+#[test]
+fn stock_that_is_held_for_too_long_is_given_back_and_the_order_not_charged() {
+    own(1, &[("RESERVATION_TTL_S", "1")], async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-slow").line(&product, 4).payment_method("tok_processing_error")).await?;
+        let order = shop.ends(&id, "FAILED").await?;
+        let reason = text(&order, "/failureReason")?;
+        ensure!(reason.contains("took too long"), "{reason}");
+        assert_eq!((&order["payment"]["status"], shop.stock(&product).await?), (&json!("VOIDED"), (10, 0)));
+        let state = "SELECT state FROM reservations WHERE order_id = $1";
+        assert_eq!(shop.db().await?.query_one(state, &[&id]).await?.get::<_, &str>(0), "EXPIRED");
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn what_comes_in_can_be_sold_and_every_movement_is_on_record() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 1).await?;
+        for (order, end) in [(1, "COMPLETED"), (3, "FAILED")] {
+            let id = shop.place(&Draft::new("CUST-restock").line(&product, order)).await?;
+            shop.ends(&id, end).await?;
+        }
+        let restocked = shop.stack.run("worker", &["restock", &product.id, "4"]).await?;
+        ensure!(restocked.status.success(), "{restocked:?}");
+        let id = shop.place(&Draft::new("CUST-restock").line(&product, 3)).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let movements = "SELECT array_agg(reason || ' ' || quantity ORDER BY id) FROM stock_movements WHERE product_id = $1";
+        let movements: Vec<String> = shop.db().await?.query_one(movements, &[&product.id]).await?.get(0);
+        assert_eq!(movements, ["OPENING 1", "RESERVED -1", "RESTOCKED 4", "RESERVED -3"]);
+        for arguments in [["restock", "NO-SUCH-PRODUCT", "1"], ["restock", &product.id, "0"]] {
+            ensure!(!shop.stack.run("worker", &arguments).await?.status.success(), "{arguments:?}");
+        }
         shop.audit_is_clean().await
     });
 }

@@ -49,6 +49,7 @@ impl Activities {
                 self.metrics.attempt(activity, "ok", took);
                 self.metrics.moved(step);
                 self.projector.changed(order_id);
+                self.changed.notify_one();
                 let status = step.status;
                 tracing::info!(%order_id, activity, attempt, local, %status, duration_ms, "{order_id}: {activity} → {status}");
                 Ok(Progress { status, took_ms: duration_ms })

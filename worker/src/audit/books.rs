@@ -15,9 +15,14 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "what was taken from stock is what orders hold",
-        "SELECT p.id, format('%s taken from stock, %s held by orders', p.reserved, coalesce(sum(r.quantity), 0))
+        "SELECT p.id, format('%s taken from stock, %s held by orders', p.reserved, coalesce(sum(r.quantity - r.returned), 0))
         FROM products p LEFT JOIN reservations r ON r.product_id = p.id AND r.state = 'HELD'
-        GROUP BY p.id HAVING p.reserved <> coalesce(sum(r.quantity), 0)",
+        GROUP BY p.id HAVING p.reserved <> coalesce(sum(r.quantity - r.returned), 0)",
+    ),
+    (
+        "stock is the sum of its movements",
+        "SELECT p.id, format('stock %s, movements %s', p.stock, coalesce(sum(m.quantity), 0))
+        FROM products p LEFT JOIN stock_movements m ON m.product_id = p.id GROUP BY p.id HAVING p.stock <> coalesce(sum(m.quantity), 0)",
     ),
     (
         "what is sold is what is reserved",
@@ -27,7 +32,8 @@ const INVARIANTS: &[(&str, &str)] = &[
             (SELECT order_id, product_id, sum(quantity) AS quantity FROM order_items GROUP BY order_id, product_id) i
             FULL JOIN (SELECT * FROM reservations WHERE state = 'HELD') r USING (order_id, product_id)
         ) ON order_id = o.id
-        WHERE coalesce(r.quantity, 0) <> CASE WHEN o.status = ANY ($1) THEN coalesce(i.quantity, 0) ELSE 0 END",
+        WHERE coalesce(r.quantity, 0) <> CASE WHEN o.status = ANY ($1) THEN coalesce(i.quantity, 0) ELSE 0 END
+        AND NOT (o.status = 'RESERVED' AND EXISTS (SELECT FROM reservations e WHERE e.order_id = o.id AND e.state = 'EXPIRED'))",
     ),
     (
         "a total is the sum of its lines",
@@ -37,26 +43,41 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "an order is captured at most once",
-        "SELECT idempotency_key, format('%s captures, %s refunds', captures, refunds) FROM (
-            SELECT idempotency_key, count(*) FILTER (WHERE kind = 'CAPTURE') AS captures, count(*) FILTER (WHERE kind = 'REFUND') AS refunds
+        "SELECT idempotency_key, format('%s captures, %s captured, %s refunded', captures, captured, refunded) FROM (
+            SELECT idempotency_key, count(*) FILTER (WHERE kind = 'CAPTURE') AS captures,
+                coalesce(sum(amount_minor) FILTER (WHERE kind = 'CAPTURE'), 0) AS captured,
+                coalesce(sum(amount_minor) FILTER (WHERE kind = 'REFUND'), 0) AS refunded
             FROM sandbox.entries GROUP BY idempotency_key
-        ) e WHERE captures > 1 OR refunds > captures",
+        ) e WHERE captures > 1 OR refunded > captured",
     ),
     (
         "what is charged is what was sold",
-        "SELECT o.id, format('%s, net charge %s, due %s', o.status, coalesce(e.net, 0), CASE WHEN o.status = 'COMPLETED' THEN o.total_minor ELSE 0 END)
+        "SELECT o.id, format('%s, net charge %s, due %s', o.status, coalesce(e.net, 0), due)
         FROM orders o
+        LEFT JOIN payments p ON p.order_id = o.id
+        CROSS JOIN LATERAL (SELECT CASE WHEN o.status = 'COMPLETED' THEN o.total_minor - coalesce(p.refunded_minor, 0) ELSE 0 END AS due) d
         LEFT JOIN (
             SELECT idempotency_key, sum(CASE kind WHEN 'CAPTURE' THEN amount_minor ELSE -amount_minor END) AS net
             FROM sandbox.entries GROUP BY idempotency_key
         ) e ON e.idempotency_key = o.id
-        WHERE o.status = ANY ($2) AND coalesce(e.net, 0) <> CASE WHEN o.status = 'COMPLETED' THEN o.total_minor ELSE 0 END",
+        WHERE o.status = ANY ($2) AND coalesce(e.net, 0) <> due",
     ),
     (
         "a payment is recorded as the ledger has it",
         "SELECT o.id, format('payment %s, ledger %s', coalesce(p.status, 'none'), coalesce(c.state, 'none'))
         FROM orders o LEFT JOIN payments p ON p.order_id = o.id LEFT JOIN sandbox.charges c ON c.idempotency_key = o.id
-        WHERE o.status = ANY ($2) AND coalesce(p.status, 'NONE') <> CASE WHEN c.state IN ('CAPTURED', 'REFUNDED', 'DECLINED') THEN c.state ELSE 'NONE' END",
+        WHERE o.status = ANY ($2) AND coalesce(p.gateway, 'sandbox') = 'sandbox'
+        AND coalesce(nullif(p.status, 'VOIDED'), 'NONE') <> coalesce(nullif(c.state, 'VOIDED'), 'NONE')",
+    ),
+    (
+        "what is given back is what refunds say",
+        "SELECT p.order_id, format('%s refunded, refunds of %s', p.refunded_minor, sum(r.amount_minor))
+        FROM payments p JOIN refunds r ON r.order_id = p.order_id AND r.state = 'SUCCEEDED' JOIN orders o ON o.id = p.order_id
+        WHERE o.status = 'COMPLETED' GROUP BY p.order_id HAVING p.refunded_minor <> sum(r.amount_minor)",
+    ),
+    (
+        "a refund is decided soon",
+        "SELECT id, format('PENDING since %s', created_at) FROM refunds WHERE state = 'PENDING' AND created_at < now() - interval '15 minutes'",
     ),
     (
         "money is charged for orders only",
@@ -77,11 +98,18 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Every breach, in one snapshot.
+/// An invariant where there is a topic.
+const TOLD: (&str, &str) = (
+    "other systems are told of every change",
+    "SELECT order_id, format('%s at %s is not published', status, at) FROM order_history
+    WHERE published_at IS NULL AND at < now() - interval '1 minute'",
+);
+
+/// Every breach, in one snapshot; `told` says that other systems are to be told of orders.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub(super) async fn check(pool: &Pool) -> anyhow::Result<Vec<Finding>> {
+pub(super) async fn check(pool: &Pool, told: bool) -> anyhow::Result<Vec<Finding>> {
     let mut client = db::connection(pool).await?;
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
     // A whole table is read here, which may take longer than a request may.
@@ -92,7 +120,7 @@ pub(super) async fn check(pool: &Pool) -> anyhow::Result<Vec<Finding>> {
     let holding = names(|status| matches!(status, OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Completed));
     let ended = names(|status| status.is_final());
     let mut findings = Vec::new();
-    for (invariant, query) in INVARIANTS {
+    for (invariant, query) in INVARIANTS.iter().chain(told.then_some(&TOLD)) {
         // Every query gets both parameters, so that they share one call.
         let query = format!("WITH parameters AS (SELECT $1::text[], $2::text[]) {query}");
         for row in snapshot.query(&query, &[&holding, &ended]).await? {

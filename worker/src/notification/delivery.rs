@@ -3,11 +3,12 @@
 //! Any number of workers take due notices from the table; taking one moves its next attempt away, so that the others leave it alone and it comes
 //! back by itself should this worker die. A notice that cannot be delivered is given up after [`MAX_ATTEMPTS`]; the order does not care.
 
-use crate::db;
+use crate::{db, inventory::currency};
 use anyhow::{Context, anyhow};
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use deadpool_postgres::Pool;
 use futures::{StreamExt, stream};
+use orders::Money;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_postgres::Row;
@@ -32,6 +33,8 @@ struct Notice {
     order_id: String,
     kind: String,
     channel: String,
+    /// The refund that it tells of; empty for all else.
+    about: String,
     attempt: i32,
     /// The e-mail address or phone number. Never logged.
     recipient: String,
@@ -70,12 +73,13 @@ impl Courier {
             .prepare_cached(
                 "UPDATE notifications n SET attempts = n.attempts + 1, next_attempt_at = now() + interval '30 seconds' * (n.attempts + 1)
                 FROM (
-                    SELECT order_id, type, channel FROM notifications WHERE state = 'PENDING' AND next_attempt_at <= now()
+                    SELECT order_id, type, channel, about FROM notifications WHERE state = 'PENDING' AND next_attempt_at <= now()
                     ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-                ) due JOIN orders o ON o.id = due.order_id
-                WHERE (n.order_id, n.type, n.channel) = (due.order_id, due.type, due.channel)
+                ) due JOIN orders o ON o.id = due.order_id LEFT JOIN refunds r ON r.id = due.about
+                WHERE (n.order_id, n.type, n.channel, n.about) = (due.order_id, due.type, due.channel, due.about)
                 RETURNING n.order_id, n.type, n.channel, n.attempts,
-                    CASE n.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END, o.failure_reason",
+                    CASE n.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END, o.failure_reason,
+                    n.about, o.currency, r.amount_minor",
             )
             .await?;
         let notices: Vec<Notice> = client.query(&take, &[&BATCH]).await?.iter().map(notice).collect::<Result<_, _>>()?;
@@ -109,10 +113,10 @@ impl Courier {
         let note = client
             .prepare_cached(
                 "UPDATE notifications SET state = $4, provider_id = $5, last_error = $6
-                WHERE (order_id, type, channel) = ($1, $2, $3) AND state = 'PENDING'",
+                WHERE (order_id, type, channel, about) = ($1, $2, $3, $7) AND state = 'PENDING'",
             )
             .await?;
-        client.execute(&note, &[order_id, kind, channel, &state, &provider_id, &error]).await?;
+        client.execute(&note, &[order_id, kind, channel, &state, &provider_id, &error, &notice.about]).await?;
         Ok(())
     }
 
@@ -137,7 +141,20 @@ fn notice(row: &Row) -> anyhow::Result<Notice> {
     let text = match kind.as_str() {
         "ORDER_CONFIRMED" => format!("Your order {order_id} is confirmed. Thank you."),
         "ORDER_CANCELLED" => format!("Your order {order_id} is cancelled. Nothing is charged."),
+        "ORDER_REFUNDED" => {
+            let currency = currency(row.try_get(7)?)?;
+            let amount = Money { minor: row.try_get::<_, Option<i64>>(8)?.unwrap_or_default(), currency };
+            format!("{amount} {} of your order {order_id} are on their way back to you.", currency.code())
+        }
         _ => format!("Your order {order_id} could not be completed: {}. Nothing is charged.", reason.unwrap_or_default()),
     };
-    Ok(Notice { order_id, kind, channel: row.try_get(2)?, attempt: row.try_get(3)?, recipient: row.try_get(4)?, text })
+    Ok(Notice {
+        order_id,
+        kind,
+        channel: row.try_get(2)?,
+        about: row.try_get(6)?,
+        attempt: row.try_get(3)?,
+        recipient: row.try_get(4)?,
+        text,
+    })
 }

@@ -1,16 +1,98 @@
-//! The payments table: what a gateway told us about an order's money.
+//! The payments table: what a gateway told us about an order's money. Readers see it, so each change raises the order's version.
 
-use super::{Receipt, Reversal};
-use crate::order::Move;
+use super::{Payment, Reversal};
+use crate::{inventory, order::Move};
+use anyhow::Context;
 use deadpool_postgres::{GenericClient, Transaction};
-use orders::{OrderId, OrderStatus, activities::PaymentRequest};
+use orders::{OrderId, OrderStatus};
+use std::time::Duration;
+
+/// An order's payment as it is on record.
+pub(crate) async fn load(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Payment> {
+    let statement = client
+        .prepare_cached(
+            "SELECT o.total_minor, o.currency, p.gateway_reference FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = $1",
+        )
+        .await?;
+    let row = client.query_opt(&statement, &[&order_id.to_string()]).await?.context("the order is not on record")?;
+    let reference = row.try_get(2)?;
+    Ok(Payment { reference, ..Payment::of(order_id, row.try_get(0)?, inventory::currency(row.try_get(1)?)?) })
+}
+
+/// Records that the gateway was asked and nobody knows what it did, unless more is known already.
+pub(crate) async fn record_unknown(client: &impl GenericClient, order_id: OrderId, payment: &Payment, gateway: &str) -> anyhow::Result<()> {
+    let statement = client
+        .prepare_cached(
+            "WITH payment AS (
+                INSERT INTO payments (order_id, status, amount_minor, currency, gateway)
+                SELECT id, 'UNKNOWN', $2, $3, $4 FROM orders WHERE id = $1 AND status = ANY ($5)
+                ON CONFLICT (order_id) DO NOTHING RETURNING order_id
+            )
+            UPDATE orders o SET version = o.version + 1 FROM payment WHERE o.id = payment.order_id",
+        )
+        .await?;
+    let unpaid = OrderStatus::Paid.predecessors();
+    client.execute(&statement, &[&order_id.to_string(), &payment.amount_minor, &payment.currency.code(), &gateway, &unpaid]).await?;
+    Ok(())
+}
+
+/// Whether the amount that is held may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    Take,
+    /// The stock is not held any more.
+    TooLate,
+    /// The order is paid already, or is being withdrawn; it has this status.
+    Over(OrderStatus),
+}
+
+/// Records that the amount is held, and holds the stock anew, if the order is still to be paid.
+pub(crate) async fn record_authorized(
+    client: &impl GenericClient,
+    order_id: OrderId,
+    payment: &Payment,
+    gateway: &str,
+    held_for: Duration,
+) -> anyhow::Result<Permission> {
+    let statement = client
+        .prepare_cached(
+            "WITH unpaid AS (
+                UPDATE orders o SET version = o.version + 1
+                WHERE id = $1 AND status = ANY ($6) AND compensating_since IS NULL
+                    AND EXISTS (SELECT FROM reservations WHERE order_id = $1 AND state = 'HELD')
+                RETURNING id
+            ), held AS (
+                UPDATE reservations SET expires_at = now() + $7::bigint * interval '1 millisecond'
+                WHERE order_id IN (SELECT id FROM unpaid) AND state = 'HELD'
+            ), payment AS (
+                INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway, gateway_reference)
+                SELECT id, 'AUTHORIZED', $2, $3, $4, $5 FROM unpaid
+                ON CONFLICT (order_id) DO UPDATE SET status = 'AUTHORIZED', gateway_reference = EXCLUDED.gateway_reference
+            )
+            SELECT EXISTS (SELECT FROM unpaid), status, status = ANY ($6) AND compensating_since IS NULL FROM orders WHERE id = $1",
+        )
+        .await?;
+    let unpaid = OrderStatus::Paid.predecessors();
+    let currency = payment.currency.code();
+    let row = client
+        .query_one(
+            &statement,
+            &[&order_id.to_string(), &payment.amount_minor, &currency, &gateway, &payment.reference, &unpaid, &inventory::millis(held_for)],
+        )
+        .await?;
+    Ok(match (row.try_get(0)?, row.try_get(2)?) {
+        (true, _) => Permission::Take,
+        (false, true) => Permission::TooLate,
+        (false, false) => Permission::Over(row.try_get::<_, &str>(1)?.parse()?),
+    })
+}
 
 /// Records a captured payment and moves the order to PAID, in one statement. An order that has ended meanwhile stays as it is.
 pub(crate) async fn record_captured(
     client: &impl GenericClient,
-    request: &PaymentRequest,
+    order_id: OrderId,
+    payment: &Payment,
     gateway: &str,
-    receipt: &Receipt,
 ) -> anyhow::Result<Move> {
     let statement = client
         .prepare_cached(
@@ -19,53 +101,76 @@ pub(crate) async fn record_captured(
             ), payment AS (
                 INSERT INTO payments (order_id, status, amount_minor, currency, gateway, gateway_reference)
                 SELECT $1, 'CAPTURED', $4, $5, $6, $7 FROM step WHERE moved
-                ON CONFLICT (order_id) DO UPDATE SET
-                    status = 'CAPTURED', amount_minor = EXCLUDED.amount_minor, gateway_reference = EXCLUDED.gateway_reference
+                ON CONFLICT (order_id) DO UPDATE SET status = 'CAPTURED', gateway_reference = EXCLUDED.gateway_reference
             )
             SELECT status, age_ms FROM step",
         )
         .await?;
-    let (order_id, paid) = (request.order_id.to_string(), OrderStatus::Paid);
-    let currency = request.currency.code();
+    let (paid, currency) = (OrderStatus::Paid, payment.currency.code());
     let row = client
         .query_one(
             &statement,
-            &[&order_id, &paid.as_str(), &paid.predecessors(), &request.amount_minor, &currency, &gateway, &receipt.reference],
+            &[&order_id.to_string(), &paid.as_str(), &paid.predecessors(), &payment.amount_minor, &currency, &gateway, &payment.reference],
         )
         .await?;
     Move::read(&row)
 }
 
-/// Records that a payment was declined. The order's failing follows as a step of its own.
-pub(crate) async fn record_declined(client: &impl GenericClient, request: &PaymentRequest, gateway: &str) -> anyhow::Result<()> {
+/// Records that a payment was declined, if the order is still to be paid; answers the order's status. Its failing follows as a step of its own, and
+/// raises the version.
+pub(crate) async fn record_declined(
+    client: &impl GenericClient,
+    order_id: OrderId,
+    payment: &Payment,
+    gateway: &str,
+) -> anyhow::Result<OrderStatus> {
     let statement = client
         .prepare_cached(
-            "INSERT INTO payments (order_id, status, amount_minor, currency, gateway) VALUES ($1, 'DECLINED', $2, $3, $4)
-            ON CONFLICT (order_id) DO NOTHING",
+            "WITH payment AS (
+                INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway)
+                SELECT id, 'DECLINED', $2, $3, $4 FROM orders WHERE id = $1 AND status = ANY ($5)
+                ON CONFLICT (order_id) DO UPDATE SET status = 'DECLINED' WHERE p.status IN ('UNKNOWN', 'AUTHORIZED')
+            )
+            SELECT status FROM orders WHERE id = $1",
         )
         .await?;
-    let currency = request.currency.code();
-    client.execute(&statement, &[&request.order_id.to_string(), &request.amount_minor, &currency, &gateway]).await?;
-    Ok(())
+    let unpaid = OrderStatus::Paid.predecessors();
+    let row =
+        client.query_one(&statement, &[&order_id.to_string(), &payment.amount_minor, &payment.currency.code(), &gateway, &unpaid]).await?;
+    Ok(row.try_get::<_, &str>(0)?.parse()?)
 }
 
-/// Records what reversing an order's payment found.
+/// Records what reversing an order's payment found. The order's end follows in the same transaction, and raises the version.
 pub(crate) async fn record_reversed(
     transaction: &Transaction<'_>,
     order_id: OrderId,
+    payment: &Payment,
     gateway: &str,
     reversal: &Reversal,
 ) -> anyhow::Result<()> {
-    let Reversal::Refunded { reference, amount_minor, currency } = reversal else {
-        return Ok(());
+    let (status, refunded_minor, reference) = match reversal {
+        // What was asked for and never answered is known now.
+        Reversal::Nothing => {
+            let statement = transaction
+                .prepare_cached("UPDATE payments SET status = 'VOIDED' WHERE order_id = $1 AND status IN ('UNKNOWN', 'AUTHORIZED')")
+                .await?;
+            transaction.execute(&statement, &[&order_id.to_string()]).await?;
+            return Ok(());
+        }
+        Reversal::Voided(reference) => ("VOIDED", 0, reference),
+        Reversal::Refunded(reference) => ("REFUNDED", payment.amount_minor, reference),
     };
-    // There may be no row yet: the gateway captured, but its answer was lost.
+    // There may be no row yet: the gateway did it, but its answer was lost.
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO payments (order_id, status, amount_minor, currency, gateway, gateway_reference) VALUES ($1, 'REFUNDED', $2, $3, $4, $5)
-            ON CONFLICT (order_id) DO UPDATE SET status = 'REFUNDED'",
+            "INSERT INTO payments (order_id, status, amount_minor, currency, gateway, gateway_reference, refunded_minor)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT (order_id) DO UPDATE SET status = EXCLUDED.status, refunded_minor = EXCLUDED.refunded_minor",
         )
         .await?;
-    transaction.execute(&statement, &[&order_id.to_string(), amount_minor, &currency.code(), &gateway, reference]).await?;
+    let currency = payment.currency.code();
+    transaction
+        .execute(&statement, &[&order_id.to_string(), &status, &payment.amount_minor, &currency, &gateway, reference, &refunded_minor])
+        .await?;
     Ok(())
 }

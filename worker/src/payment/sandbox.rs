@@ -1,58 +1,20 @@
 //! The sandbox gateway: takes no real money, but keeps real books. Its ledger (schema `sandbox`) stands for another company's system, so it is
 //! written in transactions of its own, and it can lose its answers like one. The payment method chooses what happens.
 
-use super::{Charge, Error, Gateway, Receipt, Reversal};
-use crate::{db, inventory};
+mod script;
+
+use super::{Error, Gateway, Payment, Refund, Reversal, Standing};
+use crate::db;
 use anyhow::anyhow;
 use deadpool_postgres::Pool;
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
+use script::{Answer, Script, decline_reason};
 use std::future::pending;
+use tokio_postgres::{Row, types::ToSql};
 
 #[derive(Clone)]
 pub struct Sandbox {
     ledger: Pool,
-}
-
-/// What a payment method does.
-struct Script {
-    /// The charge's state once it is decided.
-    outcome: &'static str,
-    decline_code: Option<&'static str>,
-    /// The attempt that decides it; earlier ones fail.
-    decides_at: i32,
-    answer: Answer,
-}
-
-#[derive(PartialEq, Eq)]
-enum Answer {
-    Prompt,
-    FirstIsLost,
-    Never,
-}
-
-fn script(payment_method: &str) -> Script {
-    let decline = |code| Script { outcome: "DECLINED", decline_code: Some(code), decides_at: 1, answer: Answer::Prompt };
-    let capture = |decides_at, answer| Script { outcome: "CAPTURED", decline_code: None, decides_at, answer };
-    match payment_method {
-        "tok_visa" => capture(1, Answer::Prompt),
-        "tok_processing_error" => capture(3, Answer::Prompt),
-        "tok_timeout" => capture(1, Answer::FirstIsLost),
-        "tok_down" => capture(i32::MAX, Answer::Never),
-        "tok_declined" => decline("card_declined"),
-        "tok_insufficient_funds" => decline("insufficient_funds"),
-        _ => decline("invalid_payment_method"),
-    }
-}
-
-/// What the customer reads.
-fn decline_reason(code: Option<&str>) -> String {
-    match code {
-        Some("card_declined") => "the card was declined",
-        Some("insufficient_funds") => "the card has insufficient funds",
-        Some("invalid_payment_method") => "the payment method is not valid",
-        _ => "the payment was declined",
-    }
-    .to_owned()
 }
 
 impl Sandbox {
@@ -61,75 +23,148 @@ impl Sandbox {
         Self { ledger }
     }
 
-    async fn capture(&self, charge: &Charge) -> Result<Receipt, Error> {
-        let script = script(&charge.payment_method);
+    /// Runs one statement on the books; at most one row.
+    async fn books(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> anyhow::Result<Option<Row>> {
         let client = db::connection(&self.ledger).await?;
-        let statement = client
-            .prepare_cached(
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query_opt(&statement, values).await?)
+    }
+
+    async fn hold(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
+        let script = Script::of(payment_method);
+        let decided = if script.decline_code.is_some() { "DECLINED" } else { "AUTHORIZED" };
+        let row = self
+            .books(
+                "INSERT INTO sandbox.charges AS c (idempotency_key, amount_minor, currency, payment_method, state, decline_code, attempts)
+                VALUES ($1, $2, $3, $4, CASE WHEN $7::int <= 1 THEN $5::text ELSE 'ATTEMPTED' END, $6, 1)
+                ON CONFLICT (idempotency_key) DO UPDATE SET
+                    attempts = c.attempts + 1,
+                    state = CASE WHEN c.state = 'ATTEMPTED' AND c.attempts + 1 >= $7 THEN $5 ELSE c.state END
+                RETURNING id::text, amount_minor, currency, state, decline_code",
+                &[
+                    &payment.idempotency_key,
+                    &payment.amount_minor,
+                    &payment.currency.code(),
+                    &payment_method,
+                    &decided,
+                    &script.decline_code,
+                    &script.decides_at,
+                ],
+            )
+            .await?
+            .ok_or_else(|| anyhow!("the books took nothing"))?;
+        if script.answer == Answer::Never {
+            pending::<()>().await;
+        }
+        let same = row.get::<_, i64>(1) == payment.amount_minor && row.get::<_, &str>(2) == payment.currency.code();
+        match row.get(3) {
+            "AUTHORIZED" | "CAPTURED" if same => Ok(row.get(0)),
+            "AUTHORIZED" | "CAPTURED" => Err(Error::Declined("this order has been charged another amount".to_owned())),
+            "ATTEMPTED" => Err(Error::Unavailable(anyhow!("the gateway reports a processing error"))),
+            _ => Err(Error::Declined(decline_reason(row.get(4)))),
+        }
+    }
+
+    async fn take(&self, payment: &Payment) -> Result<(), Error> {
+        let row = self
+            .books(
                 "WITH charge AS (
-                    INSERT INTO sandbox.charges (idempotency_key, amount_minor, currency, state, decline_code, attempts)
-                    VALUES ($1, $2, $3, CASE WHEN $6::int <= 1 THEN $4::text ELSE 'ATTEMPTED' END, $5, 1)
-                    ON CONFLICT (idempotency_key) DO UPDATE SET
-                        attempts = charges.attempts + 1,
-                        state = CASE WHEN charges.state = 'ATTEMPTED' AND charges.attempts + 1 >= $6 THEN $4 ELSE charges.state END
-                    RETURNING idempotency_key, id::text, amount_minor, currency, state, decline_code, attempts
+                    UPDATE sandbox.charges SET captures = captures + 1, state = CASE state WHEN 'AUTHORIZED' THEN 'CAPTURED' ELSE state END
+                    WHERE idempotency_key = $1
+                    RETURNING idempotency_key, amount_minor, currency, state, payment_method, captures
                 ), entry AS (
                     INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency)
                     SELECT idempotency_key, 'CAPTURE', amount_minor, currency FROM charge WHERE state = 'CAPTURED'
                     ON CONFLICT DO NOTHING
                 )
-                SELECT id, amount_minor, currency, state, decline_code, attempts FROM charge",
+                SELECT state, payment_method, captures FROM charge",
+                &[&payment.idempotency_key],
             )
-            .await
-            .map_err(anyhow::Error::from)?;
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
-            &charge.idempotency_key,
-            &charge.amount_minor,
-            &charge.currency.code(),
-            &script.outcome,
-            &script.decline_code,
-            &script.decides_at,
-        ];
-        let row = client.query_one(&statement, &values).await.map_err(anyhow::Error::from)?;
-        drop(client);
-        let (reference, amount, currency): (String, i64, &str) = (row.get(0), row.get(1), row.get(2));
-        let (state, decline_code, attempts): (&str, Option<&str>, i32) = (row.get(3), row.get(4), row.get(5));
-        if script.answer == Answer::Never || (script.answer == Answer::FirstIsLost && attempts == 1) {
+            .await?
+            .ok_or_else(|| Error::Declined("nothing was authorized".to_owned()))?;
+        let script = Script::of(row.get::<_, Option<&str>>(1).unwrap_or_default());
+        if script.answer == Answer::FirstCaptureIsLost && row.get::<_, i32>(2) == 1 {
             pending::<()>().await;
         }
-        match state {
-            "CAPTURED" if amount == charge.amount_minor && currency == charge.currency.code() => Ok(Receipt { reference }),
-            "CAPTURED" => Err(Error::Declined("this order has been charged another amount".to_owned())),
-            "ATTEMPTED" => Err(Error::Unavailable(anyhow!("the gateway reports a processing error"))),
-            _ => Err(Error::Declined(decline_reason(decline_code))),
+        match row.get(0) {
+            "CAPTURED" => Ok(()),
+            _ => Err(Error::Declined("the authorization is not valid any more".to_owned())),
         }
     }
 
-    async fn void_or_refund(&self, idempotency_key: &str) -> anyhow::Result<Reversal> {
-        let client = db::connection(&self.ledger).await?;
+    async fn standing(&self, payment: &Payment) -> anyhow::Result<Standing> {
+        let row = self
+            .books("SELECT id::text, state, decline_code FROM sandbox.charges WHERE idempotency_key = $1", &[&payment.idempotency_key])
+            .await?;
+        let Some(row) = row else { return Ok(Standing::Open) };
+        Ok(match row.get(1) {
+            "ATTEMPTED" => Standing::Open,
+            "AUTHORIZED" => Standing::Authorized(row.get(0)),
+            "CAPTURED" => Standing::Captured(row.get(0)),
+            _ => Standing::Declined(decline_reason(row.get(2))),
+        })
+    }
+
+    async fn void_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
         // A key that was never charged is voided all the same: a charge that is still on its way will then be refused.
-        let statement = client
-            .prepare_cached(
-                "WITH charge AS (
-                    INSERT INTO sandbox.charges (idempotency_key, amount_minor, currency, state) VALUES ($1, 0, 'USD', 'VOIDED')
-                    ON CONFLICT (idempotency_key) DO UPDATE SET
-                        state = CASE charges.state WHEN 'CAPTURED' THEN 'REFUNDED' WHEN 'ATTEMPTED' THEN 'VOIDED' ELSE charges.state END
-                    RETURNING idempotency_key, id::text, amount_minor, currency, state
+        let row = self
+            .books(
+                "WITH was AS (
+                    SELECT state FROM sandbox.charges WHERE idempotency_key = $1
+                ), charge AS (
+                    INSERT INTO sandbox.charges AS c (idempotency_key, amount_minor, currency, state) VALUES ($1, 0, $2, 'VOIDED')
+                    ON CONFLICT (idempotency_key) DO UPDATE SET state = CASE
+                        WHEN c.state IN ('CAPTURED', 'PARTIALLY_REFUNDED') THEN 'REFUNDED'
+                        WHEN c.state IN ('ATTEMPTED', 'AUTHORIZED') THEN 'VOIDED' ELSE c.state END
+                    RETURNING idempotency_key, id::text, amount_minor, currency, state, attempts
+                ), given AS (
+                    SELECT coalesce(sum(amount_minor), 0)::bigint AS back FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'REFUND'
                 ), entry AS (
                     INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency)
-                    SELECT idempotency_key, 'REFUND', amount_minor, currency FROM charge WHERE state = 'REFUNDED'
+                    SELECT idempotency_key, 'REFUND', amount_minor - back, currency FROM charge, given WHERE state = 'REFUNDED' AND amount_minor > back
                     ON CONFLICT DO NOTHING
                 )
-                SELECT id, amount_minor, currency FROM charge WHERE state = 'REFUNDED'",
+                SELECT id, state, (SELECT state FROM was) FROM charge",
+                &[&payment.idempotency_key, &payment.currency.code()],
             )
-            .await?;
-        match client.query_opt(&statement, &[&idempotency_key]).await? {
-            None => Ok(Reversal::Nothing),
-            Some(row) => Ok(Reversal::Refunded {
-                reference: row.try_get(0)?,
-                amount_minor: row.try_get(1)?,
-                currency: inventory::currency(row.try_get(2)?)?,
-            }),
+            .await?
+            .ok_or_else(|| anyhow!("the books took nothing"))?;
+        Ok(match (row.get(1), row.get(2)) {
+            ("REFUNDED", _) => Reversal::Refunded(row.get(0)),
+            ("VOIDED", Some("AUTHORIZED")) => Reversal::Voided(row.get(0)),
+            _ => Reversal::Nothing,
+        })
+    }
+
+    async fn give_back(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
+        let mut client = db::connection(&self.ledger).await?;
+        let transaction = client.transaction().await.map_err(anyhow::Error::from)?;
+        // One refund of a charge at a time: each sees what the others gave back.
+        let lock = "SELECT state FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE";
+        transaction.query_opt(lock, &[&payment.idempotency_key]).await.map_err(anyhow::Error::from)?;
+        let row = transaction
+            .query_opt(
+                "WITH earlier AS (
+                    SELECT coalesce(sum(amount_minor), 0)::bigint AS back, coalesce(bool_or(refund_key = $2), false) AS done
+                    FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'REFUND'
+                ), charge AS (
+                    UPDATE sandbox.charges c SET state = CASE WHEN back + $3 = c.amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
+                    FROM earlier WHERE c.idempotency_key = $1 AND c.state IN ('CAPTURED', 'PARTIALLY_REFUNDED') AND NOT done
+                        AND back + $3 <= c.amount_minor
+                    RETURNING c.idempotency_key, c.currency
+                ), entry AS (
+                    INSERT INTO sandbox.entries (idempotency_key, kind, refund_key, amount_minor, currency)
+                    SELECT idempotency_key, 'REFUND', $2, $3, currency FROM charge RETURNING 1
+                )
+                SELECT done OR EXISTS (SELECT FROM entry) FROM earlier",
+                &[&payment.idempotency_key, &refund.idempotency_key, &refund.amount_minor],
+            )
+            .await
+            .map_err(anyhow::Error::from)?;
+        transaction.commit().await.map_err(anyhow::Error::from)?;
+        match row {
+            Some(row) if row.get(0) => Ok(()),
+            _ => Err(Error::Declined("there is not that much left to give back".to_owned())),
         }
     }
 }
@@ -139,37 +174,23 @@ impl Gateway for Sandbox {
         "sandbox"
     }
 
-    fn charge<'a>(&'a self, charge: &'a Charge) -> BoxFuture<'a, Result<Receipt, Error>> {
-        Box::pin(self.capture(charge))
+    fn authorize<'a>(&'a self, payment: &'a Payment, payment_method: &'a str) -> BoxFuture<'a, Result<String, Error>> {
+        self.hold(payment, payment_method).boxed()
     }
 
-    fn reverse<'a>(&'a self, idempotency_key: &'a str) -> BoxFuture<'a, anyhow::Result<Reversal>> {
-        Box::pin(self.void_or_refund(idempotency_key))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn payment_methods_do_what_the_documents_say() {
-        for (method, outcome, decides_at) in [
-            ("tok_visa", "CAPTURED", 1),
-            ("tok_timeout", "CAPTURED", 1),
-            ("tok_processing_error", "CAPTURED", 3),
-            ("tok_declined", "DECLINED", 1),
-            ("tok_insufficient_funds", "DECLINED", 1),
-            ("4242424242424242", "DECLINED", 1),
-        ] {
-            let script = script(method);
-            assert_eq!((script.outcome, script.decides_at), (outcome, decides_at), "{method}");
-        }
+    fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>> {
+        self.take(payment).boxed()
     }
 
-    #[test]
-    fn every_decline_has_a_reason_of_its_own() {
-        let reasons = ["tok_declined", "tok_insufficient_funds", "tok_nonsense"].map(|method| decline_reason(script(method).decline_code));
-        assert_eq!(reasons, ["the card was declined", "the card has insufficient funds", "the payment method is not valid"]);
+    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>> {
+        self.standing(payment).boxed()
+    }
+
+    fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>> {
+        self.void_or_refund(payment).boxed()
+    }
+
+    fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>> {
+        self.give_back(payment, refund).boxed()
     }
 }

@@ -3,9 +3,9 @@
 use crate::inventory::currency;
 use deadpool_postgres::GenericClient;
 use orders::{
-    Money, OrderView, ProductView,
+    Currency, Money, OrderView, ProductView,
     activities::LineItem,
-    view::{ItemView, PaymentView, StatusChange},
+    view::{ItemView, PaymentView, RefundView, StatusChange},
 };
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -15,7 +15,8 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
     let statement = client
         .prepare_cached(
             "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
-                p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times
+                p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times, p.refunded_minor,
+                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
@@ -27,6 +28,12 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
                 SELECT array_agg(status ORDER BY version) AS statuses, array_agg(at ORDER BY version) AS times
                 FROM order_history WHERE order_id = o.id
             ) h
+            CROSS JOIN LATERAL (
+                SELECT array_agg(id ORDER BY requested_at, id) AS ids, array_agg(state ORDER BY requested_at, id) AS states,
+                    array_agg(amount_minor ORDER BY requested_at, id) AS amounts, array_agg(reason ORDER BY requested_at, id) AS reasons,
+                    array_agg(failure_reason ORDER BY requested_at, id) AS failures, array_agg(requested_at ORDER BY requested_at, id) AS times
+                FROM refunds WHERE order_id = o.id
+            ) r
             WHERE o.id = ANY ($1)",
         )
         .await?;
@@ -38,6 +45,7 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
     let (payment_status, amount): (Option<String>, Option<i64>) = (row.try_get(9)?, row.try_get(10)?);
     let (products, quantities, prices): (Vec<String>, Vec<i32>, Vec<i64>) = (row.try_get(11)?, row.try_get(12)?, row.try_get(13)?);
     let (statuses, times): (Vec<String>, Vec<OffsetDateTime>) = (row.try_get(14)?, row.try_get(15)?);
+    let refunded: Option<i64> = row.try_get(16)?;
     let lines = products.into_iter().zip(quantities).zip(prices);
     let history = statuses.iter().zip(times).map(|(status, at)| Ok(StatusChange { status: status.parse()?, at }));
     Ok(OrderView {
@@ -50,13 +58,32 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
         items: lines
             .map(|((product_id, quantity), unit_price_minor)| ItemView::new(LineItem { product_id, quantity, unit_price_minor }, currency))
             .collect(),
-        payment: payment_status.zip(amount).map(|(status, amount)| PaymentView { status, amount: Money { minor: amount, currency } }),
+        payment: payment_status.zip(amount).map(|(status, amount)| PaymentView {
+            status,
+            amount: Money { minor: amount, currency },
+            refunded_amount: refunded.filter(|minor| *minor > 0).map(|minor| Money { minor, currency }),
+        }),
+        refunds: refunds(row, currency)?,
         history: history.collect::<anyhow::Result<_>>()?,
         queued: false,
         version: row.try_get(6)?,
         created_at: row.try_get(7)?,
         updated_at: row.try_get(8)?,
     })
+}
+
+fn refunds(row: &Row, currency: Currency) -> anyhow::Result<Vec<RefundView>> {
+    let Some(ids): Option<Vec<String>> = row.try_get(17)? else { return Ok(Vec::new()) };
+    let (states, amounts): (Vec<String>, Vec<i64>) = (row.try_get(18)?, row.try_get(19)?);
+    let (reasons, failures): (Vec<Option<String>>, Vec<Option<String>>) = (row.try_get(20)?, row.try_get(21)?);
+    let times: Vec<OffsetDateTime> = row.try_get(22)?;
+    let columns = ids.iter().zip(states).zip(amounts).zip(reasons).zip(failures).zip(times);
+    columns
+        .map(|(((((id, status), minor), reason), failure_reason), requested_at)| {
+            let amount = Money { minor, currency };
+            Ok(RefundView { id: id.parse()?, status, amount, reason, failure_reason, requested_at })
+        })
+        .collect()
 }
 
 /// The products with their versions: all of them, or those that lag behind in the read model.

@@ -1,0 +1,140 @@
+//! Events: other systems are told of every status of every order, in its order, whatever becomes of the workers meanwhile.
+
+use crate::support::{Draft, FAST, Shop, own, text, until};
+use anyhow::{Context as _, Result, ensure};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::{
+    Client,
+    config::{Credentials, SharedCredentialsProvider},
+    types::QueueAttributeName,
+};
+use aws_smithy_http_client::Builder;
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+/// The topic that local mode makes from infra/data.yaml.
+const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:orderflow-events.fifo";
+const SOON: Duration = Duration::from_secs(30);
+
+/// A queue that is subscribed to the events.
+struct Subscriber {
+    sqs: Client,
+    queue: String,
+    /// What has come, by order: statuses in the order in which they came, repetitions left out.
+    seen: BTreeMap<String, Vec<Value>>,
+    ids: HashSet<String>,
+}
+
+impl Subscriber {
+    async fn new(shop: &Shop) -> Result<Self> {
+        let settings = shop.stack.settings();
+        let endpoint = settings.get("AWS_ENDPOINT_URL")?;
+        let http = Builder::new().build_http();
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(http)
+            .endpoint_url(endpoint)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "test")))
+            .build();
+        let (sqs, sns) = (Client::new(&config), aws_sdk_sns::Client::new(&config));
+        let name = format!("{}.fifo", shop.unique("subscriber"));
+        let made = sqs.create_queue().queue_name(&name).attributes(QueueAttributeName::FifoQueue, "true").send().await?;
+        let queue = made.queue_url.context("no queue")?;
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+        let subscription = sns.subscribe().topic_arn(TOPIC).protocol("sqs").endpoint(arn).attributes("RawMessageDelivery", "true");
+        subscription.send().await?;
+        Ok(Self { sqs, queue, seen: BTreeMap::new(), ids: HashSet::new() })
+    }
+
+    /// Takes what is there.
+    async fn take(&mut self) -> Result<()> {
+        loop {
+            let received = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).send().await?;
+            let messages = received.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(());
+            }
+            for message in messages {
+                let event: Value = serde_json::from_str(message.body().context("no body")?)?;
+                if self.ids.insert(text(&event, "/id")?.to_owned()) {
+                    self.seen.entry(text(&event, "/data/orderID")?.to_owned()).or_default().push(event);
+                }
+                let handle = message.receipt_handle().context("no handle")?;
+                self.sqs.delete_message().queue_url(&self.queue).receipt_handle(handle).send().await?;
+            }
+        }
+    }
+
+    /// Waits until the last status of an order has come; gives all of them.
+    async fn statuses(&mut self, id: &str, last: &str) -> Result<Vec<String>> {
+        let mut statuses = Vec::new();
+        let limit = tokio::time::Instant::now() + SOON;
+        while statuses.last().is_none_or(|status| status != last) {
+            ensure!(tokio::time::Instant::now() < limit, "{id}: only {statuses:?} came");
+            self.take().await?;
+            let events = self.seen.get(id).map_or(&[][..], Vec::as_slice);
+            statuses = events.iter().map(|event| text(event, "/data/status").map(str::to_owned)).collect::<Result<_>>()?;
+        }
+        Ok(statuses)
+    }
+}
+
+#[test]
+fn every_status_is_told_in_order() {
+    own(1, &[("EVENTS_TOPIC_ARN", TOPIC)], async |shop| {
+        let mut subscriber = Subscriber::new(shop).await?;
+        let product = shop.product(1_000, 100).await?;
+        let place = async |method: &str| shop.place(&Draft::new("CUST-events").line(&product, 2).payment_method(method)).await;
+        let (bought, declined) = (place("tok_visa").await?, place("tok_declined").await?);
+        assert_eq!(subscriber.statuses(&bought, "COMPLETED").await?, ["PENDING", "RESERVED", "PAID", "COMPLETED"]);
+        assert_eq!(subscriber.statuses(&declined, "FAILED").await?, ["PENDING", "RESERVED", "FAILED"]);
+
+        let last = subscriber.seen[&declined].last().context("nothing")?;
+        let version = &last["data"]["orderVersion"];
+        assert_eq!(
+            (&last["id"], &last["type"], &last["version"]),
+            (&json!(format!("{declined}.{version}")), &json!("order.status_changed"), &json!(1))
+        );
+        let data = json!({
+            "orderID": declined, "customerID": "CUST-events", "status": "FAILED", "orderVersion": version,
+            "totalAmount": 20.0, "currency": "USD", "failureReason": "the card was declined"
+        });
+        assert_eq!(last["data"], data);
+        let first = &subscriber.seen[&declined][0];
+        assert_eq!(first["data"]["failureReason"], Value::Null, "nobody knew it then");
+        shop.audit_is_clean().await
+    });
+}
+
+/// Workers die while they publish.
+#[test]
+fn none_is_lost_and_none_overtakes_another() {
+    own(2, &[&FAST[..], &[("EVENTS_TOPIC_ARN", TOPIC)]].concat(), async |shop| {
+        let mut subscriber = Subscriber::new(shop).await?;
+        let product = shop.product(1_000, 1_000).await?;
+        let draft = Draft::new("CUST-events").line(&product, 1);
+        let mut ids = Vec::new();
+        for round in 0..4 {
+            ids.extend(try_join_all((0..25).map(|_| shop.place(&draft))).await?);
+            let worker = &shop.stack.workers[round % 2];
+            worker.kill().await?;
+            worker.start().await?;
+        }
+        try_join_all(ids.iter().map(|id| shop.ends(id, "COMPLETED"))).await?;
+        for id in &ids {
+            assert_eq!(subscriber.statuses(id, "COMPLETED").await?, ["PENDING", "RESERVED", "PAID", "COMPLETED"], "{id}");
+        }
+        let db = shop.db().await?;
+        until("everything is published", SOON, async || {
+            let waiting = db.query_one("SELECT count(*) FROM order_history WHERE published_at IS NULL", &[]).await?;
+            Ok((waiting.get::<_, i64>(0) == 0).then_some(()))
+        })
+        .await?;
+        shop.audit_is_clean().await
+    });
+}

@@ -1,0 +1,143 @@
+//! `POST /api/orders/{id}/refunds`: giving back what was paid, whole and in part, and never more.
+
+use crate::{
+    payment::ledger,
+    support::{Draft, Product, Shop, answer, shared, text, until},
+};
+use anyhow::{Result, ensure};
+use futures::future::try_join_all;
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A completed order for four units at 25.00.
+async fn sold(shop: &Shop) -> Result<(String, Product)> {
+    let product = shop.product(2_500, 10).await?;
+    let id = shop.place(&Draft::new("CUST-refund").line(&product, 3).line(&product, 1)).await?;
+    shop.ends(&id, "COMPLETED").await?;
+    Ok((id, product))
+}
+
+async fn refund(shop: &Shop, id: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
+    let mut request = shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).header(header::CONTENT_TYPE, "application/json");
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", key);
+    }
+    answer(request.body(body.to_string()).send().await?).await
+}
+
+/// Asks for a refund, which must be taken on; gives the order once it is known what came of it, and the refund.
+async fn refunded(shop: &Shop, id: &str, body: &Value) -> Result<(Value, Value)> {
+    let (status, accepted) = refund(shop, id, body, None).await?;
+    ensure!(status == StatusCode::ACCEPTED, "{status} {accepted}");
+    decided(shop, id, text(&accepted, "/id")?).await
+}
+
+async fn decided(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value)> {
+    until(&format!("{refund_id} is decided"), SOON, async || {
+        let order = shop.order(id).await?;
+        let mut refunds = order["refunds"].as_array().into_iter().flatten();
+        let refund = refunds.find(|refund| refund["id"] == refund_id && refund["status"] != "PENDING").cloned();
+        Ok(refund.map(|refund| (order, refund)))
+    })
+    .await
+}
+
+#[test]
+fn a_whole_order_is_given_back_once_and_the_customer_is_told() {
+    shared(async |shop| {
+        let (id, product) = sold(shop).await?;
+        let (order, refund) = refunded(shop, &id, &json!({ "reason": "arrived too late" })).await?;
+        assert_eq!(
+            (&refund["status"], &refund["amount"], &refund["reason"]),
+            (&json!("SUCCEEDED"), &json!(100.0), &json!("arrived too late"))
+        );
+        assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 100.0, "refundedAmount": 100.0 }));
+        assert_eq!((&order["status"], shop.stock(&product).await?), (&json!("COMPLETED"), (6, 4)), "the units stay with the customer");
+        assert_eq!(ledger(shop, &id).await?, ("REFUNDED".to_owned(), 1, 0));
+        let told = "SELECT count(*) FROM notifications WHERE order_id = $1 AND type = 'ORDER_REFUNDED'";
+        assert_eq!(shop.db().await?.query_one(told, &[&id]).await?.get::<_, i64>(0), 1);
+
+        let (status, problem) = self::refund(shop, &id, &json!({}), None).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/nothing-to-refund")));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn units_come_back_to_stock_and_no_unit_twice() {
+    shared(async |shop| {
+        let (id, product) = sold(shop).await?;
+        let units = |quantity: i32| json!({ "items": [{ "productID": product.id, "quantity": quantity }], "restock": true });
+        let (order, _) = refunded(shop, &id, &units(3)).await?;
+        assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 100.0, "refundedAmount": 75.0 }));
+        assert_eq!((shop.stock(&product).await?, ledger(shop, &id).await?.2), ((9, 1), 2_500));
+
+        let (order, refused) = refunded(shop, &id, &units(2)).await?;
+        assert_eq!((&refused["status"], &order["payment"]["refundedAmount"]), (&json!("FAILED"), &json!(75.0)));
+        ensure!(text(&refused, "/failureReason")?.contains("only 1 units"), "{refused}");
+        let (_, refused) = refunded(shop, &id, &json!({ "items": [{ "productID": "PROD-001", "quantity": 1 }] })).await?;
+        ensure!(text(&refused, "/failureReason")?.contains("not in the order"), "{refused}");
+
+        let (order, refund) = refunded(shop, &id, &json!({ "restock": true })).await?;
+        assert_eq!((&refund["amount"], &order["payment"]["status"]), (&json!(25.0), &json!("REFUNDED")));
+        assert_eq!((shop.stock(&product).await?, ledger(shop, &id).await?.2), ((10, 0), 0));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn ten_at_once_give_back_no_more_than_was_paid() {
+    shared(async |shop| {
+        let (id, _) = sold(shop).await?;
+        let body = json!({ "amount": 30.0 });
+        let answers = try_join_all((0..10).map(|_| refund(shop, &id, &body, None))).await?;
+        let taken = answers.iter().filter(|(status, _)| *status == StatusCode::ACCEPTED);
+        let ids: Vec<&str> = taken.map(|(_, accepted)| text(accepted, "/id")).collect::<Result<_>>()?;
+        let mut given = 0;
+        for refund_id in &ids {
+            let (_, refund) = decided(shop, &id, refund_id).await?;
+            given += usize::from(refund["status"] == "SUCCEEDED");
+        }
+        assert_eq!((given, ledger(shop, &id).await?.2), (3, 1_000));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_key_stands_for_one_refund() {
+    shared(async |shop| {
+        let (id, _) = sold(shop).await?;
+        let (body, key) = (json!({ "amount": 10.0 }), shop.unique("refund-key"));
+        let answers = try_join_all((0..20).map(|_| refund(shop, &id, &body, Some(&key)))).await?;
+        ensure!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == StatusCode::ACCEPTED), "{answers:?}");
+        decided(shop, &id, text(&answers[0].1, "/id")?).await?;
+        assert_eq!((refund(shop, &id, &body, Some(&key)).await?, ledger(shop, &id).await?.2), (answers[0].clone(), 9_000));
+        let (status, problem) = refund(shop, &id, &json!({ "amount": 11.0 }), Some(&key)).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/idempotency-key-reused")));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn what_is_not_paid_or_not_there_is_not_refunded() {
+    shared(async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let failed = shop.place(&Draft::new("CUST-refund").line(&product, 1).payment_method("tok_declined")).await?;
+        shop.ends(&failed, "FAILED").await?;
+        assert_eq!(refund(shop, &failed, &json!({}), None).await?.0, StatusCode::CONFLICT);
+        assert_eq!(refund(shop, "ord_01930000000070008000000000000001", &json!({}), None).await?.0, StatusCode::NOT_FOUND);
+        let (id, _) = sold(shop).await?;
+        for body in
+            [json!({ "amount": 0 }), json!({ "amount": 1.001 }), json!({ "items": [] }), json!({ "amount": 1, "restock": true }), json!([])]
+        {
+            assert_eq!(refund(shop, &id, &body, None).await?.0, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        }
+        let (_, refused) = refunded(shop, &id, &json!({ "amount": 100.01 })).await?;
+        ensure!(refused["status"] == "FAILED" && text(&refused, "/failureReason")?.contains("more than was paid"), "{refused}");
+        assert_eq!(ledger(shop, &id).await?.2, 10_000);
+        shop.audit_is_clean().await
+    });
+}

@@ -1,0 +1,46 @@
+//! Gives back stock that has been held for too long for orders that are not paid. Such an order then fails when it comes to be paid.
+
+use super::give_back;
+use crate::{db, order};
+use deadpool_postgres::Pool;
+use orders::{OrderId, OrderStatus};
+use std::time::Duration;
+
+/// How often expired reservations are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Orders looked at in one go.
+const BATCH: i64 = 100;
+
+/// Sweeps for ever. Any number of workers may.
+pub(crate) async fn run(pool: Pool) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        if let Err(error) = sweep(&pool).await {
+            tracing::warn!(error = format!("{error:#}"), "expired reservations cannot be given back now");
+            tokio::time::sleep(SWEEP).await;
+        }
+    }
+}
+
+async fn sweep(pool: &Pool) -> anyhow::Result<()> {
+    let unpaid = OrderStatus::Reserved.as_str();
+    let mut client = db::connection(pool).await?;
+    // The status is written out: only then does Postgres take the index of the unpaid orders.
+    let expired = client
+        .prepare_cached(&format!(
+            "SELECT o.id FROM orders o WHERE o.status = '{unpaid}'
+            AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id AND r.state = 'HELD' AND r.expires_at <= now()) LIMIT $1"
+        ))
+        .await?;
+    for row in client.query(&expired, &[&BATCH]).await? {
+        let id: OrderId = row.try_get::<_, &str>(0)?.parse()?;
+        let transaction = client.transaction().await?;
+        // It may have been paid, or its reservation renewed, since.
+        let unpaid = order::lock(&transaction, id).await? == OrderStatus::Reserved;
+        if unpaid && give_back(&transaction, id, "EXPIRED", "expires_at <= now()").await? > 0 {
+            transaction.commit().await?;
+            tracing::info!(order_id = %id, "{id}: its stock was held for too long and is given back");
+        }
+    }
+    Ok(())
+}
