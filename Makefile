@@ -7,7 +7,7 @@ LOCAL := target/debug/local
 ENV_FILE := .env
 COMPOSE = docker compose --env-file $(ENV_FILE)
 
-.PHONY: help deps build run run-api run-worker stop test record-histories lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
+.PHONY: help deps build run run-api run-worker stop test faults record-histories lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ stop-full-stack: stop ## Stop OrderFlow in the background
 test: ready ## Run all tests
 	@local/install browser page-test cargo-lambda
 	@cargo test --workspace
+
+faults: ready ## Run 10,000 orders under every fault, and account for each (FAULTS_ORDERS, FAULTS_SEED)
+	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::
 
 record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record
@@ -92,7 +95,7 @@ docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were bu
 
 # What local mode runs is built sooner than everything.
 PROGRAMS := --bin api --bin local --bin worker
-test record-histories bench: PROGRAMS :=
+test faults record-histories bench: PROGRAMS :=
 
 # Programs are fetched while the code is built.
 ready:

@@ -1,5 +1,8 @@
 //! What every attempt at an activity has in common: its limit, its heartbeat, its log line, its metrics.
 
+#[cfg(debug_assertions)]
+mod fail_point;
+
 use super::Activities;
 use crate::order::Move;
 use anyhow::anyhow;
@@ -46,6 +49,8 @@ impl Activities {
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match result {
             Ok(step) => {
+                #[cfg(debug_assertions)]
+                fail_point::reached(activity);
                 self.metrics.attempt(activity, "ok", took);
                 self.metrics.moved(step);
                 self.projector.changed(order_id);

@@ -3,6 +3,7 @@
 mod api;
 mod aws;
 mod postgres;
+mod suite;
 mod temporal;
 mod worker;
 

@@ -1,0 +1,154 @@
+//! The request parser takes anything: it answers with an order that keeps every rule, or with faults that say where.
+
+use orders::{
+    Currency, Money,
+    json::Fault,
+    request::{Error, ITEMS, NewOrder, QUANTITY, is_identifier, parse_cancel},
+};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
+use serde_json::{Value, json};
+
+/// (product, quantity, price in cents) of each line.
+fn lines() -> impl Strategy<Value = Vec<(String, i32, i64)>> {
+    vec(("[A-Za-z0-9._:@|+-]{1,64}", QUANTITY, 0_i64..1_000_000), 1..8)
+}
+
+/// A body that breaks no rule.
+fn valid_body() -> impl Strategy<Value = Value> {
+    ("[A-Za-z0-9]{1,64}", lines(), any::<bool>()).prop_map(|(customer, lines, contact)| {
+        let total: i64 = lines.iter().map(|(_, quantity, price)| i64::from(*quantity) * price).sum();
+        let items: Vec<Value> = lines
+            .iter()
+            .map(|(product, quantity, price)| json!({ "productID": product, "quantity": quantity, "unitPrice": number(*price) }))
+            .collect();
+        let mut body = json!({ "customerID": customer, "totalAmount": number(total), "items": items });
+        if contact {
+            body["contact"] = json!({ "email": "somebody@example.com", "phone": "+14155550123" });
+        }
+        body
+    })
+}
+
+fn number(cents: i64) -> Value {
+    let money = Money { minor: cents, currency: Currency::USD };
+    serde_json::from_str(&money.to_string()).unwrap()
+}
+
+/// What stands in the place of something else.
+fn intruder() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,80}".prop_map(Value::from),
+        select(vec![Value::Null, json!(true), json!([]), json!({}), json!([[[]]]), json!({ "items": [] })]),
+    ]
+}
+
+/// The pointers of all places of a document, the outermost first.
+fn places(value: &Value, here: &str, found: &mut Vec<String>) {
+    found.push(here.to_owned());
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, member)| places(member, &format!("{here}/{name}"), found)),
+        Value::Array(elements) => elements.iter().enumerate().for_each(|(n, element)| places(element, &format!("{here}/{n}"), found)),
+        _ => {}
+    }
+}
+
+/// An answer is an order that keeps the rules, or it says what is wrong.
+fn check(body: &[u8]) -> Result<(), TestCaseError> {
+    match NewOrder::parse(body) {
+        Ok(order) => {
+            prop_assert!(is_identifier(&order.customer_id));
+            prop_assert!(ITEMS.contains(&order.items.len()));
+            let mut sum = 0;
+            for item in &order.items {
+                prop_assert!(is_identifier(&item.product_id) && QUANTITY.contains(&item.quantity) && item.unit_price_minor >= 0);
+                sum += i128::from(item.unit_price_minor) * i128::from(item.quantity);
+            }
+            prop_assert_eq!(sum, i128::from(order.total.minor));
+        }
+        Err(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
+        Err(Error::Invalid(faults)) => say_where(&faults)?,
+    }
+    Ok(())
+}
+
+fn say_where(faults: &[Fault]) -> Result<(), TestCaseError> {
+    prop_assert!(!faults.is_empty(), "it is refused, and nothing is wrong with it");
+    for fault in faults {
+        prop_assert!(fault.pointer.is_empty() || fault.pointer.starts_with('/'), "{:?}", fault);
+        prop_assert!(!fault.message.is_empty(), "{:?}", fault);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_body_that_breaks_no_rule_is_an_order(body in valid_body()) {
+        let order = NewOrder::parse(body.to_string().as_bytes());
+        prop_assert!(order.is_ok(), "{:?}", order);
+        check(body.to_string().as_bytes())?;
+    }
+
+    #[test]
+    fn any_bytes_are_answered(body in vec(any::<u8>(), 0..400)) {
+        check(&body)?;
+        let _ = parse_cancel(&body);
+    }
+
+    #[test]
+    fn any_text_is_answered(body in "[\\[\\]{}\",:0-9.eE+a-z \\\\/-]{0,200}") {
+        check(body.as_bytes())?;
+        let _ = parse_cancel(body.as_bytes());
+    }
+
+    #[test]
+    fn a_value_in_anothers_place_is_answered(body in valid_body(), place: Index, intruder in intruder()) {
+        let (mut body, mut found) = (body, Vec::new());
+        places(&body, "", &mut found);
+        let at: &String = place.get(&found);
+        *body.pointer_mut(at).unwrap() = intruder;
+        check(body.to_string().as_bytes())?;
+    }
+
+    #[test]
+    fn an_unknown_field_is_found_wherever_it_is(body in valid_body(), place: Index) {
+        let (mut body, mut found) = (body, Vec::new());
+        places(&body, "", &mut found);
+        found.retain(|pointer| body.pointer(pointer).is_some_and(Value::is_object));
+        let at: &String = place.get(&found);
+        body.pointer_mut(at).unwrap()["un/known~"] = json!(1);
+        let Err(Error::Invalid(faults)) = NewOrder::parse(body.to_string().as_bytes()) else {
+            return Err(TestCaseError::fail("it is taken"));
+        };
+        let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        prop_assert_eq!(pointers, [format!("{at}/un~1known~0")]);
+    }
+
+    #[test]
+    fn damaged_bytes_are_answered(body in valid_body(), damage in vec((any::<Index>(), any::<u8>()), 1..6), cut: Index) {
+        let mut bytes = body.to_string().into_bytes();
+        for (place, byte) in damage {
+            let at = place.index(bytes.len());
+            bytes[at] = byte;
+        }
+        check(&bytes)?;
+        check(&bytes[..cut.index(bytes.len())])?;
+    }
+
+    #[test]
+    fn another_total_is_refused(body in valid_body(), wrong in 0_i64..100_000_000) {
+        let mut body = body;
+        let right = body["totalAmount"].clone();
+        body["totalAmount"] = number(wrong);
+        prop_assume!(body["totalAmount"] != right);
+        let Err(Error::Invalid(faults)) = NewOrder::parse(body.to_string().as_bytes()) else {
+            return Err(TestCaseError::fail("it is taken"));
+        };
+        prop_assert_eq!(&faults[0].pointer, "/totalAmount");
+    }
+}

@@ -1,0 +1,51 @@
+//! Wherever an order goes, it goes as the table says, ends, and stays at its end.
+
+use orders::{OrderStatus, status::TRANSITIONS};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+/// Where an order may go from here.
+fn next(from: OrderStatus) -> Vec<OrderStatus> {
+    TRANSITIONS.iter().filter(|(known, _)| *known == from).map(|(_, to)| *to).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_walk_ends_and_passes_no_status_twice(choices in vec(any::<Index>(), OrderStatus::ALL.len())) {
+        let mut walk = vec![OrderStatus::default()];
+        for choice in choices {
+            let here = walk[walk.len() - 1];
+            let ways = next(here);
+            prop_assert_eq!(ways.is_empty(), here.is_final());
+            if ways.is_empty() {
+                break;
+            }
+            let there = ways[choice.index(ways.len())];
+            prop_assert!(there.predecessors().contains(&here.as_str()));
+            prop_assert!(!walk.contains(&there), "{:?} comes back to {}", walk, there);
+            walk.push(there);
+        }
+        prop_assert!(walk[walk.len() - 1].is_final(), "{:?} has no end", walk);
+    }
+
+    /// Requests to move an order come late, twice and out of order; those that the table refuses change nothing. Each that it takes is a
+    /// version, so there are at most as many versions as statuses, and none after the end.
+    #[test]
+    fn any_requests_to_move_leave_an_order_on_the_table(requests in vec(any::<Index>(), 0..40)) {
+        let (mut status, mut version, mut ended_at) = (OrderStatus::default(), 1, None);
+        for request in requests {
+            let target = OrderStatus::ALL[request.index(OrderStatus::ALL.len())];
+            if target.predecessors().contains(&status.as_str()) {
+                prop_assert!(next(status).contains(&target));
+                prop_assert_eq!(ended_at, None, "an ended order moved to {}", target);
+                (status, version) = (target, version + 1);
+                ended_at = status.is_final().then_some(version);
+            }
+        }
+        prop_assert!(version <= OrderStatus::ALL.len());
+    }
+
+    #[test]
+    fn only_the_names_of_statuses_are_statuses(text in "[A-Z_]{0,20}") {
+        prop_assert_eq!(text.parse::<OrderStatus>().is_ok(), OrderStatus::ALL.iter().any(|status| status.as_str() == text));
+    }
+}

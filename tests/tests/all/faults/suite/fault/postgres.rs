@@ -1,0 +1,44 @@
+//! Postgres is there, but not as it should be.
+
+use super::Site;
+use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+use tokio_postgres::Client;
+
+const PAUSE: Duration = Duration::from_millis(200);
+/// More connections than the server has would never be refused.
+const MANY: usize = 1_000;
+
+/// Takes every connection that there is, those of the worker too, for so long.
+pub(super) async fn exhaust_connections(site: &Site<'_>, duration: Duration) -> Result<()> {
+    let control = site.shop.db().await?;
+    let (began, mut held) = (Instant::now(), Vec::new());
+    while began.elapsed() < duration {
+        // Only the worker's: what has been taken stays taken.
+        control.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow-worker'", &[]).await?;
+        while let Ok(connection) = site.shop.db().await {
+            held.push(connection);
+            ensure!(held.len() < MANY, "there is no end of connections");
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+/// For so long, all sessions begin with another value of a setting. Sessions that stand are ended before and after, so that none keeps the old one.
+pub(super) async fn with_default(site: &Site<'_>, setting: &str, value: &str, duration: Duration) -> Result<()> {
+    let control = site.shop.db().await?;
+    let database = site.shop.stack.settings().get("POSTGRES_DB")?;
+    control.batch_execute(&format!("ALTER DATABASE {database} SET {setting} = '{value}'")).await?;
+    end_sessions(&control).await?;
+    sleep(duration).await;
+    control.batch_execute(&format!("ALTER DATABASE {database} RESET {setting}")).await?;
+    end_sessions(&control).await
+}
+
+async fn end_sessions(control: &Client) -> Result<()> {
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    control.execute(others, &[]).await?;
+    Ok(())
+}

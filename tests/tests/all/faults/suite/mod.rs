@@ -1,0 +1,67 @@
+//! The fault suite: a whole system of its own, customers of many kinds, one fault after another, and at the end an account of every order.
+//!
+//! The suite keeps its own record of what the API acknowledged. What became of it is counted from the outside, through SQL and the HTTP API, and
+//! held against `worker audit`, which counts in its own way. Everything is drawn from one seed: which fault comes when, who orders what, who
+//! cancels when. A run that fails prints it; `FAULTS_SEED` runs it again.
+//!
+//! `make test` runs the short form. `make faults` runs the long one, with `FAULTS_ORDERS` orders.
+
+mod account;
+mod customer;
+mod fault;
+mod plan;
+mod queue;
+mod record;
+mod report;
+mod settle;
+mod shelf;
+mod site;
+mod story;
+mod watcher;
+mod wish;
+
+use crate::support::{FAST, unstarted};
+use anyhow::{Context as _, Result};
+use plan::Plan;
+use site::FailPoints;
+use std::{env, process, str::FromStr};
+
+/// Orders of the long form, unless `FAULTS_ORDERS` says otherwise.
+const ORDERS: usize = 10_000;
+/// Orders of the short form.
+const FEW_ORDERS: usize = 300;
+
+#[test]
+fn orders_survive_the_quick_faults() {
+    run(&FAST, |seed| Ok(Plan::short(seed, FEW_ORDERS)));
+}
+
+/// With the settings of env.example, so that the recovery times are those that operators see.
+#[test]
+#[ignore = "takes a quarter of an hour: make faults"]
+fn orders_survive_every_fault() {
+    run(&[], |seed| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS))));
+}
+
+fn run(env: &[(&str, &str)], plan: impl FnOnce(u64) -> Result<Plan>) {
+    let seed = setting("FAULTS_SEED").expect("FAULTS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    println!("FAULTS_SEED={seed}");
+    let fail_points = FailPoints::new().expect("a folder for fail points");
+    let folder = fail_points.folder();
+    let env: Vec<(&str, &str)> = env.iter().copied().chain([("FAIL_POINTS", folder.as_str())]).collect();
+    unstarted(2, &env, async |shop| {
+        let plan = plan(seed)?;
+        story::tell(shop, &fail_points, &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
+    });
+}
+
+/// A setting of the environment.
+fn setting<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str) -> Result<Option<T>> {
+    let Ok(text) = env::var(name) else { return Ok(None) };
+    Ok(Some(text.parse().with_context(|| format!("{name}={text}"))?))
+}
+
+/// A name that no other run on this machine has.
+fn unique() -> String {
+    format!("orderflow-faults-{}-{}", process::id(), fastrand::u32(..))
+}

@@ -1,0 +1,65 @@
+//! What a run does, drawn from its seed.
+
+use super::fault::{Fault, Server};
+use std::time::Duration;
+
+/// The activities, in the order in which an order meets them.
+const ACTIVITIES: &[&str] = &["CreateOrder", "CheckInventory", "ProcessPayment", "SendNotification", "CancelOrder"];
+
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    /// Orders placed while nothing is broken, first.
+    pub(super) calm_orders: usize,
+    /// The faults, one after another, each with the orders placed around it.
+    pub(super) faults: Vec<(Fault, usize)>,
+    /// Customers at once.
+    pub(super) at_once: usize,
+    /// How long the system may take to settle after a fault.
+    pub(super) patience: Duration,
+}
+
+impl Plan {
+    /// The faults from which the system recovers within seconds.
+    pub(super) fn short(seed: u64, orders: usize) -> Self {
+        let brief = Duration::from_secs(3);
+        let faults = vec![
+            Fault::Killed(Server::Worker),
+            Fault::Killed(Server::Api),
+            Fault::Killed(Server::Temporal),
+            Fault::Killed(Server::Postgres),
+            Fault::DiesAfterEffect(ACTIVITIES),
+            Fault::Duplicates,
+            Fault::ReadOnly(brief),
+            Fault::Serializable(brief),
+        ];
+        Self::of(seed, orders, faults, 8, Duration::from_secs(90))
+    }
+
+    /// Every fault.
+    pub(super) fn long(seed: u64, orders: usize) -> Self {
+        let (brief, long) = (Duration::from_secs(10), Duration::from_secs(60));
+        let servers = [Server::Worker, Server::Api, Server::Temporal, Server::Postgres, Server::Emulator];
+        let mut faults: Vec<Fault> = servers.into_iter().map(Fault::Killed).collect();
+        faults.extend(servers.into_iter().flat_map(|server| [Fault::Frozen(server, brief), Fault::Frozen(server, long)]));
+        faults.extend(ACTIVITIES.chunks(1).map(Fault::DiesAfterEffect));
+        faults.extend([
+            Fault::Restarted(Server::Emulator),
+            Fault::SecondWorker,
+            Fault::Duplicates,
+            Fault::Poison,
+            Fault::ConnectionsExhausted(brief),
+            Fault::ReadOnly(brief),
+            Fault::Serializable(brief),
+        ]);
+        Self::of(seed, orders, faults, 24, Duration::from_secs(240))
+    }
+
+    /// A tenth of the orders before the first fault, the others shared among the faults, rounded up.
+    fn of(seed: u64, orders: usize, mut faults: Vec<Fault>, at_once: usize, patience: Duration) -> Self {
+        fastrand::Rng::with_seed(seed).shuffle(&mut faults);
+        let calm_orders = orders / 10;
+        let share = (orders - calm_orders).div_ceil(faults.iter().map(Fault::shares).sum());
+        let faults = faults.into_iter().map(|fault| (fault, share * fault.shares())).collect();
+        Self { seed, calm_orders, faults, at_once, patience }
+    }
+}

@@ -1,0 +1,80 @@
+//! The intake queue and its dead-letter queue, as an operator of AWS sees them.
+
+use crate::support::Shop;
+use anyhow::{Context as _, Result};
+use aws_sdk_sqs::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region},
+    types::QueueAttributeName,
+};
+use aws_smithy_http_client::Builder;
+
+/// The most that SQS gives at once.
+const BATCH: i32 = 10;
+
+pub(super) struct Queue {
+    sqs: Client,
+    intake: String,
+}
+
+impl Queue {
+    pub(super) fn of(shop: &Shop) -> Result<Self> {
+        let settings = shop.stack.settings();
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Builder::new().build_http())
+            .endpoint_url(settings.get("AWS_ENDPOINT_URL")?)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"));
+        Ok(Self { sqs: Client::from_conf(config.build()), intake: settings.get("INTAKE_QUEUE_URL")?.to_owned() })
+    }
+
+    /// Messages that wait, are delayed, or are being worked on.
+    pub(super) async fn waiting(&self) -> Result<u32> {
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let asked = self.sqs.get_queue_attributes().queue_url(&self.intake).set_attribute_names(Some(counts.to_vec()));
+        let attributes = asked.send().await?.attributes.unwrap_or_default();
+        let mut sum = 0;
+        for count in counts {
+            sum += attributes.get(&count).with_context(|| format!("no {count}"))?.parse::<u32>()?;
+        }
+        Ok(sum)
+    }
+
+    pub(super) async fn send(&self, body: &str) -> Result<()> {
+        self.sqs.send_message().queue_url(&self.intake).message_body(body).send().await?;
+        Ok(())
+    }
+
+    /// Adds two copies of each of some messages that wait. Answers how many were copied.
+    pub(super) async fn duplicate(&self) -> Result<usize> {
+        // They stay in the queue, and come again after a second.
+        let receive = self.sqs.receive_message().queue_url(&self.intake).max_number_of_messages(BATCH).visibility_timeout(1);
+        let messages = receive.send().await?.messages.unwrap_or_default();
+        for body in messages.iter().filter_map(|message| message.body()) {
+            self.send(body).await?;
+            self.send(body).await?;
+        }
+        Ok(messages.len())
+    }
+
+    /// Takes out what lies in the dead-letter queue.
+    pub(super) async fn take_dead(&self) -> Result<Vec<String>> {
+        let (queue, mut bodies) = (format!("{}-dlq", self.intake), Vec::new());
+        loop {
+            let receive = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH);
+            let messages = receive.send().await?.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(bodies);
+            }
+            for message in messages {
+                self.sqs.delete_message().queue_url(&queue).set_receipt_handle(message.receipt_handle).send().await?;
+                bodies.extend(message.body);
+            }
+        }
+    }
+}

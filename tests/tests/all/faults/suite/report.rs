@@ -1,0 +1,58 @@
+//! What a run has shown, as tables.
+
+use super::{account::Account, wish::Kind};
+use std::{fmt, time::Duration};
+
+/// Orders, and how long they took from the first post until the system had settled.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) orders: usize,
+    pub(super) took: Duration,
+}
+
+impl fmt::Display for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.orders as u128 * 10_000 / self.took.as_millis().max(1);
+        write!(f, "{} orders in {:.1} s, {}.{}/s", self.orders, self.took.as_secs_f32(), tenths / 10, tenths % 10)
+    }
+}
+
+pub(super) struct Report {
+    pub(super) seed: u64,
+    pub(super) calm: Stretch,
+    /// Each fault, how long the system took to recover from it, and the orders around it.
+    pub(super) faults: Vec<(String, Duration, Stretch)>,
+    pub(super) account: Account,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = ["customers", "completed", "failed", "unpaid by a fault", "cancelled"];
+        writeln!(f, "\nseed {}\n", self.seed)?;
+        writeln!(f, "| orders | {} |\n| --- {}|", columns.join(" | "), "| ---: ".repeat(columns.len()))?;
+        let mut sums = [0; 5];
+        for kind in Kind::ALL {
+            let ends = self.account.get(kind).copied().unwrap_or_default();
+            let counts = [ends.customers, ends.completed, ends.failed, ends.gave_up, ends.cancelled];
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            line(f, kind.name(), &counts)?;
+        }
+        line(f, "all", &sums)?;
+
+        writeln!(f, "\n| fault | orders around it | recovered after, s |\n| --- | ---: | ---: |")?;
+        for (name, recovery, stretch) in &self.faults {
+            writeln!(f, "| {name} | {} | {:.1} |", stretch.orders, recovery.as_secs_f32())?;
+        }
+        let faults = self.faults.iter().map(|(_, _, stretch)| stretch);
+        let faults = faults.fold(Stretch { orders: 0, took: Duration::ZERO }, |sum, stretch| Stretch {
+            orders: sum.orders + stretch.orders,
+            took: sum.took + stretch.took,
+        });
+        writeln!(f, "\nwithout a fault: {}\nunder {} faults: {faults}", self.calm, self.faults.len())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, counts: &[usize]) -> fmt::Result {
+    let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
+    writeln!(f, "| {name} | {} |", counts.join(" | "))
+}

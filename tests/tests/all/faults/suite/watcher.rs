@@ -1,0 +1,63 @@
+//! A reader who looks at orders all the time, whatever is broken: versions only rise, and statuses change as the table says.
+
+use super::site::Site;
+use ::orders::{OrderStatus, status::TRANSITIONS};
+use serde_json::Value;
+use std::{collections::HashMap, convert::Infallible, time::Duration};
+use tokio::time::sleep;
+
+const PAUSE: Duration = Duration::from_millis(40);
+/// Orders are interesting while they are young.
+const YOUNG: usize = 60;
+
+/// Reads for ever; what must not be goes into the record.
+pub(super) async fn watch(site: &Site<'_>) -> Infallible {
+    let mut seen: HashMap<String, (i64, OrderStatus)> = HashMap::new();
+    let mut rng = fastrand::Rng::new();
+    loop {
+        sleep(PAUSE).await;
+        let id = {
+            let acknowledged = site.record.acknowledged();
+            let young = acknowledged.len().saturating_sub(YOUNG);
+            rng.choice(&acknowledged[young..]).cloned()
+        };
+        let Some(id) = id else { continue };
+        // What cannot be read now is read later.
+        let Ok(order) = site.shop.order(&id).await else { continue };
+        let Some(now) = version_and_status(&order) else {
+            site.record.breach(format!("{id} is shown as {order}"));
+            continue;
+        };
+        if let Some(before) = seen.insert(id.clone(), now)
+            && !follows(before, now)
+        {
+            site.record.breach(format!("{id} went from {before:?} to {now:?} under a reader's eyes"));
+        }
+    }
+}
+
+fn version_and_status(order: &Value) -> Option<(i64, OrderStatus)> {
+    Some((order["version"].as_i64()?, order["status"].as_str()?.parse().ok()?))
+}
+
+fn follows((version, status): (i64, OrderStatus), (later_version, later): (i64, OrderStatus)) -> bool {
+    match later_version.cmp(&version) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Equal => status == later,
+        std::cmp::Ordering::Greater => leads_to(status, later),
+    }
+}
+
+/// Whether some way through the table leads from one status to the other.
+fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
+    from == to || TRANSITIONS.iter().any(|(step, next)| *step == from && leads_to(*next, to))
+}
+
+#[test]
+fn a_reader_notices_what_goes_back() {
+    use OrderStatus::{Completed, Failed, Paid, Pending};
+    assert!(follows((0, Pending), (3, Paid)) && follows((3, Paid), (3, Paid)));
+    for (before, after) in [((3, Paid), (2, Pending)), ((3, Paid), (3, Failed)), ((4, Completed), (5, Failed)), ((3, Paid), (4, Pending))] {
+        assert!(!follows(before, after), "{before:?} {after:?}");
+    }
+}
