@@ -47,6 +47,17 @@ impl Caller {
         if self.is(customer_id) { Ok(()) } else { Err(Problem::new(Kind::Forbidden, "The customerID must be the subject of the token.")) }
     }
 
+    /// To see what concerns all customers.
+    ///
+    /// # Errors
+    /// 403 for customers.
+    pub fn must_be_staff(&self) -> Result<(), Problem> {
+        match self {
+            Self::Anyone | Self::Staff { .. } => Ok(()),
+            Self::Customer { .. } => Err(Problem::new(Kind::Forbidden, "Only staff may see the orders of all customers.")),
+        }
+    }
+
     /// To see and cancel an order. An order whose customer is not known yet is nobody's but the shop's.
     ///
     /// # Errors
@@ -85,13 +96,14 @@ mod tests {
             assert!(ada.must_be("ada").is_ok() && ada.must_be("Ada").is_err() && ada.must_be("").is_err());
             assert!(ada.must_own(Some(&order("ada"))).is_ok());
             assert!(ada.must_own(Some(&order("bob"))).is_err() && ada.must_own(None).is_err());
+            assert!(ada.must_be_staff().is_err());
         }
     }
 
     #[test]
     fn staff_and_everyone_in_an_open_shop_have_everything() {
         for caller in [caller(&["staff"]), caller(&["x", "admin"]), Caller::Anyone] {
-            assert!(caller.must_be("bob").is_ok());
+            assert!(caller.must_be("bob").is_ok() && caller.must_be_staff().is_ok());
             assert!(caller.must_own(Some(&order("bob"))).is_ok() && caller.must_own(None).is_ok());
         }
     }
