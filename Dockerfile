@@ -5,9 +5,17 @@
 # Versions of rust-toolchain.toml, and of the Debian that the programs run on.
 ARG RUST=1.95.0-slim-bookworm
 ARG DEBIAN=12.13-slim
+ARG NODE=24.19.0-bookworm-slim
 
 FROM rust:${RUST} AS rust
 WORKDIR /src
+
+FROM node:${NODE} AS page
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json web/.npmrc ./
+RUN npm ci --no-audit --no-fund
+COPY web .
+RUN npm run build
 
 # Every crate with its manifest and an empty program: what cargo needs to see in order to build the dependencies.
 FROM rust AS manifests
@@ -57,7 +65,7 @@ CMD ["run"]
 
 FROM base AS api
 LABEL org.opencontainers.image.description="OrderFlow's HTTP API and web page on one port"
-COPY web web
+COPY --from=page /src/web/dist web
 COPY --from=build /out/api /usr/local/bin/
 ENV API_HOST=0.0.0.0 WEB_DIR=/app/web
 EXPOSE 8080

@@ -12,10 +12,12 @@ COMPOSE = docker compose --env-file $(ENV_FILE)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: ## Install what is missing (Temporal, AWS emulator, Postgres) into .local
+deps: ## Install what is missing (Temporal, AWS emulator, Postgres, npm packages) into .local
 	@local/install
 
 build: ## Build everything
+	@local/install node page
+	@web/build-page
 	@cargo build --workspace
 
 run: ready ## Run OrderFlow: all servers, worker and api, until Ctrl-C
@@ -40,6 +42,7 @@ stop-full-stack: stop ## Stop OrderFlow in the background
 
 test: ready ## Run all tests
 	@local/install browser page-test cargo-lambda
+	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
 	@cargo test --workspace
 
 faults: ready ## Run 10,000 orders under every fault, and account for each (FAULTS_ORDERS, FAULTS_SEED)
@@ -48,10 +51,11 @@ faults: ready ## Run 10,000 orders under every fault, and account for each (FAUL
 record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record
 
-lint: ## Check formatting, clippy, dependencies and the purity of the orders crate
-	@local/install rust cargo-deny
+lint: ## Check formatting, clippy, types, dependencies and the purity of the orders crate
+	@local/install rust cargo-deny node page
 	cargo fmt --all --check
 	local/check-purity
+	@PATH="$$PWD/.local/bin:$$PATH" npm run check --silent --prefix web
 	local/check-dependencies
 	cargo clippy --workspace --all-targets -- -D warnings
 
@@ -63,6 +67,7 @@ bench: ready ## Measure throughput and cost per order (N, C, PEER: bench/README.
 
 clean: stop ## Remove what was built, and the local data and logs (installed programs stay)
 	@[ ! -x $(LOCAL) ] || $(LOCAL) clean
+	@rm -rf web/dist
 	@cargo clean
 
 db-migrate: build ## Bring the local database's schema up to date
@@ -97,9 +102,9 @@ docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were bu
 PROGRAMS := --bin api --bin local --bin worker
 test faults record-histories bench: PROGRAMS :=
 
-# Programs are fetched while the code is built.
+# Programs are fetched, and the page is built, while the code is compiled.
 ready:
 	@local/install rust
-	@local/install postgres temporal emulator & installing=$$!; \
+	@(local/install node page postgres temporal emulator && web/build-page) & preparing=$$!; \
 	cargo build --workspace $(PROGRAMS); built=$$?; \
-	wait $$installing && exit $$built
+	wait $$preparing && exit $$built

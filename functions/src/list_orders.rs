@@ -1,4 +1,4 @@
-//! `GET /api/orders?customerID=…`: a customer's orders, newest first, page by page.
+//! `GET /api/orders?customerID=…`: a customer's orders, page by page; for staff also `?status=…`, the orders of all customers that stand there.
 
 use crate::{
     http::Problem,
@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use orders::{json::Faults, request};
-use platform::read_model::{PageRequest, ReadModel};
+use platform::read_model::{List, PageRequest, ReadModel};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{ops::RangeInclusive, str::FromStr, sync::Arc};
@@ -43,7 +43,10 @@ async fn list_orders(
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Result<impl IntoResponse, Problem> {
     let request = parse(&parameters)?;
-    caller.must_be(&request.customer_id)?;
+    match &request.list {
+        List::OfCustomer { customer_id, .. } => caller.must_be(customer_id)?,
+        List::OfStatus(_) => caller.must_be_staff()?,
+    }
     let page = read_model.orders(request).await?;
     let items = page.orders.into_iter().map(|order| RawValue::from_string(order.json)).collect::<Result<_, _>>();
     let items = items.map_err(|error| Problem::unavailable("The orders cannot be read right now.", error))?;
@@ -54,19 +57,26 @@ async fn list_orders(
 fn parse(parameters: &[(String, String)]) -> Result<PageRequest, Problem> {
     let mut faults = Faults::default();
     let customer_id = single(parameters, "customerID", &mut faults);
-    match customer_id {
-        None => faults.add("customerID", "is required"),
-        Some(id) if !request::is_identifier(id) => faults.add("customerID", "is not the id of a customer"),
-        Some(_) => {}
+    if customer_id.is_some_and(|id| !request::is_identifier(id)) {
+        faults.add("customerID", "is not the id of a customer");
     }
     let status = parsed(parameters, "status", "is not an order status", &mut faults);
+    let list = match (customer_id, status) {
+        (Some(customer_id), status) => Some(List::OfCustomer { customer_id: customer_id.to_owned(), status }),
+        (None, Some(status)) => Some(List::OfStatus(status)),
+        (None, None) => {
+            faults.add("customerID", "is required");
+            None
+        }
+    };
+    let sort = parsed(parameters, "sort", "is neither newest nor oldest", &mut faults).unwrap_or_default();
     let limit = parsed(parameters, "limit", "must be a whole number from 1 to 100", &mut faults).unwrap_or(DEFAULT_LIMIT);
     if !LIMITS.contains(&limit) {
         faults.add("limit", "must be a whole number from 1 to 100");
     }
     let cursor = parsed(parameters, "cursor", "is not a cursor of this list", &mut faults);
-    match customer_id {
-        Some(customer_id) if faults.is_empty() => Ok(PageRequest { customer_id: customer_id.to_owned(), status, limit, cursor }),
+    match list {
+        Some(list) if faults.is_empty() => Ok(PageRequest { list, sort, limit, cursor }),
         _ => Err(Problem::invalid(faults.into_vec())),
     }
 }

@@ -1,10 +1,13 @@
-//! The web page, where CloudFront does not serve it: files from a directory.
+//! The web page, where CloudFront does not serve it: the files that `web/build-page` made, and what the page is told when it runs (`config.json`).
+//! What this does to addresses and headers, infra/web.yaml does in AWS.
 
-use crate::http::nothing_here;
+mod config;
+
+use crate::{http::nothing_here, identity};
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::path::PathBuf;
@@ -14,34 +17,170 @@ use tower_http::services::ServeDir;
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "page")]
 pub struct Settings {
-    /// Directory with the web page.
-    #[arg(long, env = "WEB_DIR", default_value = "web")]
+    /// Directory with the built web page.
+    #[arg(long, env = "WEB_DIR", default_value = "web/dist")]
     pub web_dir: PathBuf,
+    /// The page's client id at AUTH_ISSUER. Not set: the page offers no sign-in.
+    #[arg(long, env = "AUTH_CLIENT_ID")]
+    pub auth_client_id: Option<String>,
+    /// Scopes that the page asks for.
+    #[arg(long, env = "AUTH_CLIENT_SCOPE", default_value = "openid")]
+    pub auth_client_scope: String,
+    /// Origins that the page calls to sign in, beside AUTH_ISSUER's; several are separated by spaces.
+    #[arg(long, env = "AUTH_CLIENT_ORIGINS", value_delimiter = ' ')]
+    pub auth_client_origins: Vec<String>,
+    /// Port of Temporal's web UI on this machine, for the page to link to.
+    #[arg(long, env = "TEMPORAL_WEB_PORT")]
+    pub temporal_web_port: Option<u16>,
 }
 
-/// Everything from our own origin and nothing inline, so that no injected text can run. The same as CloudFront sends.
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
-             manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-    ),
+/// Everything from our own origin and nothing inline, so that no injected text can run; `{connect}` are the issuer's origins.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'{connect}; \
+                      manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The same for all files.
+const HEADERS: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
 ];
 
-/// Answers with the file that a request names, wherever no route does.
-pub async fn serve(files: ServeDir, request: Request) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return nothing_here().await.into_response();
+/// Names under `/assets/` hold a hash of the content; every other file is asked for each time.
+const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// The page as it is served.
+#[derive(Clone)]
+pub struct Page {
+    files: ServeDir,
+    config: String,
+    policy: HeaderValue,
+}
+
+impl Page {
+    /// # Errors
+    /// When an origin cannot stand in a header.
+    pub fn new(settings: &Settings, identity: &identity::Settings, temporal_namespace: &str) -> anyhow::Result<Self> {
+        // An .env from before the page was built names the folder above.
+        let folder =
+            [settings.web_dir.join("dist"), settings.web_dir.clone()].into_iter().find(|folder| folder.join("index.html").exists());
+        if folder.is_none() {
+            tracing::warn!("WEB_DIR {} has no index.html: there is an API, but no page", settings.web_dir.display());
+        }
+        let issuer = identity.auth_issuer.as_deref().and_then(origin);
+        let origins = issuer.into_iter().chain(settings.auth_client_origins.iter().filter(|origin| !origin.is_empty()).cloned());
+        let connect: String = origins.map(|origin| format!(" {origin}")).collect();
+        Ok(Self {
+            files: ServeDir::new(folder.as_ref().unwrap_or(&settings.web_dir)),
+            config: config::json(settings, identity, temporal_namespace),
+            policy: HeaderValue::from_str(&POLICY.replace("{connect}", &connect))?,
+        })
     }
-    let Ok(mut response) = files.oneshot(request).await;
-    if response.status() == StatusCode::NOT_FOUND {
-        return nothing_here().await.into_response();
+
+    /// Answers with the file that a request names, wherever no route does; with the page itself for the address of one of its views.
+    pub async fn serve(self, mut request: Request) -> Response {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return nothing_here().await.into_response();
+        }
+        let path = request.uri().path().to_owned();
+        if path == "/config.json" {
+            return ([(header::CONTENT_TYPE, "application/json")], [(header::CACHE_CONTROL, EACH_TIME)], self.config).into_response();
+        }
+        if is_view(&path) {
+            *request.uri_mut() = Uri::from_static("/index.html");
+        }
+        let Ok(mut response) = self.files.oneshot(request).await;
+        if response.status() == StatusCode::NOT_FOUND {
+            return nothing_here().await.into_response();
+        }
+        let headers = response.headers_mut();
+        headers.extend(HEADERS);
+        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy);
+        headers.insert(header::CACHE_CONTROL, if path.starts_with("/assets/") { FOREVER } else { EACH_TIME });
+        response.map(Body::new)
     }
-    response.headers_mut().extend(HEADERS);
-    response.map(Body::new)
+}
+
+/// Whether the page itself decides what to show there: files have a dot in their names, and the API answers for itself.
+fn is_view(path: &str) -> bool {
+    path != "/api" && !path.starts_with("/api/") && !path.rsplit('/').next().unwrap_or_default().contains('.')
+}
+
+/// `https://host:port` of a URL.
+fn origin(url: &str) -> Option<String> {
+    let url: Uri = url.parse().ok()?;
+    Some(format!("{}://{}", url.scheme()?, url.authority()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::sync::LazyLock;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        page: Settings,
+        #[command(flatten)]
+        identity: identity::Settings,
+    }
+
+    /// A built page, made once for all tests.
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = std::env::temp_dir().join(format!("orderflow-page-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("assets")).unwrap();
+        for (file, text) in [("index.html", "the page"), ("assets/a-1.js", "code")] {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+        folder
+    });
+
+    fn page(arguments: &[&str]) -> Page {
+        let folder = ["api", "--web-dir", BUILT.to_str().unwrap()];
+        let cli = Cli::parse_from(folder.iter().chain(arguments));
+        Page::new(&cli.page, &cli.identity, "orders").unwrap()
+    }
+
+    async fn get(page: &Page, path: &str) -> (StatusCode, String, String) {
+        let response = page.clone().serve(Request::get(path).body(Body::empty()).unwrap()).await;
+        let cached = response.headers().get(header::CACHE_CONTROL).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
+        let (status, body) = (response.status(), axum::body::to_bytes(response.into_body(), 10_000).await.unwrap());
+        (status, cached, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn views_are_the_page_and_nothing_else_is() {
+        let page = page(&[]);
+        for path in ["/", "/orders", "/orders/ord_1", "/operations", "/apis", "/orders?customerID=a.b"] {
+            let (status, cached, body) = get(&page, path).await;
+            assert_eq!((status, cached.as_str(), body.as_str()), (StatusCode::OK, "no-cache", "the page"), "{path}");
+        }
+        for path in ["/api", "/api/", "/api/nothing", "/api/orders/x/y", "/assets/a-2.js", "/robots.txt"] {
+            assert_eq!(get(&page, path).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+        let (status, cached, body) = get(&page, "/assets/a-1.js").await;
+        assert_eq!((status, cached.as_str(), body.as_str()), (StatusCode::OK, "public, max-age=31536000, immutable", "code"));
+        let posted = page.serve(Request::post("/orders").body(Body::empty()).unwrap()).await;
+        assert_eq!(posted.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn the_policy_lets_the_page_call_the_issuer_and_nobody_else() {
+        let policy = async |page: Page| {
+            let response = page.serve(Request::get("/").body(Body::empty()).unwrap()).await;
+            response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+        };
+        assert!(policy(page(&[])).await.contains("; connect-src 'self'; "));
+        let with_issuer = ["--auth-issuer", "https://i.example:8443/pool", "--auth-client-origins", "https://a.example https://b.example"];
+        let policy = policy(page(&with_issuer)).await;
+        assert!(policy.contains("; connect-src 'self' https://i.example:8443 https://a.example https://b.example; "), "{policy}");
+    }
+
+    #[test]
+    fn the_policy_is_the_one_of_cloudfront() {
+        let template = include_str!("../../infra/web.yaml");
+        let (_, rest) = template.split_once("ContentSecurityPolicy: !Sub >-\n").unwrap();
+        let theirs: Vec<_> = rest.lines().take_while(|line| !line.contains("Override")).map(str::trim).collect();
+        assert_eq!(theirs.join(" ").replace("${SignInOrigins}", "{connect}"), POLICY.replace("'self'{connect}", "'self' {connect}"));
+    }
 }

@@ -1,12 +1,11 @@
 //! All handlers on one plain HTTP server, for local mode and for machines without Lambda.
 
-use crate::{api, http::finish, page, parts::Accepting};
+use crate::{api, http::finish, page::Page, parts::Accepting};
 use anyhow::Context;
 use axum::{extract::Request, serve::ListenerExt};
 use platform::stop;
 use std::{net::IpAddr, time::Duration};
 use tokio::{net::TcpListener, select, sync::watch, time::sleep};
-use tower_http::services::ServeDir;
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "server")]
@@ -26,15 +25,14 @@ const DRAIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the port cannot be had.
-pub async fn run(settings: &Settings, page: &page::Settings, parts: Accepting, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn run(settings: &Settings, page: Page, parts: Accepting, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (host, port) = (settings.api_host, settings.api_port);
     let listener = TcpListener::bind((host, port)).await.with_context(|| format!("cannot listen on {host}, API_PORT {port}"))?;
     let listener = listener.tap_io(|connection| {
         // Else a second answer on a connection waits for the acknowledgement of the first. A socket that refuses is only slower.
         let _ = connection.set_nodelay(true);
     });
-    let files = ServeDir::new(&page.web_dir);
-    let app = finish(api::routes().with_state(parts), async move |request: Request| page::serve(files, request).await);
+    let app = finish(api::routes().with_state(parts), async move |request: Request| page.serve(request).await);
     tracing::info!("listening on http://{host}:{port}");
 
     let serving = axum::serve(listener, app).with_graceful_shutdown(stop::wait(stop.clone()));

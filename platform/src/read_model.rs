@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::AttributeValue,
 };
-pub use listing::{BadCursor, Cursor, Page, PageRequest};
+pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
 use orders::{OrderId, OrderStatus, OrderView, ProductView};
 use std::collections::HashMap;
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};

@@ -13,37 +13,55 @@ export class Shop {
     this.customer = `PAGE-${randomUUID()}`;
     this.status = page.locator('#order-status');
     this.history = page.locator('#history li:not(.upcoming)');
-    this.placeButton = page.getByRole('button', { name: /^(Place order|Placing your order…|Try again)$/ });
+    this.placeButton = page.locator('#order-form button[type=submit]');
     this.cancelButton = page.getByRole('button', { name: 'Cancel order' });
   }
 
-  async open() {
-    await this.page.goto(this.baseUrl);
-    await this.page.locator('#products li').first().waitFor();
+  async open(path = '/') {
+    await this.page.goto(new URL(path, this.baseUrl).href);
+    if (path === '/') await this.page.locator('#products li').first().waitFor();
   }
 
   async add(productID) {
-    await this.page.getByLabel('Search by name or number').fill(productID);
+    await this.page.locator('#search').fill(productID);
     await this.page.locator(`#products [data-product="${productID}"]`).getByRole('button').click();
   }
 
-  async fillIn(paymentMethod = 'tok_visa') {
-    await this.add('PROD-001');
-    await this.page.getByLabel('Customer ID').fill(this.customer);
-    await this.page.getByLabel('Payment').selectOption(paymentMethod);
+  async fillIn(paymentMethod = 'tok_visa', productID = 'PROD-001') {
+    await this.add(productID);
+    await this.page.locator('#customer').fill(this.customer);
+    await this.page.locator('#payment').selectOption(paymentMethod);
   }
 
   async place() {
     await this.placeButton.click();
-    await this.page.waitForURL(/\?order=/);
+    await this.placed();
+  }
+
+  async placed() {
+    await this.page.waitForURL(/\/orders\/ord_/);
+  }
+
+  async order(paymentMethod, productID) {
+    await this.open();
+    await this.fillIn(paymentMethod, productID);
+    await this.place();
   }
 
   reaches(status) {
     return this.page.locator(`#order-status[data-status="${status}"]`).waitFor({ timeout: ORDER_LIMIT_MS });
   }
 
+  /** Cancels the order that is shown. */
+  async cancel(reason = '') {
+    await this.cancelButton.click();
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('textbox').fill(reason);
+    await dialog.getByRole('button', { name: 'Cancel order' }).click();
+  }
+
   get orderId() {
-    return new URL(this.page.url()).searchParams.get('order');
+    return new URL(this.page.url()).pathname.split('/').at(-1);
   }
 
   pastStatuses() {

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use functions::{
-    page,
+    page::{self, Page},
     parts::{Accepting, AcceptingSettings},
     queue_poller::QueuePoller,
     server,
@@ -39,9 +39,10 @@ async fn main() -> ExitCode {
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
+    let page = Page::new(&cli.page, &cli.parts.identity, &cli.parts.temporal.temporal_namespace)?;
     let parts = Accepting::new(cli.parts).await?;
     let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;
     let polling = tokio::spawn(poller.run(stop.clone()));
-    server::run(&cli.server, &cli.page, parts, stop).await?;
+    server::run(&cli.server, page, parts, stop).await?;
     Ok(polling.await?)
 }

@@ -1,26 +1,62 @@
-//! A customer's orders, newest first, page by page.
+//! Lists of orders, by the time that they were placed, page by page: a customer's, or those of all customers that stand at a status.
 //!
 //! The cursor is the key of the last order of a page, so that paging stays right while new orders come in. It is opaque to clients and only
-//! ever continues the list of the customer it was made for.
+//! ever continues the list that it was made for.
 
 use super::{Error, ReadModel, StoredOrder, stored_order, text};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{
+    operation::query::builders::QueryFluentBuilder,
+    types::{AttributeValue, KeysAndAttributes},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orders::{OrderId, OrderStatus};
 use std::collections::HashMap;
 
-/// The index customer → created.
-const INDEX: &str = "customer-created";
+/// The index customer → created, with whole orders.
+const OF_CUSTOMER: &str = "customer-created";
+/// The index status → created, with keys alone.
+const OF_STATUS: &str = "status-created";
 
 /// What to list.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
-    pub customer_id: String,
-    /// Only orders of this status.
-    pub status: Option<OrderStatus>,
-    /// Orders a page.
+    pub list: List,
+    pub sort: Sort,
+    /// Orders a page, at most 100.
     pub limit: usize,
     pub cursor: Option<Cursor>,
+}
+
+#[derive(Clone, Debug)]
+pub enum List {
+    /// A customer's orders, or those of them that stand at a status.
+    OfCustomer { customer_id: String, status: Option<OrderStatus> },
+    /// All customers' orders that stand at a status.
+    OfStatus(OrderStatus),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    #[default]
+    Newest,
+    Oldest,
+}
+
+/// The text names no order of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is neither newest nor oldest")]
+pub struct BadSort;
+
+impl std::str::FromStr for Sort {
+    type Err = BadSort;
+
+    fn from_str(text: &str) -> Result<Self, BadSort> {
+        match text {
+            "newest" => Ok(Self::Newest),
+            "oldest" => Ok(Self::Oldest),
+            _ => Err(BadSort),
+        }
+    }
 }
 
 /// A page of orders, and where the next one starts if there may be more.
@@ -64,30 +100,32 @@ impl std::fmt::Display for Cursor {
 }
 
 impl ReadModel {
-    /// One page of a customer's orders.
+    /// One page of a list of orders.
     ///
     /// # Errors
     /// When DynamoDB does not answer.
     pub async fn orders(&self, request: PageRequest) -> Result<Page, Error> {
+        match &request.list {
+            List::OfCustomer { customer_id, status } => self.orders_of_customer(&request, customer_id, *status).await,
+            List::OfStatus(status) => self.orders_of_status(&request, *status).await,
+        }
+    }
+
+    async fn orders_of_customer(&self, request: &PageRequest, customer_id: &str, status: Option<OrderStatus>) -> Result<Page, Error> {
         let mut orders = Vec::new();
-        let mut start = request.cursor.as_ref().map(|cursor| start_key(cursor, &request.customer_id));
+        let mut start = request.cursor.as_ref().map(|cursor| start_key(cursor, "customerID", customer_id));
         loop {
             let mut query = self
-                .dynamodb
-                .query()
-                .table_name(&self.settings.orders_table)
-                .index_name(INDEX)
-                .scan_index_forward(false)
+                .query(OF_CUSTOMER, request.sort, start)
                 .key_condition_expression("customerID = :customer")
-                .expression_attribute_values(":customer", AttributeValue::S(request.customer_id.clone()))
-                .set_exclusive_start_key(start);
-            query = match request.status {
+                .expression_attribute_values(":customer", AttributeValue::S(customer_id.to_owned()));
+            query = match status {
                 // A filter is applied after the limit, so a filtered page reads as far as it must.
                 Some(status) => query
                     .filter_expression("#status = :status")
                     .expression_attribute_names("#status", "status")
                     .expression_attribute_values(":status", AttributeValue::S(status.to_string())),
-                None => query.limit(i32::try_from(request.limit - orders.len() + 1).unwrap_or(i32::MAX)),
+                None => query.limit(one_more(request.limit - orders.len())),
             };
             let answer = query.send().await.map_err(Error::from_sdk)?;
             for mut item in answer.items.unwrap_or_default() {
@@ -106,17 +144,73 @@ impl ReadModel {
             }
         }
     }
+
+    async fn orders_of_status(&self, request: &PageRequest, status: OrderStatus) -> Result<Page, Error> {
+        let start = request.cursor.as_ref().map(|cursor| start_key(cursor, "status", status.as_str()));
+        let answer = self
+            .query(OF_STATUS, request.sort, start)
+            .key_condition_expression("#status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", AttributeValue::S(status.to_string()))
+            // 101 keys are far less than what one answer holds.
+            .limit(one_more(request.limit))
+            .send()
+            .await
+            .map_err(Error::from_sdk)?;
+        let mut keys = answer.items.unwrap_or_default().into_iter().map(cursor_of).collect::<Result<Vec<_>, _>>()?;
+        let has_more = keys.len() > request.limit;
+        keys.truncate(request.limit);
+        let next = keys.last().filter(|_| has_more).map(ToString::to_string);
+        let mut found = self.orders_by_id(keys.iter().map(|key| key.id)).await?;
+        // An order that has moved on since the index was read stands elsewhere now.
+        let orders = keys.iter().filter_map(|key| found.remove(&key.id)).filter(|order| order.status == status).collect();
+        Ok(Page { orders, next })
+    }
+
+    /// The orders of these ids that there are; at most 100 ids, each once.
+    async fn orders_by_id(&self, ids: impl Iterator<Item = OrderId>) -> Result<HashMap<OrderId, StoredOrder>, Error> {
+        let mut keys: Vec<_> = ids.map(|id| HashMap::from([("id".to_owned(), AttributeValue::S(id.to_string()))])).collect();
+        let mut found = HashMap::new();
+        // DynamoDB may leave some for another call.
+        while !keys.is_empty() {
+            let table = self.settings.orders_table.clone();
+            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(|error| Error(error.to_string()))?;
+            let answer = self.dynamodb.batch_get_item().request_items(&table, asked).send().await.map_err(Error::from_sdk)?;
+            for item in answer.responses.unwrap_or_default().remove(&table).unwrap_or_default() {
+                let order = stored_order(item)?;
+                found.insert(order.id, order);
+            }
+            keys = answer.unprocessed_keys.unwrap_or_default().remove(&table).map(|left| left.keys).unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    fn query(&self, index: &str, sort: Sort, start: Option<HashMap<String, AttributeValue>>) -> QueryFluentBuilder {
+        let query = self.dynamodb.query().table_name(&self.settings.orders_table).index_name(index);
+        query.scan_index_forward(sort == Sort::Oldest).set_exclusive_start_key(start)
+    }
+}
+
+/// DynamoDB's limit for so many orders and one more, which tells that there is another page.
+fn one_more(limit: usize) -> i32 {
+    i32::try_from(limit + 1).unwrap_or(i32::MAX)
+}
+
+fn cursor_of(mut key: HashMap<String, AttributeValue>) -> Result<Cursor, Error> {
+    let id = text(&mut key, "id")?.parse().map_err(|error| Error(format!("{error}")))?;
+    Ok(Cursor { id, created_at: text(&mut key, "createdAt")? })
 }
 
 fn without_cursors(orders: Vec<(StoredOrder, Cursor)>) -> Vec<StoredOrder> {
     orders.into_iter().map(|(order, _)| order).collect()
 }
 
-fn start_key(cursor: &Cursor, customer_id: &str) -> HashMap<String, AttributeValue> {
+/// The key of a place in an index whose partitions are the values of `partition`.
+fn start_key(cursor: &Cursor, partition: &str, value: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("id".to_owned(), AttributeValue::S(cursor.id.to_string())),
         ("createdAt".to_owned(), AttributeValue::S(cursor.created_at.clone())),
-        ("customerID".to_owned(), AttributeValue::S(customer_id.to_owned())),
+        (partition.to_owned(), AttributeValue::S(value.to_owned())),
     ])
 }
 

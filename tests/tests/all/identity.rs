@@ -53,6 +53,9 @@ fn customers_see_and_cancel_their_own_orders_and_staff_all() {
         let (status, problem) = call(&gate, &bob.access, Method::POST, "/api/orders", Some(in_adas_name.clone())).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::FORBIDDEN, &json!("/problems/forbidden")));
 
+        let all = "/api/orders?status=RESERVED";
+        assert_eq!(call(&gate, &ada.access, Method::GET, all, None).await?.0, StatusCode::FORBIDDEN);
+        assert_eq!(call(&gate, &staff.access, Method::GET, all, None).await?.0, StatusCode::OK);
         for user in [&ada, &staff, &admin] {
             let (status, seen) = call(&gate, &user.access, Method::GET, &order, None).await?;
             assert_eq!((status, &seen["status"]), (StatusCode::OK, &json!("RESERVED")), "Bob has not cancelled it");

@@ -1,20 +1,44 @@
 //! The page, in a real browser: `tests/page` drives it against a stack of its own.
 
-use crate::support::own;
+use crate::support::{Gate, own, until};
 use anyhow::{Context as _, ensure};
+use local::free_port;
+use std::time::Duration;
 use tokio::process::Command;
+
+/// An order at a bank that never answers stays open for half a minute, and yet can be cancelled within seconds.
+const STEPS: [(&str, &str); 2] = [("STEP_LOCAL_LIMIT_MS", "1500"), ("STEP_HEARTBEAT_LIMIT_MS", "1500")];
+/// What tests/page/issuer.js calls itself, the page and the API.
+const AUDIENCE: &str = "urn:orderflow";
+const CLIENT: &str = "page";
 
 #[test]
 fn the_page_works_in_a_browser() {
-    own(1, &[], async |shop| {
+    own(1, &STEPS, async |shop| {
+        let (scarce, sold_out) = (shop.product(1_000, 1).await?, shop.product(1_000, 0).await?);
+        until("the catalogue has them", Duration::from_secs(20), async || {
+            let catalogue = shop.get("/api/products").await?.text().await?;
+            Ok([&scarce, &sold_out].iter().all(|product| catalogue.contains(&product.id)).then_some(()))
+        })
+        .await?;
+
+        // An API whose issuer starts with the tests: nobody asks for it before somebody signs in.
+        let issuer_port = free_port()?;
+        let settings = [("AUTH_ISSUER", format!("http://127.0.0.1:{issuer_port}")), ("AUTH_AUDIENCE", AUDIENCE.to_owned())];
+        let settings = settings.into_iter().chain([("AUTH_CLIENT_ID", CLIENT.to_owned())]).map(|(key, value)| (key.to_owned(), value));
+        let gate = Gate::start(shop, &settings.collect::<Vec<_>>()).await?;
+
         let project = local::project();
-        let mut node = Command::new("node");
-        node.arg("--test").current_dir(project.join("tests/page")).env("BASE_URL", shop.url("")).kill_on_drop(true);
-        let chromium = project.join(".local/bin/chromium");
+        let bin = project.join(".local/bin");
+        let mut node = Command::new(bin.join("node"));
+        node.args(["--test", "--test-concurrency=2", "--test-timeout=300000"]).current_dir(project.join("tests/page")).kill_on_drop(true);
+        node.env("BASE_URL", shop.url("")).env("SIGN_IN_URL", gate.url("")).env("ISSUER_PORT", issuer_port.to_string());
+        node.env("SCARCE", &scarce.id).env("SOLD_OUT", &sold_out.id);
+        let chromium = bin.join("chromium");
         if chromium.exists() {
             node.env("CHROMIUM", chromium);
         }
-        let run = node.output().await.context("node cannot be run: local/install page-test says what is missing")?;
+        let run = node.output().await.context("node cannot be run: local/install node page-test says what is missing")?;
         ensure!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
         shop.audit_is_clean().await
     });

@@ -82,3 +82,38 @@ fn an_order_in_a_list_is_the_order_itself() {
         Ok(())
     });
 }
+
+/// Other tests' orders stand there, too.
+#[test]
+fn staff_see_all_customers_orders_that_stand_at_a_status() {
+    shared(async |shop| {
+        let (product, unique) = (shop.product(1_000, 100).await?, shop.unique("CUST-all"));
+        let mut oldest_first = Vec::new();
+        for n in 0..5 {
+            let draft = Draft::new(&format!("{unique}-{n}")).line(&product, 1).payment_method("tok_declined");
+            oldest_first.push(shop.place(&draft).await?);
+        }
+        for id in &oldest_first {
+            shop.ends(id, "FAILED").await?;
+        }
+        for (sort, expected) in [("oldest", oldest_first.clone()), ("newest", oldest_first.iter().rev().cloned().collect())] {
+            let mut found = pages(shop, &format!("status=FAILED&sort={sort}&limit=20")).await?.concat();
+            found.retain(|id| oldest_first.contains(id));
+            assert_eq!(found, expected, "{sort}");
+        }
+
+        let moving = shop.place(&Draft::new(&unique).line(&product, 1).payment_method("tok_down")).await?;
+        shop.reaches(&moving, &["RESERVED"]).await?;
+        ensure!(pages(shop, "status=RESERVED").await?.concat().contains(&moving));
+        shop.cancel(&moving).await?;
+        shop.ends(&moving, "CANCELLED").await?;
+        ensure!(!pages(shop, "status=RESERVED").await?.concat().contains(&moving), "what has moved on stands there no more");
+        ensure!(page(shop, "status=CANCELLED&limit=100").await?.0.contains(&moving));
+
+        let (status, problem) = answer(shop.get("/api/orders?limit=2").await?).await?;
+        assert_eq!((status, text(&problem, "/errors/0/pointer")?), (StatusCode::UNPROCESSABLE_ENTITY, "customerID"));
+        let (status, problem) = answer(shop.get("/api/orders?status=PAID&sort=best").await?).await?;
+        assert_eq!((status, text(&problem, "/errors/0/pointer")?), (StatusCode::UNPROCESSABLE_ENTITY, "sort"));
+        Ok(())
+    });
+}

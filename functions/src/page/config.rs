@@ -1,0 +1,51 @@
+//! `config.json`: what web/src/config.ts reads. In AWS, infra/deploy writes it.
+
+use super::Settings;
+use crate::identity;
+use serde_json::{Value, json};
+
+/// The page's configuration. Only what any visitor may know.
+pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_namespace: &str) -> String {
+    let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let sign_in = set(&identity.auth_issuer)
+        .zip(set(&settings.auth_client_id))
+        .map_or(Value::Null, |(issuer, client_id)| json!({ "issuer": issuer, "clientId": client_id, "scope": settings.auth_client_scope }));
+    let temporal = settings.temporal_web_port.map(|port| format!("http://localhost:{port}/namespaces/{temporal_namespace}"));
+    // An emulator takes no money.
+    let sandbox = set(&identity.aws_endpoint_url).is_some();
+    let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
+    json!({ "signIn": sign_in, "sandbox": sandbox, "links": links }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        page: Settings,
+        #[command(flatten)]
+        identity: identity::Settings,
+    }
+
+    fn config(arguments: &[&str]) -> Value {
+        let cli = Cli::parse_from(["api"].iter().chain(arguments));
+        serde_json::from_str(&json(&cli.page, &cli.identity, "orders")).unwrap()
+    }
+
+    #[test]
+    fn an_open_shop_has_no_sign_in() {
+        let open = json!({ "signIn": null, "sandbox": true, "links": { "temporal": "http://localhost:8088/namespaces/orders" } });
+        assert_eq!(config(&["--aws-endpoint-url", "http://127.0.0.1:4566", "--temporal-web-port", "8088"]), open);
+        assert_eq!(config(&["--auth-issuer", "https://i"]), json!({ "signIn": null, "sandbox": false, "links": {} }));
+    }
+
+    #[test]
+    fn an_issuer_and_a_client_are_a_sign_in() {
+        let sign_in = json!({ "issuer": "https://i", "clientId": "page", "scope": "openid email" });
+        let arguments = ["--auth-issuer", "https://i", "--auth-client-id", "page", "--auth-client-scope", "openid email"];
+        assert_eq!(config(&arguments)["signIn"], sign_in);
+    }
+}

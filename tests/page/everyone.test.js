@@ -1,0 +1,92 @@
+// For everyone: accessible in both colour schemes and languages, at every width, by keyboard alone.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { visit } from './visit.js';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const WIDTHS = [1280, 768, 320];
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** No view breaks a rule of WCAG 2.2 AA, or is wider than the screen. */
+async function isForEveryone(page, view) {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${view} is wider than ${width} px`);
+  }
+  await page.evaluate(AXE);
+  // Colours change over a moment, which is endless where something is on its way.
+  await page.evaluate(() => document.getAnimations().forEach((animation) => animation.effect.getComputedTiming().iterations < Infinity && animation.finish()));
+  const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), RULES);
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`);
+  assert.deepEqual(found, [], view);
+}
+
+// Contrast does not depend on the language, nor widths on the colours: two visits see all of both.
+for (const [colorScheme, locale] of [
+  ['light', 'en-US'],
+  ['dark', 'ru-RU'],
+]) {
+  visit(
+    `every view is for everyone: ${colorScheme}, ${locale}`,
+    async ({ page, shop }) => {
+      const [reserved, cancelOrder] = locale === 'ru-RU' ? ['Товары отложены', 'Отменить заказ'] : ['Items reserved', 'Cancel order'];
+      await shop.open();
+      assert.equal(await page.locator('html').getAttribute('lang'), locale.slice(0, 2));
+      await isForEveryone(page, 'the empty cart');
+      await shop.fillIn('tok_down');
+      await page.getByLabel(/E-mail|Эл. почта/).fill('nobody');
+      await shop.placeButton.click();
+      await page.locator('#email-fault:not(:empty)').waitFor();
+      await isForEveryone(page, 'the form with a fault');
+      await page.getByLabel(/E-mail|Эл. почта/).fill('');
+      await shop.place();
+      await shop.reaches('RESERVED');
+      await page.locator('#order-status').getByText(reserved).waitFor();
+      await isForEveryone(page, 'an open order');
+      await page.getByRole('button', { name: cancelOrder }).click();
+      await isForEveryone(page, 'the question before cancelling');
+      await page.getByRole('dialog').getByRole('button', { name: cancelOrder }).click();
+      await shop.reaches('CANCELLED');
+      await isForEveryone(page, 'an order that has ended');
+      await shop.open(`/orders?customerID=${shop.customer}`);
+      await page.locator('[data-order]').first().waitFor();
+      await isForEveryone(page, 'the orders');
+      await shop.open('/operations');
+      await page.locator('[data-part]').first().waitFor();
+      await isForEveryone(page, 'operations');
+      await shop.open('/nowhere');
+      await isForEveryone(page, 'no view');
+    },
+    { colorScheme, locale },
+  );
+}
+
+visit('the language can be changed, and stays', async ({ page, shop }) => {
+  await shop.open();
+  await page.getByLabel('Language').selectOption('ru');
+  await page.getByRole('heading', { name: 'Магазин' }).waitFor();
+  assert.equal((await page.locator('.price').first().textContent()).replaceAll(/\s/g, ' '), '29,95 $');
+  await page.reload();
+  await page.getByRole('heading', { name: 'Магазин' }).waitFor();
+  assert.equal(await page.title(), 'Магазин – OrderFlow');
+});
+
+visit('an order is placed by keyboard alone', async ({ page, shop }) => {
+  await shop.open();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  assert.ok(await page.locator('main').evaluate((main) => main === document.activeElement), 'the first link skips to the content');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('PROD-001');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('#total').getByText('$1,299.99').waitFor();
+  await page.locator('#customer').focus();
+  await page.keyboard.type(shop.customer);
+  await page.keyboard.press('Enter');
+  await shop.placed();
+  await shop.reaches('COMPLETED');
+  assert.ok(await page.locator('h1').evaluate((heading) => heading === document.activeElement), 'a new view begins at its heading');
+});

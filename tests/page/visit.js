@@ -1,0 +1,39 @@
+// What every test has: a page of its own in a fresh browser context, which runs without script errors and within its content security policy.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch } from './browser.js';
+import { Shop } from './shop.js';
+
+const BASE_URL = process.env.BASE_URL ?? 'http://127.0.0.1:8080';
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+/** A test on a page: `scenario({ page, shop, context })`. `options` are those of a browser context. */
+export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
+  test(name, async () => {
+    const context = await browser.newContext({ locale: 'en-US', ...options });
+    const page = await context.newPage();
+    const complaints = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      // The sign-in page of the issuer is not ours.
+      if (/Content Security Policy/.test(message.text()) && page.url().startsWith(baseUrl)) complaints.push(message.text());
+    });
+    try {
+      await scenario({ page, context, shop: new Shop(page, baseUrl) });
+    } catch (error) {
+      error.message += `\nat ${page.url()}, which showed:\n${await page.locator('body').innerText({ timeout: 1_000 }).catch(() => 'nothing')}`;
+      throw error;
+    } finally {
+      // A request that is under way needs no answer any more.
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+      await context.close();
+    }
+    assert.deepEqual(complaints, []);
+  });
+}

@@ -1,0 +1,94 @@
+// The HTTP API as the page uses it, typed by its OpenAPI document. A call gives a value, or throws one of errors.ts.
+
+import createClient from 'openapi-fetch';
+import { refused, token } from '../sign-in/session.ts';
+import { Refused, Unreachable } from './errors.ts';
+import type { Health, NewOrder, Order, Product } from './model.ts';
+import type { paths } from './schema.ts';
+
+/** Longest wait for an answer. The API gives up on its own dependencies well before. */
+const TIMEOUT_MS = 10_000;
+
+const client = createClient<paths>({
+  baseUrl: '',
+  async fetch(request) {
+    const bearer = token();
+    if (bearer) request.headers.set('Authorization', `Bearer ${bearer}`);
+    try {
+      return await fetch(request, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch (error) {
+      throw new Unreachable(error);
+    }
+  },
+});
+
+interface Answer<Body> {
+  data?: Body;
+  error?: unknown;
+  response: Response;
+}
+
+async function call<Body>(answer: Promise<Answer<Body>>): Promise<{ body: Body; response: Response }> {
+  const { data, error, response } = await answer.catch((error) => {
+    // An answer that breaks off, or is no JSON, is none.
+    throw error instanceof Unreachable ? error : new Unreachable(error);
+  });
+  if (response.status === 401) refused();
+  if (data === undefined || typeof data !== 'object') throw new Refused(response, error);
+  return { body: data, response };
+}
+
+export async function products(): Promise<Product[]> {
+  const { body } = await call(client.GET('/api/products'));
+  return body.items;
+}
+
+/** Places an order. With the same key and the same order, any number of calls make one order. */
+export async function placeOrder(order: NewOrder, idempotencyKey: string): Promise<Order> {
+  const { body } = await call(client.POST('/api/orders', { params: { header: { 'Idempotency-Key': idempotencyKey } }, body: order }));
+  return body as Order;
+}
+
+/** The order with its entity tag, or null when it is still the one known by `etag`. */
+export async function order(id: string, etag: string | null): Promise<{ order: Order; etag: string | null } | null> {
+  const header = etag ? { 'If-None-Match': etag } : {};
+  const answer = client.GET('/api/orders/{id}', { params: { path: { id }, header } });
+  try {
+    const { body, response } = await call(answer);
+    return { order: body as Order, etag: response.headers.get('ETag') };
+  } catch (error) {
+    if (error instanceof Refused && error.status === 304) return null;
+    throw error;
+  }
+}
+
+/** Asks for an order to be cancelled; what becomes of it shows in the order itself. */
+export async function cancel(id: string, reason: string): Promise<void> {
+  await call(client.POST('/api/orders/{id}/cancel', { params: { path: { id } }, body: reason ? { reason } : {} }));
+}
+
+export interface OrderQuery {
+  customerID?: string;
+  status?: string;
+  sort?: 'newest' | 'oldest';
+  limit?: number;
+  cursor?: string;
+}
+
+/** A page of orders, and where the next one starts. */
+export async function orders(query: OrderQuery): Promise<{ items: Order[]; nextCursor: string | null }> {
+  // The page may ask for a status that only a newer API knows.
+  type Query = NonNullable<paths['/api/orders']['get']['parameters']['query']>;
+  const { body } = await call(client.GET('/api/orders', { params: { query: query as Query } }));
+  return { items: body.items as Order[], nextCursor: body.nextCursor };
+}
+
+/** How the parts of the system are. An API that is down for some of them still answers. */
+export async function health(): Promise<Health> {
+  const { data, error, response } = await client.GET('/api/health').catch((error) => {
+    throw error instanceof Unreachable ? error : new Unreachable(error);
+  });
+  const body = data ?? error;
+  if (typeof body === 'object' && body !== null && 'dependencies' in body) return body;
+  throw new Refused(response, body);
+}

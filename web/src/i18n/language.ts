@@ -1,0 +1,29 @@
+// Which language the page speaks: the one chosen on it, else the first of the browser's that there is.
+
+import { signal } from '@preact/signals';
+
+export const LANGUAGES = { en: 'English', ru: 'Русский' } as const;
+export type Language = keyof typeof LANGUAGES;
+
+const KEY = 'orderflow.language';
+
+/** The first of the wanted languages (BCP 47) that the page speaks. */
+export function choose(wanted: readonly string[]): Language {
+  for (const tag of wanted) {
+    const language = tag.toLowerCase().split('-')[0] ?? '';
+    if (language in LANGUAGES) return language as Language;
+  }
+  return 'en';
+}
+
+function initial(): Language {
+  if (typeof document === 'undefined') return 'en';
+  return choose([localStorage.getItem(KEY) ?? '', ...navigator.languages]);
+}
+
+export const language = signal<Language>(initial());
+
+export function speak(chosen: Language): void {
+  localStorage.setItem(KEY, chosen);
+  language.value = chosen;
+}

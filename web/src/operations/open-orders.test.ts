@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Order } from '../api/model.ts';
+import { byUrgency, isStuck } from './open-orders.ts';
+
+const order = (id: string, createdAt: string, more: Partial<Order> = {}) => ({ id, createdAt, ...more }) as Order;
+
+test('what is being undone comes first, then the oldest', () => {
+  const orders = [
+    order('young', '2026-11-21T10:05:00Z'),
+    order('old', '2026-11-21T10:00:00.5Z'),
+    order('older', '2026-11-21T10:00:00.123456Z'),
+    order('undone', '2026-11-21T11:00:00Z', { compensating: true }),
+  ];
+  assert.deepEqual(byUrgency(orders).map(({ id }) => id), ['undone', 'older', 'old', 'young']);
+});
+
+test('an order is stuck after a quarter of an hour', () => {
+  const now = Date.parse('2026-11-21T10:15:00Z');
+  assert.equal(isStuck(order('a', '2026-11-21T10:00:00Z'), now), false);
+  assert.equal(isStuck(order('a', '2026-11-21T09:59:59Z'), now), true);
+});

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { beforeEach, mock, test } from 'node:test';
+import { Refused, Unreachable } from '../api/errors.ts';
+import type { Order } from '../api/model.ts';
+import { Follower } from './follower.ts';
+
+const order = (status: string, more: object = {}) => ({ order: { id: 'o', status, ...more } as Order, etag: `"${status}"` });
+const problem = (status: number, headers = {}) => new Refused(new Response(null, { status, headers }), null);
+
+let asked: (string | null)[];
+let seen: string[];
+
+/** Follows an API that gives these answers one after the other. */
+function follow(answers: (ReturnType<typeof order> | null | Error)[], isNew = false): Follower {
+  asked = [];
+  seen = [];
+  const ask = async (etag: string | null) => {
+    asked.push(etag);
+    const answer = answers[Math.min(asked.length, answers.length) - 1];
+    if (answer instanceof Error) throw answer;
+    return answer ?? null;
+  };
+  const follower = new Follower(
+    {
+      ask,
+      onOrder: ({ status }) => seen.push(status),
+      onReach: (isAway) => seen.push(isAway ? 'away' : 'back'),
+      onRefused: ({ status }) => seen.push(`refused ${status}`),
+    },
+    isNew,
+  );
+  follower.now();
+  return follower;
+}
+
+async function pass(ms: number): Promise<void> {
+  for (let at = 0; at < ms; at += 50) {
+    // Lets answers arrive before the clock goes on.
+    await new Promise(setImmediate);
+    mock.timers.tick(50);
+  }
+  await new Promise(setImmediate);
+}
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ['setTimeout'] });
+});
+
+test('it asks with the tag that it knows, and ends with the order', async () => {
+  follow([order('PENDING'), null, order('COMPLETED')]);
+  await pass(5_000);
+  assert.deepEqual(asked, [null, '"PENDING"', '"PENDING"']);
+  assert.deepEqual(seen.filter((what) => what !== 'back'), ['PENDING', 'COMPLETED']);
+});
+
+test('an order that is being undone is followed on', async () => {
+  follow([order('FAILED', { compensating: true }), order('FAILED')]);
+  await pass(5_000);
+  assert.equal(asked.length, 2);
+});
+
+test('it asks ever more slowly while nothing changes, and not at all when paused', async () => {
+  const follower = follow([order('PENDING'), null]);
+  await pass(60_000);
+  const patient = asked.length;
+  assert.ok(patient > 10 && patient < 30, `${patient} questions in a minute`);
+  follower.pause();
+  await pass(60_000);
+  assert.equal(asked.length, patient);
+  follower.now();
+  await pass(1_000);
+  assert.ok(asked.length >= patient + 3, 'it is quick again');
+  follower.stop();
+});
+
+test('an API that is away is asked again, not sooner than it likes', async () => {
+  const follower = follow([new Unreachable(null), problem(503, { 'Retry-After': '7' }), order('COMPLETED')]);
+  await pass(7_500);
+  assert.deepEqual(seen, ['away', 'away']);
+  await pass(1_500);
+  assert.deepEqual(seen, ['away', 'away', 'back', 'COMPLETED']);
+  follower.stop();
+});
+
+test('an order that nobody knows is refused, unless it is new', async () => {
+  follow([problem(404)]);
+  await pass(1_000);
+  assert.deepEqual(seen, ['refused 404']);
+  follow([problem(404), order('COMPLETED')], true);
+  await pass(1_000);
+  assert.deepEqual(seen, ['back', 'COMPLETED']);
+});

@@ -1,0 +1,122 @@
+// One order: where it stands, how it got there, what is in it, and cancelling it.
+
+import { useRoute } from 'preact-iso';
+import { useEffect } from 'preact/hooks';
+import type { Order } from '../api/model.ts';
+import { getConfig } from '../config.ts';
+import { ApiText } from '../i18n/api-text.tsx';
+import { words } from '../i18n/words.ts';
+import { Empty } from '../parts/empty.tsx';
+import { Icon } from '../parts/icon.tsx';
+import { Notice } from '../parts/notice.tsx';
+import { Title } from '../parts/title.tsx';
+import { need } from '../shop/catalogue.ts';
+import { mayOperate } from '../sign-in/session.ts';
+import { Cancel } from './cancel.tsx';
+import { Details } from './details.tsx';
+import { Refunds, Shipments } from './parcels.tsx';
+import { traitsOf } from './status.ts';
+import { StatusIcon, statusMeaning, statusName } from './status-view.tsx';
+import { Timeline } from './timeline.tsx';
+import { useOrder } from './use-order.ts';
+
+export function OrderPage(_: { path?: string }) {
+  const id = useRoute().params.id ?? '';
+  // Another order is another view.
+  return <OneOrder id={id} key={id} />;
+}
+
+function OneOrder({ id }: { id: string }) {
+  const { order: say, orders } = words();
+  const { order, isAway, refusal, ask } = useOrder(id);
+  useEffect(need, []);
+  const title = order ? `${statusName(order.status)}: ${say.of(id)}` : say.of(id);
+  return (
+    <>
+      <Title text={title}>
+        {say.title} <span class="id code quiet">{id}</span>
+      </Title>
+      {isAway && (
+        <Notice tone="bad" action={{ text: say.tryNow, run: ask }}>
+          {say.away}
+        </Notice>
+      )}
+      {refusal && (
+        <Empty icon="box" text={refusal.status === 404 ? say.missing : say.refused}>
+          <a class="btn btn-outline-primary" href="/orders">
+            {orders.link}
+          </a>
+        </Empty>
+      )}
+      {!order && !refusal && !isAway && <p role="status">{say.lookingUp}</p>}
+      {order && <Content order={order} onAsked={ask} />}
+    </>
+  );
+}
+
+function Content({ order, onAsked }: { order: Order; onAsked: () => void }) {
+  const { order: say } = words();
+  const { shipments = [], refunds = [] } = order;
+  return (
+    <>
+      <Status order={order} />
+      {order.queued && <Notice tone="attention">{say.queued}</Notice>}
+      {order.compensating && <Notice tone="attention">{say.compensating}</Notice>}
+      <div class="row g-4">
+        <section class="col-lg-6" aria-labelledby="history-title">
+          <div class="card">
+            <div class="card-body">
+              <h2 class="mb-3" id="history-title">
+                {say.history}
+              </h2>
+              <Timeline order={order} />
+              <div class="d-flex flex-wrap gap-2 mt-4">
+                <Cancel order={order} onAsked={onAsked} />
+                <a class="btn btn-outline-primary" href="/">
+                  {say.another}
+                </a>
+                <TemporalLink id={order.id} />
+              </div>
+            </div>
+          </div>
+        </section>
+        <section class="col-lg-6" aria-labelledby="details-title">
+          <div class="card">
+            <div class="card-body">
+              <h2 class="mb-3" id="details-title">
+                {say.details}
+              </h2>
+              <Details order={order} />
+              {shipments.length > 0 && <Shipments shipments={shipments} />}
+              {refunds.length > 0 && <Refunds refunds={refunds} order={order} />}
+            </div>
+          </div>
+        </section>
+      </div>
+    </>
+  );
+}
+
+function Status({ order: { status, failureReason } }: { order: Order }) {
+  return (
+    <div class={`status status-${traitsOf(status).tone} mb-3`} id="order-status" data-status={status} role="status">
+      <StatusIcon status={status} />
+      <span class="what">{statusName(status)}</span>
+      <p>
+        {statusMeaning(status)} {failureReason && <ApiText text={failureReason} />}
+      </p>
+    </div>
+  );
+}
+
+/** The workflow's id is the order's id. */
+function TemporalLink({ id }: { id: string }) {
+  const { temporal } = getConfig().links;
+  if (!temporal || !mayOperate.value) return null;
+  return (
+    <a class="btn btn-link" href={`${temporal}/workflows/${id}`} target="_blank" rel="noreferrer">
+      {words().operations.workflow}
+      <Icon name="outside" />
+    </a>
+  );
+}

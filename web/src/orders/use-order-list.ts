@@ -1,0 +1,40 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import * as api from '../api/client.ts';
+import { type Failure, failure } from '../api/errors.ts';
+import type { Order } from '../api/model.ts';
+
+/** Orders, page after page. `query` is null while there is nothing to ask for. */
+export function useOrderList(query: api.OrderQuery | null) {
+  const [items, setItems] = useState<Order[] | null>(null);
+  const [next, setNext] = useState<string | null>(null);
+  const [trouble, setTrouble] = useState<Failure | null>(null);
+  const [isLoading, setLoading] = useState(false);
+  // An answer to what is no longer asked comes to nothing.
+  const asked = useRef(0);
+  const key = JSON.stringify(query);
+
+  const load = async (cursor: string | null) => {
+    if (!query) return;
+    const turn = ++asked.current;
+    setLoading(true);
+    try {
+      const page = await api.orders(cursor ? { ...query, cursor } : query);
+      if (turn !== asked.current) return;
+      setItems((known) => (cursor ? [...(known ?? []), ...page.items] : page.items));
+      setNext(page.nextCursor);
+      setTrouble(null);
+    } catch (error) {
+      if (turn === asked.current) setTrouble(failure(error));
+    }
+    if (turn === asked.current) setLoading(false);
+  };
+
+  useEffect(() => {
+    setItems(null);
+    setNext(null);
+    setTrouble(null);
+    void load(null);
+  }, [key]);
+
+  return { items, trouble, isLoading, hasMore: next !== null, more: () => load(next), refresh: () => load(null) };
+}

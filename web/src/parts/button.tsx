@@ -1,0 +1,30 @@
+import type { ComponentChildren } from 'preact';
+
+interface Props {
+  children: ComponentChildren;
+  /** Bootstrap's classes beside `btn`. */
+  class?: string;
+  type?: 'button' | 'submit';
+  /** Does nothing for now, but keeps the focus, which `disabled` would take away. */
+  isBusy?: boolean;
+  disabled?: boolean;
+  label?: string;
+  pressed?: boolean;
+  onClick?: () => void;
+}
+
+export function Button({ children, class: classes = 'btn-outline-primary', type = 'button', isBusy = false, disabled = false, label, pressed, onClick }: Props) {
+  return (
+    <button
+      type={type}
+      class={`btn ${classes}`}
+      aria-disabled={isBusy ? 'true' : undefined}
+      aria-label={label}
+      aria-pressed={pressed}
+      disabled={disabled}
+      onClick={isBusy ? undefined : onClick}
+    >
+      {children}
+    </button>
+  );
+}

@@ -1,0 +1,69 @@
+import type { ComponentChildren } from 'preact';
+
+interface FieldProps {
+  id: string;
+  label: ComponentChildren;
+  hint?: string | undefined;
+  /** What is wrong with it. */
+  faults: ComponentChildren[];
+}
+
+/** A labelled field with its hint and what is wrong with it, which a screen reader reads with the field. */
+export function Field({ id, label, hint, faults, children }: FieldProps & { children: (attributes: object) => ComponentChildren }) {
+  const attributes = {
+    id,
+    'aria-describedby': [hint && `${id}-hint`, `${id}-fault`].filter(Boolean).join(' '),
+    ...(faults.length > 0 && { 'aria-invalid': 'true' }),
+  };
+  return (
+    <div class="mb-3">
+      <label class="form-label" for={id}>
+        {label}
+      </label>
+      {children(attributes)}
+      {hint && (
+        <div class="form-text" id={`${id}-hint`}>
+          {hint}
+        </div>
+      )}
+      <Faults id={`${id}-fault`} faults={faults} />
+    </div>
+  );
+}
+
+export function Faults({ id, faults }: { id: string; faults: ComponentChildren[] }) {
+  return (
+    <div class="invalid-feedback" id={id}>
+      {faults.map((fault, n) => (
+        <div key={n}>{fault}</div>
+      ))}
+    </div>
+  );
+}
+
+type InputProps = FieldProps & {
+  value: string;
+  onInput: (value: string) => void;
+  type?: 'text' | 'email' | 'tel';
+  autocomplete?: string;
+  maxLength?: number;
+  required?: boolean;
+};
+
+export function TextField({ id, label, hint, faults, value, onInput, ...rest }: InputProps) {
+  return (
+    <Field id={id} label={label} hint={hint} faults={faults}>
+      {(attributes) => (
+        <input
+          class={`form-control ${faults.length > 0 ? 'is-invalid' : ''}`}
+          autocapitalize="off"
+          spellcheck={false}
+          value={value}
+          onInput={(event) => onInput(event.currentTarget.value)}
+          {...(rest as object)}
+          {...attributes}
+        />
+      )}
+    </Field>
+  );
+}

@@ -1,0 +1,95 @@
+// The lines of an order that is being put together, with exact totals. Knows nothing of the page's elements.
+
+import type { Fault, NewOrder, Product } from '../api/model.ts';
+import * as money from '../money.ts';
+
+/** A quantity is the text that was typed, until it is sent. */
+export interface Line {
+  productID: string;
+  quantity: string;
+}
+
+/** A line with what the catalogue says about it; no product when it is no longer sold. */
+export interface PricedLine extends Line {
+  product: Product | null;
+  /** Null while it cannot be told. */
+  total: money.Minor | null;
+}
+
+export interface Details {
+  customerID: string;
+  paymentMethod: string;
+  email: string;
+  phone: string;
+}
+
+/** One more of a product. */
+export function add(lines: Line[], productID: string): Line[] {
+  if (!lines.some((line) => line.productID === productID)) return [...lines, { productID, quantity: '1' }];
+  return lines.map((line) => (line.productID === productID ? { ...line, quantity: stepped(line.quantity, 1n) } : line));
+}
+
+/** A quantity some more or less, at least 1; what was no number starts anew. */
+export function stepped(quantity: string, by: bigint): string {
+  const next = (wholeNumber(quantity) ?? 0n) + by;
+  return String(next < 1n ? 1n : next);
+}
+
+export function price(lines: Line[], catalogue: Map<string, Product>): PricedLine[] {
+  return lines.map((line) => {
+    const product = catalogue.get(line.productID) ?? null;
+    const each = product && money.fromJson(product.unitPrice, product.currency);
+    const quantity = wholeNumber(line.quantity);
+    return { ...line, product, total: each === null || quantity === null ? null : each * quantity };
+  });
+}
+
+/** The currency of an order is that of its first line. */
+export function currencyOf(lines: PricedLine[]): string | null {
+  return lines.find((line) => line.product)?.product?.currency ?? null;
+}
+
+/** Minor units, or null while a line cannot be told or has another currency. */
+export function totalOf(lines: PricedLine[]): money.Minor | null {
+  const currency = currencyOf(lines);
+  let sum = 0n;
+  for (const { product, total } of lines) {
+    if (total === null || product?.currency !== currency) return null;
+    sum += total;
+  }
+  return lines.length > 0 ? sum : null;
+}
+
+/** Faults that keep the request from being written at all, as the API would name them; it checks everything else. */
+export function faultsOf(lines: PricedLine[], say: { addOne: string; wholeNumber: string; gone: string; otherCurrency: (currency: string) => string }): Fault[] {
+  if (lines.length === 0) return [{ pointer: '/items', message: say.addOne }];
+  const currency = currencyOf(lines) ?? '';
+  return lines.flatMap(({ product, quantity }, n) => {
+    if (!product) return [{ pointer: `/items/${n}`, message: say.gone }];
+    if (product.currency !== currency) return [{ pointer: `/items/${n}`, message: say.otherCurrency(currency) }];
+    return wholeNumber(quantity) === null ? [{ pointer: `/items/${n}/quantity`, message: say.wholeNumber }] : [];
+  });
+}
+
+/** The request body, of lines without faults. */
+export function toOrder(lines: PricedLine[], details: Details): NewOrder {
+  const currency = currencyOf(lines) ?? 'USD';
+  const contact = { ...(details.email && { email: details.email }), ...(details.phone && { phone: details.phone }) };
+  return {
+    customerID: details.customerID,
+    totalAmount: money.toJson(totalOf(lines) ?? 0n, currency),
+    items: lines.map(({ productID, quantity, product }) => ({
+      productID,
+      quantity: Number(wholeNumber(quantity)),
+      unitPrice: product?.unitPrice ?? 0,
+    })),
+    currency,
+    ...(details.paymentMethod && { paymentMethod: details.paymentMethod }),
+    ...(Object.keys(contact).length > 0 && { contact }),
+  };
+}
+
+function wholeNumber(text: string): bigint | null {
+  // Longer ones are beyond what the API takes, and beyond what a JSON number keeps.
+  return /^\d{1,15}$/.test(text.trim()) ? BigInt(text.trim()) : null;
+}

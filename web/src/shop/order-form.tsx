@@ -1,0 +1,144 @@
+// The order form: the lines, who orders, how it is paid, and placing it.
+
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Fault } from '../api/model.ts';
+import { ApiText } from '../i18n/api-text.tsx';
+import { words } from '../i18n/words.ts';
+import { Button } from '../parts/button.tsx';
+import { TextField } from '../parts/field.tsx';
+import { Notice } from '../parts/notice.tsx';
+import { customer, mayOrder, signIn } from '../sign-in/session.ts';
+import { cart, customerID, details, type Filled, isCustomer } from './cart.ts';
+import { CartLines } from './cart-lines.tsx';
+import { byId, products } from './catalogue.ts';
+import { faultsOf, price, toOrder } from './lines.ts';
+import { Payment } from './payment.tsx';
+import { placed } from './places.ts';
+import { usePlacing } from './placing.ts';
+
+/** The places of the request that have a field of their own; lines have theirs beside. */
+const FIELDS = ['/items', '/totalAmount', '/customerID', '/paymentMethod', '/contact/email', '/contact/phone'];
+
+export function OrderForm() {
+  const { cart: say, form } = words();
+  const { stage, outcome, setOutcome, place } = usePlacing();
+  const [faults, setFaults] = useState<Fault[]>([]);
+  const element = useRef<HTMLFormElement>(null);
+
+  const lines = price(cart.value, byId.value);
+  const places = new Set([...FIELDS, ...lines.flatMap((_, n) => [`/items/${n}`, `/items/${n}/quantity`])]);
+  const { at, elsewhere } = placed(faults, places);
+  const faultsAt = (pointer: string): ComponentChildren[] => (at.get(pointer) ?? []).map((message) => <ApiText text={message} />);
+
+  // The reader is brought to the first fault.
+  useEffect(() => {
+    if (outcome.kind === 'refused') setFaults(outcome.faults);
+  }, [outcome]);
+  useEffect(() => {
+    if (faults.length > 0) focusFirstFault(element.current);
+  }, [faults]);
+
+  const changed = (...pointers: string[]) => {
+    const rest = faults.filter(({ pointer }) => !pointers.some((changed) => pointer === changed || pointer.startsWith(`${changed}/`)));
+    if (rest.length < faults.length) setFaults(rest);
+  };
+  const fill = (filled: Partial<Filled>, pointer: string) => {
+    details.value = { ...details.value, ...filled };
+    changed(pointer);
+  };
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (stage !== 'idle') return;
+    const unwritable = faultsOf(lines, say);
+    setFaults(unwritable);
+    if (unwritable.length > 0) return;
+    setOutcome({ kind: 'none' });
+    const { paymentMethod, email, phone } = details.value;
+    const who = (customer.value ?? customerID.value).trim();
+    if (customer.value === null) isCustomer(who);
+    void place(toOrder(lines, { customerID: who, paymentMethod, email: email.trim(), phone: phone.trim() }));
+  };
+
+  return (
+    <form class="card cart" id="order-form" aria-labelledby="your-order" noValidate ref={element} onSubmit={submit}>
+      <div class="card-body">
+        <h2 class="mb-3" id="your-order" tabIndex={-1}>
+          {say.title}
+        </h2>
+        <CartLines lines={lines} isLoading={products.value === null} faultsAt={faultsAt} onChange={changed} />
+        {customer.value === null && (
+          <TextField
+            id="customer"
+            label={form.customer}
+            hint={form.customerHint}
+            autocomplete="off"
+            required
+            value={customerID.value}
+            faults={faultsAt('/customerID')}
+            onInput={(value) => {
+              customerID.value = value;
+              changed('/customerID');
+            }}
+          />
+        )}
+        <Payment faults={faultsAt('/paymentMethod')} onChoose={(paymentMethod) => fill({ paymentMethod }, '/paymentMethod')} />
+        <Contact faultsAt={faultsAt} onFill={fill} />
+        <Message outcome={outcome} elsewhere={elsewhere} />
+        {mayOrder.value ? (
+          <Button type="submit" class="btn-primary w-100" isBusy={stage !== 'idle'}>
+            {stage !== 'idle' && <span class="spinner-border spinner-border-sm" aria-hidden="true" />}
+            {stage === 'placing' ? form.placing : stage === 'resuming' ? form.resuming : outcome.kind === 'away' ? words().tryAgain : form.place}
+          </Button>
+        ) : (
+          <Notice action={{ text: words().signIn.action, run: signIn }}>{words().signIn.needed}</Notice>
+        )}
+      </div>
+    </form>
+  );
+}
+
+function Contact({ faultsAt, onFill }: { faultsAt: (pointer: string) => ComponentChildren[]; onFill: (filled: Partial<Filled>, pointer: string) => void }) {
+  const { form, optional } = words();
+  const { email, phone } = details.value;
+  return (
+    <fieldset>
+      <legend>
+        {form.updates} <span class="quiet fw-normal">{optional}</span>
+      </legend>
+      <TextField id="email" type="email" autocomplete="email" label={form.email} value={email} faults={faultsAt('/contact/email')} onInput={(email) => onFill({ email }, '/contact/email')} />
+      <TextField
+        id="phone"
+        type="tel"
+        autocomplete="tel"
+        label={form.phone}
+        hint={form.phoneHint}
+        value={phone}
+        faults={faultsAt('/contact/phone')}
+        onInput={(phone) => onFill({ phone }, '/contact/phone')}
+      />
+    </fieldset>
+  );
+}
+
+/** What is wrong with the order as a whole. */
+function Message({ outcome, elsewhere }: { outcome: ReturnType<typeof usePlacing>['outcome']; elsewhere: Fault[] }) {
+  const { form } = words();
+  if (outcome.kind === 'away') return <Notice tone="bad">{outcome.isKnown ? form.busy : form.notReached}</Notice>;
+  const message = outcome.kind === 'refused' ? outcome.message : null;
+  if (!message && elsewhere.length === 0) return null;
+  return (
+    <Notice tone="bad">
+      {message && <ApiText text={message} />}
+      {elsewhere.map(({ pointer, message }) => (
+        <ApiText key={pointer} text={`${pointer} ${message}`.trim()} />
+      ))}
+    </Notice>
+  );
+}
+
+function focusFirstFault(form: HTMLFormElement | null): void {
+  const shown = form?.querySelector('.invalid-feedback:not(:empty)');
+  const field = shown && form?.querySelector<HTMLElement>(`[aria-describedby~="${shown.id}"]`);
+  (field ?? shown?.closest<HTMLElement>('[tabindex]'))?.focus();
+}

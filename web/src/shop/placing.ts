@@ -1,0 +1,61 @@
+// Placing the order once: sends an attempt, keeps it while nobody has answered, and tells what the API said.
+
+import { useLocation } from 'preact-iso';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import * as api from '../api/client.ts';
+import { failure, isAway, Refused } from '../api/errors.ts';
+import type { Fault, NewOrder } from '../api/model.ts';
+import { accepted } from '../order/accepted.ts';
+import { mayOrder } from '../sign-in/session.ts';
+import { answered, attempt, type Attempt, interrupted } from './attempt.ts';
+import { cart } from './cart.ts';
+
+/** What became of the last attempt. */
+export type Outcome =
+  | { kind: 'none' }
+  /** Nobody answered, or nobody could do it: to be tried again. `isKnown`: it is certain that there is no order. */
+  | { kind: 'away'; isKnown: boolean }
+  | { kind: 'refused'; faults: Fault[]; message: string | null };
+
+export type Stage = 'idle' | 'placing' | 'resuming';
+
+export function usePlacing() {
+  const { route } = useLocation();
+  const [stage, setStage] = useState<Stage>('idle');
+  const [outcome, setOutcome] = useState<Outcome>({ kind: 'none' });
+  // The state of a component comes too late to stop the second click of two.
+  const isSending = useRef(false);
+
+  async function send({ key, order }: Attempt, as: Stage) {
+    if (isSending.current) return;
+    isSending.current = true;
+    setStage(as);
+    try {
+      const placed = await api.placeOrder(order, key);
+      answered();
+      cart.value = [];
+      accepted(placed);
+      route(`/orders/${placed.id}`);
+    } catch (error) {
+      setOutcome(outcomeOf(error));
+    } finally {
+      isSending.current = false;
+      setStage('idle');
+    }
+  }
+
+  useEffect(() => {
+    const cutOff = interrupted();
+    if (cutOff && mayOrder.value) void send(cutOff, 'resuming');
+  }, []);
+
+  return { stage, outcome, setOutcome, place: (order: NewOrder) => send(attempt(order), 'placing') };
+}
+
+function outcomeOf(error: unknown): Outcome {
+  const failed = failure(error);
+  if (isAway(failed)) return { kind: 'away', isKnown: failed instanceof Refused };
+  answered();
+  const { faults, message } = failed as Refused;
+  return { kind: 'refused', faults, message: faults.length > 0 ? null : message };
+}

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { claimsOf, isStaff } from './claims.ts';
+
+const token = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+
+test('staff are who the API takes for staff', () => {
+  for (const claims of [{ groups: ['staff'] }, { groups: 'admin' }, { 'cognito:groups': ['buyers', 'admin'] }]) {
+    assert.equal(isStaff(claimsOf(token(claims))), true, JSON.stringify(claims));
+  }
+  for (const claims of [{}, { groups: ['Staff'] }, { groups: 'sales staff' }, { 'cognito:groups': [] }]) {
+    assert.equal(isStaff(claimsOf(token(claims))), false, JSON.stringify(claims));
+  }
+});
+
+test('a name in any script is read', () => {
+  assert.equal(claimsOf(token({ sub: 'Ада ✓' })).sub, 'Ада ✓');
+});
+
+test('what is no token has no claims', () => {
+  for (const text of ['', 'opaque', 'a.b.c', 'a.!!.c']) assert.deepEqual(claimsOf(text), {});
+});
