@@ -38,7 +38,7 @@ fn orders_survive_the_quick_faults() {
 
 /// With the settings of env.example, so that the recovery times are those that operators see.
 #[test]
-#[ignore = "takes a quarter of an hour: make faults"]
+#[ignore = "takes about 20 minutes: make faults"]
 fn orders_survive_every_fault() {
     run(&[], |seed| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS))));
 }

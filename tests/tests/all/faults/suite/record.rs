@@ -30,6 +30,7 @@ pub(super) struct Record {
     /// In the order of their acknowledgement.
     acknowledged: Mutex<Vec<String>>,
     breaches: Mutex<Vec<String>>,
+    revived: Mutex<Vec<String>>,
 }
 
 impl Record {
@@ -55,6 +56,17 @@ impl Record {
     pub(super) fn breach(&self, what: String) {
         eprintln!("broken: {what}");
         locked(&self.breaches).push(what);
+    }
+
+    /// Notes that a server ended by itself and was started again.
+    pub(super) fn revived(&self, server: &str) {
+        println!("{server} ended by itself and is started again");
+        locked(&self.revived).push(server.to_owned());
+    }
+
+    /// The servers that ended by themselves, each as often as it did.
+    pub(super) fn all_revived(&self) -> Vec<String> {
+        locked(&self.revived).clone()
     }
 
     pub(super) fn breaches(&self) -> Vec<String> {

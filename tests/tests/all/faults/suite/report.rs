@@ -23,6 +23,8 @@ pub(super) struct Report {
     /// Each fault, how long the system took to recover from it, and the orders around it.
     pub(super) faults: Vec<(String, Duration, Stretch)>,
     pub(super) account: Account,
+    /// Servers that ended by themselves and were started again.
+    pub(super) revived: Vec<String>,
 }
 
 impl fmt::Display for Report {
@@ -48,7 +50,8 @@ impl fmt::Display for Report {
             orders: sum.orders + stretch.orders,
             took: sum.took + stretch.took,
         });
-        writeln!(f, "\nwithout a fault: {}\nunder {} faults: {faults}", self.calm, self.faults.len())
+        writeln!(f, "\nwithout a fault: {}\nunder {} faults: {faults}", self.calm, self.faults.len())?;
+        writeln!(f, "ended by themselves and started again: {:?}", self.revived)
     }
 }
 

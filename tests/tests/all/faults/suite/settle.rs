@@ -51,8 +51,21 @@ impl Site<'_> {
         .await
     }
 
+    /// Starts what has ended without being asked to, as ECS does. To be called while no fault lasts.
+    fn revive(&self) -> Result<()> {
+        let stack = &self.shop.stack;
+        for server in [&stack.workers[0], &stack.api] {
+            if server.pid().is_none() {
+                server.launch()?;
+                self.record.revived(server.name());
+            }
+        }
+        Ok(())
+    }
+
     async fn look(&self, what: &str, limit: Duration, mut check: impl AsyncFnMut() -> Result<()>) -> Result<()> {
         until_ok(what, limit, async || {
+            self.revive()?;
             let checked = check().await;
             if checked.is_err() {
                 sleep(PAUSE).await;

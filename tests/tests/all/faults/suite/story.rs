@@ -75,7 +75,7 @@ impl Run<'_> {
             next += orders;
         }
         let account = account::take(self.site, self.shelf).await?;
-        Ok(Report { seed: self.plan.seed, calm, faults, account })
+        Ok(Report { seed: self.plan.seed, calm, faults, account, revived: self.site.record.all_revived() })
     }
 
     /// Inflicts a fault while orders are placed. Answers how long it then took until every order acknowledged before its end had ended and was
@@ -101,7 +101,7 @@ impl Run<'_> {
             .await?;
             striking.await
         };
-        let ((), recovery) = try_join!(self.place(orders, fault.lasts(), false), in_full_swing)?;
+        let ((), recovery) = try_join!(self.place(orders, fault.orders_come_over(), false), in_full_swing)?;
         Ok(recovery)
     }
 

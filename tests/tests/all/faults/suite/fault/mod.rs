@@ -87,12 +87,10 @@ impl Fault {
         }
     }
 
-    /// How long it lasts at least.
-    pub(super) fn lasts(&self) -> Duration {
+    /// Over how long a time its orders come. Transactions that are to meet come as fast as they can.
+    pub(super) fn orders_come_over(&self) -> Duration {
         match self {
-            Self::Frozen(_, duration) | Self::ConnectionsExhausted(duration) | Self::ReadOnly(duration) | Self::Serializable(duration) => {
-                *duration
-            }
+            Self::Frozen(_, duration) | Self::ConnectionsExhausted(duration) | Self::ReadOnly(duration) => *duration,
             Self::SecondWorker => HELP,
             _ => Duration::ZERO,
         }
