@@ -137,6 +137,12 @@ impl End {
         }
     }
 
+    /// The end that a status is; `None` for the others.
+    #[must_use]
+    pub fn of(status: OrderStatus) -> Option<Self> {
+        [Self::Failed, Self::Cancelled].into_iter().find(|end| end.status() == status)
+    }
+
     #[must_use]
     pub fn notice(self) -> NoticeKind {
         match self {

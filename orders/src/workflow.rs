@@ -104,7 +104,15 @@ impl OrderWorkflow {
             s.scope = scope;
         });
         let (status, reason) = match Self::forward(ctx, order).await {
-            Ok(status) | Err(Halt::Ended(status)) => (status, None),
+            Ok(status) => (status, None),
+            Err(Halt::Ended(status)) => {
+                // The worker may have died between the step that ended the order and the notice of it.
+                if let Some(end) = End::of(status) {
+                    let notice = Notice { order_id, kind: end.notice() };
+                    take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
+                }
+                (status, None)
+            }
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
             Err(Halt::Cancelled) => {
                 let asked = ctx.state(|s| s.cancel.as_ref().and_then(|cancel| cancel.reason.clone()));
