@@ -65,7 +65,9 @@ fn parse(parameters: &[(String, String)]) -> Result<PageRequest, Problem> {
         (Some(customer_id), status) => Some(List::OfCustomer { customer_id: customer_id.to_owned(), status }),
         (None, Some(status)) => Some(List::OfStatus(status)),
         (None, None) => {
-            faults.add("customerID", "is required");
+            if parameters.iter().all(|(name, _)| name != "status") {
+                faults.add("customerID", "is required");
+            }
             None
         }
     };

@@ -1,7 +1,7 @@
 //! The servers under OrderFlow, on free ports: provisioned, and each able to stop, die and freeze without losing what it holds.
 
 use anyhow::{Context, Result};
-use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ProjectionType, TimeToLiveStatus};
+use aws_sdk_dynamodb::types::{AttributeValue, GlobalSecondaryIndexDescription, KeyType, ProjectionType, TimeToLiveStatus};
 use aws_sdk_sqs::{
     config::{BehaviorVersion, Credentials, Region},
     types::QueueAttributeName,
@@ -33,10 +33,11 @@ async fn the_template_becomes_tables_and_queues_as_written() -> Result<()> {
 
     let orders = dynamodb.describe_table().table_name("orderflow-orders").send().await?.table.context("no orders")?;
     assert_eq!(keys(orders.key_schema()), [("id", KeyType::Hash)]);
-    let [index] = orders.global_secondary_indexes() else { panic!("one index, not {:?}", orders.global_secondary_indexes()) };
-    assert_eq!(index.index_name(), Some("customer-created"));
-    assert_eq!(keys(index.key_schema()), [("customerID", KeyType::Hash), ("createdAt", KeyType::Range)]);
-    assert_eq!(index.projection().and_then(|projection| projection.projection_type()), Some(&ProjectionType::All));
+    let mut indexes: Vec<_> = orders.global_secondary_indexes().iter().map(index).collect();
+    indexes.sort_by_key(|(name, ..)| *name);
+    let by = |name, key, projected| (Some(name), vec![(key, KeyType::Hash), ("createdAt", KeyType::Range)], Some(projected));
+    let expected = [by("customer-created", "customerID", ProjectionType::All), by("status-created", "status", ProjectionType::KeysOnly)];
+    assert_eq!(indexes, expected);
 
     let products = dynamodb.describe_table().table_name("orderflow-products").send().await?.table.context("no products")?;
     assert_eq!(keys(products.key_schema()), [("productID", KeyType::Hash)]);
@@ -59,6 +60,12 @@ async fn the_template_becomes_tables_and_queues_as_written() -> Result<()> {
 
 fn keys(schema: &[aws_sdk_dynamodb::types::KeySchemaElement]) -> Vec<(&str, KeyType)> {
     schema.iter().map(|key| (key.attribute_name(), key.key_type().clone())).collect()
+}
+
+/// Name, keys and what it holds.
+fn index(index: &GlobalSecondaryIndexDescription) -> (Option<&str>, Vec<(&str, KeyType)>, Option<ProjectionType>) {
+    let projected = index.projection().and_then(|projection| projection.projection_type()).cloned();
+    (index.index_name(), keys(index.key_schema()), projected)
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ fn after_a_charge_whose_answer_was_lost_it_is_refunded() {
         .await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         let order = shop.ends(&id, "CANCELLED").await?;
-        assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 40.0 }));
+        assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 40.0, "refundedAmount": 40.0 }));
         assert_eq!(shop.stock(&product).await?, (10, 0));
         assert_eq!(ledger(shop, &id).await?.0, "REFUNDED");
         nothing_is_left(shop, &id, 0).await?;

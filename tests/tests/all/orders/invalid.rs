@@ -183,7 +183,9 @@ fn tricks_in_the_path_lead_nowhere() {
             &long,
         ] {
             let (status, answer) = raw(shop, &format!("GET {path} HTTP/1.1"), "").await?;
-            ensure!((400..500).contains(&status), "{path} was answered with {status}: {answer}");
+            // Outside the API, what has no dot in its name may be the address of a view: the page itself is sent, and says that there is nothing.
+            let is_page = status == 200 && !path.starts_with("/api") && answer.contains("<title>OrderFlow</title>");
+            ensure!(is_page || (400..500).contains(&status), "{path} was answered with {status}: {answer}");
             ensure!(!answer.contains("[workspace]") && !answer.contains("root:"), "{path} reads files: {answer}");
         }
         Ok(())
@@ -213,7 +215,8 @@ fn a_list_names_its_bad_parameters() {
             ("?customerID=C&status=SHIPPED", &["status"]),
             ("?customerID=C&cursor=nonsense", &["cursor"]),
             ("?customerID=C&customerID=D", &["customerID"]),
-            ("?status=x&limit=x&cursor=x", &["customerID", "status", "limit", "cursor"]),
+            ("?status=x&limit=x&cursor=x", &["status", "limit", "cursor"]),
+            ("?customerID=&status=x&limit=x", &["customerID", "status", "limit"]),
         ] {
             let (status, problem) = answer(shop.get(&format!("/api/orders{query}")).await?).await?;
             let found: Vec<&str> =
