@@ -6,7 +6,7 @@ mod order_path;
 mod problem;
 mod request_id;
 
-use axum::{Router, extract::DefaultBodyLimit, handler::Handler, middleware};
+use axum::{Router, handler::Handler, middleware};
 pub use body::JsonBody;
 pub use order_path::OrderPath;
 pub use problem::{Kind, Problem};
@@ -22,7 +22,6 @@ pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, otherwise: H) -> Ro
     routes
         .fallback(otherwise)
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "This address does not support the method."))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(middleware::from_fn(edge::edge))
 }

@@ -135,6 +135,17 @@ fn a_body_of_two_megabytes_is_too_large() {
         let head = "POST /api/orders HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
         let (status, _) = raw(shop, head, &format!("15f90\r\n{}\r\n0\r\n\r\n", " ".repeat(0x15f90))).await?;
         assert_eq!(status, 413);
+        // A client that writes slowly still reads the answer.
+        let mut connection = TcpStream::connect(("127.0.0.1", shop.stack.settings().port("API_PORT")?)).await?;
+        let head = "POST /api/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2000000";
+        connection.write_all(format!("{head}\r\n\r\n").as_bytes()).await?;
+        for _ in 0..2_000 {
+            connection.write_all(&[b' '; 1_000]).await?;
+            tokio::task::yield_now().await;
+        }
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await?;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
         nothing_is_stored(shop, &customer).await
     });
 }
