@@ -3,7 +3,7 @@
 //! Every activity is idempotent by order id and guarded by the status table, so it may run twice, late, or after the order has ended. It
 //! answers with the status that the order then has in Postgres: the facts decide, not what the workflow hoped for.
 
-use crate::{id::OrderId, money::Currency, refund::RefundInput, status::OrderStatus};
+use crate::{id::OrderId, money::Currency, refund::RefundInput, shipping::Scan, status::OrderStatus};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use temporalio_common::ActivityError;
@@ -56,13 +56,31 @@ impl fmt::Debug for Contact {
     }
 }
 
-/// What every activity answers.
+/// What every activity answers. What is not there is left out: orders that began before a field was added go on as they began, and the answers
+/// stand in histories, where each byte costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The order's status in Postgres after the activity.
     pub status: OrderStatus,
     /// How long the attempt took, in milliseconds.
     pub took_ms: u64,
+    /// How long to wait for somebody's word before going on without it, in milliseconds: the customer's, the shop's or the carrier's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    /// What the order comes to now, in minor units, where it has been amended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_minor: Option<i64>,
+    /// The order is to be shipped before it is complete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ships: bool,
+}
+
+impl Progress {
+    /// An order's status, and nothing to wait for.
+    #[must_use]
+    pub fn at(status: OrderStatus) -> Self {
+        Self { status, took_ms: 0, wait_ms: None, amount_minor: None, ships: false }
+    }
 }
 
 /// What `CheckInventory` holds against the catalogue and reserves.
@@ -93,8 +111,13 @@ pub struct Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NoticeKind {
-    /// Also the last forward step: it completes the order.
+    /// Also the last forward step of an order that is not shipped: it completes the order.
     Confirmed,
+    ActionRequired,
+    InReview,
+    Shipped,
+    /// Also the last forward step of an order that is shipped: it completes the order.
+    Delivered,
     Failed,
     Cancelled,
 }
@@ -105,6 +128,10 @@ impl NoticeKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Confirmed => "ORDER_CONFIRMED",
+            Self::ActionRequired => "ORDER_ACTION_REQUIRED",
+            Self::InReview => "ORDER_IN_REVIEW",
+            Self::Shipped => "ORDER_SHIPPED",
+            Self::Delivered => "ORDER_DELIVERED",
             Self::Failed => "ORDER_FAILED",
             Self::Cancelled => "ORDER_CANCELLED",
         }
@@ -152,16 +179,51 @@ impl End {
     }
 }
 
+/// What `AmendOrder` does: the customer takes the part of the order that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amendment {
+    pub order_id: OrderId,
+}
+
+/// What `ReviewOrder` records: what the shop's people say to an order that waits for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub order_id: OrderId,
+    pub approved: bool,
+    /// Who says so: their subject at the issuer.
+    pub by: String,
+    /// For the shop's own people; the customer does not read it.
+    pub note: Option<String>,
+}
+
+/// What `ShipOrder` hands to the carriers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispatch {
+    pub order_id: OrderId,
+}
+
+/// What `TrackOrder` looks into: where the order's parcels are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracking {
+    pub order_id: OrderId,
+    /// What the carriers have said since; none when nothing was heard for long and they are to be asked.
+    pub scans: Vec<Scan>,
+}
+
 /// Why an order is refused for good. Travels as the type of a non-retryable application failure, whose message the customer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     OutOfStock,
     InvalidOrder,
     PaymentDeclined,
+    /// By the shop's people.
+    NotApproved,
+    /// No parcel of it arrives.
+    NotDeliverable,
 }
 
 impl Refusal {
-    pub const ALL: &[Self] = &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined];
+    pub const ALL: &[Self] = &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined, Self::NotApproved, Self::NotDeliverable];
 
     /// The failure's type name in Temporal.
     #[must_use]
@@ -170,6 +232,8 @@ impl Refusal {
             Self::OutOfStock => "OutOfStock",
             Self::InvalidOrder => "InvalidOrder",
             Self::PaymentDeclined => "PaymentDeclined",
+            Self::NotApproved => "NotApproved",
+            Self::NotDeliverable => "NotDeliverable",
         }
     }
 }
@@ -186,7 +250,8 @@ impl OrderActivities {
         unimplemented!()
     }
 
-    /// Holds the order's lines against the catalogue and reserves their stock, all or nothing.
+    /// Holds the order's lines against the catalogue and the customer's limits, and reserves their stock. It leads to RESERVED, to IN_REVIEW, or,
+    /// where there is only a part of the order, to ACTION_REQUIRED with that part reserved.
     #[activity(name = "CheckInventory")]
     pub fn check_inventory(input: ReservationRequest) -> Result<Progress, ActivityError> {
         unimplemented!()
@@ -198,13 +263,39 @@ impl OrderActivities {
         unimplemented!()
     }
 
-    /// Records what the customer is told, for delivery; [`NoticeKind::Confirmed`] completes the order with it.
+    /// Makes the order what there is of it. Leads to RESERVED, or to IN_REVIEW.
+    #[activity(name = "AmendOrder")]
+    pub fn amend_order(input: Amendment) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Records what the shop's people say. Leads to RESERVED; refused when they decline.
+    #[activity(name = "ReviewOrder")]
+    pub fn review_order(input: Verdict) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Splits the paid order into shipments, one a warehouse, and books each with a carrier. Confirms the order to the customer.
+    #[activity(name = "ShipOrder")]
+    pub fn ship_order(input: Dispatch) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Records where the shipments are, and gives back the money for what does not arrive. Leads to SHIPPED, DELIVERED; refused when nothing
+    /// arrives.
+    #[activity(name = "TrackOrder")]
+    pub fn track_order(input: Tracking) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Records what the customer is told, for delivery; [`NoticeKind::Confirmed`] and [`NoticeKind::Delivered`] complete the order with it.
     #[activity(name = "SendNotification")]
     pub fn send_notification(input: Notice) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Compensates: reverses the payment, releases the stock and ends the order. Does nothing to an order that has already ended.
+    /// Compensates: takes shipments back from the carriers, reverses the payment, releases the stock and ends the order. Does nothing to an order
+    /// that has already ended, or of which a parcel is on its way.
     #[activity(name = "CancelOrder")]
     pub fn cancel_order(input: Withdrawal) -> Result<Progress, ActivityError> {
         unimplemented!()

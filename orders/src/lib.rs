@@ -10,6 +10,7 @@ pub mod json;
 pub mod money;
 pub mod refund;
 pub mod request;
+pub mod shipping;
 pub mod status;
 pub mod view;
 pub mod workflow;

@@ -3,50 +3,76 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Where an order stands. Everything starts as `Pending`; `Completed`, `Failed` and `Cancelled` are final.
+/// Where an order stands. Everything starts as `Pending`; `Completed`, `Failed` and `Cancelled` are final. Names are added, never changed: they
+/// stand in histories, in the tables and with clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
     /// Accepted; nothing reserved yet.
     #[default]
     Pending,
+    /// Only a part of it is in stock. That part is held until the customer takes it, cancels, or does not answer in time.
+    ActionRequired,
+    /// Its stock is held until somebody of the shop has approved or declined it.
+    InReview,
     /// The stock of every line is reserved.
     Reserved,
     /// The payment is captured.
     Paid,
+    /// A parcel at least is on its way; it is too late to cancel.
+    Shipped,
+    /// Every parcel has arrived, or is given up and paid back.
+    Delivered,
     /// Everything is done and the customer has been told.
     Completed,
-    /// Ended by a refusal (declined, out of stock, wrong price, …); nothing is held or charged.
+    /// Ended by a refusal (declined, out of stock, wrong price, …) or because nothing could be delivered; nothing is held or charged.
     Failed,
     /// Ended on request; nothing is held or charged.
     Cancelled,
 }
 
-use OrderStatus::{Cancelled, Completed, Failed, Paid, Pending, Reserved};
+use OrderStatus::{ActionRequired, Cancelled, Completed, Delivered, Failed, InReview, Paid, Pending, Reserved, Shipped};
 
 /// Every legal change of status, as (from, to).
 pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
+    (Pending, ActionRequired),
+    (Pending, InReview),
     (Pending, Reserved),
     (Pending, Failed),
     (Pending, Cancelled),
+    (ActionRequired, InReview),
+    (ActionRequired, Reserved),
+    (ActionRequired, Failed),
+    (ActionRequired, Cancelled),
+    (InReview, Reserved),
+    (InReview, Failed),
+    (InReview, Cancelled),
     (Reserved, Paid),
     (Reserved, Failed),
     (Reserved, Cancelled),
+    (Paid, Shipped),
     (Paid, Completed),
     (Paid, Failed),
     (Paid, Cancelled),
+    (Shipped, Delivered),
+    (Shipped, Failed),
+    (Delivered, Completed),
 ];
 
 impl OrderStatus {
-    pub const ALL: &[Self] = &[Pending, Reserved, Paid, Completed, Failed, Cancelled];
+    pub const ALL: &[Self] = &[Pending, ActionRequired, InReview, Reserved, Paid, Shipped, Delivered, Completed, Failed, Cancelled];
 
     /// The name used in JSON, in SQL and in the read model.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Pending => "PENDING",
+            ActionRequired => "ACTION_REQUIRED",
+            InReview => "IN_REVIEW",
             Reserved => "RESERVED",
             Paid => "PAID",
+            Shipped => "SHIPPED",
+            Delivered => "DELIVERED",
             Completed => "COMPLETED",
             Failed => "FAILED",
             Cancelled => "CANCELLED",
@@ -57,6 +83,12 @@ impl OrderStatus {
     #[must_use]
     pub fn is_final(self) -> bool {
         !TRANSITIONS.iter().any(|(from, _)| *from == self)
+    }
+
+    /// Whether an order that stands here can still be cancelled.
+    #[must_use]
+    pub fn may_be_cancelled(self) -> bool {
+        TRANSITIONS.contains(&(self, Cancelled))
     }
 
     /// The statuses from which an order may come to this one; what `UPDATE … WHERE status = ANY(…)` takes.
@@ -107,14 +139,21 @@ mod tests {
     fn final_statuses_are_the_three_ends() {
         let finals: Vec<_> = OrderStatus::ALL.iter().filter(|s| s.is_final()).collect();
         assert_eq!(finals, [&Completed, &Failed, &Cancelled]);
-        assert_eq!(OrderStatus::open(), ["PENDING", "RESERVED", "PAID"]);
+        assert_eq!(OrderStatus::open(), ["PENDING", "ACTION_REQUIRED", "IN_REVIEW", "RESERVED", "PAID", "SHIPPED", "DELIVERED"]);
     }
 
     #[test]
-    fn every_status_is_reachable_and_every_open_one_can_end() {
+    fn every_status_is_reachable_and_every_open_one_leads_on() {
         for status in OrderStatus::ALL {
             assert!(*status == Pending || !status.predecessors().is_empty(), "{status} is never reached");
-            assert!(status.is_final() || TRANSITIONS.contains(&(*status, Cancelled)), "{status} cannot be cancelled");
+            let leads_back = TRANSITIONS.iter().any(|(from, to)| from == status && to.predecessors().is_empty());
+            assert!(!leads_back, "{status} leads back to the start");
         }
+    }
+
+    #[test]
+    fn what_is_on_its_way_cannot_be_cancelled() {
+        let not: Vec<_> = OrderStatus::ALL.iter().filter(|status| !status.may_be_cancelled()).collect();
+        assert_eq!(not, [&Shipped, &Delivered, &Completed, &Failed, &Cancelled]);
     }
 }

@@ -1,16 +1,19 @@
 //! The process of one order.
 //!
-//! The happy path is four local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
+//! The happy path is five local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
 //! regular activity costs it more than all the rest. Every step follows one rule ([`step::take`]): it tries once as a local activity
 //! with a short limit; what fails retriably or takes longer goes on as a regular activity, where its retries are visible to operators and where
 //! signals get through.
 
+mod decision;
+mod delivery;
 mod refund;
 mod step;
 
 use crate::{
     activities::{End, Notice, NoticeKind, OrderActivities, OrderInput, PaymentRequest, Progress, Refusal, ReservationRequest, Withdrawal},
     id::OrderId,
+    shipping::Scan,
     status::OrderStatus,
 };
 pub use refund::{RefundWorkflow, RefundWorkflowType};
@@ -20,7 +23,8 @@ pub use step::StepSettings;
 use step::{Retries, Step, Stepping, take};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+    ActivityExecutionError, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, workflows::select,
 };
 
 /// The marker of the workflow's type for client handles; `OrderWorkflow` itself is not `Send`.
@@ -39,6 +43,15 @@ pub struct Cancel {
     pub reason: Option<String>,
 }
 
+/// The `review` signal: what the shop's people say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    pub approved: bool,
+    /// Who says so: their subject at the issuer.
+    pub by: String,
+    pub note: Option<String>,
+}
+
 /// The answer of the `status` query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusAnswer {
@@ -47,6 +60,9 @@ pub struct StatusAnswer {
     /// The order is being withdrawn: its payment reversed, its stock released.
     pub compensating: bool,
 }
+
+/// Scans that are kept until the next look; a carrier that says more is asked.
+const MAX_SCANS: usize = 100;
 
 /// How the order ended; the workflow's result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +80,11 @@ pub struct OrderWorkflow {
     status: OrderStatus,
     compensating: bool,
     cancel: Option<Cancel>,
+    /// The customer takes what there is.
+    amended: bool,
+    review: Option<Review>,
+    /// What the carriers said since they were last listened to.
+    scans: Vec<Scan>,
     /// Cancelled by the `cancel` signal, and with the whole workflow; forward steps run under it, compensations do not.
     scope: WorkflowCancellationToken,
 }
@@ -79,15 +100,29 @@ enum Halt {
     /// Postgres says that the order has ended already, for instance when an attempt is repeated after its answer was lost.
     Ended(OrderStatus),
     Cancelled,
+    /// Somebody was asked and did not answer in time; with the reason for the customer.
+    Unanswered(&'static str),
     /// With the reason for the customer.
     Refused(String),
 }
+
+/// Where an order stands at its end, and why it did not complete.
+type Ended = (OrderStatus, Option<String>);
 
 impl OrderWorkflow {
     /// An instance for one execution; the worker registers this as the workflow's factory.
     #[must_use]
     pub fn new(settings: StepSettings) -> Self {
-        Self { settings, status: OrderStatus::Pending, compensating: false, cancel: None, scope: WorkflowCancellationToken::new() }
+        Self {
+            settings,
+            status: OrderStatus::Pending,
+            compensating: false,
+            cancel: None,
+            amended: false,
+            review: None,
+            scans: Vec::new(),
+            scope: WorkflowCancellationToken::new(),
+        }
     }
 }
 
@@ -104,27 +139,18 @@ impl OrderWorkflow {
             s.scope = scope;
         });
         let (status, reason) = match Self::forward(ctx, order).await {
-            Ok(status) => (status, None),
-            Err(Halt::Ended(status)) => {
-                // The worker may have died between the step that ended the order and the notice of it.
-                if let Some(end) = End::of(status) {
-                    let notice = Notice { order_id, kind: end.notice() };
-                    take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
-                }
-                (status, None)
-            }
+            Ok(paid) if paid.ships => Self::deliver(ctx, order_id).await?,
+            Ok(_) => (Self::tell(ctx, order_id, NoticeKind::Confirmed).await?, None),
+            Err(Halt::Ended(status)) => Self::ended(ctx, order_id, status).await?,
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
-            Err(Halt::Cancelled) => {
-                let asked = ctx.state(|s| s.cancel.as_ref().and_then(|cancel| cancel.reason.clone()));
-                let reason = asked.unwrap_or_else(|| CANCELLED_ON_REQUEST.to_owned());
-                Self::compensate(ctx, order_id, End::Cancelled, reason).await?
-            }
+            Err(Halt::Unanswered(reason)) => Self::compensate(ctx, order_id, End::Cancelled, reason.to_owned()).await?,
+            Err(Halt::Cancelled) => Self::cancelled(ctx, order_id).await?,
         };
         ctx.state_mut(|s| s.status = status);
         Ok(Outcome { order_id, status, reason })
     }
 
-    /// Asks for the order to be cancelled. Takes effect before the next step; an order that has ended stays as it is.
+    /// Asks for the order to be cancelled. Takes effect before the next step; an order that has ended, or is on its way, stays as it is.
     #[signal(name = "cancel")]
     pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, cancel: Cancel) {
         if self.cancel.is_none() {
@@ -133,17 +159,37 @@ impl OrderWorkflow {
         }
     }
 
+    /// The customer takes what there is of an order that is [`OrderStatus::ActionRequired`].
+    #[signal(name = "amend")]
+    pub fn amend(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {
+        self.amended = true;
+    }
+
+    /// Approves or declines an order that is [`OrderStatus::InReview`]. The first word counts.
+    #[signal(name = "review")]
+    pub fn review(&mut self, _ctx: &mut SyncWorkflowContext<Self>, review: Review) {
+        self.review.get_or_insert(review);
+    }
+
+    /// A carrier says where a shipment is.
+    #[signal(name = "scan")]
+    pub fn scan(&mut self, _ctx: &mut SyncWorkflowContext<Self>, scan: Scan) {
+        if self.scans.len() < MAX_SCANS && !self.scans.contains(&scan) {
+            self.scans.push(scan);
+        }
+    }
+
     #[query(name = "status")]
     pub fn status(&self, _ctx: &WorkflowContextView) -> StatusAnswer {
         StatusAnswer { status: self.status, cancel_requested: self.cancel.is_some(), compensating: self.compensating }
     }
 
-    /// The forward steps, up to the order's end.
-    async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<OrderStatus, Halt> {
+    /// The forward steps, up to the payment.
+    async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<Progress, Halt> {
         let order_id = order.id;
         let scope = ctx.state(|s| s.scope.clone());
         let reservation = ReservationRequest { order_id, currency: order.currency, items: order.items.clone() };
-        let payment = PaymentRequest {
+        let mut payment = PaymentRequest {
             order_id,
             amount_minor: order.total_minor,
             currency: order.currency,
@@ -154,19 +200,17 @@ impl OrderWorkflow {
         Self::advance(ctx, recorded).await?;
         let reserved =
             take(ctx, || OrderActivities::check_inventory, reservation, Step::cancellable(scope.clone(), Retries::UntilDone)).await;
-        Self::advance(ctx, reserved).await?;
-        let paid = take(ctx, || OrderActivities::process_payment, payment, Step::cancellable(scope.clone(), Retries::Limited)).await;
-        Self::advance(ctx, paid).await?;
-        let notice = Notice { order_id, kind: NoticeKind::Confirmed };
-        let confirmed = take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await;
-        match confirmed {
-            Ok(progress) => Ok(progress.status),
-            Err(error) => Err(Halt::Refused(reason(&error))),
+        let mut progress = Self::advance(ctx, reserved).await?;
+        while matches!(progress.status, OrderStatus::ActionRequired | OrderStatus::InReview) {
+            progress = Self::decide(ctx, order_id, progress).await?;
+            payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
         }
+        let paid = take(ctx, || OrderActivities::process_payment, payment, Step::cancellable(scope, Retries::Limited)).await;
+        Self::advance(ctx, paid).await
     }
 
     /// Takes note of a step's result and says whether to go on.
-    async fn advance(ctx: &WorkflowContext<Self>, result: Result<Progress, ActivityExecutionError>) -> Result<(), Halt> {
+    async fn advance(ctx: &WorkflowContext<Self>, result: Result<Progress, ActivityExecutionError>) -> Result<Progress, Halt> {
         let progress = match result {
             Ok(progress) => progress,
             Err(ActivityExecutionError::Cancelled(_)) => return Err(Halt::Cancelled),
@@ -183,23 +227,54 @@ impl OrderWorkflow {
         if ctx.state(|s| s.scope.is_cancelled()) {
             return Err(Halt::Cancelled);
         }
-        Ok(())
+        Ok(progress)
     }
 
-    /// Undoes what the order holds and ends it. Runs on a detached scope and is retried until it works.
-    async fn compensate(
+    /// Waits until something holds, or the scope is cancelled, or so much time has passed; says whether it holds.
+    async fn wait(
         ctx: &WorkflowContext<Self>,
-        order_id: OrderId,
-        end: End,
-        reason: String,
-    ) -> Result<(OrderStatus, Option<String>), ActivityExecutionError> {
+        scope: WorkflowCancellationToken,
+        limit: Duration,
+        condition: impl Fn(&Self) -> bool + Copy,
+    ) -> bool {
+        let timer = WorkflowCancellationToken::new();
+        let options = WaitConditionOptions::builder().cancellation_token(scope).build();
+        select! {
+            _ = ctx.wait_condition_with_options(condition, options) => {}
+            _ = ctx.timer(TimerOptions::builder(limit).cancellation_token(timer.clone()).build()) => {}
+        }
+        timer.cancel();
+        ctx.state(condition)
+    }
+
+    /// Tells the customer; answers where the order then stands.
+    async fn tell(ctx: &WorkflowContext<Self>, order_id: OrderId, kind: NoticeKind) -> Result<OrderStatus, ActivityExecutionError> {
+        let notice = Notice { order_id, kind };
+        let told = take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
+        Ok(told.status)
+    }
+
+    /// The order was found to have ended. The worker may have died between the step that ended it and the notice of it.
+    async fn ended(ctx: &WorkflowContext<Self>, order_id: OrderId, status: OrderStatus) -> Result<Ended, ActivityExecutionError> {
+        if let Some(end) = End::of(status) {
+            Self::tell(ctx, order_id, end.notice()).await?;
+        }
+        Ok((status, None))
+    }
+
+    async fn cancelled(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<Ended, ActivityExecutionError> {
+        let asked = ctx.state(|s| s.cancel.as_ref().and_then(|cancel| cancel.reason.clone()));
+        Self::compensate(ctx, order_id, End::Cancelled, asked.unwrap_or_else(|| CANCELLED_ON_REQUEST.to_owned())).await
+    }
+
+    /// Undoes what the order holds and ends it, unless it has ended or is on its way. Runs on a detached scope and is retried until it works.
+    async fn compensate(ctx: &WorkflowContext<Self>, order_id: OrderId, end: End, reason: String) -> Result<Ended, ActivityExecutionError> {
         ctx.state_mut(|s| s.compensating = true);
         let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
         let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, Step::detached(Retries::UntilDone)).await?;
         let withdrawn = ended.status == end.status();
         if withdrawn {
-            let notice = Notice { order_id, kind: end.notice() };
-            take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
+            Self::tell(ctx, order_id, end.notice()).await?;
         }
         ctx.state_mut(|s| s.compensating = false);
         Ok((ended.status, withdrawn.then_some(reason)))

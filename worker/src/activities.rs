@@ -33,6 +33,23 @@ pub struct Activities {
     pub(crate) held_for: Duration,
 }
 
+/// What an attempt has to say to the workflow.
+struct Answer {
+    step: Move,
+    /// How long the order is to wait for somebody's word.
+    wait: Option<Duration>,
+    /// What the order comes to now, in minor units, where that may have changed.
+    amount_minor: Option<i64>,
+    /// The order is to be shipped.
+    ships: bool,
+}
+
+impl From<Move> for Answer {
+    fn from(step: Move) -> Self {
+        Self { step, wait: None, amount_minor: None, ships: false }
+    }
+}
+
 #[activities]
 impl Activities {
     #[activity(definition = definitions::CreateOrder)]

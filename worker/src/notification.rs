@@ -37,8 +37,11 @@ pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyho
         ))
         .await?;
     let (told, from) = match notice.kind {
-        NoticeKind::Confirmed => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
-        // These orders were ended before; the notice moves nothing.
+        NoticeKind::Confirmed | NoticeKind::Delivered => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
+        // The others move nothing: they tell of where the order stands already.
+        NoticeKind::ActionRequired => (OrderStatus::ActionRequired, Vec::new()),
+        NoticeKind::InReview => (OrderStatus::InReview, Vec::new()),
+        NoticeKind::Shipped => (OrderStatus::Shipped, Vec::new()),
         NoticeKind::Failed => (OrderStatus::Failed, Vec::new()),
         NoticeKind::Cancelled => (OrderStatus::Cancelled, Vec::new()),
     };

@@ -3,8 +3,7 @@
 #[cfg(debug_assertions)]
 mod fail_point;
 
-use super::Activities;
-use crate::order::Move;
+use super::{Activities, Answer};
 use anyhow::anyhow;
 use orders::{
     OrderId,
@@ -34,7 +33,7 @@ impl Activities {
         &self,
         ctx: &ActivityContext,
         order_id: OrderId,
-        work: impl Future<Output = Result<Move, Failure>>,
+        work: impl Future<Output = Result<impl Into<Answer>, Failure>>,
     ) -> Result<Progress, ActivityError> {
         let started = Instant::now();
         let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
@@ -46,9 +45,10 @@ impl Activities {
             () = self.heartbeats(ctx), if !local => return Err(ActivityError::cancelled()),
         };
         let took = started.elapsed();
-        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = millis(took);
         match result {
-            Ok(step) => {
+            Ok(answer) => {
+                let Answer { step, wait, amount_minor, ships } = answer.into();
                 #[cfg(debug_assertions)]
                 fail_point::reached(activity);
                 self.metrics.attempt(activity, "ok", took);
@@ -57,7 +57,7 @@ impl Activities {
                 self.changed.notify_one();
                 let status = step.status;
                 tracing::info!(%order_id, activity, attempt, local, %status, duration_ms, "{order_id}: {activity} → {status}");
-                Ok(Progress { status, took_ms: duration_ms })
+                Ok(Progress { status, took_ms: duration_ms, wait_ms: wait.map(millis), amount_minor, ships })
             }
             Err(Failure::Refused(refusal, reason)) => {
                 self.metrics.attempt(activity, "refused", took);
@@ -87,4 +87,8 @@ impl Activities {
             }
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,134 @@
+//! Shipments: what they are called, and what carriers say of them.
+
+use crate::id::OrderId;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use time::OffsetDateTime;
+
+/// Names a shipment to a carrier, who says it back with each scan: the order's id, a hyphen, and the shipment's number within the order, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ShipmentId {
+    pub order_id: OrderId,
+    pub number: u16,
+}
+
+impl fmt::Display for ShipmentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.order_id, self.number)
+    }
+}
+
+/// The text names no shipment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a shipment's id: expected an order's id, a hyphen and a number from 1")]
+pub struct NotAShipment;
+
+impl FromStr for ShipmentId {
+    type Err = NotAShipment;
+
+    fn from_str(text: &str) -> Result<Self, NotAShipment> {
+        let (order_id, digits) = text.split_once('-').ok_or(NotAShipment)?;
+        let canonical = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        match (order_id.parse(), digits.parse()) {
+            (Ok(order_id), Ok(number)) if canonical => Ok(Self { order_id, number }),
+            _ => Err(NotAShipment),
+        }
+    }
+}
+
+impl TryFrom<String> for ShipmentId {
+    type Error = NotAShipment;
+
+    fn try_from(text: String) -> Result<Self, NotAShipment> {
+        text.parse()
+    }
+}
+
+impl From<ShipmentId> for String {
+    fn from(id: ShipmentId) -> Self {
+        id.to_string()
+    }
+}
+
+/// What a carrier says of a shipment; the `scan` signal of the order's workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    pub shipment_id: ShipmentId,
+    pub event: ScanEvent,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Why it does not arrive; for the customer to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Where a shipment is. The last three are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ScanEvent {
+    /// The carrier has it.
+    InTransit,
+    Delivered,
+    /// It will not arrive, and its units are gone.
+    Lost,
+    /// It will not arrive, and its units are back in the warehouse.
+    Returned,
+}
+
+impl ScanEvent {
+    pub const ALL: &[Self] = &[Self::InTransit, Self::Delivered, Self::Lost, Self::Returned];
+
+    /// The name used in JSON and SQL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InTransit => "IN_TRANSIT",
+            Self::Delivered => "DELIVERED",
+            Self::Lost => "LOST",
+            Self::Returned => "RETURNED",
+        }
+    }
+
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        self != Self::InTransit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_shipment_is_named_after_its_order() {
+        let id = ShipmentId { order_id: OrderId::new(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001)), number: 12 };
+        assert_eq!(id.to_string(), "ord_01930000000070008000000000000001-12");
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn nothing_else_names_one() {
+        let order = "ord_01930000000070008000000000000001";
+        for text in [
+            "",
+            order,
+            &format!("{order}-"),
+            &format!("{order}-0"),
+            &format!("{order}-01"),
+            &format!("{order}-+1"),
+            &format!("{order}-65536"),
+            "x-1",
+        ] {
+            assert_eq!(text.parse::<ShipmentId>(), Err(NotAShipment), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_agree_everywhere() {
+        for event in ScanEvent::ALL {
+            assert_eq!(serde_json::to_value(event).unwrap(), event.as_str());
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Waiting for people: the customer, when there is only a part of the order; the shop, when the order is in review.
+
+use super::{
+    Halt, OrderWorkflow, reason,
+    step::{Retries, Step, take},
+};
+use crate::{
+    activities::{Amendment, NoticeKind, OrderActivities, Progress, Verdict},
+    id::OrderId,
+    status::OrderStatus,
+};
+use std::time::Duration;
+use temporalio_workflow::WorkflowContext;
+
+/// What the customer reads whose order is cancelled because nobody answered.
+const NOT_AMENDED: &str = "a part of it is out of stock, and you did not say in time whether to send the rest";
+const NOT_REVIEWED: &str = "it could not be checked in time";
+
+impl OrderWorkflow {
+    /// Asks who has to decide, waits for as long as the worker said, and goes on by what they say.
+    pub(super) async fn decide(ctx: &WorkflowContext<Self>, order_id: OrderId, asked: Progress) -> Result<Progress, Halt> {
+        let in_review = asked.status == OrderStatus::InReview;
+        let notice = if in_review { NoticeKind::InReview } else { NoticeKind::ActionRequired };
+        Self::tell(ctx, order_id, notice).await.map_err(|error| Halt::Refused(reason(&error)))?;
+
+        let scope = ctx.state(|s| s.scope.clone());
+        let patience = Duration::from_millis(asked.wait_ms.unwrap_or_default());
+        let answered = move |s: &Self| if in_review { s.review.is_some() } else { s.amended };
+        let answered = Self::wait(ctx, scope.clone(), patience, answered).await;
+        if scope.is_cancelled() {
+            return Err(Halt::Cancelled);
+        }
+        if !answered {
+            return Err(Halt::Unanswered(if in_review { NOT_REVIEWED } else { NOT_AMENDED }));
+        }
+        let step = Step::cancellable(scope, Retries::UntilDone);
+        let decided = match ctx.state(|s| s.review.clone()) {
+            Some(review) if in_review => {
+                let verdict = Verdict { order_id, approved: review.approved, by: review.by, note: review.note };
+                take(ctx, || OrderActivities::review_order, verdict, step).await
+            }
+            _ => take(ctx, || OrderActivities::amend_order, Amendment { order_id }, step).await,
+        };
+        Self::advance(ctx, decided).await
+    }
+}

@@ -1,0 +1,54 @@
+//! From payment to the customer's door.
+
+use super::{
+    Ended, OrderWorkflow, reason,
+    step::{Retries, Step, take},
+};
+use crate::{
+    activities::{Dispatch, End, NoticeKind, OrderActivities, Tracking},
+    id::OrderId,
+    status::OrderStatus,
+};
+use std::time::Duration;
+use temporalio_workflow::{ActivityExecutionError, WorkflowCancellationToken, WorkflowContext};
+
+/// How long no carrier is asked when the worker does not say.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+
+impl OrderWorkflow {
+    /// Ships the paid order and follows it to its end. Until a parcel is on its way the order can be cancelled.
+    pub(super) async fn deliver(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<Ended, ActivityExecutionError> {
+        let scope = ctx.state(|s| s.scope.clone());
+        let ship = Step::cancellable(scope.clone(), Retries::UntilDone);
+        let mut step = take(ctx, || OrderActivities::ship_order, Dispatch { order_id }, ship).await;
+        // Whether it was tried to end the order early, and too late.
+        let mut too_late = false;
+        loop {
+            let (status, wait_ms) = step.as_ref().map_or((OrderStatus::Paid, None), |progress| (progress.status, progress.wait_ms));
+            ctx.state_mut(|s| s.status = status);
+            if status == OrderStatus::Delivered {
+                return Ok((Self::tell(ctx, order_id, NoticeKind::Delivered).await?, None));
+            }
+            if status.is_final() {
+                return Self::ended(ctx, order_id, status).await;
+            }
+            let ended = match &step {
+                Err(error) if !matches!(error, ActivityExecutionError::Cancelled(_)) => {
+                    Some(Self::compensate(ctx, order_id, End::Failed, reason(error)).await?)
+                }
+                _ if scope.is_cancelled() && status.may_be_cancelled() && !too_late => Some(Self::cancelled(ctx, order_id).await?),
+                _ => None,
+            };
+            match ended {
+                Some(ended) if ended.0.is_final() => return Ok(ended),
+                Some(_) => too_late = true,
+                None => {}
+            }
+            let watched = if too_late || !status.may_be_cancelled() { WorkflowCancellationToken::new() } else { scope.clone() };
+            let pause = wait_ms.map_or(LOOK_AGAIN, Duration::from_millis);
+            Self::wait(ctx, watched, pause, |s| !s.scans.is_empty()).await;
+            let scans = ctx.state_mut(|s| std::mem::take(&mut s.scans));
+            step = take(ctx, || OrderActivities::track_order, Tracking { order_id, scans }, Step::detached(Retries::UntilDone)).await;
+        }
+    }
+}
