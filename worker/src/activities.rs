@@ -2,13 +2,16 @@
 
 mod attempt;
 mod money;
+mod shipping;
 
-use crate::{db, inventory, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector};
+use crate::{
+    db, inventory, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector, shipping::Shipping,
+};
 use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
-    OrderInput,
-    activities::{Notice, PaymentRequest, Progress, ReservationRequest, Withdrawal, definitions},
+    OrderInput, OrderStatus,
+    activities::{Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Withdrawal, definitions},
     refund::RefundInput,
     workflow::StepSettings,
 };
@@ -31,6 +34,7 @@ pub struct Activities {
     pub(crate) limits: StepSettings,
     /// How long stock is held for an order that is not paid.
     pub(crate) held_for: Duration,
+    pub(crate) shipping: Shipping,
 }
 
 /// What an attempt has to say to the workflow.
@@ -66,6 +70,16 @@ impl Activities {
     pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
         let again = ctx.info().attempt > 1 || !ctx.info().is_local;
         self.attempt(&ctx, request.order_id, self.pay(&request, again)).await
+    }
+
+    #[activity(definition = definitions::ShipOrder)]
+    pub async fn ship_order(self: Arc<Self>, ctx: ActivityContext, dispatch: Dispatch) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, dispatch.order_id, self.ship(dispatch)).await
+    }
+
+    #[activity(definition = definitions::TrackOrder)]
+    pub async fn track_order(self: Arc<Self>, ctx: ActivityContext, tracking: Tracking) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, tracking.order_id, self.track(tracking)).await
     }
 
     #[activity(definition = definitions::SendNotification)]
@@ -113,6 +127,11 @@ impl Activities {
             order::begin_compensation(&client, id).await?
         };
         if status.is_final() {
+            return Ok(Move::none(status));
+        }
+        if matches!(status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered)
+            && let Some(status) = self.take_back(id, withdrawal.end).await?
+        {
             return Ok(Move::none(status));
         }
         let (payment, reversal) = self.reverse_payment(id, status).await?;

@@ -19,4 +19,5 @@ mod projection;
 mod refund;
 pub mod restock;
 pub mod run;
+mod shipping;
 mod system;

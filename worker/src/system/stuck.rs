@@ -5,8 +5,11 @@ use crate::{db, order};
 use deadpool_postgres::Pool;
 use std::time::Duration;
 
-/// Of an open order, $1 in seconds.
-const ORDER: &str = "created_at < now() - $1::bigint * interval '1 second'";
+/// Of an open order, $1 in seconds. One whose parcels are with their carriers waits for these.
+const ORDER: &str = "created_at < now() - $1::bigint * interval '1 second'
+    AND NOT (compensating_since IS NULL AND status IN ('PAID', 'SHIPPED')
+        AND NOT EXISTS (SELECT FROM shipments s WHERE s.order_id = orders.id AND s.status = 'PENDING')
+        AND EXISTS (SELECT FROM shipments s WHERE s.order_id = orders.id AND s.status IN ('BOOKED', 'IN_TRANSIT')))";
 const COMPENSATION: &str = "compensating_since < now() - $1::bigint * interval '1 second'";
 
 /// How many are stuck.
