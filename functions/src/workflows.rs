@@ -10,6 +10,7 @@ use breaker::Breaker;
 use orders::{
     OrderId, OrderInput,
     refund::RefundInput,
+    shipping::Scan,
     workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType},
 };
 use platform::temporal;
@@ -140,11 +141,19 @@ impl Workflows {
     pub async fn cancel(&self, order: OrderId, reason: Option<String>) -> Result<Signalled, Error> {
         self.call(|client| async move {
             let handle = client.get_workflow_handle::<OrderWorkflowType>(order.to_string());
-            match handle.signal(OrderWorkflow::cancel, Cancel { reason }, WorkflowSignalOptions::default()).await {
-                Ok(()) => Ok(Signalled::Delivered),
-                Err(WorkflowInteractionError::NotFound(_)) => Ok(Signalled::NotRunning),
-                Err(error) => Err(Error::Signal(error)),
-            }
+            signalled(handle.signal(OrderWorkflow::cancel, Cancel { reason }, WorkflowSignalOptions::default()).await)
+        })
+        .await
+    }
+
+    /// Tells the order's workflow where a shipment is.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn scan(&self, scan: Scan) -> Result<Signalled, Error> {
+        self.call(|client| async move {
+            let handle = client.get_workflow_handle::<OrderWorkflowType>(scan.shipment_id.order_id.to_string());
+            signalled(handle.signal(OrderWorkflow::scan, scan, WorkflowSignalOptions::default()).await)
         })
         .await
     }
@@ -184,6 +193,14 @@ impl Workflows {
             Some(client) => Ok(client.clone()),
             None => Ok(client.insert(self.connector.connect().await?).clone()),
         }
+    }
+}
+
+fn signalled(result: Result<(), WorkflowInteractionError>) -> Result<Signalled, Error> {
+    match result {
+        Ok(()) => Ok(Signalled::Delivered),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok(Signalled::NotRunning),
+        Err(error) => Err(Error::Signal(error)),
     }
 }
 
