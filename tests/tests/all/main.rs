@@ -25,6 +25,7 @@ mod postgres_tls;
 mod products;
 mod refunds;
 mod secrets;
+mod shipping;
 mod stock;
 mod support;
 mod watch;
