@@ -59,7 +59,7 @@ async fn cancel_order(
 
 const TRY_AGAIN: &str = "The order cannot be cancelled right now; try again.";
 
-/// Where the caller's order stands, if the read model knows it; a problem when it is too late to cancel it.
+/// Where the caller's order stands, if the read model knows it; a problem when it has ended or is on its way.
 async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Result<Option<OrderStatus>, Problem> {
     let order = read_model.order(id).await?;
     caller.must_own(order.as_ref())?;

@@ -11,7 +11,7 @@ use orders::{
     OrderId, OrderInput,
     refund::RefundInput,
     shipping::Scan,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType},
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType, Review},
 };
 use platform::temporal;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use temporalio_client::{
     errors::{WorkflowInteractionError, WorkflowStartError},
     tonic,
 };
+use temporalio_common::SignalDefinition;
 use tokio::{sync::Mutex, time::timeout};
 
 /// How long everything towards Temporal may take.
@@ -139,11 +140,23 @@ impl Workflows {
     /// # Errors
     /// When Temporal does not confirm it in time.
     pub async fn cancel(&self, order: OrderId, reason: Option<String>) -> Result<Signalled, Error> {
-        self.call(|client| async move {
-            let handle = client.get_workflow_handle::<OrderWorkflowType>(order.to_string());
-            signalled(handle.signal(OrderWorkflow::cancel, Cancel { reason }, WorkflowSignalOptions::default()).await)
-        })
-        .await
+        self.signal(order, OrderWorkflow::cancel, Cancel { reason }).await
+    }
+
+    /// Tells the order's workflow that the customer takes what there is.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn amend(&self, order: OrderId) -> Result<Signalled, Error> {
+        self.signal(order, OrderWorkflow::amend, ()).await
+    }
+
+    /// Tells the order's workflow what the shop's people say.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn review(&self, order: OrderId, review: Review) -> Result<Signalled, Error> {
+        self.signal(order, OrderWorkflow::review, review).await
     }
 
     /// Tells the order's workflow where a shipment is.
@@ -151,9 +164,21 @@ impl Workflows {
     /// # Errors
     /// As [`Self::cancel`].
     pub async fn scan(&self, scan: Scan) -> Result<Signalled, Error> {
+        self.signal(scan.shipment_id.order_id, OrderWorkflow::scan, scan).await
+    }
+
+    async fn signal<S>(&self, order: OrderId, signal: S, input: S::Input) -> Result<Signalled, Error>
+    where
+        S: SignalDefinition<Workflow = OrderWorkflowType>,
+        S::Input: Send,
+    {
         self.call(|client| async move {
-            let handle = client.get_workflow_handle::<OrderWorkflowType>(scan.shipment_id.order_id.to_string());
-            signalled(handle.signal(OrderWorkflow::scan, scan, WorkflowSignalOptions::default()).await)
+            let handle = client.get_workflow_handle::<OrderWorkflowType>(order.to_string());
+            match handle.signal(signal, input, WorkflowSignalOptions::default()).await {
+                Ok(()) => Ok(Signalled::Delivered),
+                Err(WorkflowInteractionError::NotFound(_)) => Ok(Signalled::NotRunning),
+                Err(error) => Err(Error::Signal(error)),
+            }
         })
         .await
     }
@@ -193,14 +218,6 @@ impl Workflows {
             Some(client) => Ok(client.clone()),
             None => Ok(client.insert(self.connector.connect().await?).clone()),
         }
-    }
-}
-
-fn signalled(result: Result<(), WorkflowInteractionError>) -> Result<Signalled, Error> {
-    match result {
-        Ok(()) => Ok(Signalled::Delivered),
-        Err(WorkflowInteractionError::NotFound(_)) => Ok(Signalled::NotRunning),
-        Err(error) => Err(Error::Signal(error)),
     }
 }
 

@@ -1,17 +1,19 @@
 //! The workflow's activities. Each is idempotent and guarded by the status table; see [`orders::activities`] for what they promise.
 
 mod attempt;
+mod decision;
 mod money;
 mod shipping;
 
 use crate::{
-    db, inventory, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector, shipping::Shipping,
+    db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector,
+    shipping::Shipping,
 };
 use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
     OrderInput, OrderStatus,
-    activities::{Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Withdrawal, definitions},
+    activities::{Amendment, Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions},
     refund::RefundInput,
     workflow::StepSettings,
 };
@@ -32,8 +34,7 @@ pub struct Activities {
     pub(crate) changed: Arc<Notify>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: StepSettings,
-    /// How long stock is held for an order that is not paid.
-    pub(crate) held_for: Duration,
+    pub(crate) terms: Terms,
     pub(crate) shipping: Shipping,
 }
 
@@ -64,6 +65,16 @@ impl Activities {
     #[activity(definition = definitions::CheckInventory)]
     pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, request.order_id, self.reserve(&request)).await
+    }
+
+    #[activity(definition = definitions::AmendOrder)]
+    pub async fn amend_order(self: Arc<Self>, ctx: ActivityContext, amendment: Amendment) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, amendment.order_id, self.amend(amendment)).await
+    }
+
+    #[activity(definition = definitions::ReviewOrder)]
+    pub async fn review_order(self: Arc<Self>, ctx: ActivityContext, verdict: Verdict) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, verdict.order_id, self.review(&verdict)).await
     }
 
     #[activity(definition = definitions::ProcessPayment)]
@@ -102,14 +113,6 @@ impl Activities {
     async fn record(&self, order: &OrderInput) -> Result<Move, Failure> {
         let client = db::connection(&self.pool).await?;
         Ok(Move::none(order::record(&client, order).await?))
-    }
-
-    async fn reserve(&self, request: &ReservationRequest) -> Result<Move, Failure> {
-        let mut client = db::connection(&self.pool).await?;
-        let transaction = client.transaction().await?;
-        let step = inventory::reserve(&transaction, request, self.held_for).await.map_err(refusal)?;
-        transaction.commit().await?;
-        Ok(step)
     }
 
     async fn notify(&self, notice: Notice) -> Result<Move, Failure> {

@@ -166,7 +166,11 @@ fn refund(row: &Row) -> anyhow::Result<RefundInput> {
 
 /// Notes that an order is not being withdrawn after all: it came too late.
 pub(crate) async fn let_go(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<()> {
-    let statement = client.prepare_cached("UPDATE orders SET compensating_since = NULL WHERE id = $1").await?;
+    let statement = client
+        .prepare_cached(
+            "UPDATE orders SET compensating_since = NULL, version = version + 1 WHERE id = $1 AND compensating_since IS NOT NULL",
+        )
+        .await?;
     client.execute(&statement, &[&order_id.to_string()]).await?;
     Ok(())
 }
