@@ -14,10 +14,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// With which the carrier of these tests signs.
 const SECRET: &str = "whsec_of_the_carrier";
 /// A carrier that does not move while the test lasts, but for what the test says in its name.
-const SLOW: [(&str, &str); 2] = [("CARRIER_SANDBOX_DELAY_MS", "3600000"), ("CARRIER_WEBHOOK_SECRET", SECRET)];
+pub(crate) const SLOW: [(&str, &str); 2] = [("CARRIER_SANDBOX_DELAY_MS", "3600000"), ("CARRIER_WEBHOOK_SECRET", SECRET)];
 
 /// A product of another warehouse.
-async fn product_in(shop: &Shop, warehouse: &str, price_minor: i64) -> Result<Product> {
+pub(crate) async fn product_in(shop: &Shop, warehouse: &str, price_minor: i64) -> Result<Product> {
     let product = shop.product(price_minor, 10).await?;
     shop.db().await?.execute("UPDATE products SET warehouse = $2 WHERE id = $1", &[&product.id, &warehouse]).await?;
     Ok(product)
@@ -31,7 +31,7 @@ fn shipment(order: &Value, number: usize) -> Result<&Value> {
 }
 
 /// Statuses of an order's shipments.
-fn shipped(order: &Value) -> Vec<&str> {
+pub(crate) fn shipped(order: &Value) -> Vec<&str> {
     order["shipments"].as_array().into_iter().flatten().filter_map(|shipment| shipment["status"].as_str()).collect()
 }
 
@@ -59,7 +59,7 @@ fn signed(body: &str, secret: &str, at: u64) -> String {
 }
 
 /// What the carrier says of a shipment.
-fn message(id: &str, number: usize, event: &str) -> Value {
+pub(crate) fn message(id: &str, number: usize, event: &str) -> Value {
     json!({ "id": format!("evt-{event}-{number}"), "shipmentID": format!("{id}-{number}"), "event": event, "time": "2026-11-21T12:00:00Z" })
 }
 
@@ -69,7 +69,7 @@ async fn send(shop: &Shop, body: &str, signature: &str) -> Result<(StatusCode, V
 }
 
 /// The carrier says something, and is believed.
-async fn say(shop: &Shop, message: &Value) -> Result<()> {
+pub(crate) async fn say(shop: &Shop, message: &Value) -> Result<()> {
     let body = message.to_string();
     let (status, answer) = send(shop, &body, &signed(&body, SECRET, now())).await?;
     ensure!((status, &answer) == (StatusCode::OK, &json!({ "received": true })), "{message} is answered with {status} {answer}");
