@@ -2,6 +2,7 @@
 //! so that it needs neither their configuration nor their permissions.
 
 use crate::{
+    carrier_webhook::{self, CarrierSecret},
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
@@ -23,6 +24,7 @@ pub struct Accepting {
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
+    pub carrier: Arc<CarrierSecret>,
 }
 
 #[derive(clap::Args, Clone)]
@@ -37,6 +39,8 @@ pub struct AcceptingSettings {
     pub intake_queue: intake_queue::Settings,
     #[command(flatten)]
     pub idempotency: idempotency::Settings,
+    #[command(flatten)]
+    pub carrier: carrier_webhook::Settings,
 }
 
 impl Accepting {
@@ -52,6 +56,7 @@ impl Accepting {
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+            carrier: Arc::new(CarrierSecret::new(settings.carrier)),
         })
     }
 }
@@ -116,6 +121,34 @@ impl Refunding {
             workflows: workflows(settings.temporal),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
         })
+    }
+}
+
+/// To hear from carriers.
+#[derive(Clone, FromRef)]
+pub struct Following {
+    pub carrier: Arc<CarrierSecret>,
+    pub read_model: Arc<ReadModel>,
+    pub workflows: Arc<Workflows>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct FollowingSettings {
+    #[command(flatten)]
+    pub carrier: carrier_webhook::Settings,
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+}
+
+impl Following {
+    pub async fn new(settings: FollowingSettings) -> Self {
+        Self {
+            carrier: Arc::new(CarrierSecret::new(settings.carrier)),
+            read_model: read_model(settings.read_model).await,
+            workflows: workflows(settings.temporal),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use breaker::Breaker;
 use orders::{
     OrderId, OrderInput,
     refund::RefundInput,
+    shipping::Scan,
     workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType, Review},
 };
 use platform::temporal;
@@ -156,6 +157,14 @@ impl Workflows {
     /// As [`Self::cancel`].
     pub async fn review(&self, order: OrderId, review: Review) -> Result<Signalled, Error> {
         self.signal(order, OrderWorkflow::review, review).await
+    }
+
+    /// Tells the order's workflow where a shipment is.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn scan(&self, scan: Scan) -> Result<Signalled, Error> {
+        self.signal(scan.shipment_id.order_id, OrderWorkflow::scan, scan).await
     }
 
     async fn signal<S>(&self, order: OrderId, signal: S, input: S::Input) -> Result<Signalled, Error>

@@ -4,6 +4,7 @@ use crate::{
     activities::{LineItem, OrderInput},
     id::{OrderId, RefundId},
     money::{Currency, Money},
+    shipping::{ShipmentId, ShipmentStatus},
     status::OrderStatus,
 };
 use serde::Serialize;
@@ -29,6 +30,9 @@ pub struct OrderView {
     /// What was asked to be given back, oldest first. Left out when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
+    /// The order's parcels, one a warehouse. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<ShipmentView>,
     /// Every status the order has had, oldest first.
     pub history: Vec<StatusChange>,
     /// Temporal was away when the order was accepted; it waits in the intake queue. Left out when it does not.
@@ -92,6 +96,31 @@ pub struct RefundView {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentView {
+    pub id: ShipmentId,
+    pub warehouse: String,
+    pub status: ShipmentStatus,
+    pub carrier: String,
+    /// None until it is booked.
+    pub tracking_number: Option<String>,
+    pub tracking_url: Option<String>,
+    /// Why it does not arrive. Left out of one that may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub items: Vec<ShipmentItemView>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShipmentItemView {
+    #[serde(rename = "productID")]
+    pub product_id: String,
+    pub quantity: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatusChange {
     pub status: OrderStatus,
     #[serde(with = "time::serde::rfc3339")]
@@ -113,6 +142,7 @@ impl OrderView {
             payment: None,
             compensating: false,
             refunds: Vec::new(),
+            shipments: Vec::new(),
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],
             queued,
             version: 0,

@@ -49,6 +49,17 @@ pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyho
     Move::read(&row)
 }
 
+/// The statement that records notices of order $1, once each, to stand in a larger one: a notice for each row of a source, whose column `about`
+/// tells it from the order's others of this kind.
+pub(crate) fn recording(kind: NoticeKind, source: &str) -> String {
+    format!(
+        "INSERT INTO notifications (order_id, type, channel, state, about)
+        SELECT o.id, '{}', c.channel, c.state, source.about FROM {source} AS source, orders o, {CHANNELS} WHERE o.id = $1 AND c.wanted
+        ON CONFLICT DO NOTHING",
+        kind.as_str()
+    )
+}
+
 /// Records the notice of a refund, once.
 pub(crate) async fn record_refund(client: &impl GenericClient, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
     let statement = client

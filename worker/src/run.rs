@@ -13,6 +13,7 @@ use crate::{
     notification::Courier,
     payment::Sandbox,
     projection::Projector,
+    shipping::Shipping,
     system::System,
 };
 use anyhow::{Context, anyhow};
@@ -75,6 +76,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         limits: limits.clone(),
         terms: settings.terms(),
+        shipping: Shipping::new(&settings.shipping, pool.clone()),
     };
 
     let (connected, temporal) = watch::channel(None);

@@ -8,6 +8,7 @@ use axum::{
 };
 use functions::{
     api,
+    carrier_webhook::{self, CarrierSecret},
     http::{finish, nothing_here},
     idempotency::{self, Idempotency},
     identity::Identity,
@@ -24,6 +25,9 @@ use tower::ServiceExt;
 
 /// A port on which nothing can listen.
 const NOWHERE: &str = "127.0.0.1:0";
+
+/// With which the carrier signs.
+pub(crate) const CARRIER_SECRET: &str = "secret_of_the_tests";
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -88,6 +92,10 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs, intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") })),
+        carrier: Arc::new(CarrierSecret::new(carrier_webhook::Settings {
+            carrier_secret_arn: None,
+            carrier_webhook_secret: Some(CARRIER_SECRET.to_owned()),
+        })),
         idempotency: Arc::new(Idempotency::new(dynamodb, idempotency::Settings { idempotency_table: "idempotency".to_owned() })),
     }
 }

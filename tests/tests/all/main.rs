@@ -26,6 +26,7 @@ mod postgres_tls;
 mod products;
 mod refunds;
 mod secrets;
+mod shipping;
 mod stock;
 mod support;
 mod watch;

@@ -24,7 +24,7 @@ async fn mails_to(shop: &Shop, address: &str) -> Result<Vec<Value>> {
 /// Type, channel and state of an order's notices, once none of them waits.
 async fn notices(shop: &Shop, id: &str) -> Result<Vec<(String, String, String)>> {
     let db = shop.db().await?;
-    let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel";
+    let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel, type";
     until("notices are recorded and delivered", SOON, async || {
         let rows = db.query(query, &[&id]).await?;
         let notices: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
@@ -41,9 +41,9 @@ fn triple(kind: &str, channel: &str, state: &str) -> (String, String, String) {
 fn each_end_is_told_by_mail_and_sms() {
     shared(async |shop| {
         let product = shop.product(1_000, 100).await?;
-        for (n, (method, end, kind, words)) in [
-            ("tok_visa", "COMPLETED", "ORDER_CONFIRMED", "is confirmed"),
-            ("tok_declined", "FAILED", "ORDER_FAILED", "the card was declined"),
+        for (n, (method, end, kinds, words)) in [
+            ("tok_visa", "COMPLETED", &["ORDER_CONFIRMED", "ORDER_DELIVERED"][..], "is confirmed"),
+            ("tok_declined", "FAILED", &["ORDER_FAILED"], "the card was declined"),
         ]
         .into_iter()
         .enumerate()
@@ -52,12 +52,13 @@ fn each_end_is_told_by_mail_and_sms() {
             let draft = Draft::new("CUST-told").line(&product, 1).payment_method(method);
             let id = shop.place(&draft.with("contact", json!({ "email": email, "phone": phone }))).await?;
             let order = shop.ends(&id, end).await?;
-            assert_eq!(notices(shop, &id).await?, [triple(kind, "EMAIL", "SENT"), triple(kind, "SMS", "SENT")]);
+            let sent_by = |channel| kinds.iter().map(move |kind| triple(kind, channel, "SENT"));
+            assert_eq!(notices(shop, &id).await?, sent_by("EMAIL").chain(sent_by("SMS")).collect::<Vec<_>>());
 
             let mails = mails_to(shop, &email).await?;
-            assert_eq!(mails.len(), 1, "{mails:?}");
-            let body = text(&mails[0], "/BodyText")?;
-            ensure!(body.contains(&id) && body.contains(words), "{body}");
+            assert_eq!(mails.len(), kinds.len(), "{mails:?}");
+            let bodies = mails.iter().map(|mail| text(mail, "/BodyText")).collect::<Result<Vec<_>>>()?;
+            ensure!(bodies.iter().any(|body| body.contains(&id) && body.contains(words)), "{bodies:?}");
             assert_eq!(text(&mails[0], "/Source")?, shop.stack.settings().get("EMAIL_FROM")?);
             let texts = sent(shop, "sns/sms-messages").await?;
             ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
@@ -76,7 +77,7 @@ fn without_a_contact_the_notice_is_only_recorded() {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-untold").line(&product, 1)).await?;
         shop.ends(&id, "COMPLETED").await?;
-        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "NONE", "RECORDED")]);
+        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "NONE", "RECORDED")));
         Ok(())
     });
 }
@@ -102,8 +103,8 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
         shop.stack.emulator.start().await?;
         // The next attempt is due in half a minute or more.
         db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&id]).await?;
-        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT")]);
-        assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 1);
+        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "EMAIL", "SENT")));
+        assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 2);
         shop.ends(&id, "COMPLETED").await?;
         shop.audit_is_clean().await
     });

@@ -140,6 +140,8 @@ fn notice(row: &Row) -> anyhow::Result<Notice> {
     let reason: Option<String> = row.try_get(5)?;
     let text = match kind.as_str() {
         "ORDER_CONFIRMED" => format!("Your order {order_id} is confirmed. Thank you."),
+        "ORDER_SHIPPED" => format!("A parcel of your order {order_id} is on its way."),
+        "ORDER_DELIVERED" => format!("Your order {order_id} has arrived. Thank you."),
         "ORDER_CANCELLED" => format!("Your order {order_id} is cancelled. Nothing is charged."),
         "ORDER_REFUNDED" => {
             let currency = currency(row.try_get(7)?)?;

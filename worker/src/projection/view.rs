@@ -1,5 +1,7 @@
 //! Reads orders and products from Postgres as readers see them.
 
+mod shipments;
+
 use crate::inventory::currency;
 use deadpool_postgres::GenericClient;
 use orders::{
@@ -13,10 +15,10 @@ use tokio_postgres::Row;
 /// The orders of these ids, in no order; ids that are not on record are left out.
 pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> anyhow::Result<Vec<OrderView>> {
     let statement = client
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
                 p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times, p.refunded_minor,
-                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered
+                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered, {}
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
@@ -35,8 +37,11 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
                     array_agg(failure_reason ORDER BY requested_at, id) AS failures, array_agg(requested_at ORDER BY requested_at, id) AS times
                 FROM refunds WHERE order_id = o.id
             ) r
+            {}
             WHERE o.id = ANY ($1)",
-        )
+            shipments::COLUMNS,
+            shipments::SOURCE
+        ))
         .await?;
     client.query(&statement, &[&ids]).await?.iter().map(order).collect()
 }
@@ -72,6 +77,7 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
         }),
         compensating: !status.is_final() && row.try_get(23)?,
         refunds: refunds(row, currency)?,
+        shipments: shipments::shipments(row)?,
         history: history.collect::<anyhow::Result<_>>()?,
         queued: false,
         version: row.try_get(6)?,

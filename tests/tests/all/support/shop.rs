@@ -61,7 +61,7 @@ impl Shop {
         Ok(Product { id, price_minor })
     }
 
-    /// What can still be reserved of a product, and what is reserved or sold.
+    /// What can still be reserved of a product, and what is reserved and has not left the building.
     pub(crate) async fn stock(&self, product: &Product) -> Result<(i64, i64)> {
         let row = self.db().await?.query_one("SELECT stock, reserved FROM products WHERE id = $1", &[&product.id]).await?;
         Ok((row.get(0), row.get(1)))
