@@ -5,6 +5,7 @@ mod edge;
 mod order_path;
 mod problem;
 mod request_id;
+pub mod signature;
 
 use axum::{Router, extract::DefaultBodyLimit, handler::Handler, middleware};
 pub use body::JsonBody;
