@@ -5,6 +5,7 @@
 //! with a short limit; what fails retriably or takes longer goes on as a regular activity, where its retries are visible to operators and where
 //! signals get through.
 
+mod reconcile;
 mod refund;
 mod step;
 
@@ -13,6 +14,7 @@ use crate::{
     id::OrderId,
     status::OrderStatus,
 };
+pub use reconcile::{ReconcileWorkflow, ReconcileWorkflowType};
 pub use refund::{RefundWorkflow, RefundWorkflowType};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

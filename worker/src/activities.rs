@@ -2,6 +2,7 @@
 
 mod attempt;
 mod money;
+mod reconcile;
 
 use crate::{db, inventory, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector};
 use attempt::Failure;
@@ -9,6 +10,7 @@ use deadpool_postgres::Pool;
 use orders::{
     OrderInput,
     activities::{Notice, PaymentRequest, Progress, ReservationRequest, Withdrawal, definitions},
+    reconciliation::PaymentEvent,
     refund::RefundInput,
     workflow::StepSettings,
 };
@@ -64,6 +66,11 @@ impl Activities {
     #[activity(definition = definitions::RefundPayment)]
     pub async fn refund_payment(self: Arc<Self>, ctx: ActivityContext, refund: RefundInput) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, refund.order_id, self.refund(&refund)).await
+    }
+
+    #[activity(definition = definitions::ReconcilePayment)]
+    pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
     }
 }
 
