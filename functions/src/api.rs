@@ -1,6 +1,8 @@
 //! All handlers on one router.
 
-use crate::{cancel_order, create_order, create_refund, get_order, health, list_orders, list_products, openapi, parts::Accepting};
+use crate::{
+    cancel_order, create_order, create_refund, get_order, health, list_orders, list_products, openapi, parts::Accepting, stripe_webhook,
+};
 use axum::Router;
 
 pub fn routes() -> Router<Accepting> {
@@ -11,6 +13,7 @@ pub fn routes() -> Router<Accepting> {
         .merge(cancel_order::route())
         .merge(create_refund::route())
         .merge(list_products::route())
+        .merge(stripe_webhook::route())
         .merge(health::route())
         .merge(openapi::route())
 }

@@ -22,4 +22,5 @@ pub mod parts;
 pub mod queue_poller;
 pub mod server;
 pub mod start_queued_orders;
+pub mod stripe_webhook;
 pub mod workflows;

@@ -5,6 +5,7 @@ use crate::{
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
+    stripe_webhook::{self, WebhookSecret},
     workflows::Workflows,
 };
 use axum::extract::FromRef;
@@ -23,6 +24,7 @@ pub struct Accepting {
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
+    pub stripe: Arc<WebhookSecret>,
 }
 
 #[derive(clap::Args, Clone)]
@@ -37,6 +39,8 @@ pub struct AcceptingSettings {
     pub intake_queue: intake_queue::Settings,
     #[command(flatten)]
     pub idempotency: idempotency::Settings,
+    #[command(flatten)]
+    pub stripe: stripe_webhook::Settings,
 }
 
 impl Accepting {
@@ -52,6 +56,7 @@ impl Accepting {
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+            stripe: Arc::new(WebhookSecret::new(settings.stripe)),
         })
     }
 }
@@ -116,6 +121,28 @@ impl Refunding {
             workflows: workflows(settings.temporal),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
         })
+    }
+}
+
+/// To hear of payments from Stripe.
+#[derive(Clone, FromRef)]
+pub struct Listening {
+    pub stripe: Arc<WebhookSecret>,
+    pub workflows: Arc<Workflows>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct ListeningSettings {
+    #[command(flatten)]
+    pub stripe: stripe_webhook::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+}
+
+impl Listening {
+    #[must_use]
+    pub fn new(settings: ListeningSettings) -> Self {
+        Self { stripe: Arc::new(WebhookSecret::new(settings.stripe)), workflows: workflows(settings.temporal) }
     }
 }
 

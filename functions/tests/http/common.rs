@@ -13,6 +13,7 @@ use functions::{
     identity::Identity,
     intake_queue::{self, IntakeQueue},
     parts::Accepting,
+    stripe_webhook::{self, WebhookSecret},
     workflows::Workflows,
 };
 use platform::{
@@ -24,6 +25,9 @@ use tower::ServiceExt;
 
 /// A port on which nothing can listen.
 const NOWHERE: &str = "127.0.0.1:0";
+
+/// With which Stripe signs.
+pub(crate) const STRIPE_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -88,6 +92,10 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs, intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") })),
+        stripe: Arc::new(WebhookSecret::new(stripe_webhook::Settings {
+            stripe_secret_arn: None,
+            stripe_webhook_secret: Some(STRIPE_SECRET.to_owned()),
+        })),
         idempotency: Arc::new(Idempotency::new(dynamodb, idempotency::Settings { idempotency_table: "idempotency".to_owned() })),
     }
 }

@@ -124,7 +124,7 @@ fn what_the_read_model_holds_is_as_the_document_says() {
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 13] = [
+    let calls: [(&str, &str, Option<&str>); 14] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
@@ -138,6 +138,7 @@ async fn answers_are_as_the_document_says() {
         ("POST", "/api/orders/{id}/cancel", None),
         ("POST", "/api/orders/{id}/refunds", None),
         ("POST", "/api/orders", None),
+        ("POST", "/api/webhooks/stripe", Some("{}")),
     ];
     for (method, path, body) in calls {
         let target = path.replace("{id}", ORDER);
