@@ -26,5 +26,6 @@ mod products;
 mod refunds;
 mod secrets;
 mod stock;
+mod stripe;
 mod support;
 mod watch;
