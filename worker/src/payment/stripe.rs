@@ -137,17 +137,16 @@ impl Stripe {
                 Status::Succeeded => {
                     // Without an amount: what is left.
                     let form = [("payment_intent", id.as_str()), ("metadata[order_id]", key.as_str())];
-                    let refunded = self.client.post_guarded::<intent::Refund>("/v1/refunds", &form, &format!("{key}:reverse")).await;
-                    match refunded {
-                        Ok(answer) if answer.content.holds() => return Ok(Reversal::Refunded(id)),
-                        Ok(answer) => return Err(anyhow!("the refund {} failed", answer.content.id)),
+                    match self.client.post_unkeyed::<intent::Refund>("/v1/refunds", &form).await {
+                        Ok(refund) if refund.holds() => return Ok(Reversal::Refunded(id)),
+                        Ok(refund) => return Err(anyhow!("the refund {} failed", refund.id)),
                         Err(Failure::Refused(refusal)) if refusal.has_code("charge_already_refunded") => return Ok(Reversal::Refunded(id)),
                         Err(failure) => return Err(failure.unexpected()),
                     }
                 }
                 _ => {
                     let path = format!("/v1/payment_intents/{id}/cancel");
-                    match self.client.post_guarded::<Intent>(&path, &[], &format!("{key}:cancel")).await {
+                    match self.client.post_unkeyed::<Intent>(&path, &[]).await {
                         Ok(_) | Err(Failure::Refused(_)) => intent = self.retrieve(payment, &id).await?,
                         Err(failure) => return Err(failure.unexpected()),
                     }

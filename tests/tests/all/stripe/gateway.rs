@@ -1,6 +1,6 @@
 //! The gateway on the stand-in: what it asks for, and what it makes of the answers.
 
-use super::{API_KEY, ORDER, VISA, at, payment, stand_in::StandIn, stripe};
+use super::{API_KEY, ORDER, VISA, at, mock::StripeMock, payment, stand_in::StandIn, stripe};
 use crate::support::run;
 use anyhow::{Result, ensure};
 use worker::payment::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement, Stripe};
@@ -52,10 +52,8 @@ fn an_order_is_held_taken_and_given_back_by_these_requests() {
         ];
         assert_eq!(asked(&stand_in, &id), expected);
         assert_eq!(stripe.reverse(&payment).await?, Reversal::Refunded(id.clone()));
-        let expected = [
-            "GET /v1/payment_intents/PI [] expand[]=latest_charge",
-            "POST /v1/refunds [ORD:reverse] metadata[order_id]=ORD payment_intent=PI",
-        ];
+        let expected =
+            ["GET /v1/payment_intents/PI [] expand[]=latest_charge", "POST /v1/refunds [] metadata[order_id]=ORD payment_intent=PI"];
         assert_eq!(asked(&stand_in, &id)[4..], expected);
         assert_eq!(stand_in.intent(ORDER)?.1.refunded, 7_500);
         ensure!(stand_in.seen().iter().all(|seen| seen.status == 200), "{:?}", stand_in.seen());
@@ -156,6 +154,16 @@ fn a_statement_tells_ours_from_others_refunds() {
         ensure!(matches!(&stated.returns[..], [Return { amount_minor: 5_000, .. }]) && stated.state == State::Returned, "{stated:?}");
         let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), amount_minor: 1 }).await;
         ensure!(matches!(&too_much, Err(Error::Declined(reason)) if reason == "there is not that much left to give back"), "{too_much:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_is_said_to_whom_no_authority_vouches_for() {
+    run(async {
+        let stripe = at(&StripeMock::shared().await?.tls_url, API_KEY).await?;
+        let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was trusted") };
+        ensure!(format!("{error:?}").to_lowercase().contains("certificate"), "{error:?}");
         Ok(())
     });
 }

@@ -23,6 +23,8 @@ pub(super) struct StripeMock {
     _keeper: Child,
     http: Client,
     url: String,
+    /// With a certificate that nobody has signed but itself.
+    pub(super) tls_url: String,
 }
 
 impl StripeMock {
@@ -41,7 +43,8 @@ impl StripeMock {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let mock = Self { _keeper: keeper, http: Client::builder().no_proxy().build()?, url: format!("http://{address}") };
+        let (url, tls_url) = (format!("http://{address}"), format!("https://{tls_address}"));
+        let mock = Self { _keeper: keeper, http: Client::builder().no_proxy().build()?, url, tls_url };
         until_ok("stripe-mock answers", Duration::from_secs(20), async || Ok(mock.http.get(&mock.url).send().await?)).await?;
         Ok(mock)
     }

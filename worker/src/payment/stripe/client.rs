@@ -33,6 +33,9 @@ const KEYS: u8 = 3;
 /// What a call's form holds, as names and values.
 pub(super) type Form<'a> = &'a [(&'a str, &'a str)];
 
+/// The encoded form, and the idempotency key if there is one.
+type Posted<'a> = (&'a str, Option<&'a str>);
+
 pub(super) struct Client {
     http: Connector,
     url: String,
@@ -64,7 +67,13 @@ impl Client {
 
     /// Has something done, once for each idempotency key.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, idempotency_key: &str) -> Result<Answer<T>, Failure> {
-        self.call(path, Some((&encode(form), idempotency_key))).await
+        self.call(path, Some((&encode(form), Some(idempotency_key)))).await
+    }
+
+    /// Has something done that may be asked for at any time and again, since nothing is done when nothing is left to do. Under a key, a refusal
+    /// that has passed would be repeated for a day.
+    pub(super) async fn post_unkeyed<T: DeserializeOwned>(&self, path: &str, form: Form<'_>) -> Result<T, Failure> {
+        Ok(self.call(path, Some((&encode(form), None))).await?.content)
     }
 
     /// Has something done that cannot be done twice, whatever the idempotency keys: what it changes is in one state before and in another after.
@@ -81,8 +90,7 @@ impl Client {
         answer
     }
 
-    /// `posted`: the encoded form and the idempotency key.
-    async fn call<T: DeserializeOwned>(&self, path: &str, posted: Option<(&str, &str)>) -> Result<Answer<T>, Failure> {
+    async fn call<T: DeserializeOwned>(&self, path: &str, posted: Option<Posted<'_>>) -> Result<Answer<T>, Failure> {
         let key = self.key.current().await;
         let (mut head, mut body) = self.exchange(path, posted, &key).await.map_err(Failure::unavailable)?;
         if head.status == 401
@@ -99,7 +107,7 @@ impl Client {
         Ok(Answer { content, replayed: head.replayed })
     }
 
-    async fn exchange(&self, path: &str, posted: Option<(&str, &str)>, key: &str) -> anyhow::Result<(Head, Vec<u8>)> {
+    async fn exchange(&self, path: &str, posted: Option<Posted<'_>>, key: &str) -> anyhow::Result<(Head, Vec<u8>)> {
         let mut request = HttpRequest::new(posted.map_or_else(SdkBody::empty, |(form, _)| SdkBody::from(form)));
         request.set_uri(format!("{}{path}", self.url))?;
         let headers = request.headers_mut();
@@ -108,7 +116,9 @@ impl Client {
         headers.try_insert("stripe-version", VERSION)?;
         if let Some((_, idempotency_key)) = posted {
             headers.try_insert("content-type", "application/x-www-form-urlencoded")?;
-            headers.try_insert("idempotency-key", idempotency_key.to_owned())?;
+            if let Some(idempotency_key) = idempotency_key {
+                headers.try_insert("idempotency-key", idempotency_key.to_owned())?;
+            }
             request.set_method("POST")?;
         }
         let response = self.http.call(request).await.context("Stripe cannot be reached")?;

@@ -35,6 +35,12 @@ struct Document {
 }
 
 impl Refusal {
+    /// Its codes, for the log.
+    fn codes(&self) -> String {
+        let codes = [Some(&self.kind), self.code.as_ref(), self.param.as_ref()].into_iter().flatten();
+        codes.filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>().join(" ")
+    }
+
     pub(super) fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
@@ -73,8 +79,7 @@ impl Failure {
         if !may_pass {
             return Some(Self::Refused(refusal));
         }
-        let what = [refusal.kind.as_str(), refusal.code.as_deref().unwrap_or_default()].join(" ");
-        let error = anyhow!("Stripe answered {status} ({}, request {})", what.trim(), head.request_id);
+        let error = anyhow!("Stripe answered {status} ({}, request {})", refusal.codes(), head.request_id);
         Some(Self::Unavailable { error, stored: head.replayed && status >= 500 })
     }
 }
@@ -93,12 +98,7 @@ impl Failure {
     /// A call that nothing is known about if it is refused: then something is wrong that people must look at.
     pub(super) fn unexpected(self) -> anyhow::Error {
         match self {
-            Self::Refused(refusal) => anyhow!(
-                "Stripe refuses: {} {} {}",
-                refusal.kind,
-                refusal.code.as_deref().unwrap_or_default(),
-                refusal.param.as_deref().unwrap_or_default()
-            ),
+            Self::Refused(refusal) => anyhow!("Stripe refuses: {}", refusal.codes()),
             Self::Unavailable { error, .. } => error,
         }
     }

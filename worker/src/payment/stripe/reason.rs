@@ -37,6 +37,7 @@ fn by_code(code: &str, param: Option<&str>) -> Option<&'static str> {
         "payment_intent_unexpected_state" | "charge_expired_for_capture" | "capture_charge_authorization_expired" => {
             "the authorization is not valid any more"
         }
+        "balance_insufficient" => "the shop's balance with the gateway does not cover it",
         "charge_already_refunded" => "there is not that much left to give back",
         "payment_method_unexpected_state" | "payment_intent_incompatible_payment_method" => "the payment method is not valid",
         "resource_missing" if param == Some("payment_method") => "the payment method is not valid",
