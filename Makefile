@@ -41,7 +41,7 @@ start-full-stack: ready ## Run OrderFlow in the background; returns when it is r
 stop-full-stack: stop ## Stop OrderFlow in the background
 
 test: ready ## Run all tests
-	@local/install browser page-test cargo-lambda
+	@local/install browser page-test cargo-lambda stripe-mock
 	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
 	@cargo test --workspace
 

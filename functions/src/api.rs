@@ -2,7 +2,7 @@
 
 use crate::{
     amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_order, health, list_orders, list_products, openapi,
-    parts::Accepting, review_order,
+    parts::Accepting, review_order, stripe_webhook,
 };
 use axum::Router;
 
@@ -17,6 +17,7 @@ pub fn routes() -> Router<Accepting> {
         .merge(create_refund::route())
         .merge(list_products::route())
         .merge(carrier_webhook::route())
+        .merge(stripe_webhook::route())
         .merge(health::route())
         .merge(openapi::route())
 }

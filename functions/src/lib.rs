@@ -25,4 +25,5 @@ pub mod queue_poller;
 pub mod review_order;
 pub mod server;
 pub mod start_queued_orders;
+pub mod stripe_webhook;
 pub mod workflows;

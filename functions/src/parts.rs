@@ -6,6 +6,7 @@ use crate::{
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
+    stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
 use axum::extract::FromRef;
@@ -25,6 +26,7 @@ pub struct Accepting {
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
     pub carrier: Arc<CarrierSecret>,
+    pub stripe: Arc<StripeSecret>,
 }
 
 #[derive(clap::Args, Clone)]
@@ -41,6 +43,7 @@ pub struct AcceptingSettings {
     pub idempotency: idempotency::Settings,
     #[command(flatten)]
     pub carrier: carrier_webhook::Settings,
+    pub stripe: stripe_webhook::Settings,
 }
 
 impl Accepting {
@@ -57,6 +60,7 @@ impl Accepting {
             intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
             carrier: Arc::new(CarrierSecret::new(settings.carrier)),
+            stripe: Arc::new(StripeSecret::new(settings.stripe)),
         })
     }
 }
@@ -149,6 +153,28 @@ impl Following {
             read_model: read_model(settings.read_model).await,
             workflows: workflows(settings.temporal),
         }
+    }
+}
+
+/// To hear of payments from Stripe.
+#[derive(Clone, FromRef)]
+pub struct Listening {
+    pub stripe: Arc<StripeSecret>,
+    pub workflows: Arc<Workflows>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct ListeningSettings {
+    #[command(flatten)]
+    pub stripe: stripe_webhook::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+}
+
+impl Listening {
+    #[must_use]
+    pub fn new(settings: ListeningSettings) -> Self {
+        Self { stripe: Arc::new(StripeSecret::new(settings.stripe)), workflows: workflows(settings.temporal) }
     }
 }
 

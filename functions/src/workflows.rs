@@ -9,9 +9,10 @@ mod breaker;
 use breaker::Breaker;
 use orders::{
     OrderId, OrderInput,
+    reconciliation::PaymentEvent,
     refund::RefundInput,
     shipping::Scan,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType, Review},
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, Review},
 };
 use platform::temporal;
 use std::time::Duration;
@@ -125,6 +126,15 @@ impl Workflows {
     pub async fn refund(&self, refund: RefundInput) -> Result<(), Error> {
         let options = self.once(refund.id.to_string());
         self.call(|client| async move { started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
+    }
+
+    /// Makes sure that an event at the payment gateway is looked into, once for each id.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn reconcile(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
+        let options = self.once(id);
+        self.call(|client| async move { started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
     }
 
     /// To start a workflow that is never to be started a second time.

@@ -3,7 +3,7 @@
 //! Every activity is idempotent by order id and guarded by the status table, so it may run twice, late, or after the order has ended. It
 //! answers with the status that the order then has in Postgres: the facts decide, not what the workflow hoped for.
 
-use crate::{id::OrderId, money::Currency, refund::RefundInput, shipping::Scan, status::OrderStatus};
+use crate::{id::OrderId, money::Currency, reconciliation::PaymentEvent, refund::RefundInput, shipping::Scan, status::OrderStatus};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use temporalio_common::ActivityError;
@@ -304,6 +304,12 @@ impl OrderActivities {
     /// Gives back what a refund is for, if it may be given back, and records what came of it.
     #[activity(name = "RefundPayment")]
     pub fn refund_payment(input: RefundInput) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Makes what is on record of a payment agree with the gateway, which tells that something happened to it.
+    #[activity(name = "ReconcilePayment")]
+    pub fn reconcile_payment(input: PaymentEvent) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 }

@@ -8,6 +8,7 @@ pub mod activities;
 pub mod id;
 pub mod json;
 pub mod money;
+pub mod reconciliation;
 pub mod refund;
 pub mod request;
 pub mod shipping;
@@ -20,7 +21,7 @@ pub use id::{OrderId, RefundId};
 pub use money::{Currency, Money};
 pub use status::OrderStatus;
 pub use view::{OrderView, ProductView};
-pub use workflow::{OrderWorkflow, RefundWorkflow};
+pub use workflow::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow};
 
 /// The Temporal task queue of [`OrderWorkflow`] and its activities, unless configured otherwise.
 pub const TASK_QUEUE: &str = "orders";

@@ -4,6 +4,7 @@ mod attempt;
 mod decision;
 mod money;
 mod shipping;
+mod reconcile;
 
 use crate::{
     db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector,
@@ -14,6 +15,7 @@ use deadpool_postgres::Pool;
 use orders::{
     OrderInput, OrderStatus,
     activities::{Amendment, Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions},
+    reconciliation::PaymentEvent,
     refund::RefundInput,
     workflow::StepSettings,
 };
@@ -106,6 +108,11 @@ impl Activities {
     #[activity(definition = definitions::RefundPayment)]
     pub async fn refund_payment(self: Arc<Self>, ctx: ActivityContext, refund: RefundInput) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, refund.order_id, self.refund(&refund)).await
+    }
+
+    #[activity(definition = definitions::ReconcilePayment)]
+    pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
     }
 }
 

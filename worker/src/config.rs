@@ -1,6 +1,6 @@
 //! The worker's configuration; every key is explained in `env.example`.
 
-use crate::{inventory::Terms, risk::Limits};
+use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
 use clap::Args;
 use orders::{Currency, Money, workflow::StepSettings};
 use std::{
@@ -161,6 +161,23 @@ pub struct Risk {
     pub risk_window: Duration,
 }
 
+/// Who takes the money.
+#[derive(Args, Clone)]
+pub struct Payments {
+    /// The payment gateway.
+    #[arg(long, env = "PAYMENT_GATEWAY", value_enum, default_value = "sandbox")]
+    pub payment_gateway: PaymentGateway,
+    #[command(flatten)]
+    pub stripe: StripeSettings,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentGateway {
+    /// Takes no real money.
+    Sandbox,
+    Stripe,
+}
+
 /// What counts as stuck.
 #[derive(Args, Clone)]
 pub struct Stuck {
@@ -222,6 +239,8 @@ pub struct Run {
     pub steps: Steps,
     #[command(flatten)]
     pub concurrency: Concurrency,
+    #[command(flatten)]
+    pub payments: Payments,
     #[command(flatten)]
     pub port: Port,
     #[command(flatten)]

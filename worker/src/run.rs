@@ -3,7 +3,7 @@
 use crate::{
     activities::Activities,
     cloudwatch,
-    config::{Concurrency, Events, Run},
+    config::{Concurrency, Events, PaymentGateway, Payments, Run},
     db,
     events::Publisher,
     health,
@@ -11,14 +11,14 @@ use crate::{
     inventory,
     metrics::Metrics,
     notification::Courier,
-    payment::Sandbox,
+    payment::{Gateway, Sandbox, Stripe},
     projection::Projector,
     shipping::Shipping,
     system::System,
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
-use orders::{OrderWorkflow, RefundWorkflow, workflow::StepSettings};
+use orders::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, workflow::StepSettings};
 use platform::{
     read_model::ReadModel,
     stop,
@@ -69,7 +69,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
-        gateway: Arc::new(Sandbox::new(pool.clone())),
+        gateway: gateway(&settings.payments, &pool).await?,
         projector: projector.clone(),
         courier: courier.waker(),
         changed: changed.clone(),
@@ -113,6 +113,14 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Who takes the money.
+async fn gateway(settings: &Payments, pool: &Pool) -> anyhow::Result<Arc<dyn Gateway>> {
+    Ok(match settings.payment_gateway {
+        PaymentGateway::Sandbox => Arc::new(Sandbox::new(pool.clone())),
+        PaymentGateway::Stripe => Arc::new(Stripe::new(&settings.stripe).await?),
+    })
 }
 
 /// Publishes events for ever; nothing without a topic.
@@ -167,10 +175,11 @@ fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> an
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_local_activities))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
-    let (of_orders, of_refunds) = (limits.clone(), limits.clone());
+    let (of_orders, of_refunds, of_events) = (limits.clone(), limits.clone(), limits.clone());
     Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
+        .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
         .register_activities(activities.clone())
         .max_cached_workflows(concurrency.worker_cached_workflows)
         .workflow_task_poller_behavior(pollers())

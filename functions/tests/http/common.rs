@@ -14,6 +14,7 @@ use functions::{
     identity::Identity,
     intake_queue::{self, IntakeQueue},
     parts::Accepting,
+    stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
 use platform::{
@@ -28,6 +29,8 @@ const NOWHERE: &str = "127.0.0.1:0";
 
 /// With which the carrier signs.
 pub(crate) const CARRIER_SECRET: &str = "secret_of_the_tests";
+/// With which Stripe signs.
+pub(crate) const STRIPE_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -95,6 +98,10 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         carrier: Arc::new(CarrierSecret::new(carrier_webhook::Settings {
             carrier_secret_arn: None,
             carrier_webhook_secret: Some(CARRIER_SECRET.to_owned()),
+        })),
+        stripe: Arc::new(StripeSecret::new(stripe_webhook::Settings {
+            stripe_secret_arn: None,
+            stripe_webhook_secret: Some(STRIPE_SECRET.to_owned()),
         })),
         idempotency: Arc::new(Idempotency::new(dynamodb, idempotency::Settings { idempotency_table: "idempotency".to_owned() })),
     }

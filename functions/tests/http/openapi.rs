@@ -172,6 +172,7 @@ async fn answers_are_as_the_document_says() {
         ("POST", "/api/orders/{id}/refunds", None),
         ("POST", "/api/orders", None),
         ("POST", "/api/webhooks/carrier", Some("{}")),
+        ("POST", "/api/webhooks/stripe", Some("{}")),
     ];
     for (method, path, body) in calls {
         let target = path.replace("{id}", ORDER);

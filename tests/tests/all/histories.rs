@@ -11,14 +11,15 @@ use crate::{
     support::{Draft, FAST, Product, Shop, answer, own, run, text, until},
 };
 use ::orders::{
-    OrderWorkflow, RefundWorkflow,
-    workflow::{OrderWorkflowType, StepSettings},
+    OrderWorkflow, ReconcileWorkflow, RefundWorkflow,
+    reconciliation::PaymentEvent,
+    workflow::{OrderWorkflowType, ReconcileWorkflowType, StepSettings},
 };
 use anyhow::{Context as _, Result, ensure};
 use local::project;
 use serde_json::Value;
 use std::{fs, path::PathBuf, time::Duration};
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory, WorkflowStartOptions};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -65,10 +66,11 @@ fn settings(limit_ms: u64) -> StepSettings {
 
 /// Runs today's workflow, under these settings, along a history.
 async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
-    let (of_orders, of_refunds) = (settings.clone(), settings);
+    let (of_orders, of_refunds, of_events) = (settings.clone(), settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
+        .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
         .build();
     let history = WorkflowHistory::from_json(history.to_string().as_bytes())?;
     Ok(WorkflowReplayer::new(options)?.replay_workflow(history).await?)
@@ -124,7 +126,9 @@ fn a_workflow_that_takes_other_steps_is_refused() {
 /// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
 #[test]
 fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
-    for name in ["completed", "shipped_at_once", "nothing_delivered", "refunded", "declined", "out_of_stock", "wrong_price", "unknown_product"] {
+    for name in [
+        "completed", "shipped_at_once", "nothing_delivered", "refunded", "reconciled", "declined", "out_of_stock", "wrong_price", "unknown_product",
+    ] {
         let history = history(name)?;
         let events = events(&history);
         let count = |kind: &str| events.iter().filter(|event| **event == kind).count();
@@ -158,6 +162,8 @@ const PATHS: &[&str] = &[
     "cancelled_instead_of_amending",
     "approved",
     "not_approved",
+    "reconciled",
+    "reconciliation_retried",
 ];
 
 #[test]
@@ -284,6 +290,21 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             }
             lock.rollback().await?;
             Ok(refund)
+        }
+        "reconciled" | "reconciliation_retried" => {
+            let id = straight(&draft, "COMPLETED").await?;
+            let lock = holder.transaction().await?;
+            if path == "reconciliation_retried" {
+                lock.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", &[&id]).await?;
+            }
+            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: "of-the-sandbox".to_owned() };
+            let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, path).build();
+            connect(shop).await?.start_workflow(ReconcileWorkflowType, event, options).await?;
+            if path == "reconciliation_retried" {
+                happens(shop, path, "ActivityTaskScheduled").await?;
+            }
+            lock.rollback().await?;
+            Ok(path.to_owned())
         }
         other => anyhow::bail!("no way to walk {other}"),
     }

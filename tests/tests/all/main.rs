@@ -28,5 +28,6 @@ mod refunds;
 mod secrets;
 mod shipping;
 mod stock;
+mod stripe;
 mod support;
 mod watch;

@@ -97,7 +97,7 @@ const INVARIANTS: &[(&str, &str)] = &[
             SELECT idempotency_key, sum(CASE kind WHEN 'CAPTURE' THEN amount_minor ELSE -amount_minor END) AS net
             FROM sandbox.entries GROUP BY idempotency_key
         ) e ON e.idempotency_key = o.id
-        WHERE o.status = ANY ($2 || '{DELIVERED}') AND coalesce(e.net, 0) <> due",
+        WHERE o.status = ANY ($2 || '{DELIVERED}') AND coalesce(p.gateway, 'sandbox') = 'sandbox' AND coalesce(e.net, 0) <> due",
     ),
     (
         "a payment is recorded as the ledger has it",
