@@ -176,9 +176,22 @@ pub struct Run {
     pub reservation_ttl: Duration,
     #[command(flatten)]
     pub events: Events,
+    #[command(flatten)]
+    pub notices: Notices,
+}
+
+/// How customers are told.
+#[derive(Args, Clone)]
+pub struct Notices {
     /// The sender of e-mails; SES must know it.
     #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
     pub email_from: String,
+    /// Where the page is: messages link to the order there. Without it, there is no link.
+    #[arg(long, env = "PAGE_URL")]
+    pub page_url: Option<String>,
+    /// Folder with templates that take the place of the built-in ones of the same name.
+    #[arg(long, env = "NOTICE_TEMPLATES")]
+    pub notice_templates: Option<PathBuf>,
 }
 
 /// Limits and retries of an order's steps.

@@ -3,7 +3,11 @@
 //! Recording and delivering are apart so that an order never waits for, or fails with, a mail server, and so that no notice is lost when a
 //! process dies between the two.
 
+mod amount;
 mod delivery;
+mod notice;
+mod provider;
+mod templates;
 
 use crate::order::Move;
 use deadpool_postgres::GenericClient;
@@ -13,10 +17,10 @@ use orders::{
     activities::{Notice, NoticeKind},
 };
 
-/// The channels that the contact of order `o` allows.
+/// The channels that the contact of order `o` allows: the one that it names, else each that it has an address for.
 const CHANNELS: &str = "LATERAL (VALUES
-        ('EMAIL', 'PENDING', o.contact_email IS NOT NULL),
-        ('SMS', 'PENDING', o.contact_phone IS NOT NULL),
+        ('EMAIL', 'PENDING', o.contact_email IS NOT NULL AND coalesce(o.contact_channel, 'EMAIL') = 'EMAIL'),
+        ('SMS', 'PENDING', o.contact_phone IS NOT NULL AND coalesce(o.contact_channel, 'SMS') = 'SMS'),
         ('NONE', 'RECORDED', o.contact_email IS NULL AND o.contact_phone IS NULL)
     ) AS c (channel, state, wanted)";
 

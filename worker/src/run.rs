@@ -64,7 +64,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model);
     let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
-    let courier = Courier::new(pool.clone(), aws_sdk_ses::Client::new(&aws), sns.clone(), settings.email_from.clone());
+    let courier = Courier::new(pool.clone(), &aws, &settings.notices)?;
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),

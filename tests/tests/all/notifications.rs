@@ -56,8 +56,16 @@ fn each_end_is_told_by_mail_and_sms() {
 
             let mails = mails_to(shop, &email).await?;
             assert_eq!(mails.len(), 1, "{mails:?}");
-            let body = text(&mails[0], "/BodyText")?;
-            ensure!(body.contains(&id) && body.contains(words), "{body}");
+            for part in ["/BodyText", "/BodyHtml"] {
+                let body = text(&mails[0], part)?;
+                ensure!(body.contains(&id) && body.contains(words) && body.contains("$10.00"), "{body}");
+            }
+            ensure!(
+                text(&mails[0], "/Subject")?.contains(&id) && text(&mails[0], "/BodyHtml")?.contains("<html lang=\"en\">"),
+                "{mails:?}"
+            );
+            let link = format!("{}/orders/{id}", shop.stack.settings().get("PAGE_URL")?);
+            ensure!(text(&mails[0], "/BodyText")?.contains(&link), "{mails:?}");
             assert_eq!(text(&mails[0], "/Source")?, shop.stack.settings().get("EMAIL_FROM")?);
             let texts = sent(shop, "sns/sms-messages").await?;
             ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
@@ -67,6 +75,53 @@ fn each_end_is_told_by_mail_and_sms() {
             ensure!(!order.to_string().contains(&email) && !logs.contains(&email) && !logs.contains(&phone), "a contact is shown");
         }
         shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_customer_chooses_channel_and_language() {
+    shared(async |shop| {
+        let product = shop.product(129_999, 100).await?;
+        let name = "Лампа <script>&\"";
+        shop.db().await?.execute("UPDATE products SET name = $2 WHERE id = $1", &[&product.id, &name]).await?;
+        let email = format!("{}@customer.example", shop.unique("chosen"));
+        let contact = |channel: &str| json!({ "email": email, "phone": "+14155550180", "channel": channel, "language": "ru" });
+        let place = async |channel: &str| shop.place(&Draft::new("CUST-chosen").line(&product, 2).with("contact", contact(channel))).await;
+
+        let id = place("EMAIL").await?;
+        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT")]);
+        let mails = mails_to(shop, &email).await?;
+        assert_eq!(text(&mails[0], "/Subject")?, format!("Заказ {id} подтверждён"));
+        let (body, html) = (text(&mails[0], "/BodyText")?, text(&mails[0], "/BodyHtml")?);
+        ensure!(body.contains(name) && body.contains("2\u{a0}599,98\u{a0}$"), "{body}");
+        ensure!(html.contains("Лампа &lt;script&gt;&amp;&quot;") && !html.contains("<script>"), "{html}");
+
+        let id = place("SMS").await?;
+        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "SMS", "SENT")]);
+        let texts = sent(shop, "sns/sms-messages").await?;
+        ensure!(texts.contains(&id) && texts.contains("+14155550180"), "{texts}");
+        assert_eq!(mails_to(shop, &email).await?.len(), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_refund_is_told_with_its_amount_and_reason() {
+    shared(async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let email = format!("{}@customer.example", shop.unique("refunded"));
+        let id = shop.place(&Draft::new("CUST-refunded").line(&product, 2).with("contact", json!({ "email": email }))).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let body = json!({ "amount": 12.5, "reason": "a scratch" }).to_string();
+        ensure!(shop.post(&format!("/api/orders/{id}/refunds"), body).await?.status().is_success(), "no refund");
+        let mail = until("the refund is told", SOON, async || {
+            let mails = mails_to(shop, &email).await?;
+            Ok(mails.into_iter().find(|mail| mail["Subject"].as_str().is_some_and(|subject| subject.contains("refund"))))
+        })
+        .await?;
+        let body = text(&mail, "/BodyText")?;
+        ensure!(body.contains("$12.50") && body.contains("a scratch") && body.contains("$50.00"), "{body}");
+        Ok(())
     });
 }
 
