@@ -5,6 +5,7 @@
 
 mod amount;
 mod delivery;
+mod feedback;
 mod notice;
 mod provider;
 mod templates;
@@ -12,6 +13,7 @@ mod templates;
 use crate::order::Move;
 use deadpool_postgres::GenericClient;
 pub(crate) use delivery::Courier;
+pub(crate) use feedback::Feedback;
 use orders::{
     OrderStatus,
     activities::{Notice, NoticeKind},

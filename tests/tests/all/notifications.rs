@@ -1,5 +1,7 @@
 //! What customers are told: recorded for every order, and sent to those who left a contact.
 
+mod feedback;
+
 use crate::support::{Draft, Shop, own, shared, text, until};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -132,6 +134,32 @@ fn without_a_contact_the_notice_is_only_recorded() {
         let id = shop.place(&Draft::new("CUST-untold").line(&product, 1)).await?;
         shop.ends(&id, "COMPLETED").await?;
         assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "NONE", "RECORDED")]);
+        Ok(())
+    });
+}
+
+/// SES refuses an address without a domain.
+#[test]
+fn what_is_refused_for_good_is_not_tried_again() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let id = shop.place(&Draft::new("CUST-refused").line(&product, 1)).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let db = shop.db().await?;
+        db.execute("UPDATE orders SET contact_email = 'refused-nobody' WHERE id = $1", &[&id]).await?;
+        db.execute("INSERT INTO notifications (order_id, type, channel, state) VALUES ($1, 'ORDER_CONFIRMED', 'EMAIL', 'PENDING')", &[&id])
+            .await?;
+        assert_eq!(
+            notices(shop, &id).await?,
+            [triple("ORDER_CONFIRMED", "EMAIL", "FAILED"), triple("ORDER_CONFIRMED", "NONE", "RECORDED")]
+        );
+        let row = db
+            .query_one("SELECT attempts, provider_id, last_error FROM notifications WHERE order_id = $1 AND channel = 'EMAIL'", &[&id])
+            .await?;
+        assert_eq!((row.get::<_, i32>(0), row.get::<_, Option<&str>>(1)), (1, None));
+        let error: &str = row.get(2);
+        ensure!(error.contains("InvalidParameterValue") && !error.contains("refused-nobody"), "{error}");
+        ensure!(!shop.logs().contains("refused-nobody"), "an address is in the logs");
         Ok(())
     });
 }

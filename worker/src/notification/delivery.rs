@@ -36,8 +36,12 @@ impl Courier {
     /// # Errors
     /// When a template has a mistake.
     pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notices) -> anyhow::Result<Self> {
-        let provider =
-            Provider { ses: aws_sdk_ses::Client::new(aws), sns: aws_sdk_sns::Client::new(aws), email_from: settings.email_from.clone() };
+        let provider = Provider {
+            ses: aws_sdk_ses::Client::new(aws),
+            sns: aws_sdk_sns::Client::new(aws),
+            email_from: settings.email_from.clone(),
+            configuration_set: settings.email_configuration_set.clone().filter(|name| !name.is_empty()),
+        };
         let templates = Templates::new(settings.notice_templates.as_deref())?;
         Ok(Self { pool, provider, templates, page_url: settings.page_url.clone().filter(|url| !url.is_empty()), woken: Arc::default() })
     }

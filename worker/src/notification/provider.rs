@@ -34,6 +34,8 @@ pub(super) struct Provider {
     pub(super) ses: aws_sdk_ses::Client,
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) email_from: String,
+    /// By it SES knows where to tell of bounces.
+    pub(super) configuration_set: Option<String>,
 }
 
 impl Provider {
@@ -43,7 +45,8 @@ impl Provider {
         let body = Body::builder().text(content(&mail.text)?).html(content(&mail.html)?).build();
         let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
         let destination = Destination::builder().to_addresses(recipient).build();
-        let sent = self.ses.send_email().source(&self.email_from).destination(destination).message(message).send().await;
+        let send = self.ses.send_email().source(&self.email_from).destination(destination).message(message);
+        let sent = send.set_configuration_set_name(self.configuration_set.clone()).send().await;
         Ok(sent.map_err(|error| failure("SES", SES_REFUSALS, error))?.message_id)
     }
 
