@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::{body::Body, http::header::AUTHORIZATION};
 use functions::openapi::DOCUMENT;
-use orders::{OrderView, ProductView, money::Money, request::NewOrder};
+use orders::{OrderView, ProductView, money::Money, request::NewOrder, view::NotificationView};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -102,9 +102,11 @@ fn what_the_read_model_holds_is_as_the_document_says() {
     for example in examples.as_object().unwrap().values() {
         let order = NewOrder::parse(example["value"].to_string().as_bytes()).unwrap();
         let order = order.into_input(ORDER.parse().unwrap(), OffsetDateTime::UNIX_EPOCH);
-        for queued in [false, true] {
-            let view = serde_json::to_value(OrderView::accepted(&order, queued)).unwrap();
-            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &view);
+        let notice =
+            |channel: &str| NotificationView { r#type: "ORDER_CONFIRMED".to_owned(), channel: channel.to_owned(), at: order.accepted_at };
+        for (queued, notifications) in [(false, vec![notice("EMAIL"), notice("SMS")]), (true, Vec::new())] {
+            let view = OrderView { notifications, ..OrderView::accepted(&order, queued) };
+            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &serde_json::to_value(view).unwrap());
         }
     }
     let currency = orders::Currency::USD;

@@ -53,8 +53,13 @@ fn each_end_is_told_by_mail_and_sms() {
             let (email, phone) = (format!("{}@customer.example", shop.unique("told")), format!("+1415555010{n}"));
             let draft = Draft::new("CUST-told").line(&product, 1).payment_method(method);
             let id = shop.place(&draft.with("contact", json!({ "email": email, "phone": phone }))).await?;
-            let order = shop.ends(&id, end).await?;
+            shop.ends(&id, end).await?;
             assert_eq!(notices(shop, &id).await?, [triple(kind, "EMAIL", "SENT"), triple(kind, "SMS", "SENT")]);
+            let order = until("readers see the notices", SOON, async || {
+                let order = shop.order(&id).await?;
+                Ok((!order["notifications"].is_null()).then_some(order))
+            })
+            .await?;
 
             let mails = mails_to(shop, &email).await?;
             assert_eq!(mails.len(), 1, "{mails:?}");
@@ -71,6 +76,10 @@ fn each_end_is_told_by_mail_and_sms() {
             assert_eq!(text(&mails[0], "/Source")?, shop.stack.settings().get("EMAIL_FROM")?);
             let texts = sent(shop, "sns/sms-messages").await?;
             ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
+
+            let told = order["notifications"].as_array().context("readers do not see it")?;
+            let told: Vec<_> = told.iter().map(|notice| (text(notice, "/type"), text(notice, "/channel"))).collect();
+            ensure!(matches!(told[..], [(Ok(mail), Ok("EMAIL")), (Ok(sms), Ok("SMS"))] if mail == kind && sms == kind), "{order}");
 
             // Contacts are for messages alone.
             let logs = shop.logs();
@@ -132,8 +141,9 @@ fn without_a_contact_the_notice_is_only_recorded() {
     shared(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-untold").line(&product, 1)).await?;
-        shop.ends(&id, "COMPLETED").await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "NONE", "RECORDED")]);
+        ensure!(order["notifications"].is_null(), "{order}");
         Ok(())
     });
 }
