@@ -35,7 +35,7 @@ CREATE TABLE reviews (
 
 -- The maintenance switch: while there is a row, orders are accepted and wait; nothing is reserved or charged.
 CREATE TABLE maintenance (
-    only   boolean     PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean     PRIMARY KEY DEFAULT true CHECK (single),
     reason text        NOT NULL,
     since  timestamptz NOT NULL DEFAULT now()
 );

@@ -1,6 +1,9 @@
 //! All handlers on one router.
 
-use crate::{cancel_order, create_order, create_refund, get_order, health, list_orders, list_products, openapi, parts::Accepting};
+use crate::{
+    amend_order, cancel_order, create_order, create_refund, get_order, health, list_orders, list_products, openapi, parts::Accepting,
+    review_order,
+};
 use axum::Router;
 
 pub fn routes() -> Router<Accepting> {
@@ -9,6 +12,8 @@ pub fn routes() -> Router<Accepting> {
         .merge(list_orders::route())
         .merge(get_order::route())
         .merge(cancel_order::route())
+        .merge(amend_order::route())
+        .merge(review_order::route())
         .merge(create_refund::route())
         .merge(list_products::route())
         .merge(health::route())

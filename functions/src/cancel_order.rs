@@ -59,13 +59,13 @@ async fn cancel_order(
 
 const TRY_AGAIN: &str = "The order cannot be cancelled right now; try again.";
 
-/// Where the caller's order stands, if the read model knows it; a problem when it has ended.
+/// Where the caller's order stands, if the read model knows it; a problem when it has ended or is on its way.
 async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Result<Option<OrderStatus>, Problem> {
     let order = read_model.order(id).await?;
     caller.must_own(order.as_ref())?;
     match order.map(|order| order.status) {
-        Some(ended) if ended.is_final() => {
-            Err(Problem::new(Kind::OrderEnded, format!("The order is {ended} and can no longer be cancelled.")))
+        Some(late) if !late.may_be_cancelled() => {
+            Err(Problem::new(Kind::OrderEnded, format!("The order is {late} and can no longer be cancelled.")))
         }
         status => Ok(status),
     }

@@ -3,6 +3,7 @@
 //! A handler does not know how it is served. In AWS each is a Lambda function (`src/bin/`), made of just the parts that it needs; in local mode
 //! `api` serves all of them on one port. [`http`] holds what every answer has in common.
 
+pub mod amend_order;
 pub mod api;
 pub mod cancel_order;
 pub mod create_order;
@@ -20,6 +21,7 @@ pub mod openapi;
 pub mod page;
 pub mod parts;
 pub mod queue_poller;
+pub mod review_order;
 pub mod server;
 pub mod start_queued_orders;
 pub mod workflows;

@@ -56,16 +56,16 @@ impl Accepting {
     }
 }
 
-/// To cancel orders.
+/// To tell orders that are under way what somebody wants.
 #[derive(Clone, FromRef)]
-pub struct Cancelling {
+pub struct Signalling {
     pub identity: Arc<Identity>,
     pub read_model: Arc<ReadModel>,
     pub workflows: Arc<Workflows>,
 }
 
 #[derive(clap::Args, Clone)]
-pub struct CancellingSettings {
+pub struct SignallingSettings {
     #[command(flatten)]
     pub identity: identity::Settings,
     #[command(flatten)]
@@ -74,10 +74,10 @@ pub struct CancellingSettings {
     pub temporal: temporal::Settings,
 }
 
-impl Cancelling {
+impl Signalling {
     /// # Errors
     /// When the settings do not say who may call.
-    pub async fn new(settings: CancellingSettings) -> Result<Self, identity::Error> {
+    pub async fn new(settings: SignallingSettings) -> Result<Self, identity::Error> {
         let identity = Arc::new(Identity::new(settings.identity)?);
         Ok(Self { identity, read_model: read_model(settings.read_model).await, workflows: workflows(settings.temporal) })
     }

@@ -10,7 +10,7 @@ use breaker::Breaker;
 use orders::{
     OrderId, OrderInput,
     refund::RefundInput,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType},
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType, Review},
 };
 use platform::temporal;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use temporalio_client::{
     errors::{WorkflowInteractionError, WorkflowStartError},
     tonic,
 };
+use temporalio_common::SignalDefinition;
 use tokio::{sync::Mutex, time::timeout};
 
 /// How long everything towards Temporal may take.
@@ -138,9 +139,33 @@ impl Workflows {
     /// # Errors
     /// When Temporal does not confirm it in time.
     pub async fn cancel(&self, order: OrderId, reason: Option<String>) -> Result<Signalled, Error> {
+        self.signal(order, OrderWorkflow::cancel, Cancel { reason }).await
+    }
+
+    /// Tells the order's workflow that the customer takes what there is.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn amend(&self, order: OrderId) -> Result<Signalled, Error> {
+        self.signal(order, OrderWorkflow::amend, ()).await
+    }
+
+    /// Tells the order's workflow what the shop's people say.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn review(&self, order: OrderId, review: Review) -> Result<Signalled, Error> {
+        self.signal(order, OrderWorkflow::review, review).await
+    }
+
+    async fn signal<S>(&self, order: OrderId, signal: S, input: S::Input) -> Result<Signalled, Error>
+    where
+        S: SignalDefinition<Workflow = OrderWorkflowType>,
+        S::Input: Send,
+    {
         self.call(|client| async move {
             let handle = client.get_workflow_handle::<OrderWorkflowType>(order.to_string());
-            match handle.signal(OrderWorkflow::cancel, Cancel { reason }, WorkflowSignalOptions::default()).await {
+            match handle.signal(signal, input, WorkflowSignalOptions::default()).await {
                 Ok(()) => Ok(Signalled::Delivered),
                 Err(WorkflowInteractionError::NotFound(_)) => Ok(Signalled::NotRunning),
                 Err(error) => Err(Error::Signal(error)),

@@ -147,6 +147,18 @@ pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<St
     text
 }
 
+/// A truth value, or a fault.
+pub fn boolean(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<bool> {
+    match value.get() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => {
+            faults.add(pointer, "must be true or false");
+            None
+        }
+    }
+}
+
 /// The text of a number as it stands in the request, or a fault.
 pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<&'a str> {
     let text = value.get();

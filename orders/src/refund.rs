@@ -63,7 +63,7 @@ impl RefundRequest {
 
 fn read(mut object: Object<'_>, currency: Currency, faults: &mut Faults) -> Option<RefundRequest> {
     let reason = object.optional("reason").and_then(|value| request::reason(value, faults));
-    let restock = object.optional("restock").map(|value| flag(value, "/restock", faults));
+    let restock = object.optional("restock").map(|value| json::boolean(value, "/restock", faults));
     let amount = object.optional("amount").map(|value| amount(value, currency, faults));
     let items = object.optional("items").map(|value| items(value, faults));
     object.end(faults);
@@ -80,17 +80,6 @@ fn read(mut object: Object<'_>, currency: Currency, faults: &mut Faults) -> Opti
         faults.add("/restock", "needs items: an amount says nothing of units");
     }
     Some(RefundRequest { what, reason, restock: restock.unwrap_or(Some(false))? })
-}
-
-fn flag(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<bool> {
-    match value.get() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => {
-            faults.add(pointer, "must be true or false");
-            None
-        }
-    }
 }
 
 fn amount(value: &RawValue, currency: Currency, faults: &mut Faults) -> Option<i64> {

@@ -93,13 +93,52 @@ pub fn parse_cancel(body: &[u8]) -> Result<Option<String>, Error> {
     if faults.is_empty() { Ok(reason) } else { Err(Error::Invalid(faults.into_vec())) }
 }
 
+/// Reads the body of `POST /api/orders/{id}/amend`: nothing, or an empty object. There is one way to amend an order, to take what there is.
+///
+/// # Errors
+/// As [`NewOrder::parse`].
+pub fn parse_amendment(body: &[u8]) -> Result<(), Error> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(());
+    }
+    let body = document(body)?;
+    let mut faults = Faults::default();
+    if let Some(request) = Object::read(body, String::new(), &mut faults) {
+        request.end(&mut faults);
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults.into_vec())) }
+}
+
+/// Reads the body of `POST /api/orders/{id}/review`: whether the order is approved, and a note for the shop's own people.
+///
+/// # Errors
+/// As [`NewOrder::parse`].
+pub fn parse_review(body: &[u8]) -> Result<(bool, Option<String>), Error> {
+    let body = document(body)?;
+    let mut faults = Faults::default();
+    let review = Object::read(body, String::new(), &mut faults).map(|mut request| {
+        let approved = request.required("approved", &mut faults).and_then(|value| json::boolean(value, "/approved", &mut faults));
+        let note = request.optional("note").and_then(|value| text(value, "/note", &mut faults));
+        request.end(&mut faults);
+        (approved, note)
+    });
+    match review {
+        Some((Some(approved), note)) if faults.is_empty() => Ok((approved, note)),
+        _ => Err(Error::Invalid(faults.into_vec())),
+    }
+}
+
 /// A reason for people to read; none when there is nothing in it.
 pub(crate) fn reason(value: &RawValue, faults: &mut Faults) -> Option<String> {
-    let reason = json::string(value, "/reason", faults)?;
-    if reason.chars().count() > MAX_REASON_CHARS || reason.chars().any(char::is_control) {
-        faults.add("/reason", format!("must be at most {MAX_REASON_CHARS} characters without control characters"));
+    text(value, "/reason", faults)
+}
+
+fn text(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
+    let text = json::string(value, pointer, faults)?;
+    if text.chars().count() > MAX_REASON_CHARS || text.chars().any(char::is_control) {
+        faults.add(pointer, format!("must be at most {MAX_REASON_CHARS} characters without control characters"));
     }
-    Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty())
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 pub(crate) fn document(body: &[u8]) -> Result<&RawValue, Error> {
@@ -308,6 +347,13 @@ mod tests {
         assert!(matches!(parse_cancel(b"{"), Err(Error::Malformed(_))));
         assert!(matches!(parse_cancel(br#"{"reason":1}"#), Err(Error::Invalid(_))));
         assert!(matches!(parse_cancel(br#"{"why":"x"}"#), Err(Error::Invalid(_))));
+        assert_eq!((parse_amendment(b""), parse_amendment(b" {} ")), (Ok(()), Ok(())));
+        assert!(matches!(parse_amendment(br#"{"items":[]}"#), Err(Error::Invalid(_))));
+        assert_eq!(parse_review(br#"{"approved":true,"note":" a good customer "}"#), Ok((true, Some("a good customer".to_owned()))));
+        assert_eq!(parse_review(br#"{"approved":false}"#), Ok((false, None)));
+        for body in ["{}", r#"{"approved":"yes"}"#, r#"{"approved":true,"by":"me"}"#, "[]"] {
+            assert!(matches!(parse_review(body.as_bytes()), Err(Error::Invalid(_))), "{body}");
+        }
         assert!(matches!(parse_cancel(format!(r#"{{"reason":"{}"}}"#, "x".repeat(201)).as_bytes()), Err(Error::Invalid(_))));
     }
 }

@@ -23,6 +23,9 @@ pub struct OrderView {
     pub total_amount: Money,
     pub items: Vec<ItemView>,
     pub payment: Option<PaymentView>,
+    /// The order is being withdrawn: its payment reversed, its stock released. Left out when it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub compensating: bool,
     /// What was asked to be given back, oldest first. Left out when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
@@ -49,12 +52,19 @@ pub struct ItemView {
     pub product_id: String,
     pub quantity: i32,
     pub unit_price: Money,
+    /// What there is of it, while the customer is asked whether to go on with that. Left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<i32>,
+    /// What was asked for before the customer took less. Left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered_quantity: Option<i32>,
 }
 
 impl ItemView {
     #[must_use]
     pub fn new(line: LineItem, currency: Currency) -> Self {
-        Self { product_id: line.product_id, quantity: line.quantity, unit_price: Money { minor: line.unit_price_minor, currency } }
+        let unit_price = Money { minor: line.unit_price_minor, currency };
+        Self { product_id: line.product_id, quantity: line.quantity, unit_price, available: None, ordered_quantity: None }
     }
 }
 
@@ -115,6 +125,7 @@ impl OrderView {
             total_amount: Money { minor: order.total_minor, currency: order.currency },
             items: order.items.iter().map(|line| ItemView::new(line.clone(), order.currency)).collect(),
             payment: None,
+            compensating: false,
             refunds: Vec::new(),
             notifications: Vec::new(),
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],

@@ -1,14 +1,17 @@
 //! The workflow's activities. Each is idempotent and guarded by the status table; see [`orders::activities`] for what they promise.
 
 mod attempt;
+mod decision;
 mod money;
 
-use crate::{db, inventory, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector};
+use crate::{
+    db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector,
+};
 use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
     OrderInput,
-    activities::{Notice, PaymentRequest, Progress, ReservationRequest, Withdrawal, definitions},
+    activities::{Amendment, Notice, PaymentRequest, Progress, ReservationRequest, Verdict, Withdrawal, definitions},
     refund::RefundInput,
     workflow::StepSettings,
 };
@@ -29,8 +32,7 @@ pub struct Activities {
     pub(crate) changed: Arc<Notify>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: StepSettings,
-    /// How long stock is held for an order that is not paid.
-    pub(crate) held_for: Duration,
+    pub(crate) terms: Terms,
 }
 
 /// What an attempt has to say to the workflow.
@@ -62,6 +64,16 @@ impl Activities {
         self.attempt(&ctx, request.order_id, self.reserve(&request)).await
     }
 
+    #[activity(definition = definitions::AmendOrder)]
+    pub async fn amend_order(self: Arc<Self>, ctx: ActivityContext, amendment: Amendment) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, amendment.order_id, self.amend(amendment)).await
+    }
+
+    #[activity(definition = definitions::ReviewOrder)]
+    pub async fn review_order(self: Arc<Self>, ctx: ActivityContext, verdict: Verdict) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, verdict.order_id, self.review(&verdict)).await
+    }
+
     #[activity(definition = definitions::ProcessPayment)]
     pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
         let again = ctx.info().attempt > 1 || !ctx.info().is_local;
@@ -88,14 +100,6 @@ impl Activities {
     async fn record(&self, order: &OrderInput) -> Result<Move, Failure> {
         let client = db::connection(&self.pool).await?;
         Ok(Move::none(order::record(&client, order).await?))
-    }
-
-    async fn reserve(&self, request: &ReservationRequest) -> Result<Move, Failure> {
-        let mut client = db::connection(&self.pool).await?;
-        let transaction = client.transaction().await?;
-        let step = inventory::reserve(&transaction, request, self.held_for).await.map_err(refusal)?;
-        transaction.commit().await?;
-        Ok(step)
     }
 
     async fn notify(&self, notice: Notice) -> Result<Move, Failure> {

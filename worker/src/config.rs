@@ -1,7 +1,8 @@
 //! The worker's configuration; every key is explained in `env.example`.
 
+use crate::{inventory::Terms, risk::Limits};
 use clap::Args;
-use orders::workflow::StepSettings;
+use orders::{Currency, Money, workflow::StepSettings};
 use std::{
     net::{IpAddr, SocketAddr},
     num::{NonZeroU64, ParseIntError},
@@ -101,6 +102,42 @@ pub struct Restock {
     pub quantity: i64,
 }
 
+/// The maintenance switch.
+#[derive(Args)]
+pub struct Maintenance {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    /// How to turn it; without it, it stays as it is.
+    pub switch: Option<Switch>,
+    /// Why it is on; for the log of whoever wonders.
+    #[arg(default_value = "no reason given")]
+    pub reason: String,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Orders are accepted and wait; nothing is reserved or charged.
+    On,
+    /// Those that wait go on.
+    Off,
+}
+
+/// What a customer may order before somebody of the shop looks at it. Without limits, nobody need.
+#[derive(Args, Clone)]
+pub struct Risk {
+    /// Amounts for each currency within the window, such as USD=5000.00,EUR=4500; currencies that are not named have no limit.
+    #[arg(long, env = "RISK_SPEND_LIMITS", value_delimiter = ',', value_parser = spend_limit)]
+    pub risk_spend_limits: Vec<Money>,
+    /// Orders within the window.
+    #[arg(long, env = "RISK_ORDER_LIMIT", value_parser = clap::value_parser!(i64).range(1..))]
+    pub risk_order_limit: Option<i64>,
+    /// The window, in seconds.
+    #[arg(long, env = "RISK_WINDOW_S", value_parser = period, default_value = "86400")]
+    pub risk_window: Duration,
+}
+
 /// What counts as stuck.
 #[derive(Args, Clone)]
 pub struct Stuck {
@@ -174,6 +211,11 @@ pub struct Run {
     /// How long stock is held for an order that is not paid, in seconds; renewed when its payment is authorized.
     #[arg(long, env = "RESERVATION_TTL_S", value_parser = period, default_value = "900")]
     pub reservation_ttl: Duration,
+    /// How long an order waits for its customer, or for the shop, to decide before it is cancelled, in seconds.
+    #[arg(long, env = "DECISION_TIMEOUT_S", value_parser = period, default_value = "86400")]
+    pub decision_timeout: Duration,
+    #[command(flatten)]
+    pub risk: Risk,
     #[command(flatten)]
     pub events: Events,
     #[command(flatten)]
@@ -198,6 +240,16 @@ pub struct Notices {
     /// Folder with templates that take the place of the built-in ones of the same name.
     #[arg(long, env = "NOTICE_TEMPLATES")]
     pub notice_templates: Option<PathBuf>,
+}
+
+impl Run {
+    /// On what terms stock is held.
+    pub(crate) fn terms(&self) -> Terms {
+        let risk = &self.risk;
+        let spend = risk.risk_spend_limits.iter().map(|limit| (limit.currency.code(), limit.minor)).collect();
+        let limits = Limits { spend, orders: risk.risk_order_limit, window: risk.risk_window };
+        Terms { held_for: self.reservation_ttl, decision_timeout: self.decision_timeout, limits }
+    }
 }
 
 /// Limits and retries of an order's steps.
@@ -269,6 +321,13 @@ fn seconds(text: &str) -> Result<Duration, ParseIntError> {
 /// Seconds, at least one.
 fn period(text: &str) -> Result<Duration, ParseIntError> {
     text.parse().map(|seconds: NonZeroU64| Duration::from_secs(seconds.get()))
+}
+
+/// A currency and an amount in it: `USD=5000.00`.
+fn spend_limit(text: &str) -> Result<Money, String> {
+    let (code, amount) = text.split_once('=').ok_or("expected a currency and an amount, such as USD=5000.00")?;
+    let currency = Currency::from_code(code.trim()).ok_or_else(|| format!("{code:?} is no currency"))?;
+    Money::parse(amount.trim(), currency).map_err(|error| format!("{amount:?}: {error}"))
 }
 
 fn millis(text: &str) -> Result<Duration, ParseIntError> {

@@ -1,11 +1,20 @@
-//! Stock: reserving an order's lines, all or nothing, and releasing them.
+//! Stock: reserving an order's lines, and releasing them.
+//!
+//! Of an order that has at least one product in full, what there is is reserved, and the customer is asked whether to go on with that. An order
+//! that has none in full is out of stock: there is nothing in it that the customer asked for.
 //!
 //! Locks are always taken in the same order, first the order's row, then the products by id, so that two orders never wait for each other in a
 //! circle. `products.stock` has a CHECK that it cannot go below zero, whatever this code does.
 
+mod amendment;
 pub(crate) mod expiry;
 
-use crate::order::{self, Move};
+use crate::{
+    order::{self, Move},
+    risk::{self, Limits},
+};
+pub(crate) use amendment::amend;
+use anyhow::Context;
 use deadpool_postgres::{GenericClient, Transaction};
 use orders::{
     Currency, Money, OrderId, OrderStatus,
@@ -25,6 +34,8 @@ pub(crate) enum Error {
     WrongCurrency { product: String, currency: Currency },
     #[error("{0} is out of stock")]
     OutOfStock(String),
+    #[error("maintenance: {0}")]
+    Maintenance(String),
     #[error(transparent)]
     Database(#[from] anyhow::Error),
 }
@@ -41,30 +52,57 @@ impl Error {
         match self {
             Self::UnknownProduct(_) | Self::WrongPrice { .. } | Self::WrongCurrency { .. } => Some(Refusal::InvalidOrder),
             Self::OutOfStock(_) => Some(Refusal::OutOfStock),
-            Self::Database(_) => None,
+            Self::Maintenance(_) | Self::Database(_) => None,
         }
     }
 }
 
-/// Reserves an order's lines, for so long, and moves it to RESERVED. An order that is not PENDING any more stays as it is.
-pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &ReservationRequest, held_for: Duration) -> Result<Move, Error> {
+/// On what terms stock is held.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    /// How long for an order that is not paid.
+    pub(crate) held_for: Duration,
+    /// How long an order waits for somebody's decision.
+    pub(crate) decision_timeout: Duration,
+    /// What a customer may order before somebody looks at it.
+    pub(crate) limits: Limits,
+}
+
+/// Reserves an order's lines and moves it to RESERVED; to IN_REVIEW when it is beyond the customer's limits; to ACTION_REQUIRED when there is only a
+/// part of it, which is reserved. An order that is not PENDING any more stays as it is.
+pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &ReservationRequest, terms: &Terms) -> Result<Move, Error> {
     let wanted = by_product(&request.items);
     let ids: Vec<&str> = wanted.keys().copied().collect();
-    let quantities: Vec<i64> = wanted.values().copied().collect();
-    let status = order::lock(transaction, request.order_id).await?;
-    if !OrderStatus::Reserved.predecessors().contains(&status.as_str()) {
+    let (status, maintenance) = lock(transaction, request.order_id).await?;
+    if status != OrderStatus::Pending {
         return Ok(Move::none(status));
     }
+    if let Some(reason) = maintenance {
+        return Err(Error::Maintenance(reason));
+    }
+    let concern = risk::concern(transaction, request.order_id, &terms.limits).await?;
     let lock = transaction
         .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
         .await?;
     let catalogue = transaction.query(&lock, &[&ids]).await?;
-    check(request, &wanted, &catalogue)?;
+    let stock = check(request, &wanted, &catalogue)?;
+    let to = match (stock.is_short(), concern) {
+        (true, _) => {
+            amendment::note(transaction, request, &stock).await?;
+            OrderStatus::ActionRequired
+        }
+        (false, Some(concern)) => {
+            risk::ask(transaction, request.order_id, &concern).await?;
+            OrderStatus::InReview
+        }
+        (false, None) => OrderStatus::Reserved,
+    };
+    let quantities: Vec<i64> = stock.available.values().copied().collect();
 
     let reserve = transaction
         .prepare_cached(
             "WITH wanted AS (
-                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity)
+                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity) WHERE quantity > 0
             ), taken AS (
                 UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity FROM wanted w WHERE p.id = w.product_id
             ), held AS (
@@ -74,10 +112,28 @@ pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &Reservation
             SELECT status, age_ms FROM move_order($1, $4, $5)",
         )
         .await?;
-    let to = OrderStatus::Reserved;
     let order_id = request.order_id.to_string();
-    let row = transaction.query_one(&reserve, &[&order_id, &ids, &quantities, &to.as_str(), &to.predecessors(), &millis(held_for)]).await?;
+    let held_for = millis(terms.held_for);
+    let row = transaction.query_one(&reserve, &[&order_id, &ids, &quantities, &to.as_str(), &to.predecessors(), &held_for]).await?;
     Ok(Move::read(&row)?)
+}
+
+/// The order's status, locked until the transaction ends, and why nothing is reserved now, if that is so.
+async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, Option<String>)> {
+    let lock = transaction.prepare_cached("SELECT status, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR UPDATE").await?;
+    let row = transaction.query_opt(&lock, &[&order_id.to_string()]).await?.context("the order is not on record")?;
+    Ok((row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?))
+}
+
+/// Moves an order to RESERVED after somebody's decision. Only from here on can its reservation expire.
+pub(crate) async fn go_on(transaction: &Transaction<'_>, order_id: OrderId, held_for: Duration) -> anyhow::Result<Move> {
+    let renew = transaction
+        .prepare_cached(
+            "UPDATE reservations SET expires_at = now() + $2::bigint * interval '1 millisecond' WHERE order_id = $1 AND state = 'HELD'",
+        )
+        .await?;
+    transaction.execute(&renew, &[&order_id.to_string(), &millis(held_for)]).await?;
+    order::advance(transaction, order_id, OrderStatus::Reserved, None).await
 }
 
 /// Gives back what an order holds; nothing when it holds nothing.
@@ -120,8 +176,22 @@ fn by_product(items: &[LineItem]) -> BTreeMap<&str, i64> {
     wanted
 }
 
+/// What there is of what is wanted.
+struct Stock<'a> {
+    /// Units of each product, in the order of their ids.
+    available: BTreeMap<&'a str, i64>,
+    /// Products of which there is less than wanted.
+    short: usize,
+}
+
+impl Stock<'_> {
+    fn is_short(&self) -> bool {
+        self.short > 0
+    }
+}
+
 /// Holds the request against the locked rows of the catalogue (id, name, price, currency, stock).
-fn check(request: &ReservationRequest, wanted: &BTreeMap<&str, i64>, catalogue: &[Row]) -> Result<(), Error> {
+fn check<'a>(request: &ReservationRequest, wanted: &BTreeMap<&'a str, i64>, catalogue: &[Row]) -> Result<Stock<'a>, Error> {
     let mut products = BTreeMap::new();
     for row in catalogue {
         products.insert(row.try_get::<_, &str>(0)?, row);
@@ -140,13 +210,21 @@ fn check(request: &ReservationRequest, wanted: &BTreeMap<&str, i64>, catalogue: 
             return Err(Error::WrongPrice { product, price, currency, asked: Money { minor: item.unit_price_minor, currency } });
         }
     }
+    let mut stock = Stock { available: BTreeMap::new(), short: 0 };
+    let mut missing = None;
     for (id, quantity) in wanted {
         let row = products[id];
-        if row.try_get::<_, i64>(4)? < *quantity {
-            return Err(Error::OutOfStock(row.try_get(1)?));
+        let available = row.try_get::<_, i64>(4)?.min(*quantity);
+        if available < *quantity {
+            stock.short += 1;
+            missing.get_or_insert(row);
         }
+        stock.available.insert(id, available);
     }
-    Ok(())
+    match missing {
+        Some(row) if stock.short == wanted.len() => Err(Error::OutOfStock(row.try_get(1)?)),
+        _ => Ok(stock),
+    }
 }
 
 /// The currency of a code that stands in our own tables.

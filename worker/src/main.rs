@@ -1,6 +1,6 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, healthcheck, migrate, restock, run};
+use worker::{audit, config, healthcheck, maintenance, migrate, restock, run};
 
 /// OrderFlow's worker.
 #[derive(Parser)]
@@ -14,6 +14,8 @@ enum Command {
     Audit(Box<config::Audit>),
     /// Adds units to a product's stock.
     Restock(config::Restock),
+    /// Lets new orders wait, or go on; says how the switch stands.
+    Maintenance(config::Maintenance),
     /// Asks the worker that runs on this machine how it is; status 0 when it is well.
     Healthcheck(config::Healthcheck),
 }
@@ -25,6 +27,7 @@ async fn main() -> ExitCode {
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
         Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Maintenance(settings) => maintenance::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
     };
     ended.unwrap_or_else(|error| {

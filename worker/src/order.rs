@@ -62,7 +62,7 @@ pub(crate) async fn begin_compensation(client: &impl GenericClient, id: OrderId)
     let open = is_open();
     let statement = client
         .prepare_cached(&format!(
-            "WITH begun AS (UPDATE orders SET compensating_since = now() WHERE id = $1 AND compensating_since IS NULL AND {open})
+            "WITH begun AS (UPDATE orders SET compensating_since = now(), version = version + 1 WHERE id = $1 AND compensating_since IS NULL AND {open})
             SELECT status FROM orders WHERE id = $1"
         ))
         .await?;

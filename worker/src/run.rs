@@ -74,7 +74,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         changed: changed.clone(),
         metrics: metrics.clone(),
         limits: limits.clone(),
-        held_for: settings.reservation_ttl,
+        terms: settings.terms(),
     };
 
     let (connected, temporal) = watch::channel(None);

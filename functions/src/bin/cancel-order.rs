@@ -5,5 +5,5 @@ use functions::{cancel_order, lambda, parts};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(cancel_order::route().with_state(parts::Cancelling::new(settings).await?)).await
+    lambda::serve(cancel_order::route().with_state(parts::Signalling::new(settings).await?)).await
 }

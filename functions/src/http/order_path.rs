@@ -24,4 +24,10 @@ impl Problem {
     pub fn no_such_order() -> Self {
         Self::new(Kind::OrderNotFound, "No order has this id.")
     }
+
+    /// The decision was made, or is not to be made.
+    #[must_use]
+    pub fn decided() -> Self {
+        Self::new(Kind::NotWaiting, "The order does not, or not any more, wait for this decision.")
+    }
 }

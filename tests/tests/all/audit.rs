@@ -53,7 +53,11 @@ const BREACHES: &[(&str, &str)] = &[
         "DELETE FROM notifications WHERE order_id = '$1';
         UPDATE orders SET updated_at = now() - interval '1 hour' WHERE id = '$1'",
     ),
-    ("no order is stuck", "UPDATE orders SET status = 'PAID', created_at = now() - interval '1 hour' WHERE id = '$1'"),
+    (
+        "no order is stuck",
+        "WITH history AS (UPDATE order_history SET at = at - interval '1 hour' WHERE order_id = '$1')
+        UPDATE orders SET status = 'PAID', created_at = now() - interval '1 hour' WHERE id = '$1'",
+    ),
 ];
 
 #[test]

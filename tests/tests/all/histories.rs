@@ -150,13 +150,19 @@ const PATHS: &[&str] = &[
     "worker_died",
     "refunded",
     "refund_retried",
+    "amended",
+    "not_amended",
+    "cancelled_instead_of_amending",
+    "approved",
+    "not_approved",
 ];
 
 #[test]
 #[ignore = "records histories: make record-histories"]
 fn record() {
-    own(1, &FAST, async |shop| {
-        let product = shop.product(1_000, 1_000).await?;
+    let limits = [("RISK_SPEND_LIMITS", "USD=50000.00"), ("DECISION_TIMEOUT_S", "5")];
+    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+        let product = shop.product(1_000, 1_000_000).await?;
         let gone = shop.product(1_000, 0).await?;
         fs::create_dir_all(folder())?;
         for path in PATHS.iter().filter(|path| !folder().join(format!("{path}.json")).exists()) {
@@ -180,7 +186,26 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
     match path {
         "completed" => straight(&draft, "COMPLETED").await,
         "declined" => straight(&draft.payment_method("tok_declined"), "FAILED").await,
-        "out_of_stock" => straight(&draft.line(gone, 1), "FAILED").await,
+        "out_of_stock" => straight(&Draft::new("CUST-001").line(gone, 1), "FAILED").await,
+        "amended" | "not_amended" | "cancelled_instead_of_amending" => {
+            let id = shop.place(&draft.line(gone, 1)).await?;
+            shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+            match path {
+                "amended" => drop(shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?),
+                "not_amended" => {}
+                _ => drop(shop.cancel(&id).await?),
+            }
+            shop.ends(&id, if path == "amended" { "COMPLETED" } else { "CANCELLED" }).await?;
+            Ok(id)
+        }
+        "approved" | "not_approved" => {
+            let id = shop.place(&Draft::new("CUST-002").line(product, 6_000)).await?;
+            shop.reaches(&id, &["IN_REVIEW"]).await?;
+            let review = serde_json::json!({ "approved": path == "approved" });
+            shop.post(&format!("/api/orders/{id}/review"), review.to_string()).await?.error_for_status()?;
+            shop.ends(&id, if path == "approved" { "COMPLETED" } else { "FAILED" }).await?;
+            Ok(id)
+        }
         "wrong_price" => straight(&draft.line_at(&product.id, 1, 1), "FAILED").await,
         "unknown_product" => straight(&draft.line_at("NO-SUCH-PRODUCT", 1, 1), "FAILED").await,
         "payment_retried" => straight(&draft.payment_method("tok_processing_error"), "COMPLETED").await,

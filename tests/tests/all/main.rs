@@ -9,6 +9,7 @@
 
 mod audit;
 mod cloudwatch;
+mod decisions;
 mod events;
 mod faults;
 mod functions;

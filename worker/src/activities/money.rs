@@ -59,7 +59,7 @@ impl Activities {
             Standing::Declined(reason) => return Err(payment::Error::Declined(reason)),
         });
         let client = db::connection(&self.pool).await?;
-        let permission = payment::record_authorized(&client, id, payment, self.gateway.name(), self.held_for).await?;
+        let permission = payment::record_authorized(&client, id, payment, self.gateway.name(), self.terms.held_for).await?;
         drop(client);
         match permission {
             Permission::Take => {
@@ -77,7 +77,8 @@ impl Activities {
     /// A payment is only ever tried once the stock is reserved; before that there is nothing to reverse.
     pub(super) async fn reverse_payment(&self, id: OrderId, status: OrderStatus) -> Result<(Payment, Reversal), Failure> {
         let payment = payment::load(&db::connection(&self.pool).await?, id).await?;
-        let reversal = if status == OrderStatus::Pending { Reversal::Nothing } else { self.gateway.reverse(&payment).await? };
+        let untried = matches!(status, OrderStatus::Pending | OrderStatus::ActionRequired | OrderStatus::InReview);
+        let reversal = if untried { Reversal::Nothing } else { self.gateway.reverse(&payment).await? };
         Ok((payment, reversal))
     }
 

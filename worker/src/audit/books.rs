@@ -33,7 +33,15 @@ const INVARIANTS: &[(&str, &str)] = &[
             FULL JOIN (SELECT * FROM reservations WHERE state = 'HELD') r USING (order_id, product_id)
         ) ON order_id = o.id
         WHERE coalesce(r.quantity, 0) <> CASE WHEN o.status = ANY ($1) THEN coalesce(i.quantity, 0) ELSE 0 END
-        AND NOT (o.status = 'RESERVED' AND EXISTS (SELECT FROM reservations e WHERE e.order_id = o.id AND e.state = 'EXPIRED'))",
+        AND o.status <> 'ACTION_REQUIRED' AND NOT (o.status = 'RESERVED' AND EXISTS (SELECT FROM reservations e WHERE e.order_id = o.id AND e.state = 'EXPIRED'))",
+    ),
+    (
+        "what waits for its customer is what there is",
+        "SELECT o.id, format('%s of %s held, %s available', coalesce(r.quantity, 0), i.product_id, i.available)
+        FROM orders o JOIN (
+            SELECT order_id, product_id, sum(available) AS available FROM order_items GROUP BY order_id, product_id
+        ) i ON i.order_id = o.id LEFT JOIN reservations r ON r.order_id = o.id AND r.product_id = i.product_id AND r.state = 'HELD'
+        WHERE o.status = 'ACTION_REQUIRED' AND coalesce(r.quantity, 0) IS DISTINCT FROM i.available",
     ),
     (
         "a total is the sum of its lines",
@@ -117,7 +125,8 @@ pub(super) async fn check(pool: &Pool, told: bool) -> anyhow::Result<Vec<Finding
     let names = |wanted: fn(&OrderStatus) -> bool| -> Vec<&str> {
         OrderStatus::ALL.iter().filter(|status| wanted(status)).map(|status| status.as_str()).collect()
     };
-    let holding = names(|status| matches!(status, OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Completed));
+    let holding =
+        names(|status| matches!(status, OrderStatus::InReview | OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Completed));
     let ended = names(|status| status.is_final());
     let mut findings = Vec::new();
     for (invariant, query) in INVARIANTS.iter().chain(told.then_some(&TOLD)) {

@@ -3,7 +3,7 @@
 use crate::inventory::currency;
 use deadpool_postgres::GenericClient;
 use orders::{
-    Currency, Money, OrderView, ProductView,
+    Currency, Money, OrderStatus, OrderView, ProductView,
     activities::LineItem,
     view::{ItemView, NotificationView, PaymentView, RefundView, StatusChange},
 };
@@ -16,13 +16,14 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
         .prepare_cached(
             "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
                 p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times, p.refunded_minor,
-                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times,
+                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered,
                 n.types AS notice_types, n.channels AS notice_channels, n.times AS notice_times
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
                 SELECT array_agg(product_id ORDER BY line) AS products, array_agg(quantity ORDER BY line) AS quantities,
-                    array_agg(unit_price_minor ORDER BY line) AS prices
+                    array_agg(unit_price_minor ORDER BY line) AS prices, array_agg(available ORDER BY line) AS available,
+                    array_agg(ordered ORDER BY line) AS ordered
                 FROM order_items WHERE order_id = o.id
             ) i
             CROSS JOIN LATERAL (
@@ -50,25 +51,32 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
     let currency = currency(row.try_get(4)?)?;
     let (payment_status, amount): (Option<String>, Option<i64>) = (row.try_get(9)?, row.try_get(10)?);
     let (products, quantities, prices): (Vec<String>, Vec<i32>, Vec<i64>) = (row.try_get(11)?, row.try_get(12)?, row.try_get(13)?);
+    let (available, ordered): (Vec<Option<i32>>, Vec<Option<i32>>) = (row.try_get(24)?, row.try_get(25)?);
     let (statuses, times): (Vec<String>, Vec<OffsetDateTime>) = (row.try_get(14)?, row.try_get(15)?);
     let refunded: Option<i64> = row.try_get(16)?;
-    let lines = products.into_iter().zip(quantities).zip(prices);
+    let status: OrderStatus = row.try_get::<_, &str>(2)?.parse()?;
+    let asked = status == OrderStatus::ActionRequired;
+    let lines = products.into_iter().zip(quantities).zip(prices).zip(available).zip(ordered);
     let history = statuses.iter().zip(times).map(|(status, at)| Ok(StatusChange { status: status.parse()?, at }));
     Ok(OrderView {
         id: row.try_get::<_, &str>(0)?.parse()?,
         customer_id: row.try_get(1)?,
-        status: row.try_get::<_, &str>(2)?.parse()?,
+        status,
         failure_reason: row.try_get(3)?,
         currency,
         total_amount: Money { minor: row.try_get(5)?, currency },
         items: lines
-            .map(|((product_id, quantity), unit_price_minor)| ItemView::new(LineItem { product_id, quantity, unit_price_minor }, currency))
+            .map(|((((product_id, quantity), unit_price_minor), available), ordered_quantity)| {
+                let line = ItemView::new(LineItem { product_id, quantity, unit_price_minor }, currency);
+                ItemView { available: available.filter(|_| asked), ordered_quantity, ..line }
+            })
             .collect(),
         payment: payment_status.zip(amount).map(|(status, amount)| PaymentView {
             status,
             amount: Money { minor: amount, currency },
             refunded_amount: refunded.filter(|minor| *minor > 0).map(|minor| Money { minor, currency }),
         }),
+        compensating: !status.is_final() && row.try_get(23)?,
         refunds: refunds(row, currency)?,
         notifications: notifications(row)?,
         history: history.collect::<anyhow::Result<_>>()?,

@@ -1,12 +1,14 @@
-//! The one rule for what is stuck: an order that has been open, or a compensation that has been tried, for too long. The audit names the orders,
-//! metrics and alarms count them.
+//! The one rule for what is stuck: an order that has been open and has not changed, though it waits for nobody, or a compensation that has been
+//! tried, for too long. The audit names the orders, metrics and alarms count them.
 
 use crate::{db, order};
 use deadpool_postgres::Pool;
 use std::time::Duration;
 
-/// Of an open order, $1 in seconds.
-const ORDER: &str = "created_at < now() - $1::bigint * interval '1 second'";
+/// Of an open order, $1 in seconds. Those that wait for somebody's decision have a time limit of their own.
+const ORDER: &str = "CASE WHEN compensating_since IS NOT NULL THEN compensating_since < now() - $1::bigint * interval '1 second'
+    ELSE status NOT IN ('ACTION_REQUIRED', 'IN_REVIEW') AND created_at < now() - $1::bigint * interval '1 second'
+        AND NOT EXISTS (SELECT FROM order_history h WHERE h.order_id = id AND h.at >= now() - $1::bigint * interval '1 second') END";
 const COMPENSATION: &str = "compensating_since < now() - $1::bigint * interval '1 second'";
 
 /// How many are stuck.

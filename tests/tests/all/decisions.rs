@@ -1,0 +1,175 @@
+//! Orders that wait for somebody: the customer, when a part is out of stock; the shop, when the customer goes beyond a limit or it is maintaining
+//! something.
+
+use crate::support::{Draft, Product, Shop, answer, own, shared, text, until};
+use anyhow::{Result, ensure};
+use futures::future::try_join_all;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Posts a decision about an order.
+async fn decide(shop: &Shop, id: &str, what: &str, body: &str) -> Result<(StatusCode, Value)> {
+    answer(shop.post(&format!("/api/orders/{id}/{what}"), body.to_owned()).await?).await
+}
+
+/// An order of two products: three of the one, of which there are `there`, and two of another.
+async fn part_of_an_order(shop: &Shop, there: i64) -> Result<(String, Product, Product)> {
+    let (short, plenty) = (shop.product(1_000, there).await?, shop.product(250, 10).await?);
+    let id = shop.place(&Draft::new(&shop.unique("CUST-part")).line(&short, 1).line(&plenty, 2).line(&short, 2)).await?;
+    shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+    Ok((id, short, plenty))
+}
+
+async fn kinds_told(shop: &Shop, id: &str) -> Result<Vec<String>> {
+    let told = "SELECT DISTINCT type FROM notifications WHERE order_id = $1 ORDER BY type";
+    Ok(shop.db().await?.query(told, &[&id]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+#[test]
+fn a_customer_takes_what_there_is() {
+    shared(async |shop| {
+        let (id, short, plenty) = part_of_an_order(shop, 2).await?;
+        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((0, 2), (8, 2)), "what there is is held");
+        let available: Vec<Value> =
+            shop.order(&id).await?["items"].as_array().into_iter().flatten().map(|item| item["available"].clone()).collect();
+        assert_eq!(available, [json!(1), json!(2), json!(1)]);
+        assert_eq!(decide(shop, &id, "amend", r#"{"items":[]}"#).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(decide(shop, &id, "review", r#"{"approved":true}"#).await?.0, StatusCode::CONFLICT, "it waits for the customer");
+
+        // A double click.
+        let (one, other) = tokio::try_join!(decide(shop, &id, "amend", ""), decide(shop, &id, "amend", "{}"))?;
+        ensure!(one.0 == StatusCode::ACCEPTED || other.0 == StatusCode::ACCEPTED, "{one:?} {other:?}");
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!(order["totalAmount"], json!(25.00), "{order}");
+        let lines: Vec<_> =
+            order["items"].as_array().into_iter().flatten().map(|item| (&item["quantity"], &item["orderedQuantity"])).collect();
+        assert_eq!(lines, [(&json!(1), &Value::Null), (&json!(2), &Value::Null), (&json!(1), &json!(2))]);
+        assert_eq!((&order["payment"]["status"], &order["payment"]["amount"]), (&json!("CAPTURED"), &json!(25.00)));
+        ensure!(kinds_told(shop, &id).await?.contains(&"ORDER_ACTION_REQUIRED".to_owned()));
+        assert_eq!(decide(shop, &id, "amend", "").await?.0, StatusCode::CONFLICT, "decided is decided");
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_line_of_which_there_is_nothing_stays_on_record() {
+    shared(async |shop| {
+        let (id, short, _) = part_of_an_order(shop, 0).await?;
+        decide(shop, &id, "amend", "").await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((&order["items"][0]["quantity"], &order["items"][0]["orderedQuantity"]), (&json!(0), &json!(1)), "{order}");
+        assert_eq!((&order["totalAmount"], shop.stock(&short).await?), (&json!(5.00), (0, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_customer_cancels_instead() {
+    shared(async |shop| {
+        let (id, short, plenty) = part_of_an_order(shop, 2).await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert!(order["payment"].is_null(), "{order}");
+        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((2, 0), (10, 0)));
+        assert_eq!(decide(shop, &id, "amend", "").await?.0, StatusCode::CONFLICT);
+        assert_eq!(decide(shop, "ord_01930000000070008000000000000001", "amend", "").await?.0, StatusCode::NOT_FOUND);
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn who_does_not_answer_in_time_has_the_order_cancelled() {
+    own(1, &[("DECISION_TIMEOUT_S", "1"), ("RISK_ORDER_LIMIT", "1")], async |shop| {
+        let (id, short, plenty) = part_of_an_order(shop, 2).await?;
+        let order = shop.ends(&id, "CANCELLED").await?;
+        ensure!(text(&order, "/failureReason")?.contains("did not say in time"), "{order}");
+        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((2, 0), (10, 0)));
+
+        let customer = shop.unique("CUST-unanswered");
+        let draft = Draft::new(&customer).line(&plenty, 1);
+        shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;
+        let order = shop.ends(&shop.place(&draft).await?, "CANCELLED").await?;
+        ensure!(text(&order, "/failureReason")?.contains("could not be checked in time"), "{order}");
+        assert_eq!(shop.stock(&plenty).await?, (9, 1));
+        shop.audit_is_clean().await
+    });
+}
+
+const LIMITS: [(&str, &str); 2] = [("RISK_SPEND_LIMITS", "USD=100.00,EUR=1"), ("RISK_ORDER_LIMIT", "20")];
+
+#[test]
+fn what_goes_beyond_a_limit_waits_for_the_shop() {
+    own(2, &LIMITS, async |shop| {
+        let product = shop.product(1_000, 1_000).await?;
+        let customer = shop.unique("CUST-rich");
+        shop.ends(&shop.place(&Draft::new(&customer).line(&product, 10)).await?, "COMPLETED").await?;
+        let held = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
+        shop.reaches(&held, &["IN_REVIEW"]).await?;
+        assert_eq!(shop.stock(&product).await?, (989, 11), "its stock is held");
+        let other = shop.place(&Draft::new(&shop.unique("CUST-other")).line(&product, 10)).await?;
+        shop.ends(&other, "COMPLETED").await?;
+
+        assert_eq!(decide(shop, &held, "review", "{}").await?.0, StatusCode::UNPROCESSABLE_ENTITY);
+        let (status, body) = decide(shop, &held, "review", r#"{"approved":true,"note":"known"}"#).await?;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+        shop.ends(&held, "COMPLETED").await?;
+        let review = "SELECT approved, decided_by, note, reason FROM reviews WHERE order_id = $1";
+        let row = shop.db().await?.query_one(review, &[&held]).await?;
+        assert_eq!((row.get(0), row.get(1), row.get(2)), (true, "anyone", "known"));
+        assert_eq!(row.get::<_, &str>(3), "110.00 USD within 24 h; the limit is 100.00");
+
+        let declined = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
+        shop.reaches(&declined, &["IN_REVIEW"]).await?;
+        decide(shop, &declined, "review", r#"{"approved":false}"#).await?;
+        let order = shop.ends(&declined, "FAILED").await?;
+        assert_eq!(text(&order, "/failureReason")?, "the shop did not approve the order");
+        assert!(order["payment"].is_null());
+        assert_eq!(shop.stock(&product).await?, (979, 21));
+        shop.audit_is_clean().await
+    });
+}
+
+/// Two workers check them side by side; each order alone is within the limit.
+#[test]
+fn orders_placed_at_once_do_not_slip_through_together() {
+    own(2, &LIMITS, async |shop| {
+        let product = shop.product(1_000, 1_000).await?;
+        let customer = shop.unique("CUST-at-once");
+        let drafts: Vec<Draft> = (0..12).map(|_| Draft::new(&customer).line(&product, 4)).collect();
+        let ids = try_join_all(drafts.iter().map(|draft| shop.place(draft))).await?;
+        let orders = try_join_all(ids.iter().map(|id| shop.reaches(id, &["COMPLETED", "IN_REVIEW"]))).await?;
+        let completed = orders.iter().filter(|order| order["status"] == "COMPLETED").count();
+        assert_eq!(completed, 2, "of 40.00 each, within 100.00");
+        Ok(())
+    });
+}
+
+#[test]
+fn maintenance_lets_orders_wait() {
+    own(1, &[("RETRY_MAXIMUM_INTERVAL_MS", "1000")], async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let switch = async |arguments: &[&str]| {
+            let ran = shop.stack.run("worker", &[&["maintenance"], arguments].concat()).await?;
+            ensure!(ran.status.success(), "{ran:?}");
+            anyhow::Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
+        };
+        let on = switch(&["on", "stocktaking"]).await?;
+        ensure!(on.starts_with("on since ") && on.trim_end().ends_with(": stocktaking"), "{on}");
+        let (waits, cancelled) = (
+            shop.place(&Draft::new("CUST-waits").line(&product, 1)).await?,
+            shop.place(&Draft::new("CUST-leaves").line(&product, 1)).await?,
+        );
+        until("the order meets the switch", Duration::from_secs(20), async || {
+            Ok(shop.logs().lines().any(|line| line.contains(&waits) && line.contains("maintenance: stocktaking")).then_some(()))
+        })
+        .await?;
+        assert_eq!((shop.order(&waits).await?["status"].clone(), shop.stock(&product).await?), (json!("PENDING"), (10, 0)));
+        shop.cancel(&cancelled).await?;
+        shop.ends(&cancelled, "CANCELLED").await?;
+        assert_eq!(switch(&["off"]).await?, "off\n");
+        shop.ends(&waits, "COMPLETED").await?;
+        assert_eq!(switch(&[]).await?, "off\n");
+        shop.audit_is_clean().await
+    });
+}

@@ -1,0 +1,48 @@
+//! Going on with an order once somebody has decided.
+
+use super::{Activities, Answer, attempt::Failure, refusal};
+use crate::{db, inventory, order, order::Move, risk};
+use orders::{
+    OrderStatus,
+    activities::{Amendment, Refusal, ReservationRequest, Verdict},
+};
+
+impl Activities {
+    pub(super) async fn reserve(&self, request: &ReservationRequest) -> Result<Answer, Failure> {
+        let mut client = db::connection(&self.pool).await?;
+        let transaction = client.transaction().await?;
+        let step = inventory::reserve(&transaction, request, &self.terms).await.map_err(refusal)?;
+        transaction.commit().await?;
+        Ok(self.waiting(step))
+    }
+
+    pub(super) async fn amend(&self, amendment: Amendment) -> Result<Answer, Failure> {
+        let mut client = db::connection(&self.pool).await?;
+        let transaction = client.transaction().await?;
+        let (step, total_minor) = inventory::amend(&transaction, amendment.order_id, &self.terms).await.map_err(refusal)?;
+        transaction.commit().await?;
+        Ok(Answer { amount_minor: Some(total_minor), ..self.waiting(step) })
+    }
+
+    pub(super) async fn review(&self, verdict: &Verdict) -> Result<Answer, Failure> {
+        let mut client = db::connection(&self.pool).await?;
+        let transaction = client.transaction().await?;
+        let status = order::lock(&transaction, verdict.order_id).await?;
+        let approved = risk::record(&transaction, verdict).await?;
+        let step = match status {
+            OrderStatus::InReview if approved => inventory::go_on(&transaction, verdict.order_id, self.terms.held_for).await?,
+            _ => Move::none(status),
+        };
+        transaction.commit().await?;
+        if !approved && status == OrderStatus::InReview {
+            return Err(Failure::Refused(Refusal::NotApproved, "the shop did not approve the order".to_owned()));
+        }
+        Ok(step.into())
+    }
+
+    /// An order that waits for somebody waits for so long.
+    fn waiting(&self, step: Move) -> Answer {
+        let waits = matches!(step.status, OrderStatus::ActionRequired | OrderStatus::InReview);
+        Answer { wait: waits.then_some(self.terms.decision_timeout), ..step.into() }
+    }
+}

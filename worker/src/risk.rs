@@ -1,0 +1,117 @@
+//! Orders that somebody of the shop looks at before they are paid: those that take a customer beyond a limit within a window of time.
+//!
+//! The check runs in the transaction that reserves the order, under a lock of the customer's, so that orders placed at once are counted one after
+//! the other. Without limits it asks Postgres nothing.
+
+use crate::inventory::{currency, millis};
+use deadpool_postgres::Transaction;
+use orders::{Currency, Money, OrderId, OrderStatus, activities::Verdict};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What a customer may order within the window before somebody looks at it.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// In minor units, for each currency; no limit in the others.
+    pub(crate) spend: BTreeMap<&'static str, i64>,
+    pub(crate) orders: Option<i64>,
+    pub(crate) window: Duration,
+}
+
+impl Limits {
+    fn is_empty(&self) -> bool {
+        self.spend.is_empty() && self.orders.is_none()
+    }
+}
+
+/// Why somebody should look at an order, if anybody should. Orders count from the moment that their stock is reserved, unless they end without being
+/// paid.
+pub(crate) async fn concern(transaction: &Transaction<'_>, order_id: OrderId, limits: &Limits) -> anyhow::Result<Option<String>> {
+    if limits.is_empty() {
+        return Ok(None);
+    }
+    let id = order_id.to_string();
+    // The count below must see what the customer's other orders did before this lock was had, hence a statement of its own.
+    let lock =
+        "SELECT customer_id, currency, total_minor, pg_advisory_xact_lock(hashtextextended(customer_id, 0)) FROM orders WHERE id = $1";
+    let row = transaction.query_one(lock, &[&id]).await?;
+    let (customer_id, code, total_minor): (&str, &str, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let count = transaction
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(total_minor) FILTER (WHERE currency = $4), 0)::bigint FROM orders
+            WHERE customer_id = $1 AND id <> $2 AND status = ANY ($3) AND created_at > now() - $5::bigint * interval '1 millisecond'",
+        )
+        .await?;
+    let row = transaction.query_one(&count, &[&customer_id, &id, &counted(), &code, &millis(limits.window)]).await?;
+    let (orders, spent): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(limits.exceeded_by(orders + 1, spent.saturating_add(total_minor), currency(code)?))
+}
+
+impl Limits {
+    fn exceeded_by(&self, orders: i64, spent: i64, currency: Currency) -> Option<String> {
+        let hours = self.window.as_secs().div_ceil(3600);
+        if let Some(&limit) = self.spend.get(currency.code()).filter(|limit| spent > **limit) {
+            let (spent, limit) = (Money { minor: spent, currency }, Money { minor: limit, currency });
+            return Some(format!("{spent} {} within {hours} h; the limit is {limit}", currency.code()));
+        }
+        let limit = self.orders.filter(|limit| orders > *limit)?;
+        Some(format!("{orders} orders within {hours} h; the limit is {limit}"))
+    }
+}
+
+/// The statuses of orders that count: reserved or beyond, and not given up.
+fn counted() -> Vec<&'static str> {
+    let beyond = |status: &&OrderStatus| {
+        !matches!(
+            status,
+            OrderStatus::Pending | OrderStatus::ActionRequired | OrderStatus::InReview | OrderStatus::Failed | OrderStatus::Cancelled
+        )
+    };
+    OrderStatus::ALL.iter().filter(beyond).map(|status| status.as_str()).collect()
+}
+
+/// Notes that somebody is to look at an order.
+pub(crate) async fn ask(transaction: &Transaction<'_>, order_id: OrderId, concern: &str) -> anyhow::Result<()> {
+    let ask = "INSERT INTO reviews (order_id, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    transaction.execute(ask, &[&order_id.to_string(), &concern]).await?;
+    Ok(())
+}
+
+/// Notes what somebody says to an order, unless somebody has before; answers whether it is approved.
+pub(crate) async fn record(transaction: &Transaction<'_>, verdict: &Verdict) -> anyhow::Result<bool> {
+    let record = "WITH decided AS (
+            UPDATE reviews SET approved = $2, decided_by = $3, note = $4, decided_at = now() WHERE order_id = $1 AND approved IS NULL
+            RETURNING approved
+        )
+        SELECT coalesce((SELECT approved FROM decided), (SELECT approved FROM reviews WHERE order_id = $1), false)";
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&verdict.order_id.to_string(), &verdict.approved, &verdict.by, &verdict.note];
+    Ok(transaction.query_one(record, &values).await?.try_get(0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USD: Currency = Currency::USD;
+
+    fn limits(spend: i64, orders: i64) -> Limits {
+        Limits { spend: BTreeMap::from([("USD", spend)]), orders: Some(orders), window: Duration::from_secs(86_400) }
+    }
+
+    #[test]
+    fn a_limit_may_be_reached_and_not_passed() {
+        assert_eq!(limits(50_000, 3).exceeded_by(3, 50_000, USD), None);
+        assert_eq!(limits(50_000, 3).exceeded_by(1, 50_001, USD), Some("500.01 USD within 24 h; the limit is 500.00".to_owned()));
+        assert_eq!(limits(50_000, 3).exceeded_by(4, 1, USD), Some("4 orders within 24 h; the limit is 3".to_owned()));
+    }
+
+    #[test]
+    fn a_currency_without_a_limit_has_none() {
+        assert_eq!(limits(1, 9).exceeded_by(1, i64::MAX, Currency::EUR), None);
+    }
+
+    #[test]
+    fn what_waits_or_was_given_up_does_not_count() {
+        assert_eq!(counted(), ["RESERVED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED"]);
+    }
+}
