@@ -5,6 +5,7 @@
 //! code is replayed from history and must do the same each time (`local/check-purity` holds it to that).
 
 pub mod activities;
+pub mod contact;
 pub mod id;
 pub mod json;
 pub mod money;
@@ -17,6 +18,7 @@ pub mod view;
 pub mod workflow;
 
 pub use activities::OrderInput;
+pub use contact::Contact;
 pub use id::{OrderId, RefundId};
 pub use money::{Currency, Money};
 pub use status::OrderStatus;

@@ -33,6 +33,9 @@ pub struct OrderView {
     /// The order's parcels, one a warehouse. Left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
+    /// What the customer was told, oldest first. Left out when nobody can be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<NotificationView>,
     /// Every status the order has had, oldest first.
     pub history: Vec<StatusChange>,
     /// Temporal was away when the order was accepted; it waits in the intake queue. Left out when it does not.
@@ -95,6 +98,17 @@ pub struct RefundView {
     pub requested_at: OffsetDateTime,
 }
 
+/// A message to the customer: that it was written, not whether it has arrived, which would cost every order another projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotificationView {
+    /// `ORDER_CONFIRMED` and so on.
+    pub r#type: String,
+    /// `EMAIL` or `SMS`.
+    pub channel: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShipmentView {
@@ -143,6 +157,7 @@ impl OrderView {
             compensating: false,
             refunds: Vec::new(),
             shipments: Vec::new(),
+            notifications: Vec::new(),
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],
             queued,
             version: 0,

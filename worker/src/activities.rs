@@ -3,8 +3,8 @@
 mod attempt;
 mod decision;
 mod money;
-mod shipping;
 mod reconcile;
+mod shipping;
 
 use crate::{
     db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector,

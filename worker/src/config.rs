@@ -262,9 +262,28 @@ pub struct Run {
     pub shipping: Shipping,
     #[command(flatten)]
     pub events: Events,
+    #[command(flatten)]
+    pub notices: Notices,
+}
+
+/// How customers are told.
+#[derive(Args, Clone)]
+pub struct Notices {
     /// The sender of e-mails; SES must know it.
     #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
     pub email_from: String,
+    /// SES's configuration set for e-mails, which says where SES tells of bounces; none without it.
+    #[arg(long, env = "EMAIL_CONFIGURATION_SET")]
+    pub email_configuration_set: Option<String>,
+    /// URL of the SQS queue in which SES's bounces and complaints arrive; without it, none are read.
+    #[arg(long, env = "NOTICE_FEEDBACK_QUEUE_URL")]
+    pub notice_feedback_queue_url: Option<String>,
+    /// Where the page is: messages link to the order there. Without it, there is no link.
+    #[arg(long, env = "PAGE_URL")]
+    pub page_url: Option<String>,
+    /// Folder with templates that take the place of the built-in ones of the same name.
+    #[arg(long, env = "NOTICE_TEMPLATES")]
+    pub notice_templates: Option<PathBuf>,
 }
 
 impl Run {

@@ -10,7 +10,7 @@ use crate::{
     health::Health,
     inventory,
     metrics::Metrics,
-    notification::Courier,
+    notification::{Courier, Feedback},
     payment::{Gateway, Sandbox, Stripe},
     projection::Projector,
     shipping::Shipping,
@@ -65,7 +65,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model);
     let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
-    let courier = Courier::new(pool.clone(), aws_sdk_ses::Client::new(&aws), sns.clone(), settings.email_from.clone());
+    let courier = Courier::new(pool.clone(), &aws, &settings.notices)?;
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
@@ -87,6 +87,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         tokio::spawn(health::serve(listener, health)),
         tokio::spawn(projector.clone().run()),
         tokio::spawn(courier.run()),
+        tokio::spawn(read_feedback(settings.notices.notice_feedback_queue_url.clone(), system.pool.clone())),
         tokio::spawn(publish_events(settings.events.clone(), system.pool.clone(), sns, changed)),
         tokio::spawn(inventory::expiry::run(system.pool.clone())),
         tokio::spawn(cloudwatch::publish(settings.cloudwatch.clone(), system)),
@@ -127,6 +128,13 @@ async fn gateway(settings: &Payments, pool: &Pool) -> anyhow::Result<Arc<dyn Gat
 async fn publish_events(settings: Events, pool: Pool, sns: aws_sdk_sns::Client, woken: Arc<Notify>) {
     if let Some(topic_arn) = settings.events_topic_arn.filter(|arn| !arn.is_empty()) {
         Publisher::new(pool, sns, topic_arn, woken).run().await;
+    }
+}
+
+/// Reads for ever what became of mails; nothing without a queue.
+async fn read_feedback(queue_url: Option<String>, pool: Pool) {
+    if let Some(queue_url) = queue_url.filter(|url| !url.is_empty()) {
+        Feedback::new(pool, queue_url).await.run().await;
     }
 }
 

@@ -11,7 +11,7 @@ use orders::{
     money::Money,
     request::NewOrder,
     shipping::{ShipmentId, ShipmentStatus},
-    view::{ShipmentItemView, ShipmentView},
+    view::{NotificationView, ShipmentItemView, ShipmentView},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -108,9 +108,11 @@ fn what_the_read_model_holds_is_as_the_document_says() {
     for example in examples.as_object().unwrap().values() {
         let order = NewOrder::parse(example["value"].to_string().as_bytes()).unwrap();
         let order = order.into_input(ORDER.parse().unwrap(), OffsetDateTime::UNIX_EPOCH);
-        for queued in [false, true] {
-            let view = serde_json::to_value(OrderView::accepted(&order, queued)).unwrap();
-            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &view);
+        let notice =
+            |channel: &str| NotificationView { r#type: "ORDER_CONFIRMED".to_owned(), channel: channel.to_owned(), at: order.accepted_at };
+        for (queued, notifications) in [(false, vec![notice("EMAIL"), notice("SMS")]), (true, Vec::new())] {
+            let view = OrderView { notifications, ..OrderView::accepted(&order, queued) };
+            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &serde_json::to_value(view).unwrap());
         }
     }
     let mut shipped = shipped();

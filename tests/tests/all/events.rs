@@ -2,13 +2,7 @@
 
 use crate::support::{Draft, FAST, Shop, own, text, until};
 use anyhow::{Context as _, Result, ensure};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::{
-    Client,
-    config::{Credentials, SharedCredentialsProvider},
-    types::QueueAttributeName,
-};
-use aws_smithy_http_client::Builder;
+use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::{
@@ -33,16 +27,7 @@ struct Subscriber {
 
 impl Subscriber {
     async fn new(shop: &Shop) -> Result<Self> {
-        let settings = shop.stack.settings();
-        let endpoint = settings.get("AWS_ENDPOINT_URL")?;
-        let http = Builder::new().build_http();
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(http)
-            .endpoint_url(endpoint)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "test")))
-            .build();
+        let config = shop.aws()?;
         let (sqs, sns) = (Client::new(&config), aws_sdk_sns::Client::new(&config));
         let name = format!("{}.fifo", shop.unique("subscriber"));
         let made = sqs.create_queue().queue_name(&name).attributes(QueueAttributeName::FifoQueue, "true").send().await?;

@@ -127,7 +127,15 @@ fn a_workflow_that_takes_other_steps_is_refused() {
 #[test]
 fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
     for name in [
-        "completed", "shipped_at_once", "nothing_delivered", "refunded", "reconciled", "declined", "out_of_stock", "wrong_price", "unknown_product",
+        "completed",
+        "shipped_at_once",
+        "nothing_delivered",
+        "refunded",
+        "reconciled",
+        "declined",
+        "out_of_stock",
+        "wrong_price",
+        "unknown_product",
     ] {
         let history = history(name)?;
         let events = events(&history);

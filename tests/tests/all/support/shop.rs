@@ -2,6 +2,9 @@
 
 use super::{Draft, Product, until, until_ok};
 use anyhow::{Context as _, Result, bail, ensure};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::Builder;
 use local::Stack;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
@@ -51,6 +54,18 @@ impl Shop {
     /// A connection to the orders' database.
     pub(crate) async fn db(&self) -> Result<tokio_postgres::Client> {
         self.stack.postgres.service().connect().await
+    }
+
+    /// What clients of the AWS emulator are made from.
+    pub(crate) fn aws(&self) -> Result<SdkConfig> {
+        let credentials = Credentials::new("local", "local", None, None, "test");
+        Ok(SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Builder::new().build_http())
+            .endpoint_url(self.stack.settings().get("AWS_ENDPOINT_URL")?)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build())
     }
 
     /// A product with so much stock.
