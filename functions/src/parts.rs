@@ -43,6 +43,7 @@ pub struct AcceptingSettings {
     pub idempotency: idempotency::Settings,
     #[command(flatten)]
     pub carrier: carrier_webhook::Settings,
+    #[command(flatten)]
     pub stripe: stripe_webhook::Settings,
 }
 

@@ -151,6 +151,29 @@ fn without_a_contact_the_notice_is_only_recorded() {
     });
 }
 
+#[test]
+fn a_customer_who_must_decide_is_told_what_there_is() {
+    shared(async |shop| {
+        let (short, plenty) = (shop.product(1_000, 1).await?, shop.product(250, 10).await?);
+        let email = format!("{}@customer.example", shop.unique("asked"));
+        let draft = Draft::new(&shop.unique("CUST-asked")).line(&short, 3).line(&plenty, 2).with("contact", json!({ "email": email }));
+        let id = shop.place(&draft).await?;
+        shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+        assert_eq!(notices(shop, &id).await?, [triple("ORDER_ACTION_REQUIRED", "EMAIL", "SENT")]);
+        let mails = mails_to(shop, &email).await?;
+        let body = text(&mails[0], "/BodyText")?;
+        ensure!(body.contains(&format!("{} ($10.00 each), only 1 available: $30.00", short.id)), "{body}");
+        ensure!(body.contains(&format!("{} ($2.50 each): $5.00", plenty.id)), "{body}");
+        until("readers see the notice", SOON, async || {
+            Ok((shop.order(&id).await?["notifications"][0]["type"] == "ORDER_ACTION_REQUIRED").then_some(()))
+        })
+        .await?;
+        ensure!(shop.cancel(&id).await?.0.is_success(), "{id} cannot be cancelled");
+        shop.ends(&id, "CANCELLED").await?;
+        Ok(())
+    });
+}
+
 /// SES refuses an address without a domain.
 #[test]
 fn what_is_refused_for_good_is_not_tried_again() {

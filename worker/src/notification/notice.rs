@@ -52,7 +52,10 @@ impl Notice {
         let (names, quantities): (Vec<String>, Vec<i32>) = (row.try_get("names")?, row.try_get("quantities")?);
         let (prices, available): (Vec<i64>, Vec<Option<i32>>) = (row.try_get("prices")?, row.try_get("available")?);
         let items = names.into_iter().zip(quantities).zip(prices).zip(available);
-        let items = items.map(|(((name, quantity), price_minor), available)| Item { name, quantity, price_minor, available });
+        let items = items.map(|(((name, quantity), price_minor), available)| {
+            let available = available.filter(|available| *available < quantity);
+            Item { name, quantity, price_minor, available }
+        });
         let (tracking_number, tracking_url) = (row.try_get("tracking_number")?, row.try_get("tracking_url")?);
         let carrier: Option<String> = row.try_get("carrier")?;
         Ok(Self {
@@ -100,7 +103,7 @@ pub(super) struct Item {
     pub(super) name: String,
     pub(super) quantity: i32,
     pub(super) price_minor: i64,
-    /// What there is of it, where the customer is asked whether to go on with that.
+    /// What there is of it, where that is less and the customer is asked whether to go on with it.
     pub(super) available: Option<i32>,
 }
 

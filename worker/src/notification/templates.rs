@@ -138,7 +138,7 @@ mod tests {
                 ("cancelled", "the card was declined"),
                 ("refunded", &*facts.written(1_250)),
                 ("shipped", "TRACK-1"),
-                ("delivered", "https://carrier.example/TRACK-1"),
+                ("shipped", "https://carrier.example/TRACK-1"),
             ] {
                 let text = templates.mail(kind, &facts).unwrap().text;
                 assert!(text.contains(told), "{kind}: {text}");
