@@ -6,7 +6,7 @@ import type { Fault } from '../api/model.ts';
 import { ApiText } from '../i18n/api-text.tsx';
 import { words } from '../i18n/words.ts';
 import { Button } from '../parts/button.tsx';
-import { TextField } from '../parts/field.tsx';
+import { focusFirstFault, TextField } from '../parts/field.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { customer, mayOrder, signIn } from '../sign-in/session.ts';
 import { cart, customerID, details, type Filled, isCustomer } from './cart.ts';
@@ -14,6 +14,7 @@ import { CartLines } from './cart-lines.tsx';
 import { byId, products } from './catalogue.ts';
 import { faultsOf, price, toOrder } from './lines.ts';
 import { Payment } from './payment.tsx';
+import { methodFor } from './payment-methods.ts';
 import { placed } from './places.ts';
 import { usePlacing } from './placing.ts';
 
@@ -57,7 +58,7 @@ export function OrderForm() {
     const { paymentMethod, email, phone } = details.value;
     const who = (customer.value ?? customerID.value).trim();
     if (customer.value === null) isCustomer(who);
-    void place(toOrder(lines, { customerID: who, paymentMethod, email: email.trim(), phone: phone.trim() }));
+    void place(toOrder(lines, { customerID: who, paymentMethod: methodFor(paymentMethod), email: email.trim(), phone: phone.trim() }));
   };
 
   return (
@@ -135,10 +136,4 @@ function Message({ outcome, elsewhere }: { outcome: ReturnType<typeof usePlacing
       ))}
     </Notice>
   );
-}
-
-function focusFirstFault(form: HTMLFormElement | null): void {
-  const shown = form?.querySelector('.invalid-feedback:not(:empty)');
-  const field = shown && form?.querySelector<HTMLElement>(`[aria-describedby~="${shown.id}"]`);
-  (field ?? shown?.closest<HTMLElement>('[tabindex]'))?.focus();
 }
