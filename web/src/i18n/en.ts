@@ -67,6 +67,8 @@ export const en = {
     email: 'E-mail',
     phone: 'Phone',
     phoneHint: 'With country code, such as +14155550123',
+    channel: 'Tell me by',
+    channels: { '': 'E-mail and SMS', EMAIL: 'E-mail only', SMS: 'SMS only' },
     place: 'Place order',
     placing: 'Placing your order…',
     resuming: 'Making sure that your order arrived…',
