@@ -41,7 +41,7 @@ start-full-stack: ready ## Run OrderFlow in the background; returns when it is r
 stop-full-stack: stop ## Stop OrderFlow in the background
 
 test: ready ## Run all tests
-	@local/install browser page-test cargo-lambda
+	@local/install browser page-test cargo-lambda stripe-mock
 	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
 	@cargo test --workspace
 
@@ -49,7 +49,7 @@ faults: ready ## Run 10,000 orders under every fault, and account for each (FAUL
 	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::
 
 record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
-	@cargo test --workspace --test all -- --ignored histories::record
+	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record
 
 lint: ## Check formatting, clippy, types, dependencies and the purity of the orders crate
 	@local/install rust cargo-deny node page

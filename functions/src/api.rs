@@ -1,8 +1,8 @@
 //! All handlers on one router.
 
 use crate::{
-    amend_order, cancel_order, create_order, create_refund, get_order, health, list_orders, list_products, openapi, parts::Accepting,
-    review_order,
+    amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_order, health, list_orders, list_products, openapi,
+    parts::Accepting, review_order, stripe_webhook,
 };
 use axum::Router;
 
@@ -16,6 +16,8 @@ pub fn routes() -> Router<Accepting> {
         .merge(review_order::route())
         .merge(create_refund::route())
         .merge(list_products::route())
+        .merge(carrier_webhook::route())
+        .merge(stripe_webhook::route())
         .merge(health::route())
         .merge(openapi::route())
 }

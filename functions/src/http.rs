@@ -5,6 +5,8 @@ mod edge;
 mod order_path;
 mod problem;
 mod request_id;
+pub mod signature;
+mod webhook;
 
 use axum::{Router, handler::Handler, middleware};
 pub use body::JsonBody;
@@ -12,6 +14,7 @@ pub use order_path::OrderPath;
 pub use problem::{Kind, Problem};
 pub use request_id::RequestId;
 use tower_http::catch_panic::CatchPanicLayer;
+pub use webhook::WebhookSecret;
 
 /// The largest request body, in bytes. An order of 100 lines takes less than a third of it.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;

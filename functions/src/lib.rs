@@ -6,6 +6,7 @@
 pub mod amend_order;
 pub mod api;
 pub mod cancel_order;
+pub mod carrier_webhook;
 pub mod create_order;
 pub mod create_refund;
 pub mod get_order;
@@ -24,4 +25,5 @@ pub mod queue_poller;
 pub mod review_order;
 pub mod server;
 pub mod start_queued_orders;
+pub mod stripe_webhook;
 pub mod workflows;

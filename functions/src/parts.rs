@@ -2,9 +2,11 @@
 //! so that it needs neither their configuration nor their permissions.
 
 use crate::{
+    carrier_webhook::{self, CarrierSecret},
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
+    stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
 use axum::extract::FromRef;
@@ -23,6 +25,8 @@ pub struct Accepting {
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
+    pub carrier: Arc<CarrierSecret>,
+    pub stripe: Arc<StripeSecret>,
 }
 
 #[derive(clap::Args, Clone)]
@@ -37,6 +41,9 @@ pub struct AcceptingSettings {
     pub intake_queue: intake_queue::Settings,
     #[command(flatten)]
     pub idempotency: idempotency::Settings,
+    #[command(flatten)]
+    pub carrier: carrier_webhook::Settings,
+    pub stripe: stripe_webhook::Settings,
 }
 
 impl Accepting {
@@ -52,6 +59,8 @@ impl Accepting {
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+            carrier: Arc::new(CarrierSecret::new(settings.carrier)),
+            stripe: Arc::new(StripeSecret::new(settings.stripe)),
         })
     }
 }
@@ -116,6 +125,56 @@ impl Refunding {
             workflows: workflows(settings.temporal),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
         })
+    }
+}
+
+/// To hear from carriers.
+#[derive(Clone, FromRef)]
+pub struct Following {
+    pub carrier: Arc<CarrierSecret>,
+    pub read_model: Arc<ReadModel>,
+    pub workflows: Arc<Workflows>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct FollowingSettings {
+    #[command(flatten)]
+    pub carrier: carrier_webhook::Settings,
+    #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+}
+
+impl Following {
+    pub async fn new(settings: FollowingSettings) -> Self {
+        Self {
+            carrier: Arc::new(CarrierSecret::new(settings.carrier)),
+            read_model: read_model(settings.read_model).await,
+            workflows: workflows(settings.temporal),
+        }
+    }
+}
+
+/// To hear of payments from Stripe.
+#[derive(Clone, FromRef)]
+pub struct Listening {
+    pub stripe: Arc<StripeSecret>,
+    pub workflows: Arc<Workflows>,
+}
+
+#[derive(clap::Args, Clone)]
+pub struct ListeningSettings {
+    #[command(flatten)]
+    pub stripe: stripe_webhook::Settings,
+    #[command(flatten)]
+    pub temporal: temporal::Settings,
+}
+
+impl Listening {
+    #[must_use]
+    pub fn new(settings: ListeningSettings) -> Self {
+        Self { stripe: Arc::new(StripeSecret::new(settings.stripe)), workflows: workflows(settings.temporal) }
     }
 }
 

@@ -9,8 +9,10 @@ mod breaker;
 use breaker::Breaker;
 use orders::{
     OrderId, OrderInput,
+    reconciliation::PaymentEvent,
     refund::RefundInput,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, RefundWorkflowType, Review},
+    shipping::Scan,
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, Review},
 };
 use platform::temporal;
 use std::time::Duration;
@@ -126,6 +128,15 @@ impl Workflows {
         self.call(|client| async move { started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
     }
 
+    /// Makes sure that an event at the payment gateway is looked into, once for each id.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn reconcile(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
+        let options = self.once(id);
+        self.call(|client| async move { started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
+    }
+
     /// To start a workflow that is never to be started a second time.
     fn once(&self, id: String) -> WorkflowStartOptions {
         WorkflowStartOptions::new(self.task_queue.clone(), id)
@@ -156,6 +167,14 @@ impl Workflows {
     /// As [`Self::cancel`].
     pub async fn review(&self, order: OrderId, review: Review) -> Result<Signalled, Error> {
         self.signal(order, OrderWorkflow::review, review).await
+    }
+
+    /// Tells the order's workflow where a shipment is.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn scan(&self, scan: Scan) -> Result<Signalled, Error> {
+        self.signal(scan.shipment_id.order_id, OrderWorkflow::scan, scan).await
     }
 
     async fn signal<S>(&self, order: OrderId, signal: S, input: S::Input) -> Result<Signalled, Error>

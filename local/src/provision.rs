@@ -8,6 +8,7 @@ use aws_sdk_cloudformation::{
     types::{Parameter, Stack, StackStatus},
 };
 use aws_sdk_dynamodb::types::TimeToLiveSpecification;
+use aws_sdk_ses::types::NotificationType;
 use aws_smithy_http_client::Builder;
 use std::time::{Duration, Instant};
 
@@ -61,8 +62,7 @@ impl Provision {
     pub(crate) async fn run(&self) -> Result<()> {
         let stack = self.deploy().await?;
         self.expire_idempotency_keys(&stack).await?;
-        let sender = self.settings.get("EMAIL_FROM")?;
-        self.ses.verify_email_identity().email_address(sender).send().await.context("cannot verify EMAIL_FROM")?;
+        self.introduce_sender(&stack).await?;
         self.agrees(&stack)
     }
 
@@ -110,6 +110,19 @@ impl Provision {
         }
     }
 
+    /// SES takes mails from the sender, and tells of its bounces. The emulator does so by the sender, not by a configuration set, and only of mails to
+    /// the addresses of SES's mailbox simulator, such as bounce@simulator.amazonses.com.
+    async fn introduce_sender(&self, stack: &Stack) -> Result<()> {
+        let sender = self.settings.get("EMAIL_FROM")?;
+        self.ses.verify_email_identity().email_address(sender).send().await.context("cannot verify EMAIL_FROM")?;
+        let topic = output(stack, "NoticeFeedbackTopicArn")?;
+        for kind in [NotificationType::Bounce, NotificationType::Complaint] {
+            let tell = self.ses.set_identity_notification_topic().identity(sender).notification_type(kind).sns_topic(topic);
+            tell.send().await.context("cannot have SES tell of bounces")?;
+        }
+        Ok(())
+    }
+
     /// The emulator's CloudFormation leaves the template's `TimeToLiveSpecification` out.
     async fn expire_idempotency_keys(&self, stack: &Stack) -> Result<()> {
         let table = self.settings.get("IDEMPOTENCY_TABLE")?;
@@ -136,9 +149,11 @@ impl Provision {
         {
             bail!("EVENTS_TOPIC_ARN is {set}, but {TEMPLATE} makes {}: correct it in .env", output(stack, "EventsTopicArn")?);
         }
-        let (set, made) = (self.settings.get("INTAKE_QUEUE_URL")?, output(stack, "IntakeQueueName")?);
-        if set.rsplit('/').next() != Some(made) {
-            bail!("INTAKE_QUEUE_URL is {set}, but {TEMPLATE} makes a queue {made}: correct it in .env");
+        for (key, name) in [("INTAKE_QUEUE_URL", "IntakeQueueName"), ("NOTICE_FEEDBACK_QUEUE_URL", "NoticeFeedbackQueueName")] {
+            let (set, made) = (self.settings.get(key)?, output(stack, name)?);
+            if set.rsplit('/').next() != Some(made) {
+                bail!("{key} is {set}, but {TEMPLATE} makes a queue {made}: correct it in .env");
+            }
         }
         Ok(())
     }

@@ -54,9 +54,10 @@ impl Stack {
         }
         settings.set("TEMPORAL_HOST_PORT", format!("127.0.0.1:{}", free_port()?));
         let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
-        let queue = settings.get("INTAKE_QUEUE_URL")?.replace(&old, &new);
-        settings.set("AWS_ENDPOINT_URL", new);
-        settings.set("INTAKE_QUEUE_URL", queue);
+        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "AWS_ENDPOINT_URL"] {
+            let url = settings.get(key)?.replace(&old, &new);
+            settings.set(key, url);
+        }
         for (key, value) in env {
             settings.set(key, value);
         }

@@ -54,7 +54,9 @@ async fn the_template_becomes_tables_and_queues_as_written() -> Result<()> {
     let redrive = &intake[&QueueAttributeName::RedrivePolicy];
     assert!(redrive.contains(":orderflow-intake-dlq\"") && redrive.contains("\"maxReceiveCount\":5"), "{redrive}");
     assert_eq!(intake[&QueueAttributeName::VisibilityTimeout], "60");
-    sqs.get_queue_url().queue_name("orderflow-intake-dlq").send().await?;
+    for queue in ["orderflow-intake-dlq", "orderflow-notice-feedback", "orderflow-notice-feedback-dlq"] {
+        sqs.get_queue_url().queue_name(queue).send().await?;
+    }
     Ok(())
 }
 

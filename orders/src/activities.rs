@@ -3,9 +3,9 @@
 //! Every activity is idempotent by order id and guarded by the status table, so it may run twice, late, or after the order has ended. It
 //! answers with the status that the order then has in Postgres: the facts decide, not what the workflow hoped for.
 
-use crate::{id::OrderId, money::Currency, refund::RefundInput, shipping::Scan, status::OrderStatus};
+pub use crate::contact::Contact;
+use crate::{id::OrderId, money::Currency, reconciliation::PaymentEvent, refund::RefundInput, shipping::Scan, status::OrderStatus};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
 use time::OffsetDateTime;
@@ -40,19 +40,6 @@ impl LineItem {
     #[must_use]
     pub fn total_minor(&self) -> Option<i64> {
         self.unit_price_minor.checked_mul(i64::from(self.quantity))
-    }
-}
-
-/// Where to tell the customer about the order. Personal: never logged, never in the read model.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contact {
-    pub email: Option<String>,
-    pub phone: Option<String>,
-}
-
-impl fmt::Debug for Contact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Contact(…)")
     }
 }
 
@@ -304,6 +291,12 @@ impl OrderActivities {
     /// Gives back what a refund is for, if it may be given back, and records what came of it.
     #[activity(name = "RefundPayment")]
     pub fn refund_payment(input: RefundInput) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Makes what is on record of a payment agree with the gateway, which tells that something happened to it.
+    #[activity(name = "ReconcilePayment")]
+    pub fn reconcile_payment(input: PaymentEvent) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 }

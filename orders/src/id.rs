@@ -60,6 +60,12 @@ id!(
     OrderId,
     "ord_"
 );
+impl OrderId {
+    pub(crate) fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
 id!(
     /// The id of a refund and of its workflow.
     RefundId,

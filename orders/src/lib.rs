@@ -5,9 +5,11 @@
 //! code is replayed from history and must do the same each time (`local/check-purity` holds it to that).
 
 pub mod activities;
+pub mod contact;
 pub mod id;
 pub mod json;
 pub mod money;
+pub mod reconciliation;
 pub mod refund;
 pub mod request;
 pub mod shipping;
@@ -16,11 +18,12 @@ pub mod view;
 pub mod workflow;
 
 pub use activities::OrderInput;
+pub use contact::Contact;
 pub use id::{OrderId, RefundId};
 pub use money::{Currency, Money};
 pub use status::OrderStatus;
 pub use view::{OrderView, ProductView};
-pub use workflow::{OrderWorkflow, RefundWorkflow};
+pub use workflow::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow};
 
 /// The Temporal task queue of [`OrderWorkflow`] and its activities, unless configured otherwise.
 pub const TASK_QUEUE: &str = "orders";

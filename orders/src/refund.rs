@@ -39,6 +39,9 @@ pub enum What {
     Amount(i64),
     /// These units at the order's prices, by product.
     Items(BTreeMap<String, i32>),
+    /// As [`Self::Items`], of units that did not arrive: as much of it as has not been given back yet. Nobody asks for this, a shipment that
+    /// fails leads to it.
+    Undelivered(BTreeMap<String, i32>),
 }
 
 impl RefundRequest {

@@ -1,7 +1,8 @@
 //! The requests that clients send, and everything about them that can be checked without a database.
 
 use crate::{
-    activities::{Contact, LineItem, OrderInput},
+    activities::{LineItem, OrderInput},
+    contact::Contact,
     id::OrderId,
     json::{self, Faults, Object},
     money::{Currency, Money},
@@ -161,7 +162,7 @@ fn read_order(mut order: Object<'_>, faults: &mut Faults) -> Option<NewOrder> {
         None => Some(DEFAULT_PAYMENT_METHOD.to_owned()),
         Some(value) => payment_method(value, faults),
     };
-    let contact = order.optional("contact").and_then(|value| read_contact(value, faults));
+    let contact = order.optional("contact").and_then(|value| Contact::read(value, faults));
     order.end(faults);
 
     let (total, items) = (total?, items?);
@@ -198,20 +199,6 @@ fn read_item(value: &RawValue, n: usize, currency: Option<Currency>, faults: &mu
     });
     item.end(faults);
     Some(LineItem { product_id: product_id?, quantity: quantity?, unit_price_minor: unit_price?.minor })
-}
-
-fn read_contact(value: &RawValue, faults: &mut Faults) -> Option<Contact> {
-    let mut contact = Object::read(value, "/contact".to_owned(), faults)?;
-    let email = contact.optional("email").and_then(|value| json::string(value, "/contact/email", faults));
-    let phone = contact.optional("phone").and_then(|value| json::string(value, "/contact/phone", faults));
-    contact.end(faults);
-    if email.as_deref().is_some_and(|email| !is_email(email)) {
-        faults.add("/contact/email", "must be an e-mail address");
-    }
-    if phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
-        faults.add("/contact/phone", "must be a phone number in E.164 form, such as +14155550123");
-    }
-    (email.is_some() || phone.is_some()).then_some(Contact { email, phone })
 }
 
 fn amount(number: &str, currency: Currency, pointer: &str, faults: &mut Faults) -> Option<Money> {
@@ -261,22 +248,6 @@ fn payment_method(value: &RawValue, faults: &mut Faults) -> Option<String> {
     // Never echo it: somebody may have put a card number here.
     faults.add("/paymentMethod", "must be a payment token, such as tok_visa");
     None
-}
-
-/// A coarse check; whether the address exists only a message shows. 254 bytes: RFC 5321, 4.5.3.1.3.
-fn is_email(text: &str) -> bool {
-    let printable = text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic());
-    let parts = text.split_once('@');
-    printable
-        && parts.is_some_and(|(name, host)| {
-            !name.is_empty() && !host.contains('@') && host.split('.').count() > 1 && !host.split('.').any(str::is_empty)
-        })
-}
-
-/// E.164: a plus sign, then up to 15 digits, the first not 0.
-fn is_phone(text: &str) -> bool {
-    text.strip_prefix('+')
-        .is_some_and(|digits| (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]

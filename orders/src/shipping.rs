@@ -1,9 +1,15 @@
 //! Shipments: what they are called, and what carriers say of them.
 
-use crate::id::OrderId;
+mod status;
+mod webhook;
+
+use crate::id::{OrderId, RefundId};
 use serde::{Deserialize, Serialize};
+pub use status::{ShipmentStatus, UnknownStatus};
 use std::{fmt, str::FromStr};
 use time::OffsetDateTime;
+use uuid::{Builder, Variant, Version};
+pub use webhook::Message;
 
 /// Names a shipment to a carrier, who says it back with each scan: the order's id, a hyphen, and the shipment's number within the order, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -11,6 +17,19 @@ use time::OffsetDateTime;
 pub struct ShipmentId {
     pub order_id: OrderId,
     pub number: u16,
+}
+
+impl ShipmentId {
+    /// The id of the refund of a shipment that does not arrive: the same each time, so that it is paid back once. It is the order's id with the
+    /// shipment's number worked in, and of version 8, which no id that was drawn has.
+    #[must_use]
+    pub fn refund_id(self) -> RefundId {
+        let mut bytes = self.order_id.uuid().into_bytes();
+        let [high, low] = self.number.to_be_bytes();
+        bytes[14] ^= high;
+        bytes[15] ^= low;
+        RefundId::new(Builder::from_bytes(bytes).with_variant(Variant::RFC4122).with_version(Version::Custom).into_uuid())
+    }
 }
 
 impl fmt::Display for ShipmentId {
@@ -123,6 +142,16 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ShipmentId>(), Err(NotAShipment), "{text}");
         }
+    }
+
+    #[test]
+    fn its_refund_is_always_the_same_and_no_other() {
+        let order_id = OrderId::new(Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001));
+        let refund = |number| ShipmentId { order_id, number }.refund_id().to_string();
+        assert_eq!(
+            [refund(1), refund(2), refund(1)],
+            ["ref_01930000000080008000000000000000", "ref_01930000000080008000000000000003", "ref_01930000000080008000000000000000",]
+        );
     }
 
     #[test]

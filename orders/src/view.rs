@@ -4,6 +4,7 @@ use crate::{
     activities::{LineItem, OrderInput},
     id::{OrderId, RefundId},
     money::{Currency, Money},
+    shipping::{ShipmentId, ShipmentStatus},
     status::OrderStatus,
 };
 use serde::Serialize;
@@ -29,6 +30,12 @@ pub struct OrderView {
     /// What was asked to be given back, oldest first. Left out when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
+    /// The order's parcels, one a warehouse. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<ShipmentView>,
+    /// What the customer was told, oldest first. Left out when nobody can be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notifications: Vec<NotificationView>,
     /// Every status the order has had, oldest first.
     pub history: Vec<StatusChange>,
     /// Temporal was away when the order was accepted; it waits in the intake queue. Left out when it does not.
@@ -91,6 +98,42 @@ pub struct RefundView {
     pub requested_at: OffsetDateTime,
 }
 
+/// A message to the customer: that it was written, not whether it has arrived, which would cost every order another projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotificationView {
+    /// `ORDER_CONFIRMED` and so on.
+    pub r#type: String,
+    /// `EMAIL` or `SMS`.
+    pub channel: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentView {
+    pub id: ShipmentId,
+    pub warehouse: String,
+    pub status: ShipmentStatus,
+    pub carrier: String,
+    /// None until it is booked.
+    pub tracking_number: Option<String>,
+    pub tracking_url: Option<String>,
+    /// Why it does not arrive. Left out of one that may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub items: Vec<ShipmentItemView>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShipmentItemView {
+    #[serde(rename = "productID")]
+    pub product_id: String,
+    pub quantity: i64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatusChange {
     pub status: OrderStatus,
@@ -113,6 +156,8 @@ impl OrderView {
             payment: None,
             compensating: false,
             refunds: Vec::new(),
+            shipments: Vec::new(),
+            notifications: Vec::new(),
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],
             queued,
             version: 0,

@@ -7,6 +7,7 @@
 
 mod decision;
 mod delivery;
+mod reconcile;
 mod refund;
 mod step;
 
@@ -16,6 +17,7 @@ use crate::{
     shipping::Scan,
     status::OrderStatus,
 };
+pub use reconcile::{ReconcileWorkflow, ReconcileWorkflowType};
 pub use refund::{RefundWorkflow, RefundWorkflowType};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -3,15 +3,19 @@
 mod attempt;
 mod decision;
 mod money;
+mod reconcile;
+mod shipping;
 
 use crate::{
     db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector,
+    shipping::Shipping,
 };
 use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
-    OrderInput,
-    activities::{Amendment, Notice, PaymentRequest, Progress, ReservationRequest, Verdict, Withdrawal, definitions},
+    OrderInput, OrderStatus,
+    activities::{Amendment, Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions},
+    reconciliation::PaymentEvent,
     refund::RefundInput,
     workflow::StepSettings,
 };
@@ -33,6 +37,7 @@ pub struct Activities {
     pub(crate) metrics: Metrics,
     pub(crate) limits: StepSettings,
     pub(crate) terms: Terms,
+    pub(crate) shipping: Shipping,
 }
 
 /// What an attempt has to say to the workflow.
@@ -80,6 +85,16 @@ impl Activities {
         self.attempt(&ctx, request.order_id, self.pay(&request, again)).await
     }
 
+    #[activity(definition = definitions::ShipOrder)]
+    pub async fn ship_order(self: Arc<Self>, ctx: ActivityContext, dispatch: Dispatch) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, dispatch.order_id, self.ship(dispatch)).await
+    }
+
+    #[activity(definition = definitions::TrackOrder)]
+    pub async fn track_order(self: Arc<Self>, ctx: ActivityContext, tracking: Tracking) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, tracking.order_id, self.track(tracking)).await
+    }
+
     #[activity(definition = definitions::SendNotification)]
     pub async fn send_notification(self: Arc<Self>, ctx: ActivityContext, notice: Notice) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, notice.order_id, self.notify(notice)).await
@@ -93,6 +108,11 @@ impl Activities {
     #[activity(definition = definitions::RefundPayment)]
     pub async fn refund_payment(self: Arc<Self>, ctx: ActivityContext, refund: RefundInput) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, refund.order_id, self.refund(&refund)).await
+    }
+
+    #[activity(definition = definitions::ReconcilePayment)]
+    pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<Progress, ActivityError> {
+        self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
     }
 }
 
@@ -117,6 +137,11 @@ impl Activities {
             order::begin_compensation(&client, id).await?
         };
         if status.is_final() {
+            return Ok(Move::none(status));
+        }
+        if matches!(status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered)
+            && let Some(status) = self.take_back(id, withdrawal.end).await?
+        {
             return Ok(Move::none(status));
         }
         let (payment, reversal) = self.reverse_payment(id, status).await?;

@@ -1,6 +1,6 @@
 //! The worker's configuration; every key is explained in `env.example`.
 
-use crate::{inventory::Terms, risk::Limits};
+use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
 use clap::Args;
 use orders::{Currency, Money, workflow::StepSettings};
 use std::{
@@ -102,6 +102,29 @@ pub struct Restock {
     pub quantity: i64,
 }
 
+/// Who carries what is sold.
+#[derive(Args, Clone)]
+pub struct Shipping {
+    /// Carrier of all shipments.
+    #[arg(long, env = "CARRIER", value_enum, default_value = "sandbox")]
+    pub carrier: Carrier,
+    /// After how long the sandbox carrier fetches a parcel, and after how long again it delivers it, in milliseconds.
+    #[arg(long, env = "CARRIER_SANDBOX_DELAY_MS", value_parser = millis, default_value = "0")]
+    pub carrier_sandbox_delay: Duration,
+    /// After how long without a word a carrier is asked where a parcel is, in seconds.
+    #[arg(long, env = "CARRIER_POLL_S", value_parser = period, default_value = "3600")]
+    pub carrier_poll: Duration,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Carries nothing, and keeps books as if it did.
+    Sandbox,
+    /// Nothing is shipped: an order is complete when it is paid.
+    #[value(name = "none")]
+    Nobody,
+}
+
 /// The maintenance switch.
 #[derive(Args)]
 pub struct Maintenance {
@@ -136,6 +159,23 @@ pub struct Risk {
     /// The window, in seconds.
     #[arg(long, env = "RISK_WINDOW_S", value_parser = period, default_value = "86400")]
     pub risk_window: Duration,
+}
+
+/// Who takes the money.
+#[derive(Args, Clone)]
+pub struct Payments {
+    /// The payment gateway.
+    #[arg(long, env = "PAYMENT_GATEWAY", value_enum, default_value = "sandbox")]
+    pub payment_gateway: PaymentGateway,
+    #[command(flatten)]
+    pub stripe: StripeSettings,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentGateway {
+    /// Takes no real money.
+    Sandbox,
+    Stripe,
 }
 
 /// What counts as stuck.
@@ -200,6 +240,8 @@ pub struct Run {
     #[command(flatten)]
     pub concurrency: Concurrency,
     #[command(flatten)]
+    pub payments: Payments,
+    #[command(flatten)]
     pub port: Port,
     #[command(flatten)]
     pub stuck: Stuck,
@@ -217,10 +259,31 @@ pub struct Run {
     #[command(flatten)]
     pub risk: Risk,
     #[command(flatten)]
+    pub shipping: Shipping,
+    #[command(flatten)]
     pub events: Events,
+    #[command(flatten)]
+    pub notices: Notices,
+}
+
+/// How customers are told.
+#[derive(Args, Clone)]
+pub struct Notices {
     /// The sender of e-mails; SES must know it.
     #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
     pub email_from: String,
+    /// SES's configuration set for e-mails, which says where SES tells of bounces; none without it.
+    #[arg(long, env = "EMAIL_CONFIGURATION_SET")]
+    pub email_configuration_set: Option<String>,
+    /// URL of the SQS queue in which SES's bounces and complaints arrive; without it, none are read.
+    #[arg(long, env = "NOTICE_FEEDBACK_QUEUE_URL")]
+    pub notice_feedback_queue_url: Option<String>,
+    /// Where the page is: messages link to the order there. Without it, there is no link.
+    #[arg(long, env = "PAGE_URL")]
+    pub page_url: Option<String>,
+    /// Folder with templates that take the place of the built-in ones of the same name.
+    #[arg(long, env = "NOTICE_TEMPLATES")]
+    pub notice_templates: Option<PathBuf>,
 }
 
 impl Run {

@@ -21,4 +21,5 @@ mod refund;
 pub mod restock;
 mod risk;
 pub mod run;
+mod shipping;
 mod system;

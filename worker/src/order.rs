@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use deadpool_postgres::GenericClient;
-use orders::{OrderId, OrderInput, OrderStatus};
+use orders::{OrderId, OrderInput, OrderStatus, contact::Channel};
 use std::time::Duration;
 use tokio_postgres::Row;
 
@@ -11,8 +11,9 @@ pub(crate) async fn record(client: &impl GenericClient, order: &OrderInput) -> a
     let statement = client
         .prepare_cached(
             "WITH recorded AS (
-                INSERT INTO orders (id, customer_id, status, total_minor, currency, contact_email, contact_phone, created_at, updated_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT (id) DO NOTHING RETURNING id
+                INSERT INTO orders (id, customer_id, status, total_minor, currency, contact_email, contact_phone, created_at, updated_at,
+                    contact_channel, contact_language)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $12, $13) ON CONFLICT (id) DO NOTHING RETURNING id
             ), history AS (
                 INSERT INTO order_history (order_id, version, status, at) SELECT id, 1, $3, $8 FROM recorded
             ), lines AS (
@@ -42,6 +43,8 @@ pub(crate) async fn record(client: &impl GenericClient, order: &OrderInput) -> a
                 &products,
                 &quantities,
                 &prices,
+                &contact.and_then(|contact| contact.channel).map(Channel::as_str),
+                &contact.and_then(|contact| contact.language).unwrap_or_default().as_str(),
             ],
         )
         .await?;

@@ -3,13 +3,17 @@
 //! An amount is held (authorized) when the order's stock is reserved, and taken (captured) when the order is confirmed. What is held can be
 //! voided, what is taken can be refunded.
 
+mod reconcile;
 mod record;
 mod sandbox;
+mod stripe;
 
 use futures::future::BoxFuture;
 use orders::{Currency, OrderId};
-pub(crate) use record::{Permission, load, record_authorized, record_captured, record_declined, record_reversed, record_unknown};
+pub(crate) use reconcile::{Due, compare};
+pub(crate) use record::{Permission, find, load, record_authorized, record_captured, record_declined, record_reversed, record_unknown};
 pub use sandbox::Sandbox;
+pub use stripe::{Settings as StripeSettings, Stripe};
 
 /// Somebody who can take money. Every call may be repeated and may overlap with others: each has its effect once, whoever asks how often.
 pub trait Gateway: Send + Sync {
@@ -32,6 +36,9 @@ pub trait Gateway: Send + Sync {
 
     /// Gives back a part of what was taken. Repeated with the same key it gives back nothing more.
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// What the gateway's books say of a payment whose reference is known; to hold our records against.
+    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Statement>>;
 }
 
 /// An order's payment.
@@ -81,6 +88,38 @@ pub enum Reversal {
     Voided(String),
     /// The amount had been taken, and all of it is given back.
     Refunded(String),
+}
+
+/// What a gateway's books say of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    pub state: State,
+    /// What was given back without our asking.
+    pub returns: Vec<Return>,
+}
+
+/// Where the money of a payment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is decided.
+    Open,
+    /// The amount is held.
+    Held,
+    /// It was taken, and not all of it is given back.
+    Taken,
+    /// All of it was given back.
+    Returned,
+    /// Nothing is held, and nothing can be taken any more.
+    Void,
+}
+
+/// Money that somebody gave back at the gateway itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// The gateway's id of it.
+    pub id: String,
+    /// Minor units of the payment's currency.
+    pub amount_minor: i64,
 }
 
 /// Why a call did not do what was asked, or may not have.

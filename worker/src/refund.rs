@@ -30,16 +30,16 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
     let record = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, failure_reason, restock, requested_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let request = &refund.request;
-    let (state, amount_minor, refusal) = match amount(transaction, refund, status).await? {
-        Ok(amount_minor) => ("PENDING", amount_minor, None),
-        Err(refusal) => ("FAILED", 0, Some(refusal)),
+    let (state, Due { amount_minor, units }, refusal) = match due(transaction, refund, status).await? {
+        Ok(due) => ("PENDING", due, None),
+        Err(refusal) => ("FAILED", Due::default(), Some(refusal)),
     };
     transaction
         .execute(record, &[&id, &order_id, &state, &amount_minor, &request.reason, &refusal, &request.restock, &refund.requested_at])
         .await?;
-    if let (None, What::Items(items)) = (&refusal, &request.what) {
-        let ids: Vec<&str> = items.keys().map(String::as_str).collect();
-        let quantities: Vec<i64> = items.values().copied().map(i64::from).collect();
+    if !units.is_empty() {
+        let ids: Vec<&str> = units.keys().map(String::as_str).collect();
+        let quantities: Vec<i64> = units.values().copied().collect();
         let record = "INSERT INTO refund_items (refund_id, product_id, quantity)
             SELECT $1, product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS i (product_id, quantity)";
         transaction.execute(record, &[&id, &ids, &quantities]).await?;
@@ -48,8 +48,16 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
     Ok((status, if refusal.is_none() { Decision::Due(amount_minor) } else { Decision::Done }))
 }
 
-/// What a new refund comes to, in minor units; else why it is refused.
-async fn amount(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderStatus) -> anyhow::Result<Result<i64, String>> {
+/// What a new refund comes to.
+#[derive(Default)]
+struct Due {
+    amount_minor: i64,
+    /// The units that it is for, if it names any.
+    units: BTreeMap<String, i64>,
+}
+
+/// What a new refund comes to; else why it is refused.
+async fn due(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderStatus) -> anyhow::Result<Result<Due, String>> {
     let order_id = refund.order_id.to_string();
     let paid = "SELECT p.amount_minor - p.refunded_minor - coalesce((
             SELECT sum(r.amount_minor) FROM refunds r WHERE r.order_id = p.order_id AND r.state = 'PENDING'
@@ -59,23 +67,34 @@ async fn amount(transaction: &Transaction<'_>, refund: &RefundInput, status: Ord
         return Ok(Err(format!("nothing is paid: the order is {status}")));
     };
     let rest: i64 = row.try_get(0)?;
-    let amount = match &refund.request.what {
-        What::Rest => rest,
-        What::Amount(amount) => *amount,
-        What::Items(items) => match price(transaction, &order_id, items).await? {
-            Ok(price) => price,
+    let mut due = match &refund.request.what {
+        What::Rest => Due { amount_minor: rest, units: BTreeMap::new() },
+        What::Amount(amount_minor) => Due { amount_minor: *amount_minor, units: BTreeMap::new() },
+        What::Items(items) => match price(transaction, &order_id, items, false).await? {
+            Ok(due) => due,
+            Err(refusal) => return Ok(Err(refusal)),
+        },
+        What::Undelivered(items) => match price(transaction, &order_id, items, true).await? {
+            Ok(due) => Due { amount_minor: due.amount_minor.min(rest), ..due },
             Err(refusal) => return Ok(Err(refusal)),
         },
     };
-    Ok(match amount {
+    due.units.retain(|_, quantity| *quantity > 0);
+    Ok(match due.amount_minor {
         0 => Err("everything has been given back".to_owned()),
         amount if amount > rest => Err("it is more than was paid and is not given back yet".to_owned()),
-        amount => Ok(amount),
+        _ => Ok(due),
     })
 }
 
-/// What units of an order cost, at the prices of its lines; else why they cannot be given back.
-async fn price(transaction: &Transaction<'_>, order_id: &str, items: &BTreeMap<String, i32>) -> anyhow::Result<Result<i64, String>> {
+/// What units of an order cost, at the prices of its lines; else why they cannot be given back. With `capped`, only those that have not been given
+/// back yet.
+async fn price(
+    transaction: &Transaction<'_>,
+    order_id: &str,
+    items: &BTreeMap<String, i32>,
+    capped: bool,
+) -> anyhow::Result<Result<Due, String>> {
     // The prices of one product's lines are the same: the catalogue's.
     let sold = "SELECT product_id, max(unit_price_minor), sum(quantity)::bigint - coalesce((
             SELECT sum(b.quantity) FROM refund_items b JOIN refunds r ON r.id = b.refund_id
@@ -86,15 +105,18 @@ async fn price(transaction: &Transaction<'_>, order_id: &str, items: &BTreeMap<S
     for row in transaction.query(sold, &[&order_id]).await? {
         left.insert(row.try_get::<_, String>(0)?, (row.try_get::<_, i64>(1)?, row.try_get::<_, i64>(2)?));
     }
-    let mut price = 0;
+    let mut due = Due::default();
     for (product_id, quantity) in items {
-        match left.get(product_id) {
-            Some((unit_price, left)) if i64::from(*quantity) <= *left => price += unit_price * i64::from(*quantity),
-            Some((_, left)) => return Ok(Err(format!("{product_id}: only {left} units can be given back"))),
-            None => return Ok(Err(format!("{product_id} is not in the order"))),
+        let Some((unit_price, left)) = left.get(product_id) else { return Ok(Err(format!("{product_id} is not in the order"))) };
+        let quantity = i64::from(*quantity);
+        if quantity > *left && !capped {
+            return Ok(Err(format!("{product_id}: only {left} units can be given back")));
         }
+        let quantity = quantity.min(*left);
+        due.amount_minor += unit_price * quantity;
+        due.units.insert(product_id.clone(), quantity);
     }
-    Ok(Ok(price))
+    Ok(Ok(due))
 }
 
 /// Records that the gateway has given the refund back: the payment shows it, the customer is told, and units that came back can be sold again.
@@ -117,18 +139,25 @@ pub(crate) async fn record_given(transaction: &Transaction<'_>, refund: &RefundI
     Ok(status)
 }
 
-/// Puts a refund's units back; all that the order holds when it is for the whole order. Locks products by id, as everybody does.
+/// Puts a refund's units back; all that the order has when it is for the whole order, but for what a carrier lost. Locks products by id, as everybody
+/// does.
 async fn restock(transaction: &Transaction<'_>, id: &str, order_id: &str, all: bool) -> anyhow::Result<()> {
-    let back = "SELECT h.product_id, CASE WHEN $3 THEN h.quantity - h.returned ELSE least(b.quantity, h.quantity - h.returned) END
+    let back = "SELECT h.product_id, CASE WHEN $3 THEN h.quantity - h.returned ELSE least(b.quantity, h.quantity - h.returned) END, h.state = 'HELD'
         FROM reservations h LEFT JOIN refund_items b ON b.refund_id = $1 AND b.product_id = h.product_id
-        WHERE h.order_id = $2 AND h.state = 'HELD' AND ($3 OR b.quantity IS NOT NULL) ORDER BY h.product_id";
+        WHERE h.order_id = $2 AND h.state IN ('HELD', 'COMMITTED') AND ($3 OR b.quantity IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+            WHERE s.order_id = h.order_id AND s.status = 'LOST' AND i.product_id = h.product_id
+        ) ORDER BY h.product_id";
     let mut units = Vec::new();
     for row in transaction.query(back, &[&id, &order_id, &all]).await? {
-        units.push((row.try_get::<_, String>(0)?, row.try_get::<_, i64>(1)?));
+        units.push((row.try_get::<_, String>(0)?, row.try_get::<_, i64>(1)?, row.try_get::<_, bool>(2)?));
     }
-    for (product_id, quantity) in units {
+    for (product_id, quantity, held) in units {
+        // What has left the building is not reserved any more.
+        let reserved = if held { quantity } else { 0 };
         transaction
-            .execute("UPDATE products SET stock = stock + $2, reserved = reserved - $2 WHERE id = $1", &[&product_id, &quantity])
+            .execute("UPDATE products SET stock = stock + $2, reserved = reserved - $3 WHERE id = $1", &[&product_id, &quantity, &reserved])
             .await?;
         transaction
             .execute(

@@ -73,6 +73,7 @@ fn counted() -> Vec<&'static str> {
 pub(crate) async fn ask(transaction: &Transaction<'_>, order_id: OrderId, concern: &str) -> anyhow::Result<()> {
     let ask = "INSERT INTO reviews (order_id, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     transaction.execute(ask, &[&order_id.to_string(), &concern]).await?;
+    tracing::info!(%order_id, concern, "{order_id}: somebody has to look at it: {concern}");
     Ok(())
 }
 

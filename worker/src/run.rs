@@ -3,21 +3,22 @@
 use crate::{
     activities::Activities,
     cloudwatch,
-    config::{Concurrency, Events, Run},
+    config::{Concurrency, Events, PaymentGateway, Payments, Run},
     db,
     events::Publisher,
     health,
     health::Health,
     inventory,
     metrics::Metrics,
-    notification::Courier,
-    payment::Sandbox,
+    notification::{Courier, Feedback},
+    payment::{Gateway, Sandbox, Stripe},
     projection::Projector,
+    shipping::Shipping,
     system::System,
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
-use orders::{OrderWorkflow, RefundWorkflow, workflow::StepSettings};
+use orders::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, workflow::StepSettings};
 use platform::{
     read_model::ReadModel,
     stop,
@@ -64,17 +65,18 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model);
     let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
-    let courier = Courier::new(pool.clone(), aws_sdk_ses::Client::new(&aws), sns.clone(), settings.email_from.clone());
+    let courier = Courier::new(pool.clone(), &aws, &settings.notices)?;
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
-        gateway: Arc::new(Sandbox::new(pool.clone())),
+        gateway: gateway(&settings.payments, &pool).await?,
         projector: projector.clone(),
         courier: courier.waker(),
         changed: changed.clone(),
         metrics: metrics.clone(),
         limits: limits.clone(),
         terms: settings.terms(),
+        shipping: Shipping::new(&settings.shipping, pool.clone()),
     };
 
     let (connected, temporal) = watch::channel(None);
@@ -85,6 +87,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         tokio::spawn(health::serve(listener, health)),
         tokio::spawn(projector.clone().run()),
         tokio::spawn(courier.run()),
+        tokio::spawn(read_feedback(settings.notices.notice_feedback_queue_url.clone(), system.pool.clone())),
         tokio::spawn(publish_events(settings.events.clone(), system.pool.clone(), sns, changed)),
         tokio::spawn(inventory::expiry::run(system.pool.clone())),
         tokio::spawn(cloudwatch::publish(settings.cloudwatch.clone(), system)),
@@ -113,10 +116,25 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Who takes the money.
+async fn gateway(settings: &Payments, pool: &Pool) -> anyhow::Result<Arc<dyn Gateway>> {
+    Ok(match settings.payment_gateway {
+        PaymentGateway::Sandbox => Arc::new(Sandbox::new(pool.clone())),
+        PaymentGateway::Stripe => Arc::new(Stripe::new(&settings.stripe).await?),
+    })
+}
+
 /// Publishes events for ever; nothing without a topic.
 async fn publish_events(settings: Events, pool: Pool, sns: aws_sdk_sns::Client, woken: Arc<Notify>) {
     if let Some(topic_arn) = settings.events_topic_arn.filter(|arn| !arn.is_empty()) {
         Publisher::new(pool, sns, topic_arn, woken).run().await;
+    }
+}
+
+/// Reads for ever what became of mails; nothing without a queue.
+async fn read_feedback(queue_url: Option<String>, pool: Pool) {
+    if let Some(queue_url) = queue_url.filter(|url| !url.is_empty()) {
+        Feedback::new(pool, queue_url).await.run().await;
     }
 }
 
@@ -165,10 +183,11 @@ fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> an
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_local_activities))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
-    let (of_orders, of_refunds) = (limits.clone(), limits.clone());
+    let (of_orders, of_refunds, of_events) = (limits.clone(), limits.clone(), limits.clone());
     Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
+        .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
         .register_activities(activities.clone())
         .max_cached_workflows(concurrency.worker_cached_workflows)
         .workflow_task_poller_behavior(pollers())

@@ -15,6 +15,7 @@ pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
         "list-products" => http("GET", "/api/products", "", ""),
         "cancel-order" => http("POST", &format!("/api/orders/{UNKNOWN}/cancel"), "", "{}"),
         "create-refund" => http("POST", &format!("/api/orders/{UNKNOWN}/refunds"), "", "{}"),
+        "carrier-webhook" => http("POST", "/api/webhooks/carrier", "", "{}"),
         "health" => http("GET", "/api/health/live", "", ""),
         _ => bail!("no event is known for a function {function}"),
     };

@@ -17,6 +17,7 @@ use std::{any::Any, borrow::Cow};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     MalformedRequest,
+    InvalidSignature,
     InvalidRequest,
     IdempotencyKeyReused,
     UnsupportedMediaType,
@@ -41,6 +42,7 @@ impl Kind {
     fn traits(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read"),
+            Self::InvalidSignature => (StatusCode::BAD_REQUEST, "invalid-signature", "The signature is not valid"),
             Self::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid"),
             Self::IdempotencyKeyReused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key belongs to another request")

@@ -8,11 +8,13 @@ use axum::{
 };
 use functions::{
     api,
+    carrier_webhook::{self, CarrierSecret},
     http::{finish, nothing_here},
     idempotency::{self, Idempotency},
     identity::Identity,
     intake_queue::{self, IntakeQueue},
     parts::Accepting,
+    stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
 use platform::{
@@ -24,6 +26,11 @@ use tower::ServiceExt;
 
 /// A port on which nothing can listen.
 const NOWHERE: &str = "127.0.0.1:0";
+
+/// With which the carrier signs.
+pub(crate) const CARRIER_SECRET: &str = "secret_of_the_tests";
+/// With which Stripe signs.
+pub(crate) const STRIPE_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -88,6 +95,14 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs, intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") })),
+        carrier: Arc::new(CarrierSecret::new(carrier_webhook::Settings {
+            carrier_secret_arn: None,
+            carrier_webhook_secret: Some(CARRIER_SECRET.to_owned()),
+        })),
+        stripe: Arc::new(StripeSecret::new(stripe_webhook::Settings {
+            stripe_secret_arn: None,
+            stripe_webhook_secret: Some(STRIPE_SECRET.to_owned()),
+        })),
         idempotency: Arc::new(Idempotency::new(dynamodb, idempotency::Settings { idempotency_table: "idempotency".to_owned() })),
     }
 }

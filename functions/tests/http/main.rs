@@ -5,3 +5,4 @@ mod common;
 mod identity;
 mod issuer;
 mod openapi;
+mod stripe;

@@ -6,7 +6,13 @@ use crate::{
 };
 use axum::{body::Body, http::header::AUTHORIZATION};
 use functions::openapi::DOCUMENT;
-use orders::{OrderView, ProductView, money::Money, request::NewOrder};
+use orders::{
+    OrderView, ProductView,
+    money::Money,
+    request::NewOrder,
+    shipping::{ShipmentId, ShipmentStatus},
+    view::{NotificationView, ShipmentItemView, ShipmentView},
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -102,10 +108,18 @@ fn what_the_read_model_holds_is_as_the_document_says() {
     for example in examples.as_object().unwrap().values() {
         let order = NewOrder::parse(example["value"].to_string().as_bytes()).unwrap();
         let order = order.into_input(ORDER.parse().unwrap(), OffsetDateTime::UNIX_EPOCH);
-        for queued in [false, true] {
-            let view = serde_json::to_value(OrderView::accepted(&order, queued)).unwrap();
-            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &view);
+        let notice =
+            |channel: &str| NotificationView { r#type: "ORDER_CONFIRMED".to_owned(), channel: channel.to_owned(), at: order.accepted_at };
+        for (queued, notifications) in [(false, vec![notice("EMAIL"), notice("SMS")]), (true, Vec::new())] {
+            let view = OrderView { notifications, ..OrderView::accepted(&order, queued) };
+            assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &serde_json::to_value(view).unwrap());
         }
+    }
+    let mut shipped = shipped();
+    assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &serde_json::to_value(&shipped).unwrap());
+    for status in ShipmentStatus::ALL {
+        shipped.shipments[0].status = *status;
+        assert_valid(&document, &json!({ "$ref": "#/components/schemas/Order" }), &serde_json::to_value(&shipped).unwrap());
     }
     let currency = orders::Currency::USD;
     let product = ProductView {
@@ -120,11 +134,32 @@ fn what_the_read_model_holds_is_as_the_document_says() {
     assert_eq!(document["components"]["schemas"]["OrderStatus"]["enum"], json!(statuses));
 }
 
+/// An order with two shipments.
+fn shipped() -> OrderView {
+    let body = r#"{"customerID":"C","totalAmount":1,"items":[{"productID":"P","quantity":1,"unitPrice":1}]}"#;
+    let order = NewOrder::parse(body.as_bytes()).unwrap().into_input(ORDER.parse().unwrap(), OffsetDateTime::UNIX_EPOCH);
+    let mut view = OrderView::accepted(&order, false);
+    for (number, tracking_number, reason) in [(1, None, None), (2, Some("T".to_owned()), Some("lost".to_owned()))] {
+        view.shipments.push(ShipmentView {
+            id: ShipmentId { order_id: order.id, number },
+            warehouse: "MAIN".to_owned(),
+            status: ShipmentStatus::Pending,
+            carrier: "sandbox".to_owned(),
+            tracking_url: tracking_number.clone(),
+            tracking_number,
+            reason,
+            items: vec![ShipmentItemView { product_id: "P".to_owned(), quantity: 1 }],
+            updated_at: OffsetDateTime::UNIX_EPOCH,
+        });
+    }
+    view
+}
+
 #[tokio::test]
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 13] = [
+    let calls: [(&str, &str, Option<&str>); 14] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
@@ -138,6 +173,8 @@ async fn answers_are_as_the_document_says() {
         ("POST", "/api/orders/{id}/cancel", None),
         ("POST", "/api/orders/{id}/refunds", None),
         ("POST", "/api/orders", None),
+        ("POST", "/api/webhooks/carrier", Some("{}")),
+        ("POST", "/api/webhooks/stripe", Some("{}")),
     ];
     for (method, path, body) in calls {
         let target = path.replace("{id}", ORDER);

@@ -83,6 +83,6 @@ impl Service for Emulator {
     }
 
     fn listens(&self) -> Vec<(String, u16, &'static str)> {
-        vec![(self.host.clone(), self.port, "AWS_ENDPOINT_URL (and INTAKE_QUEUE_URL)")]
+        vec![(self.host.clone(), self.port, "AWS_ENDPOINT_URL (and the URLs of queues)")]
     }
 }

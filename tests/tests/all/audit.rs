@@ -31,6 +31,9 @@ async fn audit(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
 /// Each way to break something: the invariant, and the SQL that breaks it for order or product $1.
 const BREACHES: &[(&str, &str)] = &[
     ("what is sold is what is reserved", "UPDATE reservations SET state = 'RELEASED' WHERE order_id = '$1'"),
+    ("reservations follow their shipments", "UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'"),
+    ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
+    ("what does not arrive is paid back", "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1'"),
     ("a total is the sum of its lines", "UPDATE order_items SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '$1'"),
     (
         "an order is captured at most once",

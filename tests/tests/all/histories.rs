@@ -4,19 +4,22 @@
 //! `make record-histories` records those that are missing: a new path wants a new recording. An old one is deleted, to be recorded anew, only when
 //! no order that was begun with the old workflow can still be running anywhere.
 
+mod shipped;
+
 use crate::{
     orders::statuses,
     support::{Draft, FAST, Product, Shop, answer, own, run, text, until},
 };
 use ::orders::{
-    OrderWorkflow, RefundWorkflow,
-    workflow::{OrderWorkflowType, StepSettings},
+    OrderWorkflow, ReconcileWorkflow, RefundWorkflow,
+    reconciliation::PaymentEvent,
+    workflow::{OrderWorkflowType, ReconcileWorkflowType, StepSettings},
 };
 use anyhow::{Context as _, Result, ensure};
 use local::project;
 use serde_json::Value;
 use std::{fs, path::PathBuf, time::Duration};
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory, WorkflowStartOptions};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -63,10 +66,11 @@ fn settings(limit_ms: u64) -> StepSettings {
 
 /// Runs today's workflow, under these settings, along a history.
 async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
-    let (of_orders, of_refunds) = (settings.clone(), settings);
+    let (of_orders, of_refunds, of_events) = (settings.clone(), settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
+        .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
         .build();
     let history = WorkflowHistory::from_json(history.to_string().as_bytes())?;
     Ok(WorkflowReplayer::new(options)?.replay_workflow(history).await?)
@@ -76,7 +80,8 @@ async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
 fn every_recorded_history_replays() {
     run(async {
         let histories = recorded()?;
-        ensure!(histories.len() >= PATHS.len(), "{} histories for {} paths", histories.len(), PATHS.len());
+        let paths = PATHS.len() + shipped::paths();
+        ensure!(histories.len() >= paths, "{} histories for {paths} paths", histories.len());
         for (name, history) in histories {
             replay(&history, settings(1_500)).await.with_context(|| format!("{name} does not replay"))?;
         }
@@ -121,7 +126,17 @@ fn a_workflow_that_takes_other_steps_is_refused() {
 /// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
 #[test]
 fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
-    for name in ["completed", "refunded", "declined", "out_of_stock", "wrong_price", "unknown_product"] {
+    for name in [
+        "completed",
+        "shipped_at_once",
+        "nothing_delivered",
+        "refunded",
+        "reconciled",
+        "declined",
+        "out_of_stock",
+        "wrong_price",
+        "unknown_product",
+    ] {
         let history = history(name)?;
         let events = events(&history);
         let count = |kind: &str| events.iter().filter(|event| **event == kind).count();
@@ -130,7 +145,7 @@ fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
     Ok(())
 }
 
-/// The paths that an order can take.
+/// The paths that an order can take that is not shipped.
 const PATHS: &[&str] = &[
     "completed",
     "declined",
@@ -155,12 +170,14 @@ const PATHS: &[&str] = &[
     "cancelled_instead_of_amending",
     "approved",
     "not_approved",
+    "reconciled",
+    "reconciliation_retried",
 ];
 
 #[test]
 #[ignore = "records histories: make record-histories"]
 fn record() {
-    let limits = [("RISK_SPEND_LIMITS", "USD=50000.00"), ("DECISION_TIMEOUT_S", "5")];
+    let limits = [("CARRIER", "none"), ("RISK_SPEND_LIMITS", "USD=50000.00"), ("DECISION_TIMEOUT_S", "5")];
     own(1, &[&FAST[..], &limits].concat(), async |shop| {
         let product = shop.product(1_000, 1_000_000).await?;
         let gone = shop.product(1_000, 0).await?;
@@ -281,6 +298,21 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             }
             lock.rollback().await?;
             Ok(refund)
+        }
+        "reconciled" | "reconciliation_retried" => {
+            let id = straight(&draft, "COMPLETED").await?;
+            let lock = holder.transaction().await?;
+            if path == "reconciliation_retried" {
+                lock.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", &[&id]).await?;
+            }
+            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: "of-the-sandbox".to_owned() };
+            let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, path).build();
+            connect(shop).await?.start_workflow(ReconcileWorkflowType, event, options).await?;
+            if path == "reconciliation_retried" {
+                happens(shop, path, "ActivityTaskScheduled").await?;
+            }
+            lock.rollback().await?;
+            Ok(path.to_owned())
         }
         other => anyhow::bail!("no way to walk {other}"),
     }

@@ -26,6 +26,8 @@ mod postgres_tls;
 mod products;
 mod refunds;
 mod secrets;
+mod shipping;
 mod stock;
+mod stripe;
 mod support;
 mod watch;

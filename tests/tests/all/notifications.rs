@@ -1,5 +1,7 @@
 //! What customers are told: recorded for every order, and sent to those who left a contact.
 
+mod feedback;
+
 use crate::support::{Draft, Shop, own, shared, text, until};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ async fn mails_to(shop: &Shop, address: &str) -> Result<Vec<Value>> {
 /// Type, channel and state of an order's notices, once none of them waits.
 async fn notices(shop: &Shop, id: &str) -> Result<Vec<(String, String, String)>> {
     let db = shop.db().await?;
-    let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel";
+    let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel, type";
     until("notices are recorded and delivered", SOON, async || {
         let rows = db.query(query, &[&id]).await?;
         let notices: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
@@ -41,9 +43,9 @@ fn triple(kind: &str, channel: &str, state: &str) -> (String, String, String) {
 fn each_end_is_told_by_mail_and_sms() {
     shared(async |shop| {
         let product = shop.product(1_000, 100).await?;
-        for (n, (method, end, kind, words)) in [
-            ("tok_visa", "COMPLETED", "ORDER_CONFIRMED", "is confirmed"),
-            ("tok_declined", "FAILED", "ORDER_FAILED", "the card was declined"),
+        for (n, (method, end, kinds, words)) in [
+            ("tok_visa", "COMPLETED", &["ORDER_CONFIRMED", "ORDER_DELIVERED"][..], "is confirmed"),
+            ("tok_declined", "FAILED", &["ORDER_FAILED"], "the card was declined"),
         ]
         .into_iter()
         .enumerate()
@@ -51,16 +53,35 @@ fn each_end_is_told_by_mail_and_sms() {
             let (email, phone) = (format!("{}@customer.example", shop.unique("told")), format!("+1415555010{n}"));
             let draft = Draft::new("CUST-told").line(&product, 1).payment_method(method);
             let id = shop.place(&draft.with("contact", json!({ "email": email, "phone": phone }))).await?;
-            let order = shop.ends(&id, end).await?;
-            assert_eq!(notices(shop, &id).await?, [triple(kind, "EMAIL", "SENT"), triple(kind, "SMS", "SENT")]);
+            shop.ends(&id, end).await?;
+            let sent_by = |channel| kinds.iter().map(move |kind| triple(kind, channel, "SENT"));
+            assert_eq!(notices(shop, &id).await?, sent_by("EMAIL").chain(sent_by("SMS")).collect::<Vec<_>>());
+            let order = until("readers see the notices", SOON, async || {
+                let order = shop.order(&id).await?;
+                Ok((!order["notifications"].is_null()).then_some(order))
+            })
+            .await?;
 
             let mails = mails_to(shop, &email).await?;
-            assert_eq!(mails.len(), 1, "{mails:?}");
-            let body = text(&mails[0], "/BodyText")?;
-            ensure!(body.contains(&id) && body.contains(words), "{body}");
+            assert_eq!(mails.len(), kinds.len(), "{mails:?}");
+            for part in ["/BodyText", "/BodyHtml"] {
+                let bodies = mails.iter().map(|mail| text(mail, part)).collect::<Result<Vec<_>>>()?;
+                ensure!(bodies.iter().any(|body| body.contains(words)), "{bodies:?}");
+                ensure!(bodies.iter().all(|body| body.contains(&id) && body.contains("$10.00")), "{bodies:?}");
+            }
+            ensure!(
+                text(&mails[0], "/Subject")?.contains(&id) && text(&mails[0], "/BodyHtml")?.contains("<html lang=\"en\">"),
+                "{mails:?}"
+            );
+            let link = format!("{}/orders/{id}", shop.stack.settings().get("PAGE_URL")?);
+            ensure!(text(&mails[0], "/BodyText")?.contains(&link), "{mails:?}");
             assert_eq!(text(&mails[0], "/Source")?, shop.stack.settings().get("EMAIL_FROM")?);
             let texts = sent(shop, "sns/sms-messages").await?;
             ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
+
+            let told = order["notifications"].as_array().context("readers do not see it")?;
+            let told: Vec<_> = told.iter().map(|notice| (text(notice, "/type"), text(notice, "/channel"))).collect();
+            ensure!(matches!(told[..], [(Ok(mail), Ok("EMAIL")), (Ok(sms), Ok("SMS"))] if mail == kind && sms == kind), "{order}");
 
             // Contacts are for messages alone.
             let logs = shop.logs();
@@ -71,12 +92,91 @@ fn each_end_is_told_by_mail_and_sms() {
 }
 
 #[test]
+fn a_customer_chooses_channel_and_language() {
+    shared(async |shop| {
+        let product = shop.product(129_999, 100).await?;
+        let name = "Лампа <script>&\"";
+        shop.db().await?.execute("UPDATE products SET name = $2 WHERE id = $1", &[&product.id, &name]).await?;
+        let email = format!("{}@customer.example", shop.unique("chosen"));
+        let contact = |channel: &str| json!({ "email": email, "phone": "+14155550180", "channel": channel, "language": "ru" });
+        let place = async |channel: &str| shop.place(&Draft::new("CUST-chosen").line(&product, 2).with("contact", contact(channel))).await;
+
+        let id = place("EMAIL").await?;
+        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "EMAIL", "SENT")));
+        let mails = mails_to(shop, &email).await?;
+        let confirmed = mails.iter().find(|mail| mail["Subject"] == format!("Заказ {id} подтверждён"));
+        let confirmed = confirmed.with_context(|| format!("not confirmed: {mails:?}"))?;
+        let (body, html) = (text(confirmed, "/BodyText")?, text(confirmed, "/BodyHtml")?);
+        ensure!(body.contains(name) && body.contains("2\u{a0}599,98\u{a0}$"), "{body}");
+        ensure!(html.contains("Лампа &lt;script&gt;&amp;&quot;") && !html.contains("<script>"), "{html}");
+
+        let id = place("SMS").await?;
+        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SENT")));
+        let texts = sent(shop, "sns/sms-messages").await?;
+        ensure!(texts.contains(&id) && texts.contains("+14155550180"), "{texts}");
+        assert_eq!(mails_to(shop, &email).await?.len(), 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_refund_is_told_with_its_amount_and_reason() {
+    shared(async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let email = format!("{}@customer.example", shop.unique("refunded"));
+        let id = shop.place(&Draft::new("CUST-refunded").line(&product, 2).with("contact", json!({ "email": email }))).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let body = json!({ "amount": 12.5, "reason": "a scratch" }).to_string();
+        ensure!(shop.post(&format!("/api/orders/{id}/refunds"), body).await?.status().is_success(), "no refund");
+        let mail = until("the refund is told", SOON, async || {
+            let mails = mails_to(shop, &email).await?;
+            Ok(mails.into_iter().find(|mail| mail["Subject"].as_str().is_some_and(|subject| subject.contains("refund"))))
+        })
+        .await?;
+        let body = text(&mail, "/BodyText")?;
+        ensure!(body.contains("$12.50") && body.contains("a scratch") && body.contains("$50.00"), "{body}");
+        Ok(())
+    });
+}
+
+#[test]
 fn without_a_contact_the_notice_is_only_recorded() {
     shared(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-untold").line(&product, 1)).await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "NONE", "RECORDED")));
+        ensure!(order["notifications"].is_null(), "{order}");
+        Ok(())
+    });
+}
+
+/// SES refuses an address without a domain.
+#[test]
+fn what_is_refused_for_good_is_not_tried_again() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let id = shop.place(&Draft::new("CUST-refused").line(&product, 1)).await?;
         shop.ends(&id, "COMPLETED").await?;
-        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "NONE", "RECORDED")]);
+        let db = shop.db().await?;
+        db.execute("UPDATE orders SET contact_email = 'refused-nobody' WHERE id = $1", &[&id]).await?;
+        db.execute("INSERT INTO notifications (order_id, type, channel, state) VALUES ($1, 'ORDER_CONFIRMED', 'EMAIL', 'PENDING')", &[&id])
+            .await?;
+        assert_eq!(
+            notices(shop, &id).await?,
+            [
+                triple("ORDER_CONFIRMED", "EMAIL", "FAILED"),
+                triple("ORDER_CONFIRMED", "NONE", "RECORDED"),
+                triple("ORDER_DELIVERED", "NONE", "RECORDED")
+            ]
+        );
+        let row = db
+            .query_one("SELECT attempts, provider_id, last_error FROM notifications WHERE order_id = $1 AND channel = 'EMAIL'", &[&id])
+            .await?;
+        assert_eq!((row.get::<_, i32>(0), row.get::<_, Option<&str>>(1)), (1, None));
+        let error: &str = row.get(2);
+        ensure!(error.contains("InvalidParameterValue") && !error.contains("refused-nobody"), "{error}");
+        ensure!(!shop.logs().contains("refused-nobody"), "an address is in the logs");
         Ok(())
     });
 }
@@ -102,8 +202,8 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
         shop.stack.emulator.start().await?;
         // The next attempt is due in half a minute or more.
         db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&id]).await?;
-        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT")]);
-        assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 1);
+        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "EMAIL", "SENT")));
+        assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 2);
         shop.ends(&id, "COMPLETED").await?;
         shop.audit_is_clean().await
     });

@@ -23,7 +23,7 @@ fn sixty_orders_for_five_units_sell_exactly_five() {
 
         // Orders of one unit always fit while there is stock, so all of it is sold.
         let sold: i64 = orders.iter().filter(|order| order["status"] == "COMPLETED").map(|order| units(order, &scarce.id)).sum();
-        assert_eq!((sold, shop.stock(&scarce).await?), (5, (0, 5)));
+        assert_eq!((sold, shop.stock(&scarce).await?), (5, (0, 0)));
         for order in orders.iter().filter(|order| order["status"] == "FAILED") {
             assert_eq!(text(order, "/failureReason")?, format!("{} is out of stock", scarce.id));
         }
@@ -50,7 +50,7 @@ fn what_is_short_beside_what_is_not_is_never_sold_twice() {
         let sold: i64 = orders.iter().filter(|order| order["status"] == "COMPLETED").map(|order| units(order, &scarce.id)).sum();
         let held = orders.iter().filter(|order| order["status"] == "ACTION_REQUIRED").flat_map(|order| order["items"].as_array()).flatten();
         let held: i64 = held.filter(|line| line["productID"] == *scarce.id).filter_map(|line| line["available"].as_i64()).sum();
-        assert_eq!((sold + held, shop.stock(&scarce).await?), (5, (0, 5)));
+        assert_eq!((sold + held, shop.stock(&scarce).await?), (5, (0, held)));
         shop.audit_is_clean().await
     });
 }
@@ -70,7 +70,7 @@ fn two_lines_of_a_product_are_reserved_together() {
         assert_eq!(shop.stock(&product).await?, (5, 0));
         let id = shop.place(&Draft::new("CUST-two-lines").line(&product, 3).line(&product, 2)).await?;
         shop.ends(&id, "COMPLETED").await?;
-        assert_eq!(shop.stock(&product).await?, (0, 5));
+        assert_eq!(shop.stock(&product).await?, (0, 0));
         shop.audit_is_clean().await
     });
 }

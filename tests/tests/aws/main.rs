@@ -56,8 +56,16 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
     assert_eq!((status, listed["items"].as_array().map(Vec::len)), (200, Some(2)), "{listed}");
     let (status, problem) = deployed.request("cancel-order", &event("cancel-order")?).await?;
     assert_eq!(status, 409, "{problem}");
+    for decision in ["amend-order", "review-order"] {
+        let (status, problem) = deployed.request(decision, &event(decision)?).await?;
+        assert_eq!((status, &problem["type"]), (409, &json!("/problems/not-waiting")), "{decision}: {problem}");
+    }
     let (status, refund) = deployed.request("create-refund", &event("create-refund")?).await?;
     assert_eq!((status, &refund["orderID"]), (202, &json!(ORDER)), "{refund}");
+    let (status, problem) = deployed.request("carrier-webhook", &event("carrier-webhook")?).await?;
+    assert_eq!((status, &problem["detail"]), (404, &json!("Nobody reports here.")), "{problem}");
+    let (status, problem) = deployed.request("stripe-webhook", &event("stripe-webhook")?).await?;
+    assert_eq!((status, &problem["detail"]), (404, &json!("Nobody reports here.")), "{problem}");
     let (status, products) = deployed.request("list-products", &event("list-products")?).await?;
     ensure!(status == 200 && products["items"].as_array().is_some_and(|items| items.len() >= 100), "{status} {products}");
     let (status, health) = deployed.request("health", &event("health")?).await?;

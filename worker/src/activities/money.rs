@@ -1,6 +1,6 @@
 //! Taking an order's money, and giving it back.
 
-use super::{Activities, attempt::Failure};
+use super::{Activities, Answer, attempt::Failure};
 use crate::{
     db,
     order::Move,
@@ -22,7 +22,12 @@ enum Charged {
 
 impl Activities {
     /// Holds the amount, then takes it. `again` says that an earlier attempt may have got somewhere, so the gateway is asked first.
-    pub(super) async fn pay(&self, request: &PaymentRequest, again: bool) -> Result<Move, Failure> {
+    pub(super) async fn pay(&self, request: &PaymentRequest, again: bool) -> Result<Answer, Failure> {
+        let step = self.try_to_pay(request, again).await?;
+        Ok(Answer { ships: step.status == OrderStatus::Paid && self.shipping.ships(), ..step.into() })
+    }
+
+    async fn try_to_pay(&self, request: &PaymentRequest, again: bool) -> Result<Move, Failure> {
         let id = request.order_id;
         let mut payment = Payment::of(id, request.amount_minor, request.currency);
         let charged = self.charge(&mut payment, request, again).await;

@@ -30,7 +30,12 @@ const INVARIANTS: &[(&str, &str)] = &[
         FROM orders o
         JOIN (
             (SELECT order_id, product_id, sum(quantity) AS quantity FROM order_items GROUP BY order_id, product_id) i
-            FULL JOIN (SELECT * FROM reservations WHERE state = 'HELD') r USING (order_id, product_id)
+            FULL JOIN (
+                SELECT r.* FROM reservations r JOIN orders o ON o.id = r.order_id
+                WHERE r.state = 'HELD' OR (o.status = ANY ($1) AND (r.state = 'COMMITTED' OR EXISTS (
+                    SELECT FROM shipments s JOIN shipment_items m ON m.shipment_id = s.id
+                    WHERE s.order_id = o.id AND m.product_id = r.product_id AND s.status IN ('REFUSED', 'CANCELLED'))))
+            ) r USING (order_id, product_id)
         ) ON order_id = o.id
         WHERE coalesce(r.quantity, 0) <> CASE WHEN o.status = ANY ($1) THEN coalesce(i.quantity, 0) ELSE 0 END
         AND o.status <> 'ACTION_REQUIRED' AND NOT (o.status = 'RESERVED' AND EXISTS (SELECT FROM reservations e WHERE e.order_id = o.id AND e.state = 'EXPIRED'))",
@@ -42,6 +47,30 @@ const INVARIANTS: &[(&str, &str)] = &[
             SELECT order_id, product_id, sum(available) AS available FROM order_items GROUP BY order_id, product_id
         ) i ON i.order_id = o.id LEFT JOIN reservations r ON r.order_id = o.id AND r.product_id = i.product_id AND r.state = 'HELD'
         WHERE o.status = 'ACTION_REQUIRED' AND coalesce(r.quantity, 0) IS DISTINCT FROM i.available",
+    ),
+    (
+        "reservations follow their shipments",
+        "SELECT s.id, format('%s, %s of %s', s.status, coalesce(r.state, 'nothing'), i.product_id)
+        FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+        LEFT JOIN reservations r ON r.order_id = s.order_id AND r.product_id = i.product_id JOIN orders o ON o.id = s.order_id
+        WHERE r.state IS DISTINCT FROM CASE WHEN s.status IN ('PENDING', 'BOOKED') THEN 'HELD' WHEN s.status IN ('REFUSED', 'CANCELLED') THEN 'RELEASED' ELSE 'COMMITTED' END
+        OR (s.status = 'RETURNED' AND r.returned < i.quantity)
+        UNION ALL
+        SELECT r.order_id, format('%s of %s committed, which is in no shipment', r.quantity, r.product_id) FROM reservations r
+        WHERE r.state = 'COMMITTED' AND NOT EXISTS (
+            SELECT FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id WHERE s.order_id = r.order_id AND i.product_id = r.product_id)",
+    ),
+    (
+        "an order ends with its shipments",
+        "SELECT s.id, format('%s, and the order is %s', s.status, o.status) FROM shipments s JOIN orders o ON o.id = s.order_id
+        WHERE (o.status = ANY ($2 || '{DELIVERED}') AND s.status IN ('PENDING', 'BOOKED', 'IN_TRANSIT'))
+        OR (o.status IN ('FAILED', 'CANCELLED') AND s.status = 'DELIVERED')",
+    ),
+    (
+        "what does not arrive is paid back",
+        "SELECT s.id, format('%s, and the order is %s', s.status, o.status) FROM shipments s JOIN orders o ON o.id = s.order_id
+        WHERE o.status IN ('DELIVERED', 'COMPLETED') AND s.status IN ('LOST', 'RETURNED', 'REFUSED', 'CANCELLED')
+        AND NOT EXISTS (SELECT FROM refunds r WHERE r.order_id = o.id AND r.state <> 'PENDING')",
     ),
     (
         "a total is the sum of its lines",
@@ -63,12 +92,12 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT o.id, format('%s, net charge %s, due %s', o.status, coalesce(e.net, 0), due)
         FROM orders o
         LEFT JOIN payments p ON p.order_id = o.id
-        CROSS JOIN LATERAL (SELECT CASE WHEN o.status = 'COMPLETED' THEN o.total_minor - coalesce(p.refunded_minor, 0) ELSE 0 END AS due) d
+        CROSS JOIN LATERAL (SELECT CASE WHEN o.status IN ('DELIVERED', 'COMPLETED') THEN o.total_minor - coalesce(p.refunded_minor, 0) ELSE 0 END AS due) d
         LEFT JOIN (
             SELECT idempotency_key, sum(CASE kind WHEN 'CAPTURE' THEN amount_minor ELSE -amount_minor END) AS net
             FROM sandbox.entries GROUP BY idempotency_key
         ) e ON e.idempotency_key = o.id
-        WHERE o.status = ANY ($2) AND coalesce(e.net, 0) <> due",
+        WHERE o.status = ANY ($2 || '{DELIVERED}') AND coalesce(p.gateway, 'sandbox') = 'sandbox' AND coalesce(e.net, 0) <> due",
     ),
     (
         "a payment is recorded as the ledger has it",
@@ -125,8 +154,10 @@ pub(super) async fn check(pool: &Pool, told: bool) -> anyhow::Result<Vec<Finding
     let names = |wanted: fn(&OrderStatus) -> bool| -> Vec<&str> {
         OrderStatus::ALL.iter().filter(|status| wanted(status)).map(|status| status.as_str()).collect()
     };
-    let holding =
-        names(|status| matches!(status, OrderStatus::InReview | OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Completed));
+    let holding = names(|status| {
+        use OrderStatus::{Completed, Delivered, InReview, Paid, Reserved, Shipped};
+        matches!(status, InReview | Reserved | Paid | Shipped | Delivered | Completed)
+    });
     let ended = names(|status| status.is_final());
     let mut findings = Vec::new();
     for (invariant, query) in INVARIANTS.iter().chain(told.then_some(&TOLD)) {

@@ -9,14 +9,19 @@ use std::time::Duration;
 
 /// An order's payment as it is on record.
 pub(crate) async fn load(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Payment> {
+    find(client, order_id).await?.context("the order is not on record")
+}
+
+/// As [`load`]; `None` when there is no such order.
+pub(crate) async fn find(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Option<Payment>> {
     let statement = client
         .prepare_cached(
             "SELECT o.total_minor, o.currency, p.gateway_reference FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = $1",
         )
         .await?;
-    let row = client.query_opt(&statement, &[&order_id.to_string()]).await?.context("the order is not on record")?;
+    let Some(row) = client.query_opt(&statement, &[&order_id.to_string()]).await? else { return Ok(None) };
     let reference = row.try_get(2)?;
-    Ok(Payment { reference, ..Payment::of(order_id, row.try_get(0)?, inventory::currency(row.try_get(1)?)?) })
+    Ok(Some(Payment { reference, ..Payment::of(order_id, row.try_get(0)?, inventory::currency(row.try_get(1)?)?) }))
 }
 
 /// Records that the gateway was asked and nobody knows what it did, unless more is known already.

@@ -3,7 +3,7 @@
 
 mod script;
 
-use super::{Error, Gateway, Payment, Refund, Reversal, Standing};
+use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
 use crate::db;
 use anyhow::anyhow;
 use deadpool_postgres::Pool;
@@ -105,6 +105,19 @@ impl Sandbox {
         })
     }
 
+    async fn stated(&self, payment: &Payment) -> anyhow::Result<Statement> {
+        let row = self.books("SELECT state FROM sandbox.charges WHERE idempotency_key = $1", &[&payment.idempotency_key]).await?;
+        let state = match row.as_ref().map(|row| row.get(0)) {
+            None | Some("ATTEMPTED") => State::Open,
+            Some("AUTHORIZED") => State::Held,
+            Some("CAPTURED" | "PARTIALLY_REFUNDED") => State::Taken,
+            Some("REFUNDED") => State::Returned,
+            Some(_) => State::Void,
+        };
+        // Nobody else gives back there.
+        Ok(Statement { state, returns: Vec::new() })
+    }
+
     async fn void_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
         // A key that was never charged is voided all the same: a charge that is still on its way will then be refused.
         let row = self
@@ -192,5 +205,9 @@ impl Gateway for Sandbox {
 
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>> {
         self.give_back(payment, refund).boxed()
+    }
+
+    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Statement>> {
+        self.stated(payment).boxed()
     }
 }

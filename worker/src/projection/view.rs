@@ -1,11 +1,13 @@
 //! Reads orders and products from Postgres as readers see them.
 
+mod shipments;
+
 use crate::inventory::currency;
 use deadpool_postgres::GenericClient;
 use orders::{
     Currency, Money, OrderStatus, OrderView, ProductView,
     activities::LineItem,
-    view::{ItemView, PaymentView, RefundView, StatusChange},
+    view::{ItemView, NotificationView, PaymentView, RefundView, StatusChange},
 };
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -13,10 +15,11 @@ use tokio_postgres::Row;
 /// The orders of these ids, in no order; ids that are not on record are left out.
 pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> anyhow::Result<Vec<OrderView>> {
     let statement = client
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
                 p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times, p.refunded_minor,
-                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered
+                r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered,
+                n.types AS notice_types, n.channels AS notice_channels, n.times AS notice_times, {}
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
@@ -35,8 +38,16 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
                     array_agg(failure_reason ORDER BY requested_at, id) AS failures, array_agg(requested_at ORDER BY requested_at, id) AS times
                 FROM refunds WHERE order_id = o.id
             ) r
+            CROSS JOIN LATERAL (
+                SELECT array_agg(type ORDER BY created_at, type, channel) AS types, array_agg(channel ORDER BY created_at, type, channel) AS channels,
+                    array_agg(date_trunc('milliseconds', created_at) ORDER BY created_at, type, channel) AS times
+                FROM notifications WHERE order_id = o.id AND channel <> 'NONE'
+            ) n
+            {}
             WHERE o.id = ANY ($1)",
-        )
+            shipments::COLUMNS,
+            shipments::SOURCE
+        ))
         .await?;
     client.query(&statement, &[&ids]).await?.iter().map(order).collect()
 }
@@ -72,6 +83,8 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
         }),
         compensating: !status.is_final() && row.try_get(23)?,
         refunds: refunds(row, currency)?,
+        shipments: shipments::shipments(row)?,
+        notifications: notifications(row)?,
         history: history.collect::<anyhow::Result<_>>()?,
         queued: false,
         version: row.try_get(6)?,
@@ -92,6 +105,12 @@ fn refunds(row: &Row, currency: Currency) -> anyhow::Result<Vec<RefundView>> {
             Ok(RefundView { id: id.parse()?, status, amount, reason, failure_reason, requested_at })
         })
         .collect()
+}
+
+fn notifications(row: &Row) -> anyhow::Result<Vec<NotificationView>> {
+    let Some(types): Option<Vec<String>> = row.try_get("notice_types")? else { return Ok(Vec::new()) };
+    let (channels, times): (Vec<String>, Vec<OffsetDateTime>) = (row.try_get("notice_channels")?, row.try_get("notice_times")?);
+    Ok(types.into_iter().zip(channels).zip(times).map(|((r#type, channel), at)| NotificationView { r#type, channel, at }).collect())
 }
 
 /// The products with their versions: all of them, or those that lag behind in the read model.

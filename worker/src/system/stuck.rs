@@ -5,10 +5,14 @@ use crate::{db, order};
 use deadpool_postgres::Pool;
 use std::time::Duration;
 
-/// Of an open order, $1 in seconds. Those that wait for somebody's decision have a time limit of their own.
+/// Of an open order, $1 in seconds. Those that wait for somebody's decision have a time limit of their own; those whose parcels are with their
+/// carriers wait for these.
 const ORDER: &str = "CASE WHEN compensating_since IS NOT NULL THEN compensating_since < now() - $1::bigint * interval '1 second'
     ELSE status NOT IN ('ACTION_REQUIRED', 'IN_REVIEW') AND created_at < now() - $1::bigint * interval '1 second'
-        AND NOT EXISTS (SELECT FROM order_history h WHERE h.order_id = id AND h.at >= now() - $1::bigint * interval '1 second') END";
+        AND NOT EXISTS (SELECT FROM order_history h WHERE h.order_id = id AND h.at >= now() - $1::bigint * interval '1 second')
+        AND NOT (status IN ('PAID', 'SHIPPED')
+            AND NOT EXISTS (SELECT FROM shipments s WHERE s.order_id = orders.id AND s.status = 'PENDING')
+            AND EXISTS (SELECT FROM shipments s WHERE s.order_id = orders.id AND s.status IN ('BOOKED', 'IN_TRANSIT'))) END";
 const COMPENSATION: &str = "compensating_since < now() - $1::bigint * interval '1 second'";
 
 /// How many are stuck.

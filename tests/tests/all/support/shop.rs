@@ -2,6 +2,9 @@
 
 use super::{Draft, Product, until, until_ok};
 use anyhow::{Context as _, Result, bail, ensure};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::Builder;
 use local::Stack;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
@@ -53,6 +56,18 @@ impl Shop {
         self.stack.postgres.service().connect().await
     }
 
+    /// What clients of the AWS emulator are made from.
+    pub(crate) fn aws(&self) -> Result<SdkConfig> {
+        let credentials = Credentials::new("local", "local", None, None, "test");
+        Ok(SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Builder::new().build_http())
+            .endpoint_url(self.stack.settings().get("AWS_ENDPOINT_URL")?)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build())
+    }
+
     /// A product with so much stock.
     pub(crate) async fn product(&self, price_minor: i64, stock: i64) -> Result<Product> {
         let id = self.unique("TEST");
@@ -61,7 +76,7 @@ impl Shop {
         Ok(Product { id, price_minor })
     }
 
-    /// What can still be reserved of a product, and what is reserved or sold.
+    /// What can still be reserved of a product, and what is reserved and has not left the building.
     pub(crate) async fn stock(&self, product: &Product) -> Result<(i64, i64)> {
         let row = self.db().await?.query_one("SELECT stock, reserved FROM products WHERE id = $1", &[&product.id]).await?;
         Ok((row.get(0), row.get(1)))

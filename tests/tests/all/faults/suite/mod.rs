@@ -48,7 +48,9 @@ fn run(env: &[(&str, &str)], plan: impl FnOnce(u64) -> Result<Plan>) {
     println!("FAULTS_SEED={seed}");
     let fail_points = FailPoints::new().expect("a folder for fail points");
     let folder = fail_points.folder();
-    let env: Vec<(&str, &str)> = env.iter().copied().chain([("FAIL_POINTS", folder.as_str())]).collect();
+    // Parcels that take a moment have to be followed.
+    let more = [("FAIL_POINTS", folder.as_str()), ("CARRIER_SANDBOX_DELAY_MS", "200")];
+    let env: Vec<(&str, &str)> = env.iter().copied().chain(more).collect();
     unstarted(2, &env, async |shop| {
         let plan = plan(seed)?;
         story::tell(shop, &fail_points, &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))

@@ -1,0 +1,86 @@
+//! `POST /api/webhooks/stripe`: Stripe tells that something happened to a payment.
+//!
+//! What happened is not taken from the event, since events come late, twice and in any order: the workflow that is started here asks Stripe. Its id
+//! is the event's, so an event that comes again starts nothing.
+
+mod event;
+
+use crate::{
+    http::{JsonBody, Kind, Problem, WebhookSecret},
+    workflows::Workflows,
+};
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    http::HeaderMap,
+    response::IntoResponse,
+    routing::post,
+};
+use event::Event;
+use serde::Serialize;
+use std::{ops::Deref, sync::Arc};
+
+/// Stripe's header.
+const SIGNATURE: &str = "stripe-signature";
+const TRY_AGAIN: &str = "The event cannot be taken right now; send it again.";
+
+#[derive(clap::Args, Clone)]
+#[group(id = "stripe")]
+pub struct Settings {
+    /// ARN of the secret with Stripe's secretKey and webhookSecret; used instead of the secret below.
+    #[arg(long, env = "STRIPE_SECRET_ARN")]
+    pub stripe_secret_arn: Option<String>,
+    /// The secret with which Stripe signs its events. Neither set: there is no webhook.
+    #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide_env_values = true)]
+    pub stripe_webhook_secret: Option<String>,
+}
+
+/// Tells Stripe's events from others'.
+pub struct StripeSecret(WebhookSecret);
+
+impl StripeSecret {
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let arn = ("STRIPE_SECRET_ARN", settings.stripe_secret_arn);
+        Self(WebhookSecret::new(SIGNATURE, arn, settings.stripe_webhook_secret))
+    }
+}
+
+impl Deref for StripeSecret {
+    type Target = WebhookSecret;
+
+    fn deref(&self) -> &WebhookSecret {
+        &self.0
+    }
+}
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<StripeSecret>: FromRef<S>,
+    Arc<Workflows>: FromRef<S>,
+{
+    Router::new().route("/api/webhooks/stripe", post(stripe_webhook))
+}
+
+/// The event was taken, or is none of ours.
+#[derive(Serialize)]
+struct Received {
+    received: bool,
+}
+
+async fn stripe_webhook(
+    State(secret): State<Arc<StripeSecret>>,
+    State(workflows): State<Arc<Workflows>>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    secret.verify(&headers, &body).await?;
+    let event: Event =
+        serde_json::from_slice(&body).map_err(|_| Problem::new(Kind::MalformedRequest, "The body is no event of Stripe's."))?;
+    if let Some(payment) = event.payment() {
+        let id = event.workflow_id()?;
+        workflows.reconcile(id, payment).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+    }
+    Ok(Json(Received { received: true }))
+}

@@ -1,0 +1,64 @@
+//! Cancelling what is with the carrier: until a parcel has left.
+
+use super::{SLOW, message, product_in, say, shipped};
+use crate::{
+    payment::ledger,
+    support::{Draft, FAST, own, until},
+};
+use anyhow::ensure;
+use futures::future::try_join_all;
+use reqwest::StatusCode;
+use serde_json::json;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn parcels_that_wait_for_the_carrier_are_taken_back() {
+    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+        let (near, far) = (shop.product(1_000, 10).await?, product_in(shop, "NORTH", 250).await?);
+        let id = shop.place(&Draft::new("CUST-regrets").line(&near, 1).line(&far, 1)).await?;
+        until("the parcels are booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(())))
+            .await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(shipped(&order), ["CANCELLED", "CANCELLED"]);
+        assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((10, 0), (10, 0)));
+        assert_eq!((&order["payment"]["status"], ledger(shop, &id).await?.2), (&json!("REFUNDED"), 0));
+        // Who fetches it nevertheless is not heard any more.
+        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
+        assert_eq!(shop.order(&id).await?, order);
+        shop.audit_is_clean().await
+    });
+}
+
+/// The carrier fetches the parcels while cancellations come: each order is either taken back or delivered, and nothing lies between.
+#[test]
+fn a_race_with_the_carrier_has_one_winner() {
+    own(1, &[&FAST[..], &[("CARRIER_SANDBOX_DELAY_MS", "300")]].concat(), async |shop| {
+        let (near, far) = (shop.product(1_000, 100).await?, product_in(shop, "NORTH", 250).await?);
+        shop.db().await?.execute("UPDATE products SET stock = 100 WHERE id = $1", &[&far.id]).await?;
+        let draft = Draft::new("CUST-carrier-race").line(&near, 1).line(&far, 1);
+        let ids = try_join_all((0..30).map(|_| shop.place(&draft))).await?;
+        // Each a little later than the one before.
+        let mut asked = Vec::new();
+        for id in &ids {
+            shop.reaches(id, &["PAID", "SHIPPED", "DELIVERED", "COMPLETED"]).await?;
+            asked.push(shop.cancel(id).await?.0);
+        }
+        let orders = try_join_all(ids.iter().map(|id| shop.reaches(id, &["COMPLETED", "CANCELLED"]))).await?;
+        let mut kept = 0;
+        for (order, asked) in orders.iter().zip(asked) {
+            let id = order["id"].as_str().unwrap_or_default();
+            let delivered = shipped(order).iter().filter(|status| **status == "DELIVERED").count();
+            match (order["status"] == "COMPLETED", delivered) {
+                (true, 1..) => kept += i64::try_from(delivered)?,
+                (false, 0) => ensure!(asked == StatusCode::ACCEPTED && ledger(shop, id).await?.2 == 0, "{asked}: {order:#}"),
+                _ => anyhow::bail!("{asked}: {order:#}"),
+            }
+        }
+        let (near, far) = (shop.stock(&near).await?, shop.stock(&far).await?);
+        assert_eq!((near.0 + far.0, near.1 + far.1), (200 - kept, 0));
+        shop.audit_is_clean().await
+    });
+}

@@ -1,0 +1,186 @@
+//! The gateway on the stand-in: what it asks for, and what it makes of the answers.
+
+use super::{API_KEY, ORDER, VISA, at, mock::StripeMock, payment, stand_in::StandIn, stripe};
+use crate::support::run;
+use anyhow::{Result, ensure};
+use worker::payment::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement, Stripe};
+
+/// An order's payment, held.
+pub(super) async fn held(stripe: &Stripe) -> Result<Payment> {
+    let mut payment = payment();
+    payment.reference = Some(stripe.authorize(&payment, VISA).await?);
+    Ok(payment)
+}
+
+/// An order's payment, taken.
+pub(super) async fn taken(stripe: &Stripe) -> Result<Payment> {
+    let payment = held(stripe).await?;
+    stripe.capture(&payment).await?;
+    Ok(payment)
+}
+
+pub(super) fn part(amount_minor: i64) -> Refund {
+    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor }
+}
+
+/// What was asked: the call without ids, the idempotency key, the form.
+fn asked(stand_in: &StandIn, id: &str) -> Vec<String> {
+    let seen = stand_in.seen().into_iter().map(|seen| {
+        let form: Vec<_> = seen.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} [{}] {}", seen.call, seen.key.unwrap_or_default(), form.join(" ")).replace(id, "PI").replace(ORDER, "ORD")
+    });
+    seen.collect()
+}
+
+#[test]
+fn an_order_is_held_taken_and_given_back_by_these_requests() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        let payment = taken(&stripe).await?;
+        stripe.refund(&payment, &part(2_500)).await?;
+        let (id, intent) = stand_in.intent(ORDER)?;
+        assert_eq!(payment.reference.as_ref(), Some(&id));
+        assert_eq!((intent.amount, intent.currency.as_str(), intent.captured, intent.refunded), (7_500, "usd", 7_500, 2_500));
+        let create = "POST /v1/payment_intents [ORD] amount=7500 automatic_payment_methods[allow_redirects]=never \
+            automatic_payment_methods[enabled]=true capture_method=manual currency=usd metadata[order_id]=ORD";
+        let refund = "ref_01930000000070008000000000000001";
+        let expected = [
+            create,
+            "POST /v1/payment_intents/PI/confirm [ORD:confirm] off_session=true payment_method=pm_card_visa",
+            "POST /v1/payment_intents/PI/capture [ORD:capture] ",
+            &format!("POST /v1/refunds [{refund}] amount=2500 metadata[refund_id]={refund} payment_intent=PI"),
+        ];
+        assert_eq!(asked(&stand_in, &id), expected);
+        assert_eq!(stripe.reverse(&payment).await?, Reversal::Refunded(id.clone()));
+        let expected =
+            ["GET /v1/payment_intents/PI [] expand[]=latest_charge", "POST /v1/refunds [] metadata[order_id]=ORD payment_intent=PI"];
+        assert_eq!(asked(&stand_in, &id)[4..], expected);
+        assert_eq!(stand_in.intent(ORDER)?.1.refunded, 7_500);
+        ensure!(stand_in.seen().iter().all(|seen| seen.status == 200), "{:?}", stand_in.seen());
+        Ok(())
+    });
+}
+
+#[test]
+fn what_is_asked_for_again_is_done_once() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        for _ in 0..3 {
+            let payment = taken(&stripe).await?;
+            stripe.refund(&payment, &part(2_500)).await?;
+        }
+        let (_, intent) = stand_in.intent(ORDER)?;
+        assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_decline_has_a_reason_and_holds_nothing() {
+    run(async {
+        for (method, reason) in [
+            ("pm_card_visa_chargeDeclined", "the card was declined"),
+            ("pm_card_visa_chargeDeclinedInsufficientFunds", "the card has insufficient funds"),
+            ("pm_card_visa_chargeDeclinedLostCard", "the card was declined"),
+            ("pm_card_chargeDeclinedExpiredCard", "the card has expired"),
+            ("pm_card_chargeDeclinedIncorrectCvc", "the card's security code is incorrect"),
+            ("pm_card_chargeDeclinedProcessingError", "the card could not be processed; try again later"),
+            ("pm_card_authenticationRequired", "the card's bank asks the customer to confirm the payment"),
+        ] {
+            let (stand_in, stripe) = stripe().await?;
+            for _ in 0..2 {
+                let declined = stripe.authorize(&payment(), method).await;
+                ensure!(matches!(&declined, Err(Error::Declined(told)) if told == reason), "{method}: {declined:?}");
+                assert_eq!(stripe.look_up(&payment()).await?, Standing::Declined(reason.to_owned()), "{method}");
+            }
+            assert_eq!(stripe.reverse(&payment()).await?, Reversal::Nothing, "{method}");
+            let (_, intent) = stand_in.intent(ORDER)?;
+            assert_eq!((intent.status, intent.holds), ("canceled", 0), "{method}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_stripe_would_not_have_is_declined() {
+    run(async {
+        let (_stand_in, stripe) = stripe().await?;
+        let declined = async |payment: &Payment, method: &str| match stripe.authorize(payment, method).await {
+            Err(Error::Declined(reason)) => Ok(reason),
+            other => Err(anyhow::anyhow!("{other:?}")),
+        };
+        let another = |number: u8| Payment { idempotency_key: format!("ord_0193000000007000800000000000000{number}"), ..payment() };
+        for (number, method) in [(2, "pm_unknown"), (3, "tok_visa")] {
+            assert_eq!(declined(&another(number), method).await?, "the payment method is not valid");
+        }
+        let small = Payment { amount_minor: 49, ..another(4) };
+        assert_eq!(declined(&small, VISA).await?, "the amount is too small to be charged");
+        assert_eq!(stripe.look_up(&small).await?, Standing::Open);
+        assert_eq!(stripe.reverse(&small).await?, Reversal::Nothing);
+        let fine = Payment { amount_minor: 5_124, currency: ::orders::Currency::KWD, ..payment() };
+        assert_eq!(declined(&fine, VISA).await?, "this amount cannot be charged in this currency");
+        Ok(())
+    });
+}
+
+#[test]
+fn amounts_are_in_stripes_units() {
+    run(async {
+        use ::orders::Currency;
+        for (currency, minor, amount) in [(Currency::JPY, 500, 500), (Currency::ISK, 5, 500), (Currency::KWD, 5_120, 5_120)] {
+            let (stand_in, stripe) = stripe().await?;
+            let payment = Payment { amount_minor: minor, currency, ..payment() };
+            stripe.authorize(&payment, VISA).await?;
+            let (_, intent) = stand_in.intent(ORDER)?;
+            assert_eq!((intent.amount, intent.currency), (amount, currency.code().to_lowercase()));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_statement_tells_ours_from_others_refunds() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        let payment = held(&stripe).await?;
+        let statement = |state| Statement { state, returns: Vec::new() };
+        assert_eq!(stripe.statement(&payment).await?, statement(State::Held));
+        stripe.capture(&payment).await?;
+        stripe.refund(&payment, &part(2_500)).await?;
+        assert_eq!(stripe.statement(&payment).await?, statement(State::Taken));
+        let (id, _) = stand_in.intent(ORDER)?;
+        stand_in.refund_in_dashboard(&id, 5_000)?;
+        let stated = stripe.statement(&payment).await?;
+        ensure!(matches!(&stated.returns[..], [Return { amount_minor: 5_000, .. }]) && stated.state == State::Returned, "{stated:?}");
+        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), amount_minor: 1 }).await;
+        ensure!(matches!(&too_much, Err(Error::Declined(reason)) if reason == "there is not that much left to give back"), "{too_much:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_is_said_to_whom_no_authority_vouches_for() {
+    run(async {
+        let stripe = at(&StripeMock::shared().await?.tls_url, API_KEY).await?;
+        let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was trusted") };
+        ensure!(format!("{error:?}").to_lowercase().contains("certificate"), "{error:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_wrong_key_is_nobodys_decline_and_is_not_told() {
+    run(async {
+        let (stand_in, _) = stripe().await?;
+        let wrong = "sk_test_SomebodyElses";
+        let stripe = at(&stand_in.url, wrong).await?;
+        let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was let in") };
+        let told = format!("{error:#} {error:?}");
+        ensure!(told.contains("401") && !told.contains(wrong) && !told.contains("****"), "{told}");
+        for url in ["http://stripe.example", "ftp://127.0.0.1", ""] {
+            let error = at(url, API_KEY).await.err().map(|error| error.to_string()).unwrap_or_default();
+            ensure!(error.contains("STRIPE_URL"), "{url}: {error}");
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,270 @@
+//! Orders that are paid by Stripe, through the whole stack, and the events that Stripe sends about them. Key and secret lie in Secrets Manager.
+
+use super::{API_KEY, stand_in::StandIn, stand_in::Trouble};
+use crate::support::{Draft, FAST, Function, Shop, answer, text, unstarted, until};
+use anyhow::{Result, ensure};
+use aws_sdk_secretsmanager::{
+    Client,
+    config::{BehaviorVersion, Config, Credentials, Region},
+};
+use aws_smithy_http_client::Builder;
+use local::free_port;
+use reqwest::{Method, StatusCode, header};
+use ring::hmac;
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::try_join;
+
+const SECRET: &str = "orderflow/stripe";
+const WEBHOOK_SECRET: &str = "whsec_only_the_tests_know";
+const SOON: Duration = Duration::from_secs(20);
+
+/// A shop whose orders Stripe's stand-in is paid for.
+struct Paid<'a> {
+    shop: &'a Shop,
+    stripe: &'a StandIn,
+}
+
+impl Paid<'_> {
+    /// Places an order over 75.00 with a payment method; gives it at its end.
+    async fn order(&self, method: &str, end: &str) -> Result<(String, Value)> {
+        let product = self.shop.product(2_500, 10).await?;
+        let id = self.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method(method)).await?;
+        let order = self.shop.ends(&id, end).await?;
+        let held = if end == "COMPLETED" { 3 } else { 0 };
+        assert_eq!(self.shop.stock(&product).await?, (10 - held, held), "{order}");
+        Ok((id, order))
+    }
+
+    /// What is on record of an order's payment: status, gateway and its id of it, minor units that were given back.
+    async fn record(&self, id: &str) -> Result<(String, String, Option<String>, i64)> {
+        let select = "SELECT status, gateway, gateway_reference, refunded_minor FROM payments WHERE order_id = $1";
+        let row = self.shop.db().await?.query_one(select, &[&id]).await?;
+        Ok((row.get(0), row.get(1), row.get(2), row.get(3)))
+    }
+
+    async fn send(&self, event: &str, signature: &str) -> Result<(StatusCode, Value)> {
+        let request = self.shop.request(Method::POST, "/api/webhooks/stripe").header("Stripe-Signature", signature);
+        answer(request.header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(event.to_owned()).send().await?).await
+    }
+
+    /// Sends an event as Stripe does; it must be taken.
+    async fn tell(&self, event: &str) -> Result<()> {
+        let answer = self.send(event, &signature(WEBHOOK_SECRET, event, 0)).await?;
+        ensure!(answer == (StatusCode::OK, json!({ "received": true })), "{answer:?}");
+        Ok(())
+    }
+
+    /// Waits for a payment to look so on record.
+    async fn becomes(&self, id: &str, status: &str, refunded_minor: i64) -> Result<()> {
+        until(&format!("the payment of {id} is {status}"), SOON, async || {
+            let (found, _, _, refunded) = self.record(id).await?;
+            Ok((found == status && refunded == refunded_minor).then_some(()))
+        })
+        .await
+    }
+}
+
+fn signature(secret: &str, body: &str, age_s: u64) -> String {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() - age_s;
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{time}.{body}").as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={time},v1={hex}")
+}
+
+/// An event about an order's intent, or about its charge.
+fn event(id: &str, r#type: &str, order_id: &str, intent: &str) -> String {
+    let metadata = json!({ "order_id": order_id });
+    let object = if r#type.starts_with("charge.") {
+        json!({ "id": "ch_1", "object": "charge", "payment_intent": intent, "metadata": metadata })
+    } else {
+        json!({ "id": intent, "object": "payment_intent", "metadata": metadata })
+    };
+    json!({ "id": id, "object": "event", "type": r#type, "data": { "object": object } }).to_string()
+}
+
+fn secrets(shop: &Shop) -> Result<Client> {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(Builder::new().build_http())
+        .endpoint_url(shop.stack.settings().get("AWS_ENDPOINT_URL")?)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "test"));
+    Ok(Client::from_conf(config.build()))
+}
+
+fn content(key: &str, webhook_secret: &str) -> String {
+    json!({ "secretKey": key, "webhookSecret": webhook_secret }).to_string()
+}
+
+#[test]
+fn orders_are_paid_by_stripe() {
+    let port = free_port().expect("a port");
+    let url = format!("http://127.0.0.1:{port}");
+    let settings = [
+        ("PAYMENT_GATEWAY", "stripe"),
+        ("STRIPE_URL", url.as_str()),
+        ("STRIPE_SECRET_ARN", SECRET),
+        ("LOG_LEVEL", "debug"),
+        ("RETRY_INITIAL_INTERVAL_MS", "200"),
+    ];
+    unstarted(1, &[&FAST[..], &settings].concat(), async |shop| {
+        let stripe = StandIn::start(API_KEY, port).await?;
+        shop.stack.start_services().await?;
+        secrets(shop)?.create_secret().name(SECRET).secret_string(content(API_KEY, WEBHOOK_SECRET)).send().await?;
+        shop.stack.start().await?;
+        let paid = Paid { shop, stripe: &stripe };
+        try_join!(
+            pays(&paid),
+            declines(&paid),
+            learns_of_refunds_elsewhere(&paid),
+            reverses_what_is_taken_too_late(&paid),
+            hears_as_a_function(&paid),
+            refuses_what_stripe_did_not_sign(&paid),
+        )?;
+        // What goes wrong is for the next request of anybody.
+        survives_trouble(&paid).await?;
+        refunds(&paid).await?;
+        shop.audit_is_clean().await?;
+        rotates(&paid).await?;
+        let logs = shop.logs();
+        for secret in [API_KEY, WEBHOOK_SECRET, "sk_test_Another", "another_secret", "pm_card"] {
+            ensure!(!logs.contains(secret), "{secret} is in the logs");
+        }
+        Ok(())
+    });
+}
+
+async fn pays(paid: &Paid<'_>) -> Result<()> {
+    let (id, order) = paid.order("pm_card_visa", "COMPLETED").await?;
+    assert_eq!(order["payment"], json!({ "status": "CAPTURED", "amount": 75.0 }));
+    let (intent, books) = paid.stripe.intent(&id)?;
+    assert_eq!((books.amount, books.holds, books.captures), (7_500, 1, 1));
+    assert_eq!(paid.record(&id).await?, ("CAPTURED".to_owned(), "stripe".to_owned(), Some(intent), 0));
+    Ok(())
+}
+
+async fn declines(paid: &Paid<'_>) -> Result<()> {
+    for (method, reason) in [
+        ("pm_card_visa_chargeDeclinedInsufficientFunds", "the card has insufficient funds"),
+        ("pm_card_authenticationRequired", "the card's bank asks the customer to confirm the payment"),
+        ("tok_visa", "the payment method is not valid"),
+    ] {
+        let (id, order) = paid.order(method, "FAILED").await?;
+        assert_eq!((text(&order, "/failureReason")?, &order["payment"]["status"]), (reason, &json!("DECLINED")));
+        assert_eq!((paid.stripe.intent(&id)?.1.status, paid.stripe.intent(&id)?.1.holds), ("canceled", 0));
+    }
+    Ok(())
+}
+
+async fn survives_trouble(paid: &Paid<'_>) -> Result<()> {
+    for (call, trouble) in [
+        ("/capture", Trouble::AnswerLost),
+        ("/confirm", Trouble::AnswerLost),
+        ("/payment_intents", Trouble::Refused("rate_limit")),
+        ("/confirm", Trouble::Fails { done: false }),
+    ] {
+        paid.stripe.trouble(call, trouble);
+        let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
+        let (_, books) = paid.stripe.intent(&id)?;
+        assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500), "{trouble:?} at {call}");
+    }
+    // Stripe is silent for longer than an order waits: what may be held is voided.
+    for _ in 0..3 {
+        paid.stripe.trouble("/capture", Trouble::Refused("unavailable"));
+    }
+    let (id, order) = paid.order("pm_card_visa", "FAILED").await?;
+    assert_eq!((paid.stripe.intent(&id)?.1.status, &order["payment"]["status"]), ("canceled", &json!("VOIDED")));
+    ensure!(paid.stripe.is_quiet());
+    Ok(())
+}
+
+async fn refunds(paid: &Paid<'_>) -> Result<()> {
+    let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
+    paid.stripe.trouble("/refunds", Trouble::AnswerLost);
+    let (status, refund) = answer(paid.shop.post(&format!("/api/orders/{id}/refunds"), r#"{"amount":20.5}"#).await?).await?;
+    ensure!(status == StatusCode::ACCEPTED, "{refund}");
+    paid.becomes(&id, "PARTIALLY_REFUNDED", 2_050).await?;
+    let (intent, books) = paid.stripe.intent(&id)?;
+    assert_eq!(books.refunded, 2_050);
+    // Stripe tells of this refund, too, which is on record already.
+    paid.tell(&event("evt_ours", "charge.refunded", &id, &intent)).await?;
+    let looked_into = format!("{id}: ReconcilePayment →");
+    until("the event is looked into", SOON, async || Ok(paid.shop.logs().contains(&looked_into).then_some(()))).await?;
+    assert_eq!(paid.record(&id).await?.3, 2_050);
+    Ok(())
+}
+
+async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
+    let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
+    let (intent, _) = paid.stripe.intent(&id)?;
+    paid.stripe.refund_in_dashboard(&intent, 2_500)?;
+    let first = event("evt_part", "charge.refunded", &id, &intent);
+    paid.tell(&first).await?;
+    paid.becomes(&id, "PARTIALLY_REFUNDED", 2_500).await?;
+    paid.stripe.refund_in_dashboard(&intent, 5_000)?;
+    // The first one again starts nothing; the next tells of both.
+    for event in [&first, &event("evt_rest", "charge.refunded", &id, &intent)] {
+        paid.tell(event).await?;
+    }
+    paid.becomes(&id, "REFUNDED", 7_500).await?;
+    let order = until("readers see it", SOON, async || {
+        let order = paid.shop.order(&id).await?;
+        Ok((order["payment"]["status"] == "REFUNDED").then_some(order))
+    })
+    .await?;
+    let refunds: Vec<_> = order["refunds"].as_array().into_iter().flatten().map(|refund| (&refund["status"], &refund["amount"])).collect();
+    assert_eq!(refunds, [(&json!("SUCCEEDED"), &json!(25.0)), (&json!("SUCCEEDED"), &json!(50.0))]);
+    let (status, problem) = answer(paid.shop.post(&format!("/api/orders/{id}/refunds"), "{}").await?).await?;
+    assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/nothing-to-refund")));
+    Ok(())
+}
+
+async fn reverses_what_is_taken_too_late(paid: &Paid<'_>) -> Result<()> {
+    let (id, _) = paid.order("pm_card_visa_chargeDeclined", "FAILED").await?;
+    let (intent, _) = paid.stripe.intent(&id)?;
+    paid.stripe.take(&intent)?;
+    paid.tell(&event("evt_late", "payment_intent.succeeded", &id, &intent)).await?;
+    paid.becomes(&id, "REFUNDED", 7_500).await?;
+    assert_eq!(paid.stripe.intent(&id)?.1.refunded, 7_500);
+    Ok(())
+}
+
+async fn refuses_what_stripe_did_not_sign(paid: &Paid<'_>) -> Result<()> {
+    let body = event("evt_forged", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1");
+    for signature in [String::new(), signature("whsec_guessed", &body, 0), signature(WEBHOOK_SECRET, &body, 301)] {
+        let (status, problem) = paid.send(&body, &signature).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/problems/invalid-signature")), "{signature}");
+    }
+    // Of another system that shares the account; it is looked into, and nothing comes of it.
+    paid.tell(&event("evt_other", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1")).await?;
+    until("it is refused", SOON, async || Ok(paid.shop.logs().contains("ReconcilePayment refused: there is no such order").then_some(())))
+        .await
+}
+
+/// The function takes an event as the one server does.
+async fn hears_as_a_function(paid: &Paid<'_>) -> Result<()> {
+    let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
+    let (intent, _) = paid.stripe.intent(&id)?;
+    paid.stripe.refund_in_dashboard(&intent, 7_500)?;
+    let body = event("evt_function", "charge.refunded", &id, &intent);
+    let mut function = Function::start(paid.shop, "stripe-webhook").await?;
+    let mut request = Function::event("POST", "/api/webhooks/stripe", Some(&body));
+    assert_eq!(function.answer(&request).await?.0, 400);
+    request["headers"]["stripe-signature"] = signature(WEBHOOK_SECRET, &body, 0).into();
+    assert_eq!(function.answer(&request).await?, (200, json!({ "received": true })));
+    paid.becomes(&id, "REFUNDED", 7_500).await
+}
+
+/// A new key and a new secret take over from the old ones without a restart.
+async fn rotates(paid: &Paid<'_>) -> Result<()> {
+    paid.stripe.rotate("sk_test_Another");
+    let rotated = content("sk_test_Another", "another_secret");
+    secrets(paid.shop)?.put_secret_value().secret_id(SECRET).secret_string(rotated).send().await?;
+    paid.order("pm_card_visa", "COMPLETED").await?;
+    let body = event("evt_rotated", "payment_intent.created", "ord_1", "pi_1");
+    until("events of the new secret are taken", SOON, async || {
+        Ok((paid.send(&body, &signature("another_secret", &body, 0)).await?.0 == StatusCode::OK).then_some(()))
+    })
+    .await
+}

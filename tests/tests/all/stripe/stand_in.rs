@@ -1,0 +1,220 @@
+//! A stand-in for Stripe. stripe-mock says whether a request is one of Stripe's API and gives its answer the right shape; [`Books`] remember, as
+//! Stripe's documents say; and what goes wrong with a request is told in advance.
+
+use super::{
+    books::{Answer, Books, Form, Intent},
+    document, headers_of,
+    mock::StripeMock,
+};
+use anyhow::{Context as _, Result};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It is done, but the answer is lost.
+    AnswerLost,
+    /// This document is answered, before anything was looked at.
+    Refused(&'static str),
+    /// Stripe fails, and stores that it did; maybe it had been done by then.
+    Fails { done: bool },
+    /// Before it is cancelled, somebody captures it.
+    CapturedMeanwhile,
+}
+
+/// A request that was made.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) call: String,
+    pub(super) key: Option<String>,
+    pub(super) form: Form,
+    pub(super) status: u16,
+}
+
+pub(super) struct StandIn {
+    pub(super) url: String,
+    inner: Arc<Inner>,
+    server: JoinHandle<()>,
+}
+
+struct Inner {
+    mock: &'static StripeMock,
+    state: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    api_key: String,
+    books: Books,
+    /// What was answered, by idempotency key: to which request, and with what.
+    stored: BTreeMap<String, ((String, Form), Answer)>,
+    /// What goes wrong with the next request to a path that ends so.
+    troubles: Vec<(&'static str, Trouble)>,
+    seen: Vec<Seen>,
+}
+
+impl StandIn {
+    /// Takes one key, on a port that nothing listens on; 0 for any.
+    pub(super) async fn start(api_key: &str, port: u16) -> Result<Self> {
+        let state = Mutex::new(Memory { api_key: api_key.to_owned(), ..Memory::default() });
+        let inner = Arc::new(Inner { mock: StripeMock::shared().await?, state });
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let routes = Router::new().fallback(answer).with_state(inner.clone());
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, routes).await;
+        });
+        Ok(Self { url, inner, server })
+    }
+
+    pub(super) fn rotate(&self, api_key: &str) {
+        api_key.clone_into(&mut self.inner.memory().api_key);
+    }
+
+    /// Has something go wrong with the next request to a path that ends so.
+    pub(super) fn trouble(&self, path: &'static str, trouble: Trouble) {
+        self.inner.memory().troubles.push((path, trouble));
+    }
+
+    /// Whether all that was to go wrong has.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.inner.memory().troubles.is_empty()
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        self.inner.memory().seen.clone()
+    }
+
+    /// The one intent of an order, with its id.
+    pub(super) fn intent(&self, order_id: &str) -> Result<(String, Intent)> {
+        let memory = self.inner.memory();
+        let mut found = memory.books.intents.iter().filter(|(_, intent)| intent.order_id == order_id);
+        let (id, intent) = found.next().with_context(|| format!("no intent of {order_id}"))?;
+        anyhow::ensure!(found.next().is_none(), "{order_id} has two intents");
+        Ok((id.clone(), intent.clone()))
+    }
+
+    /// Somebody gives this much back in Stripe's dashboard.
+    pub(super) fn refund_in_dashboard(&self, id: &str, amount: i64) -> Result<()> {
+        let form = Form::from([("payment_intent".to_owned(), id.to_owned()), ("amount".to_owned(), amount.to_string())]);
+        let (status, answer) = self.inner.memory().books.refund(&form, Value::Object(Default::default()))?;
+        anyhow::ensure!(status == 200, "{answer}");
+        Ok(())
+    }
+
+    /// Somebody takes the amount, whatever had happened to it.
+    pub(super) fn take(&self, id: &str) -> Result<()> {
+        let mut memory = self.inner.memory();
+        let intent = memory.books.intents.get_mut(id).context("no such intent")?;
+        (intent.status, intent.captured, intent.holds) = ("succeeded", intent.amount, 1);
+        Ok(())
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Inner {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer with its headers; none where it is lost.
+type Outcome = Option<(Answer, Vec<(String, String)>)>;
+
+async fn answer(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let shape = inner.mock.check(&method, target, &headers, &body).await;
+    let outcome = shape.and_then(|shape| inner.memory().serve(&method, &uri, &headers, &body, shape));
+    match outcome {
+        Ok(Some(((status, body), headers))) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let mut response = (status, body.to_string()).into_response();
+            for (name, value) in headers {
+                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response
+        }
+        Ok(None) => pending().await,
+        Err(error) => (StatusCode::NOT_IMPLEMENTED, format!("{error:#}")).into_response(),
+    }
+}
+
+impl Memory {
+    fn serve(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8], shape: Answer) -> Result<Outcome> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let key = header("idempotency-key");
+        let encoded = if method == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { body };
+        let form: Form = form_urlencoded::parse(encoded).into_owned().collect();
+        let call = format!("{method} {}", uri.path());
+        let outcome = if header("authorization") != Some(format!("Bearer {}", self.api_key)) {
+            answered("invalid_api_key")?
+        } else if shape.0 != 200 {
+            Some((shape, Vec::new()))
+        } else {
+            anyhow::ensure!(header("stripe-version").is_some(), "no version");
+            // Reversing may be asked for at any time and again.
+            let reverses = call.ends_with("/cancel") || (call.ends_with("/refunds") && !form.contains_key("amount"));
+            anyhow::ensure!((method == Method::POST && !reverses) == key.is_some(), "{call} has the idempotency key {key:?}");
+            self.once(method, uri.path(), key.as_deref(), &form, shape.1)?
+        };
+        let status = outcome.as_ref().map_or(0, |((status, _), _)| *status);
+        self.seen.push(Seen { call, key, form, status });
+        Ok(outcome)
+    }
+
+    /// What is done under an idempotency key is done once (<https://docs.stripe.com/api/idempotent_requests>).
+    fn once(&mut self, method: &Method, path: &str, key: Option<&str>, form: &Form, shape: Value) -> Result<Outcome> {
+        let request = (path.to_owned(), form.clone());
+        if let Some((first, answer)) = key.and_then(|key| self.stored.get(key)) {
+            if *first != request {
+                return answered("idempotency_error");
+            }
+            return Ok(Some((answer.clone(), vec![("idempotent-replayed".to_owned(), "true".to_owned())])));
+        }
+        let trouble = self.troubles.iter().position(|(end, _)| path.ends_with(end)).map(|at| self.troubles.remove(at).1);
+        let answer = match trouble {
+            Some(Trouble::Refused(name)) => return answered(name),
+            Some(Trouble::Fails { done }) => {
+                if done {
+                    self.books.execute(method, path, form, shape)?;
+                }
+                document("api_error")?
+            }
+            Some(Trouble::CapturedMeanwhile) => {
+                let id = path.split('/').nth(3).context("no id")?.to_owned();
+                self.books.capture(&id, shape.clone())?;
+                self.books.execute(method, path, form, shape)?
+            }
+            Some(Trouble::AnswerLost) | None => self.books.execute(method, path, form, shape)?,
+        };
+        if let Some(key) = key {
+            self.stored.insert(key.to_owned(), (request, answer.clone()));
+        }
+        Ok((trouble != Some(Trouble::AnswerLost)).then(|| (answer, vec![("request-id".to_owned(), "req_of_the_test".to_owned())])))
+    }
+}
+
+/// A documented answer.
+fn answered(name: &str) -> Result<Outcome> {
+    Ok(Some((document(name)?, headers_of(name)?)))
+}

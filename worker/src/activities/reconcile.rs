@@ -1,0 +1,43 @@
+//! Making our records agree with the gateway's when it tells that something happened to a payment.
+
+use super::{Activities, attempt::Failure};
+use crate::{
+    db, order,
+    order::Move,
+    payment::{self, Due},
+};
+use orders::{activities::Refusal, reconciliation::PaymentEvent};
+
+impl Activities {
+    /// What happened is not believed but looked up: events come late, twice and in any order.
+    pub(super) async fn reconcile(&self, event: &PaymentEvent) -> Result<Move, Failure> {
+        let id = event.order_id;
+        if event.gateway != self.gateway.name() {
+            return Err(Failure::Refused(Refusal::InvalidOrder, format!("payments are not taken by {}", event.gateway)));
+        }
+        // Another system may share the gateway's account.
+        let Some(mut payment) = payment::find(&db::connection(&self.pool).await?, id).await? else {
+            return Err(Failure::Refused(Refusal::InvalidOrder, "there is no such order".to_owned()));
+        };
+        payment.reference.get_or_insert_with(|| event.reference.clone());
+        let statement = self.gateway.statement(&payment).await?;
+        let gateway = self.gateway.name();
+        let mut client = db::connection(&self.pool).await?;
+        let transaction = client.transaction().await?;
+        let (status, due) = payment::compare(&transaction, id, &payment, gateway, &statement).await?;
+        transaction.commit().await?;
+        drop(client);
+        if due == Due::Reversal {
+            let reversal = self.gateway.reverse(&payment).await?;
+            let mut client = db::connection(&self.pool).await?;
+            let transaction = client.transaction().await?;
+            order::lock(&transaction, id).await?;
+            payment::record_reversed(&transaction, id, &payment, gateway, &reversal).await?;
+            order::touch(&transaction, id).await?;
+            transaction.commit().await?;
+            tracing::warn!(order_id = %id, "{id}: {reversal:?} after the order had ended");
+        }
+        self.courier.notify_one();
+        Ok(Move::none(status))
+    }
+}

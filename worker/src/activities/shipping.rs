@@ -1,0 +1,153 @@
+//! From payment to the customer's door: shipping, tracking, and taking back.
+
+use super::{Activities, Answer, attempt::Failure};
+use crate::{
+    db, order,
+    order::Move,
+    shipping::{self, Carrier, Error, Outcome, Parcel, Report, Whereabouts},
+};
+use futures::{StreamExt, stream};
+use orders::{
+    OrderId, OrderStatus,
+    activities::{Dispatch, End, Refusal, Tracking},
+    shipping::{ShipmentId, ShipmentStatus},
+};
+use std::time::Duration;
+
+/// Parcels of an order of which a carrier is asked at once.
+const AT_ONCE: usize = 8;
+
+impl Activities {
+    pub(super) async fn ship(&self, dispatch: Dispatch) -> Result<Answer, Failure> {
+        let id = dispatch.order_id;
+        let carrier = self.shipping.carrier()?;
+        let client = db::connection(&self.pool).await?;
+        let (status, parcels) = shipping::split(&client, id, carrier.name()).await?;
+        drop(client);
+        self.courier.notify_one();
+        if status.is_final() {
+            return Ok(Move::none(status).into());
+        }
+        self.visit(id, parcels).await
+    }
+
+    pub(super) async fn track(&self, tracking: Tracking) -> Result<Answer, Failure> {
+        let id = tracking.order_id;
+        if tracking.scans.is_empty() {
+            let parcels = shipping::load(&db::connection(&self.pool).await?, id).await?;
+            return self.visit(id, parcels).await;
+        }
+        let outcome = self.note(id, &tracking.scans.into()).await?;
+        self.conclude(id, outcome, None).await
+    }
+
+    /// Books what is not booked, asks where the others are, and goes on from what the carrier says.
+    async fn visit(&self, id: OrderId, parcels: Vec<Parcel>) -> Result<Answer, Failure> {
+        let open: Vec<Parcel> = parcels.into_iter().filter(|parcel| !parcel.status.is_final()).collect();
+        let (report, moves_in, failure) = if open.is_empty() { Default::default() } else { self.ask(&open).await? };
+        let outcome = self.note(id, &report).await?;
+        match failure {
+            // What the carrier did say is on record.
+            Some(error) => Err(Failure::Temporary(error)),
+            None => self.conclude(id, outcome, moves_in).await,
+        }
+    }
+
+    /// What the carrier says of parcels, when the first of them moves, and what it did not answer.
+    async fn ask(&self, parcels: &[Parcel]) -> anyhow::Result<(Report, Option<Duration>, Option<anyhow::Error>)> {
+        let carrier = self.shipping.carrier()?;
+        let (mut report, mut moves_in, mut failure) = (Report::default(), None::<Duration>, None);
+        let questions: Vec<_> = parcels.iter().map(|parcel| whereabouts(carrier, parcel)).collect();
+        let mut answers = stream::iter(questions).buffer_unordered(AT_ONCE);
+        while let Some((id, said)) = answers.next().await {
+            match said {
+                Ok(said) => {
+                    moves_in = moves_in.into_iter().chain(said.moves_in).min();
+                    report.add(id, said);
+                }
+                Err(Error::Refused(reason)) => {
+                    report.add(id, Whereabouts { reason: Some(reason), ..Whereabouts::at(ShipmentStatus::Refused) });
+                }
+                Err(Error::Unavailable(error)) => failure = Some(error),
+            }
+        }
+        Ok((report, moves_in, failure))
+    }
+
+    async fn note(&self, id: OrderId, report: &Report) -> Result<Outcome, Failure> {
+        let outcome = shipping::record(&db::connection(&self.pool).await?, id, report).await?;
+        if outcome.has_news {
+            self.courier.notify_one();
+        }
+        Ok(outcome)
+    }
+
+    /// Pays back what does not arrive, and says how to go on.
+    async fn conclude(&self, id: OrderId, outcome: Outcome, moves_in: Option<Duration>) -> Result<Answer, Failure> {
+        let mut status = outcome.status;
+        if status.is_final() {
+            return Ok(Move::none(status).into());
+        }
+        let reasons = if outcome.failed { self.pay_back(id).await? } else { Vec::new() };
+        if outcome.underway {
+            return Ok(Answer { wait: Some(self.shipping.look_after(moves_in)), ..Move::none(status).into() });
+        }
+        if !outcome.arrived {
+            let why = if reasons.is_empty() { "there is nothing left to deliver".to_owned() } else { reasons.join("; ") };
+            return Err(Failure::Refused(Refusal::NotDeliverable, why));
+        }
+        if status != OrderStatus::Delivered {
+            status = order::advance(&db::connection(&self.pool).await?, id, OrderStatus::Delivered, None).await?.status;
+        }
+        Ok(Move::none(status).into())
+    }
+
+    /// Pays back the shipments that failed, each once; answers why they did.
+    async fn pay_back(&self, id: OrderId) -> Result<Vec<String>, Failure> {
+        let refunds = shipping::undelivered(&db::connection(&self.pool).await?, id).await?;
+        for refund in &refunds {
+            self.refund(refund).await?;
+        }
+        Ok(refunds.into_iter().filter_map(|refund| refund.request.reason).collect())
+    }
+
+    /// Takes an order's shipments back from the carrier, before it ends like this. Answers the order's status when it is too late for that: then
+    /// the order goes on.
+    pub(super) async fn take_back(&self, id: OrderId, end: End) -> Result<Option<OrderStatus>, Failure> {
+        let parcels = shipping::load(&db::connection(&self.pool).await?, id).await?;
+        let open: Vec<Parcel> = parcels.iter().filter(|parcel| !parcel.status.is_final()).cloned().collect();
+        let mut out = parcels.iter().any(|parcel| parcel.status.is_out());
+        let mut report = Report::default();
+        if !open.is_empty() && !out {
+            let carrier = self.shipping.carrier()?;
+            // None is taken back where one has left already.
+            for parcel in open.iter().filter(|parcel| parcel.status == ShipmentStatus::Booked) {
+                let said = carrier.track(&parcel.id).await?;
+                out |= said.status.is_out();
+                report.add(parcel.id, said);
+            }
+            for parcel in open.iter().filter(|_| !out) {
+                report.add(parcel.id, carrier.take_back(&parcel.id).await?);
+            }
+        }
+        let outcome = self.note(id, &report).await?;
+        let may_end = end.status().predecessors().contains(&outcome.status.as_str());
+        if may_end && !outcome.underway && !outcome.arrived {
+            return Ok(None);
+        }
+        shipping::let_go(&db::connection(&self.pool).await?, id).await?;
+        // What was taken back before another turned out to have left.
+        if outcome.failed {
+            self.pay_back(id).await?;
+        }
+        Ok(Some(outcome.status))
+    }
+}
+
+async fn whereabouts(carrier: &dyn Carrier, parcel: &Parcel) -> (ShipmentId, Result<Whereabouts, Error>) {
+    let said = match parcel.status {
+        ShipmentStatus::Pending => carrier.book(parcel).await,
+        _ => carrier.track(&parcel.id).await.map_err(Error::from),
+    };
+    (parcel.id, said)
+}

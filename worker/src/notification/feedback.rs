@@ -1,0 +1,104 @@
+//! Reads what SES tells of mails that it has taken, from the queue that its topic feeds, and marks the notices that did not arrive.
+
+mod event;
+
+use crate::db;
+use anyhow::Context;
+use aws_sdk_sqs::{Client, types::Message};
+use deadpool_postgres::Pool;
+use event::{Event, Outcome};
+use platform::aws::{self, Patience};
+use std::time::Duration;
+
+/// Messages received at once: the most that SQS gives.
+const BATCH: i32 = 10;
+/// How long SQS may wait for a message to come.
+const WAIT_SECONDS: i32 = 20;
+/// Longer than SQS waits for messages. The loop itself tries again.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
+/// How long to wait after a failure.
+const PAUSE: Duration = Duration::from_secs(5);
+/// After how long a message comes again that cannot be dealt with yet.
+const RETRY_SECONDS: i32 = 3;
+/// A bounce may overtake the record of its mail's id. A mail that is still unknown after this long is not ours. Its message has come less often by
+/// then than makes it a dead letter (infra/data.yaml).
+const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+
+/// Reads the queue of `NOTICE_FEEDBACK_QUEUE_URL`.
+pub(crate) struct Feedback {
+    pool: Pool,
+    sqs: Client,
+    queue_url: String,
+}
+
+impl Feedback {
+    pub(crate) async fn new(pool: Pool, queue_url: String) -> Self {
+        Self { pool, sqs: Client::new(&aws::config(PATIENCE).await), queue_url }
+    }
+
+    /// Reads for ever.
+    pub(crate) async fn run(self) {
+        loop {
+            if let Err(error) = self.read_some().await {
+                tracing::warn!(error = format!("{error:#}"), "what became of mails cannot be read now");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn read_some(&self) -> anyhow::Result<()> {
+        // Without Postgres nothing is received, so that messages do not become dead letters meanwhile.
+        drop(db::connection(&self.pool).await?);
+        let receive = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
+        for message in receive.send().await.context("SQS")?.messages.unwrap_or_default() {
+            if self.settle(&message).await? {
+                let delete = self.sqs.delete_message().queue_url(&self.queue_url).set_receipt_handle(message.receipt_handle);
+                delete.send().await.context("SQS")?;
+            } else {
+                let postpone = self.sqs.change_message_visibility().queue_url(&self.queue_url).set_receipt_handle(message.receipt_handle);
+                postpone.visibility_timeout(RETRY_SECONDS).send().await.context("SQS")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the message is done with. One that cannot be read comes again until it is a dead letter.
+    async fn settle(&self, message: &Message) -> anyhow::Result<bool> {
+        let read = Event::read(message.body().unwrap_or_default()).and_then(|event| Ok((event.outcome()?, event)));
+        match read {
+            Ok((Some(outcome), event)) => Ok(self.mark(event.message_id(), &outcome).await? || event.age() > UNKNOWN_FOR),
+            Ok((None, _)) => Ok(true),
+            Err(error) => {
+                let message_id = message.message_id().unwrap_or_default();
+                tracing::error!(message_id, cause = %error, "message {message_id} about a mail cannot be read");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Marks the notice that went out as this mail, once; answers whether there is one.
+    async fn mark(&self, mail_id: &str, outcome: &Outcome) -> anyhow::Result<bool> {
+        let (state, from, reason): (_, &[&str], _) = match outcome {
+            Outcome::Bounced(reason) => ("BOUNCED", &["SENT"], reason),
+            Outcome::Complained(reason) => ("COMPLAINED", &["SENT", "BOUNCED"], reason),
+            Outcome::Rejected(reason) => ("FAILED", &["SENT"], reason),
+            Outcome::Answered(reason) => ("SENT", &["SENT"], reason),
+        };
+        let client = db::connection(&self.pool).await?;
+        let mark = client
+            .prepare_cached(
+                "WITH marked AS (
+                    UPDATE notifications SET state = $2, last_error = $4 WHERE provider_id = $1 AND channel = 'EMAIL' AND state = ANY ($3)
+                    RETURNING order_id
+                )
+                SELECT order_id, type, EXISTS (SELECT FROM marked) FROM notifications WHERE provider_id = $1 AND channel = 'EMAIL'",
+            )
+            .await?;
+        let Some(row) = client.query_opt(&mark, &[&mail_id, &state, &from, reason]).await? else { return Ok(false) };
+        let (order_id, kind, marked): (&str, &str, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        if marked {
+            tracing::warn!(order_id, kind, state, reason, "{order_id}: {kind} came back: {reason}");
+        }
+        Ok(true)
+    }
+}

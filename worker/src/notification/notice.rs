@@ -1,0 +1,171 @@
+//! A notice that is due, with all that its text tells.
+
+use super::amount::written;
+use crate::inventory::currency;
+use minijinja::{Value, context};
+use orders::{Currency, Money, contact::Language};
+use tokio_postgres::Row;
+
+/// Takes notices that are due and reads what they tell.
+///
+/// Taking a notice is a lease: its next attempt moves away by more than a delivery takes, so the other workers leave it alone, and it comes back by
+/// itself should this one die. The customer is then told twice when the worker died between the provider's answer and its record, since neither
+/// SES nor SNS knows a key for idempotency: at least once, rather than perhaps never.
+pub(super) const TAKE: &str = "
+    WITH due AS (
+        SELECT order_id, type, channel, about FROM notifications WHERE state = 'PENDING' AND next_attempt_at <= now()
+        ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    ), taken AS (
+        UPDATE notifications n SET attempts = n.attempts + 1, next_attempt_at = now() + interval '30 seconds' * (n.attempts + 1) FROM due
+        WHERE (n.order_id, n.type, n.channel, n.about) = (due.order_id, due.type, due.channel, due.about)
+        RETURNING n.order_id, n.type, n.channel, n.about, n.attempts
+    )
+    SELECT t.order_id, t.type, t.channel, t.about, t.attempts, o.contact_language, o.currency, o.total_minor,
+        CASE t.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END AS recipient,
+        CASE WHEN r.id IS NULL THEN o.failure_reason ELSE r.reason END AS reason, r.amount_minor, i.names, i.quantities, i.prices,
+        i.available, s.carrier, s.tracking_number, s.tracking_url
+    FROM taken t JOIN orders o ON o.id = t.order_id LEFT JOIN refunds r ON r.id = t.about LEFT JOIN shipments s ON s.id = t.about
+    CROSS JOIN LATERAL (
+        SELECT array_agg(coalesce(p.name, l.product_id) ORDER BY line) AS names, array_agg(l.quantity ORDER BY line) AS quantities,
+            array_agg(l.unit_price_minor ORDER BY line) AS prices,
+            array_agg(CASE t.type WHEN 'ORDER_ACTION_REQUIRED' THEN l.available END ORDER BY line) AS available
+        FROM order_items l LEFT JOIN products p ON p.id = l.product_id WHERE l.order_id = t.order_id
+    ) i";
+
+pub(super) struct Notice {
+    /// As in SQL: `ORDER_CONFIRMED`.
+    pub(super) kind: String,
+    pub(super) channel: String,
+    /// The refund or parcel that it tells of; empty for all else.
+    pub(super) about: String,
+    pub(super) attempt: i32,
+    /// The e-mail address or phone number. Never logged.
+    pub(super) recipient: String,
+    pub(super) facts: Facts,
+}
+
+impl Notice {
+    /// Reads a row of [`TAKE`]. `page_url` is where the page is.
+    pub(super) fn read(row: &Row, page_url: Option<&str>) -> anyhow::Result<Self> {
+        let order_id: String = row.try_get("order_id")?;
+        let language: &str = row.try_get("contact_language")?;
+        let (names, quantities): (Vec<String>, Vec<i32>) = (row.try_get("names")?, row.try_get("quantities")?);
+        let (prices, available): (Vec<i64>, Vec<Option<i32>>) = (row.try_get("prices")?, row.try_get("available")?);
+        let items = names.into_iter().zip(quantities).zip(prices).zip(available);
+        let items = items.map(|(((name, quantity), price_minor), available)| Item { name, quantity, price_minor, available });
+        let (tracking_number, tracking_url) = (row.try_get("tracking_number")?, row.try_get("tracking_url")?);
+        let carrier: Option<String> = row.try_get("carrier")?;
+        Ok(Self {
+            kind: row.try_get("type")?,
+            channel: row.try_get("channel")?,
+            about: row.try_get("about")?,
+            attempt: row.try_get("attempts")?,
+            recipient: row.try_get::<_, Option<String>>("recipient")?.unwrap_or_default(),
+            facts: Facts {
+                language: Language::ALL.iter().copied().find(|known| known.as_str() == language).unwrap_or_default(),
+                link: page_url.map(|url| format!("{}/orders/{order_id}", url.trim_end_matches('/'))),
+                order_id,
+                currency: currency(row.try_get("currency")?)?,
+                // A line that the customer gave up has none.
+                items: items.filter(|item| item.quantity > 0).collect(),
+                total_minor: row.try_get("total_minor")?,
+                reason: row.try_get("reason")?,
+                refund_minor: row.try_get("amount_minor")?,
+                parcel: carrier.map(|carrier| Parcel { carrier, tracking_number, tracking_url }),
+            },
+        })
+    }
+
+    /// The kind as its templates are called: `confirmed`.
+    pub(super) fn template(&self) -> String {
+        self.kind.strip_prefix("ORDER_").unwrap_or(&self.kind).to_lowercase()
+    }
+}
+
+/// What templates can tell.
+pub(super) struct Facts {
+    pub(super) language: Language,
+    pub(super) order_id: String,
+    pub(super) currency: Currency,
+    pub(super) items: Vec<Item>,
+    pub(super) total_minor: i64,
+    pub(super) reason: Option<String>,
+    pub(super) refund_minor: Option<i64>,
+    pub(super) parcel: Option<Parcel>,
+    /// The order on the page.
+    pub(super) link: Option<String>,
+}
+
+pub(super) struct Item {
+    pub(super) name: String,
+    pub(super) quantity: i32,
+    pub(super) price_minor: i64,
+    /// What there is of it, where the customer is asked whether to go on with that.
+    pub(super) available: Option<i32>,
+}
+
+/// A shipment, as its carrier knows it.
+pub(super) struct Parcel {
+    pub(super) carrier: String,
+    pub(super) tracking_number: Option<String>,
+    pub(super) tracking_url: Option<String>,
+}
+
+impl Facts {
+    /// An amount of the order's currency as the customer writes it.
+    pub(super) fn written(&self, minor: i64) -> String {
+        written(Money { minor, currency: self.currency }, self.language)
+    }
+
+    /// The variables of the templates. What there may not be is `none`.
+    pub(super) fn context(&self) -> Value {
+        let items: Vec<Value> = self
+            .items
+            .iter()
+            .map(|item| {
+                let sum = item.price_minor.saturating_mul(i64::from(item.quantity));
+                let (price, sum) = (self.written(item.price_minor), self.written(sum));
+                context! { name => &item.name, quantity => item.quantity, price, sum, available => item.available }
+            })
+            .collect();
+        let parcel = self.parcel.as_ref();
+        context! {
+            language => self.language.as_str(),
+            order => &self.order_id,
+            items,
+            total => self.written(self.total_minor),
+            reason => &self.reason,
+            refund => self.refund_minor.map(|minor| self.written(minor)),
+            carrier => parcel.map(|parcel| &parcel.carrier),
+            tracking_number => parcel.and_then(|parcel| parcel.tracking_number.as_ref()),
+            // From outside, and it becomes a link.
+            tracking_url => parcel.and_then(|parcel| parcel.tracking_url.as_ref()).filter(|url| url.starts_with("https://")),
+            link => &self.link,
+        }
+    }
+
+    /// An order that has everything, and one that lacks what an order may lack: what templates are tried with.
+    pub(super) fn examples(language: Language) -> [Self; 2] {
+        let full = Self::full(language);
+        let bare = Self { reason: None, refund_minor: Some(0), parcel: None, link: None, ..Self::full(language) };
+        [full, bare]
+    }
+
+    pub(super) fn full(language: Language) -> Self {
+        Self {
+            language,
+            order_id: "ord_01930000000070008000000000000001".to_owned(),
+            currency: Currency::USD,
+            items: vec![Item { name: "Keyboard".to_owned(), quantity: 2, price_minor: 129_999, available: Some(1) }],
+            total_minor: 259_998,
+            reason: Some("the card was declined".to_owned()),
+            refund_minor: Some(1_250),
+            parcel: Some(Parcel {
+                carrier: "Parcel Express".to_owned(),
+                tracking_number: Some("TRACK-1".to_owned()),
+                tracking_url: Some("https://carrier.example/TRACK-1".to_owned()),
+            }),
+            link: Some("https://shop.example/orders/ord_01930000000070008000000000000001".to_owned()),
+        }
+    }
+}

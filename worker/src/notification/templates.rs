@@ -1,0 +1,194 @@
+//! The templates in worker/templates: what each kind of notice says, in each language.
+//!
+//! A kind has a text (its first line is the mail's subject), an HTML page and a line for SMS. They are compiled in; a file of the same name in the
+//! folder of `NOTICE_TEMPLATES` takes a template's place, so that a shop changes its words without building. In HTML every value is escaped, so a
+//! product's name or somebody's reason cannot bring markup in.
+
+use super::notice::Facts;
+use anyhow::{Context, ensure};
+use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
+use orders::contact::Language;
+use std::{fs, io::ErrorKind, path::Path};
+
+/// The kinds of notices, as their templates are called.
+const KINDS: [&str; 8] = ["confirmed", "action_required", "in_review", "shipped", "delivered", "cancelled", "failed", "refunded"];
+
+/// Templates with their names.
+macro_rules! files {
+    ($folder:literal: $($file:literal)*) => {
+        &[$((concat!($folder, $file), include_str!(concat!("../../templates/", $folder, $file)))),*]
+    };
+}
+
+macro_rules! language {
+    ($folder:literal) => {
+        files!($folder:
+            "order.txt" "order.html"
+            "confirmed.txt" "confirmed.html" "confirmed.sms"
+            "action_required.txt" "action_required.html" "action_required.sms"
+            "in_review.txt" "in_review.html" "in_review.sms"
+            "shipped.txt" "shipped.html" "shipped.sms"
+            "delivered.txt" "delivered.html" "delivered.sms"
+            "cancelled.txt" "cancelled.html" "cancelled.sms"
+            "failed.txt" "failed.html" "failed.sms"
+            "refunded.txt" "refunded.html" "refunded.sms"
+        )
+    };
+}
+
+type Files = &'static [(&'static str, &'static str)];
+const BUILT_IN: [Files; 3] = [files!("": "layout.html"), language!("en/"), language!("ru/")];
+
+/// An e-mail that is ready to be sent.
+pub(super) struct Mail {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+pub(super) struct Templates(Environment<'static>);
+
+impl Templates {
+    /// The built-in templates, and instead of them those of the shop's own folder. Each is tried, so that a mistake shows now, not when a customer
+    /// should be told.
+    pub(super) fn new(own: Option<&Path>) -> anyhow::Result<Self> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        if let Some(folder) = own {
+            ensure!(folder.is_dir(), "NOTICE_TEMPLATES: {} is no folder", folder.display());
+        }
+        for (name, built_in) in BUILT_IN.into_iter().flatten() {
+            match own.map(|folder| fs::read_to_string(folder.join(name))) {
+                Some(Ok(text)) => environment.add_template_owned(*name, text),
+                Some(Err(error)) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(|| format!("template {name}")),
+                _ => environment.add_template(name, built_in),
+            }?;
+        }
+        let templates = Self(environment);
+        for language in Language::ALL {
+            for kind in KINDS {
+                for facts in Facts::examples(*language) {
+                    templates.mail(kind, &facts)?;
+                    templates.sms(kind, &facts)?;
+                }
+            }
+        }
+        Ok(templates)
+    }
+
+    pub(super) fn mail(&self, kind: &str, facts: &Facts) -> anyhow::Result<Mail> {
+        let language = facts.language.as_str();
+        let written = self.render(&format!("{language}/{kind}.txt"), facts.context())?;
+        let (first, text) = written.split_once('\n').unwrap_or((&written, ""));
+        let subject = first.strip_prefix("Subject: ").with_context(|| format!("{language}/{kind}.txt must begin with `Subject: `"))?.trim();
+        let html = self.render(&format!("{language}/{kind}.html"), context! { subject, ..facts.context() })?;
+        Ok(Mail { subject: subject.to_owned(), text: text.trim_start().to_owned(), html })
+    }
+
+    pub(super) fn sms(&self, kind: &str, facts: &Facts) -> anyhow::Result<String> {
+        Ok(self.render(&format!("{}/{kind}.sms", facts.language.as_str()), facts.context())?.trim().to_owned())
+    }
+
+    fn render(&self, name: &str, context: Value) -> anyhow::Result<String> {
+        Ok(self.0.get_template(name)?.render(context)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::notice::Parcel, *};
+    use std::{env, process};
+
+    fn built_in() -> Templates {
+        Templates::new(None).unwrap()
+    }
+
+    fn all() -> impl Iterator<Item = (&'static str, Facts)> {
+        Language::ALL.iter().flat_map(|language| KINDS.into_iter().map(|kind| (kind, Facts::full(*language))))
+    }
+
+    #[test]
+    fn every_notice_says_what_it_is_about() {
+        let templates = built_in();
+        for (kind, facts) in all() {
+            let mail = templates.mail(kind, &facts).unwrap();
+            let total = facts.written(facts.total_minor);
+            for part in [&mail.text, &mail.html] {
+                for told in [&facts.order_id, "Keyboard", &total] {
+                    assert!(part.contains(told), "{kind}: {told} is missing in {part}");
+                }
+                assert!(!part.contains("{{") && !part.contains("{%") && !part.contains("none"), "{kind}: {part}");
+            }
+            assert!(mail.text.contains("https://shop.example/orders/ord_"), "{kind}: {}", mail.text);
+            assert!(mail.html.contains(&format!("<html lang=\"{}\">", facts.language.as_str())), "{kind}");
+            assert!(mail.subject.contains(&facts.order_id) && !mail.subject.contains('\n'), "{kind}: {}", mail.subject);
+            let sms = templates.sms(kind, &facts).unwrap();
+            assert!(sms.contains(&facts.order_id) && !sms.contains('\n') && sms.chars().count() <= 160, "{kind}: {sms}");
+        }
+    }
+
+    #[test]
+    fn reason_refund_and_parcel_are_told() {
+        let templates = built_in();
+        for language in Language::ALL {
+            let facts = Facts::full(*language);
+            for (kind, told) in [
+                ("failed", "the card was declined"),
+                ("cancelled", "the card was declined"),
+                ("refunded", &*facts.written(1_250)),
+                ("shipped", "TRACK-1"),
+                ("delivered", "https://carrier.example/TRACK-1"),
+            ] {
+                let text = templates.mail(kind, &facts).unwrap().text;
+                assert!(text.contains(told), "{kind}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_there_is_is_told_where_the_customer_is_asked() {
+        let (templates, mut facts) = (built_in(), Facts::full(Language::En));
+        let mail = templates.mail("action_required", &facts).unwrap();
+        assert!(mail.text.contains("2 × Keyboard ($1,299.99 each), only 1 available: $2,599.98"), "{}", mail.text);
+        assert!(mail.html.contains("2 (only 1)"), "{}", mail.html);
+        facts.items[0].available = None;
+        assert!(!templates.mail("action_required", &facts).unwrap().text.contains("available"));
+    }
+
+    #[test]
+    fn nothing_brings_markup_in() {
+        let templates = built_in();
+        for (kind, mut facts) in all() {
+            let bad = "\"><script>alert('x')</script>&amp;<a href=x>";
+            facts.items[0].name = bad.to_owned();
+            facts.reason = Some(bad.to_owned());
+            facts.parcel = Some(Parcel {
+                carrier: bad.to_owned(),
+                tracking_number: Some(bad.to_owned()),
+                tracking_url: Some(format!("https://x/{bad}")),
+            });
+            let html = templates.mail(kind, &facts).unwrap().html;
+            assert!(!html.contains("<script") && !html.contains("<a href=x>") && !html.contains("\">&amp;"), "{kind}: {html}");
+            assert!(html.contains("&lt;script&gt;"), "{kind}: {html}");
+        }
+    }
+
+    #[test]
+    fn a_shop_changes_a_template_and_hears_of_its_mistakes() {
+        let folder = env::temp_dir().join(format!("orderflow-templates-{}", process::id()));
+        fs::create_dir_all(folder.join("en")).unwrap();
+        fs::write(folder.join("en/confirmed.txt"), "Subject: Ta for {{ order }}\n\nIt is {{ total }}.\n").unwrap();
+        let facts = Facts::full(Language::En);
+        let mail = Templates::new(Some(&folder)).unwrap().mail("confirmed", &facts).unwrap();
+        assert_eq!((mail.subject, mail.text), (format!("Ta for {}", facts.order_id), "It is $2,599.98.".to_owned()));
+        for (mistake, named) in [("Subject: {{ ordre }}\n", "en/confirmed.txt:1"), ("{% if %}", "en/confirmed.txt"), ("Hello", "Subject: ")]
+        {
+            fs::write(folder.join("en/confirmed.txt"), mistake).unwrap();
+            let error = format!("{:#}", Templates::new(Some(&folder)).err().unwrap());
+            assert!(error.contains(named), "{mistake}: {error}");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(Templates::new(Some(&folder)).is_err());
+    }
+}

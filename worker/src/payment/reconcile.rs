@@ -1,0 +1,89 @@
+//! Holding the payments table against what a gateway says. Somebody may have refunded in the gateway's own dashboard, or an answer came too late for
+//! anybody to hear it.
+
+use super::{Payment, Return, Reversal, State, Statement, record};
+use crate::{notification, order};
+use anyhow::ensure;
+use deadpool_postgres::Transaction;
+use orders::{OrderId, OrderStatus, RefundId, activities::End};
+use sha2::{Digest, Sha256};
+
+/// What remains to be done at the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    /// The order has failed or was cancelled, and money is held or taken for it.
+    Reversal,
+}
+
+/// Corrects what is on record of an order's payment, and says what is to be done about it. While an order is open its own workflow sees to its
+/// payment, so of one that is not paid nothing is recorded here.
+pub(crate) async fn compare(
+    transaction: &Transaction<'_>,
+    order_id: OrderId,
+    payment: &Payment,
+    gateway: &str,
+    statement: &Statement,
+) -> anyhow::Result<(OrderStatus, Due)> {
+    let status = order::lock(transaction, order_id).await?;
+    let recorded = transaction.query_opt("SELECT status FROM payments WHERE order_id = $1", &[&order_id.to_string()]).await?;
+    let recorded: &str = recorded.as_ref().map_or(Ok(""), |row| row.try_get(0))?;
+    let mut changed = false;
+    match (End::of(status), statement.state, recorded) {
+        (Some(_), State::Held | State::Taken, _) => return Ok((status, Due::Reversal)),
+        (Some(_), State::Returned, other) if other != "REFUNDED" => {
+            let reversal = Reversal::Refunded(payment.reference.clone().unwrap_or_default());
+            record::record_reversed(transaction, order_id, payment, gateway, &reversal).await?;
+            changed = true;
+        }
+        (Some(_), State::Open | State::Void, "UNKNOWN" | "AUTHORIZED") => {
+            record::record_reversed(transaction, order_id, payment, gateway, &Reversal::Nothing).await?;
+            changed = true;
+        }
+        (None, State::Taken | State::Returned, "CAPTURED" | "PARTIALLY_REFUNDED" | "REFUNDED") => {
+            for given in &statement.returns {
+                changed |= record_return(transaction, order_id, given).await?;
+            }
+        }
+        _ => {}
+    }
+    if changed {
+        order::touch(transaction, order_id).await?;
+    }
+    Ok((status, Due::Nothing))
+}
+
+/// Records, once, a refund that was given at the gateway: as one of the order's, and the customer is told. Answers whether it is new.
+async fn record_return(transaction: &Transaction<'_>, order_id: OrderId, given: &Return) -> anyhow::Result<bool> {
+    let (id, order_id) = (refund_id(&given.id)?.to_string(), order_id.to_string());
+    let refund = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, restock, requested_at)
+        VALUES ($1, $2, 'SUCCEEDED', $3, 'given back at the payment gateway', false, now()) ON CONFLICT DO NOTHING";
+    if transaction.execute(refund, &[&id, &order_id, &given.amount_minor]).await? == 0 {
+        return Ok(false);
+    }
+    let payment = "UPDATE payments SET refunded_minor = refunded_minor + $2,
+            status = CASE WHEN refunded_minor + $2 = amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
+        WHERE order_id = $1 AND refunded_minor + $2 <= amount_minor";
+    let updated = transaction.execute(payment, &[&order_id, &given.amount_minor]).await?;
+    ensure!(updated == 1, "with {} more was given back than was taken", given.id);
+    notification::record_refund(transaction, &order_id, &id).await?;
+    Ok(true)
+}
+
+/// Our id for a refund of the gateway's: always the same.
+fn refund_id(id: &str) -> anyhow::Result<RefundId> {
+    let digits: String = Sha256::digest(id.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("ref_{digits}").parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_refund_has_one_id_with_us() {
+        let one = refund_id("re_3MoKIYLkdIwHu7ix0fnJlJZf").unwrap();
+        assert_eq!(refund_id("re_3MoKIYLkdIwHu7ix0fnJlJZf").unwrap(), one);
+        assert_ne!(refund_id("re_3MoKIYLkdIwHu7ix0fnJlJZg").unwrap(), one);
+    }
+}

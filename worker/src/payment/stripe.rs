@@ -1,0 +1,239 @@
+//! Stripe as a gateway: one payment intent an order, captured by hand (<https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>).
+//!
+//! The intent is created with nothing but what the order itself says, under the order's idempotency key. So whoever knows the order finds its
+//! intent by creating it again, whether or not an answer was lost: to look it up, and to cancel it before anybody has confirmed it. An intent is
+//! confirmed and captured at most once in its life, and nothing can be done with one that is cancelled; that, and not only the idempotency keys,
+//! keeps anything from being charged twice.
+
+mod amount;
+mod client;
+mod failure;
+mod intent;
+mod key;
+mod reason;
+mod settings;
+
+use super::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement};
+use anyhow::{Context, anyhow, ensure};
+use client::Client;
+use failure::Failure;
+use futures::{FutureExt, future::BoxFuture};
+use intent::{Intent, List, Status};
+pub use settings::Settings;
+
+/// What our intents and refunds carry, so that they can be told from others of the same account.
+const ORDER_ID: &str = "order_id";
+const REFUND_ID: &str = "refund_id";
+/// States that an intent is looked at in while it is being reversed: somebody may capture it meanwhile.
+const ROUNDS: u8 = 3;
+
+pub struct Stripe {
+    client: Client,
+}
+
+impl Stripe {
+    /// Calls nothing yet.
+    ///
+    /// # Errors
+    /// When the settings lack a key, or it would not be safe on its way.
+    pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self { client: Client::new(settings).await? })
+    }
+
+    /// The order's intent as it was when it was created: that it exists is all that this tells. What is sent must never change, or an order that
+    /// is under way would not find its intent any more.
+    async fn create(&self, payment: &Payment) -> Result<Intent, Failure> {
+        let key = &payment.idempotency_key;
+        let Some(amount) = amount::to_stripe(payment.amount_minor, payment.currency) else {
+            let refusal = failure::Refusal { code: Some(reason::TOO_PRECISE.to_owned()), ..Default::default() };
+            return Err(Failure::Refused(refusal));
+        };
+        let form = [
+            ("amount", amount.to_string()),
+            ("currency", payment.currency.code().to_lowercase()),
+            ("capture_method", "manual".to_owned()),
+            ("automatic_payment_methods[enabled]", "true".to_owned()),
+            // Nobody is there to be sent to another page.
+            ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
+            ("metadata[order_id]", key.clone()),
+        ];
+        let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Ok(self.client.post_guarded("/v1/payment_intents", &form, key).await?.content)
+    }
+
+    /// An intent as it is now.
+    async fn retrieve(&self, payment: &Payment, id: &str) -> anyhow::Result<Intent> {
+        let path = format!("/v1/payment_intents/{id}");
+        let intent: Intent = self.client.get(&path, &[("expand[]", "latest_charge")]).await.map_err(Failure::unexpected)?;
+        let order = intent.metadata.get(ORDER_ID);
+        ensure!(order == Some(&payment.idempotency_key), "{id} is not the payment of {}", payment.idempotency_key);
+        Ok(intent)
+    }
+
+    /// The order's intent as it is now, made if there is none; `None` when Stripe would not have it.
+    async fn find(&self, payment: &Payment) -> anyhow::Result<Option<Intent>> {
+        let id = match &payment.reference {
+            Some(id) => id.clone(),
+            None => match self.create(payment).await {
+                Ok(intent) => intent.id,
+                Err(Failure::Refused(_)) => return Ok(None),
+                Err(failure) => return Err(failure.unexpected()),
+            },
+        };
+        Ok(Some(self.retrieve(payment, &id).await?))
+    }
+
+    async fn hold(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
+        let id = self.create(payment).await?.id;
+        let path = format!("/v1/payment_intents/{id}/confirm");
+        // The customer has left: a bank that wants to see them declines.
+        let form = [("payment_method", payment_method), ("off_session", "true")];
+        let confirmed = self.client.post_guarded(&path, &form, &format!("{}:confirm", payment.idempotency_key)).await;
+        let intent = match confirmed {
+            Ok(answer) if !answer.replayed => answer.content,
+            Ok(_) => self.retrieve(payment, &id).await?,
+            Err(Failure::Refused(refusal)) if refusal.has_code("payment_intent_unexpected_state") => self.retrieve(payment, &id).await?,
+            Err(failure) => return Err(failure.into()),
+        };
+        match intent.standing() {
+            Standing::Authorized(id) | Standing::Captured(id) => Ok(id),
+            Standing::Declined(reason) => Err(Error::Declined(reason)),
+            Standing::Open => Err(Error::Unavailable(anyhow!("Stripe has not decided yet: {id} is {:?}", intent.status))),
+        }
+    }
+
+    async fn take(&self, payment: &Payment) -> Result<(), Error> {
+        let id = payment.reference.as_ref().ok_or_else(|| Error::Declined("nothing was authorized".to_owned()))?;
+        let path = format!("/v1/payment_intents/{id}/capture");
+        let captured = self.client.post_guarded::<Intent>(&path, &[], &format!("{}:capture", payment.idempotency_key)).await;
+        let intent = match captured {
+            Ok(answer) => answer.content,
+            Err(Failure::Refused(_)) => self.retrieve(payment, id).await?,
+            Err(failure) => return Err(failure.into()),
+        };
+        match intent.status {
+            Status::Succeeded => Ok(()),
+            Status::Processing | Status::Other => {
+                Err(Error::Unavailable(anyhow!("Stripe has not captured yet: {id} is {:?}", intent.status)))
+            }
+            _ => Err(Error::Declined("the authorization is not valid any more".to_owned())),
+        }
+    }
+
+    async fn standing(&self, payment: &Payment) -> anyhow::Result<Standing> {
+        // What Stripe would not have, it declines with a reason when it is asked to authorize.
+        Ok(self.find(payment).await?.map_or(Standing::Open, |intent| intent.standing()))
+    }
+
+    async fn cancel_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
+        let key = &payment.idempotency_key;
+        let Some(mut intent) = self.find(payment).await? else { return Ok(Reversal::Nothing) };
+        for _ in 0..ROUNDS {
+            let id = intent.id.clone();
+            match intent.status {
+                Status::Canceled if intent.was_charged() => return Ok(Reversal::Voided(id)),
+                Status::Canceled => return Ok(Reversal::Nothing),
+                Status::Succeeded if intent.is_refunded() => return Ok(Reversal::Refunded(id)),
+                Status::Succeeded => {
+                    // Without an amount: what is left.
+                    let form = [("payment_intent", id.as_str()), ("metadata[order_id]", key.as_str())];
+                    match self.client.post_unkeyed::<intent::Refund>("/v1/refunds", &form).await {
+                        Ok(refund) if refund.holds() => return Ok(Reversal::Refunded(id)),
+                        Ok(refund) => return Err(anyhow!("the refund {} failed", refund.id)),
+                        Err(Failure::Refused(refusal)) if refusal.has_code("charge_already_refunded") => return Ok(Reversal::Refunded(id)),
+                        Err(failure) => return Err(failure.unexpected()),
+                    }
+                }
+                _ => {
+                    let path = format!("/v1/payment_intents/{id}/cancel");
+                    match self.client.post_unkeyed::<Intent>(&path, &[]).await {
+                        Ok(_) | Err(Failure::Refused(_)) => intent = self.retrieve(payment, &id).await?,
+                        Err(failure) => return Err(failure.unexpected()),
+                    }
+                }
+            }
+        }
+        Err(anyhow!("{} is {:?} and cannot be cancelled yet", intent.id, intent.status))
+    }
+
+    async fn give_back(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
+        let id = payment.reference.as_ref().ok_or_else(|| Error::Declined("nothing was captured".to_owned()))?;
+        let amount = amount::to_stripe(refund.amount_minor, payment.currency)
+            .ok_or_else(|| Error::Declined("no such amount can be given back".to_owned()))?
+            .to_string();
+        let key = refund.idempotency_key.as_str();
+        let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", key)];
+        let given = match self.client.post::<intent::Refund>("/v1/refunds", &form, key).await {
+            Ok(answer) => answer.content,
+            // Stripe failed at it once and for all, or only at telling that it was done.
+            Err(Failure::Unavailable { stored: true, .. }) => {
+                match self.refunds(id).await?.into_iter().find(|found| found.has(REFUND_ID, key)) {
+                    Some(refund) => refund,
+                    None => self.client.post("/v1/refunds", &form, &format!("{key}:2")).await?.content,
+                }
+            }
+            Err(Failure::Refused(refusal)) if refusal.param.as_deref() == Some("amount") => {
+                return Err(Error::Declined("there is not that much left to give back".to_owned()));
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        if given.holds() { Ok(()) } else { Err(Error::Declined("the customer's bank does not take the money back".to_owned())) }
+    }
+
+    /// All refunds of an intent; there are never more than a page of them.
+    async fn refunds(&self, id: &str) -> anyhow::Result<Vec<intent::Refund>> {
+        let query = [("payment_intent", id), ("limit", "100")];
+        let list: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::unexpected)?;
+        Ok(list.data)
+    }
+
+    async fn books(&self, payment: &Payment) -> anyhow::Result<Statement> {
+        let id = payment.reference.as_ref().context("it is not known which payment")?;
+        let intent = self.retrieve(payment, id).await?;
+        let state = match intent.status {
+            Status::RequiresCapture => State::Held,
+            Status::Succeeded if intent.is_refunded() => State::Returned,
+            Status::Succeeded => State::Taken,
+            Status::Canceled => State::Void,
+            _ => State::Open,
+        };
+        let mut returns = Vec::new();
+        if matches!(state, State::Taken | State::Returned) {
+            for refund in self.refunds(id).await?.into_iter().filter(|refund| refund.holds() && !refund.is_ours()) {
+                let amount_minor = amount::from_stripe(refund.amount, payment.currency).context("a refund is of no amount of ours")?;
+                returns.push(Return { id: refund.id, amount_minor });
+            }
+        }
+        Ok(Statement { state, returns })
+    }
+}
+
+impl Gateway for Stripe {
+    fn name(&self) -> &'static str {
+        "stripe"
+    }
+
+    fn authorize<'a>(&'a self, payment: &'a Payment, payment_method: &'a str) -> BoxFuture<'a, Result<String, Error>> {
+        self.hold(payment, payment_method).boxed()
+    }
+
+    fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>> {
+        self.take(payment).boxed()
+    }
+
+    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>> {
+        self.standing(payment).boxed()
+    }
+
+    fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>> {
+        self.cancel_or_refund(payment).boxed()
+    }
+
+    fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>> {
+        self.give_back(payment, refund).boxed()
+    }
+
+    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Statement>> {
+        self.books(payment).boxed()
+    }
+}

@@ -1,0 +1,147 @@
+//! What Stripe answers when it does not do what was asked, and whether asking again may help
+//! (<https://docs.stripe.com/error-low-level>).
+
+use super::reason;
+use crate::payment::Error;
+use anyhow::anyhow;
+use serde::Deserialize;
+
+/// Why a call did not do what was asked, or may not have.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Stripe refuses; asking again changes nothing.
+    Refused(Refusal),
+    /// Stripe failed, was busy or did not answer.
+    Unavailable {
+        error: anyhow::Error,
+        /// Stripe has stored this answer and gives it to everybody who asks with the same idempotency key.
+        stored: bool,
+    },
+}
+
+/// The error object of Stripe's answers. Of its texts none is taken: they may quote what was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Refusal {
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+    pub(super) code: Option<String>,
+    pub(super) decline_code: Option<String>,
+    pub(super) param: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    error: Refusal,
+}
+
+impl Refusal {
+    /// Its codes, for the log.
+    fn codes(&self) -> String {
+        let codes = [Some(&self.kind), self.code.as_ref(), self.param.as_ref()].into_iter().flatten();
+        codes.filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+/// What matters of an answer but its content.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// Header `Idempotent-Replayed`: this is the stored answer to an earlier request.
+    pub(super) replayed: bool,
+    /// Header `Stripe-Should-Retry`: Stripe knows better than the status tells.
+    pub(super) should_retry: Option<bool>,
+    /// By which Stripe finds the request in its logs.
+    pub(super) request_id: String,
+}
+
+impl Failure {
+    pub(super) fn unavailable(error: impl Into<anyhow::Error>) -> Self {
+        Self::Unavailable { error: error.into(), stored: false }
+    }
+
+    /// The failure that an answer is; `None` when it is none.
+    pub(super) fn of(head: &Head, body: &[u8]) -> Option<Self> {
+        let status = head.status;
+        if (200..300).contains(&status) {
+            return None;
+        }
+        let refusal = serde_json::from_slice(body).map(|document: Document| document.error).unwrap_or_default();
+        // 401 and 403: our key is at fault, not the order. 409: another request has the lock or the key. 424: somebody behind Stripe failed.
+        // An idempotency error otherwise: an order's requests have changed, which says nothing of what the first ones did.
+        let may_pass = !(400..500).contains(&status)
+            || matches!(status, 401 | 403 | 408 | 409 | 424 | 429)
+            || refusal.kind == "idempotency_error"
+            || head.should_retry == Some(true);
+        if !may_pass {
+            return Some(Self::Refused(refusal));
+        }
+        let error = anyhow!("Stripe answered {status} ({}, request {})", refusal.codes(), head.request_id);
+        Some(Self::Unavailable { error, stored: head.replayed && status >= 500 })
+    }
+}
+
+/// A call that was to hold, take or give back money.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusal) => Self::Declined(reason::of(&refusal).to_owned()),
+            Failure::Unavailable { error, .. } => Self::Unavailable(error),
+        }
+    }
+}
+
+impl Failure {
+    /// A call that nothing is known about if it is refused: then something is wrong that people must look at.
+    pub(super) fn unexpected(self) -> anyhow::Error {
+        match self {
+            Self::Refused(refusal) => anyhow!("Stripe refuses: {}", refusal.codes()),
+            Self::Unavailable { error, .. } => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(status: u16, body: &str) -> Option<Failure> {
+        Failure::of(&Head { status, ..Head::default() }, body.as_bytes())
+    }
+
+    #[test]
+    fn what_may_pass_is_not_taken_for_a_refusal() {
+        for status in [302, 401, 403, 408, 409, 424, 429, 500, 502, 503, 504] {
+            assert!(matches!(failure(status, "<html>"), Some(Failure::Unavailable { stored: false, .. })), "{status}");
+        }
+        let reused =
+            r#"{"error":{"type":"idempotency_error","message":"Keys for idempotent requests can only be used with the same parameters"}}"#;
+        assert!(matches!(failure(400, reused), Some(Failure::Unavailable { .. })));
+        let head = Head { status: 400, should_retry: Some(true), ..Head::default() };
+        assert!(matches!(Failure::of(&head, b"{}"), Some(Failure::Unavailable { .. })));
+        assert!(failure(200, "").is_none());
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_codes_and_no_text() {
+        let body =
+            r#"{"error":{"type":"card_error","code":"card_declined","decline_code":"lost_card","message":"Your card was declined."}}"#;
+        let Some(Failure::Refused(refusal)) = failure(402, body) else { panic!("no refusal") };
+        assert_eq!(
+            (refusal.kind.as_str(), refusal.code.as_deref(), refusal.decline_code.as_deref()),
+            ("card_error", Some("card_declined"), Some("lost_card"))
+        );
+        assert!(matches!(failure(404, "no JSON"), Some(Failure::Refused(_))));
+    }
+
+    #[test]
+    fn a_stored_failure_is_told_from_a_new_one() {
+        let head = Head { status: 500, replayed: true, ..Head::default() };
+        assert!(matches!(Failure::of(&head, b""), Some(Failure::Unavailable { stored: true, .. })));
+        let head = Head { status: 409, replayed: true, ..Head::default() };
+        assert!(matches!(Failure::of(&head, b""), Some(Failure::Unavailable { stored: false, .. })));
+    }
+}

@@ -1,0 +1,112 @@
+//! What we read of Stripe's objects.
+
+use super::{failure::Refusal, reason};
+use crate::payment::Standing;
+use serde::{Deserialize, de::IgnoredAny};
+use std::collections::BTreeMap;
+
+/// A payment intent: what one order is charged through.
+#[derive(Debug, Deserialize)]
+pub(super) struct Intent {
+    pub(super) id: String,
+    pub(super) status: Status,
+    #[serde(default)]
+    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) last_payment_error: Option<Refusal>,
+    pub(super) latest_charge: Option<LatestCharge>,
+}
+
+/// <https://docs.stripe.com/payments/paymentintents/lifecycle>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Status {
+    RequiresPaymentMethod,
+    RequiresConfirmation,
+    RequiresAction,
+    Processing,
+    RequiresCapture,
+    Canceled,
+    Succeeded,
+    #[serde(other)]
+    Other,
+}
+
+/// The charge where it was asked for (`expand[]`), else its id.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum LatestCharge {
+    Charge(Charge),
+    Id(IgnoredAny),
+}
+
+/// The money of an intent. Amounts are Stripe's.
+#[derive(Debug, Deserialize)]
+pub(super) struct Charge {
+    pub(super) amount_captured: i64,
+    pub(super) amount_refunded: i64,
+}
+
+/// Money that was given back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refund {
+    pub(super) id: String,
+    pub(super) amount: i64,
+    pub(super) status: Option<String>,
+    /// Null where there is none.
+    pub(super) metadata: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct List<T> {
+    pub(super) data: Vec<T>,
+}
+
+impl Intent {
+    pub(super) fn standing(&self) -> Standing {
+        match self.status {
+            Status::RequiresCapture => Standing::Authorized(self.id.clone()),
+            Status::Succeeded => Standing::Captured(self.id.clone()),
+            Status::Canceled => Standing::Declined("the authorization is not valid any more".to_owned()),
+            // Nobody is there to act.
+            Status::RequiresAction => Standing::Declined("the card's bank asks the customer to confirm the payment".to_owned()),
+            Status::RequiresPaymentMethod => match &self.last_payment_error {
+                Some(refusal) => Standing::Declined(reason::of(refusal).to_owned()),
+                None => Standing::Open,
+            },
+            Status::RequiresConfirmation | Status::Processing | Status::Other => Standing::Open,
+        }
+    }
+
+    fn charge(&self) -> Option<&Charge> {
+        match &self.latest_charge {
+            Some(LatestCharge::Charge(charge)) => Some(charge),
+            _ => None,
+        }
+    }
+
+    /// Whether a charge was ever made, be it only to hold the amount.
+    pub(super) fn was_charged(&self) -> bool {
+        self.latest_charge.is_some() && self.last_payment_error.is_none()
+    }
+
+    /// Whether all that was taken has been given back.
+    pub(super) fn is_refunded(&self) -> bool {
+        self.charge().is_some_and(|charge| charge.amount_captured > 0 && charge.amount_refunded >= charge.amount_captured)
+    }
+}
+
+impl Refund {
+    /// Whether the money goes back; a refund may fail days later, and is then the shop's again.
+    pub(super) fn holds(&self) -> bool {
+        !matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
+
+    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+        self.metadata.as_ref().and_then(|metadata| metadata.get(name)).is_some_and(|found| found == value)
+    }
+
+    /// Whether we asked for it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(super::REFUND_ID) || metadata.contains_key(super::ORDER_ID))
+    }
+}

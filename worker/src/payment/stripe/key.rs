@@ -1,0 +1,69 @@
+//! Stripe's secret key. It may lie in a secret that somebody rotates at any moment: when Stripe refuses it, the secret is read again.
+
+use super::Settings;
+use anyhow::Context;
+use platform::secrets::{self, Secret};
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Setting that holds the secret's ARN.
+const SETTING: &str = "STRIPE_SECRET_ARN";
+/// The secret is not read more often than this, however many calls are refused.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Credentials {
+    secret_key: String,
+}
+
+impl Secret for Credentials {
+    const WANTED: &'static str = "secretKey";
+
+    fn is_complete(&self) -> bool {
+        !self.secret_key.is_empty()
+    }
+}
+
+pub(super) struct Key {
+    secret_arn: Option<String>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    key: String,
+    read_at: Instant,
+}
+
+impl Key {
+    /// # Errors
+    /// When there is no key, or the secret with it cannot be read.
+    pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let secret_arn = set(&settings.stripe_secret_arn);
+        let key = match &secret_arn {
+            Some(arn) => secrets::read::<Credentials>(SETTING, arn).await?.secret_key,
+            None => set(&settings.stripe_secret_key).context("STRIPE_SECRET_KEY is not set: PAYMENT_GATEWAY=stripe needs it")?,
+        };
+        Ok(Self { secret_arn, known: Mutex::new(Known { key, read_at: Instant::now() }) })
+    }
+
+    pub(super) async fn current(&self) -> String {
+        self.known.lock().await.key.clone()
+    }
+
+    /// What the secret holds now, if that is not what was refused. Whoever comes while it is read waits for the same answer.
+    pub(super) async fn renewed(&self, refused: &str) -> Option<String> {
+        let arn = self.secret_arn.as_ref()?;
+        let mut known = self.known.lock().await;
+        if known.key == refused && known.read_at.elapsed() > PAUSE {
+            known.read_at = Instant::now();
+            match secrets::read::<Credentials>(SETTING, arn).await {
+                Ok(credentials) => known.key = credentials.secret_key,
+                Err(error) => tracing::warn!(%error, "Stripe refuses the key"),
+            }
+        }
+        (known.key != refused).then(|| known.key.clone())
+    }
+}
