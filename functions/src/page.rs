@@ -3,6 +3,8 @@
 
 mod config;
 
+pub use config::PaymentMethods;
+
 use crate::{http::nothing_here, identity};
 use axum::{
     body::Body,
@@ -29,6 +31,9 @@ pub struct Settings {
     /// Origins that the page calls to sign in, beside AUTH_ISSUER's; several are separated by spaces.
     #[arg(long, env = "AUTH_CLIENT_ORIGINS", value_delimiter = ' ')]
     pub auth_client_origins: Vec<String>,
+    /// What the page offers to pay with where it is not the sandbox: payment tokens and what customers call them, such as pm_card=Card,pm_sepa=SEPA.
+    #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
+    pub payment_methods: PaymentMethods,
     /// Port of Temporal's web UI on this machine, for the page to link to.
     #[arg(long, env = "TEMPORAL_WEB_PORT")]
     pub temporal_web_port: Option<u16>,

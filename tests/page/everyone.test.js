@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { retell } from './retell.js';
 import { visit } from './visit.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -58,6 +59,53 @@ for (const [colorScheme, locale] of [
       await isForEveryone(page, 'operations');
       await shop.open('/nowhere');
       await isForEveryone(page, 'no view');
+    },
+    { colorScheme, locale },
+  );
+}
+
+// What takes an order of its own each: decisions, refunds, parcels, messages.
+for (const [colorScheme, locale] of [
+  ['light', 'ru-RU'],
+  ['dark', 'en-US'],
+]) {
+  visit(
+    `what is decided and given back is for everyone: ${colorScheme}, ${locale}`,
+    async ({ page, shop }) => {
+      await shop.openAt(await shop.send({ [process.env.SOLD_OUT]: 1, 'PROD-004': 1 }), 'ACTION_REQUIRED');
+      await isForEveryone(page, 'an order of which a part is out of stock');
+
+      await shop.openAt(await shop.send({ 'PROD-001': 40 }), 'IN_REVIEW');
+      await isForEveryone(page, 'an order in review');
+      await shop.open('/operations');
+      await page.locator('.review').first().waitFor();
+      await isForEveryone(page, 'operations with a review');
+
+      await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'COMPLETED');
+      await page.getByRole('button', { name: /^(Refund|Вернуть деньги)$/ }).click();
+      await page.getByRole('radio').nth(2).check();
+      await page.getByRole('button', { name: /^(Give back|Вернуть)$/ }).click();
+      await page.locator('#refund-units-fault:not(:empty)').waitFor();
+      await isForEveryone(page, 'a refund with a fault');
+
+      const at = '2026-11-21T10:00:50.527Z';
+      await retell(page, {
+        compensating: true,
+        shipments: ['IN_TRANSIT', 'LOST', 'DELIVERED'].map((status, n) => ({
+          id: `${shop.orderId}-${n + 1}`,
+          status,
+          carrier: 'Sandbox',
+          trackingNumber: '000111222333444555666777888999',
+          trackingUrl: 'https://carrier.example/000111222333444555666777888999',
+          reason: 'the van broke down',
+          items: [{ productID: 'PROD-001', quantity: 1 }],
+        })),
+        refunds: ['PENDING', 'SUCCEEDED', 'FAILED'].map((status) => ({ id: status, amount: 10, status, reason: 'damaged', failureReason: null })),
+        notifications: [{ type: 'ORDER_SHIPPED', channel: 'EMAIL', at }],
+      });
+      await page.reload();
+      await page.locator('#notifications').waitFor();
+      await isForEveryone(page, 'an order with parcels, refunds and messages');
     },
     { colorScheme, locale },
   );

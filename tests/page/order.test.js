@@ -1,16 +1,8 @@
 // One order: following it to its end, cancelling it, and what is shown meanwhile.
 
 import assert from 'node:assert/strict';
+import { retell } from './retell.js';
 import { visit } from './visit.js';
-
-/** Changes what the API says of orders on its way to the page. */
-const retell = (page, change) =>
-  page.route('**/api/orders/*', async (route) => {
-    const response = await route.fetch();
-    // 304: the page knows it already.
-    if (response.status() !== 200) return route.fulfill({ response });
-    return route.fulfill({ response, json: { ...(await response.json()), ...change } });
-  });
 
 visit('a declined card is told with its reason', async ({ shop }) => {
   await shop.order('tok_declined');
@@ -39,7 +31,7 @@ visit('a reload goes on following the order, and cancelling ends it', async ({ p
   await page.reload();
   await shop.reaches('RESERVED');
   assert.equal(shop.orderId, id);
-  assert.deepEqual(await page.locator('#history .upcoming').evaluateAll((rows) => rows.map((row) => row.dataset.status)), ['PAID', 'COMPLETED']);
+  assert.deepEqual(await page.locator('#history .upcoming').evaluateAll((rows) => rows.map((row) => row.dataset.status)), ['PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED']);
   await shop.cancel('changed my mind');
   await shop.reaches('CANCELLED');
   assert.match(await shop.history.last().textContent(), /Cancelled.*changed my mind/i);
@@ -86,13 +78,17 @@ visit('what a newer API tells is shown, and a status that it made up breaks noth
     status: 'BEING_WRAPPED',
     history: [{ status: 'BEING_WRAPPED', at: '2026-11-21T10:00:50.527Z' }],
     compensating: true,
-    shipments: [{ id: 'shp_1', status: 'SHIPPED', carrier: 'Sandbox Post', trackingNumber: 'SP123', items: [{ productID: 'PROD-001', quantity: 1 }] }],
-    refunds: [{ id: 'ref_1', amount: 10.5, status: 'REFUNDED', reason: 'a scratch' }],
+    shipments: [{ id: 'shp_1', status: 'LAUNCHED', carrier: 'Sandbox Post', trackingNumber: 'SP123', trackingUrl: 'javascript:alert(1)', items: [] }],
+    refunds: [{ id: 'ref_1', amount: 10.5, status: 'ON_HOLD', reason: 'a scratch' }],
+    notifications: [{ type: 'ORDER_WRAPPED', channel: 'PIGEON', at: '2026-11-21T10:00:50.527Z' }],
   });
   await page.reload();
   await page.locator('#order-status').getByText('Being wrapped').waitFor();
   const text = await page.locator('main').innerText();
-  for (const shown of ['being undone', 'Sandbox Post', 'SP123', '$10.50', 'A scratch.']) assert.ok(text.includes(shown), `${shown} in ${text}`);
+  for (const shown of ['being withdrawn', 'Launched', 'Sandbox Post', 'SP123', '$10.50', 'On hold', 'A scratch.', 'Wrapped', 'Pigeon']) {
+    assert.ok(text.includes(shown), `${shown} in ${text}`);
+  }
+  assert.equal(await page.locator('#shipments a').count(), 0, 'only an https address is linked to');
 });
 
 visit('a link to no order says so', async ({ page, shop }) => {

@@ -5,6 +5,10 @@ import { randomUUID } from 'node:crypto';
 /** Longest wait for an order to get somewhere: the tries at a bank that never answers take the longest. */
 export const ORDER_LIMIT_MS = 60_000;
 
+/** Prices, in cents. What the stack has for the tests alone costs ten dollars. */
+const PRICES = { 'PROD-001': 129_999, 'PROD-004': 3_995 };
+const TEST_PRICE = 1_000;
+
 export class Shop {
   constructor(page, baseUrl) {
     this.page = page;
@@ -46,6 +50,47 @@ export class Shop {
     await this.open();
     await this.fillIn(paymentMethod, productID);
     await this.place();
+  }
+
+  /** Places an order through the API: of products and quantities. Gives its id. */
+  async send(quantities, paymentMethod = 'tok_visa') {
+    const lines = Object.entries(quantities).map(([productID, quantity]) => ({ productID, quantity, cents: PRICES[productID] ?? TEST_PRICE }));
+    const { id } = await this.post('/api/orders', {
+      customerID: this.customer,
+      totalAmount: lines.reduce((sum, { quantity, cents }) => sum + quantity * cents, 0) / 100,
+      paymentMethod,
+      items: lines.map(({ cents, ...line }) => ({ ...line, unitPrice: cents / 100 })),
+    });
+    return id;
+  }
+
+  /** What the API answers. */
+  async post(path, body) {
+    const response = await fetch(new URL(path, this.baseUrl), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  /** The order that is shown, as the API tells it. */
+  async read() {
+    return (await fetch(new URL(`/api/orders/${this.orderId}`, this.baseUrl))).json();
+  }
+
+  /** Opens an order, once it has got somewhere. */
+  async openAt(id, status) {
+    await this.open(`/orders/${id}`);
+    await this.reaches(status);
+  }
+
+  /** Counts the page's calls of this kind from here on. */
+  countPosts(path) {
+    const posts = [];
+    this.page.on('request', (request) => request.method() === 'POST' && request.url().endsWith(path) && posts.push(request));
+    return posts;
   }
 
   reaches(status) {

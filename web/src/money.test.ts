@@ -32,3 +32,10 @@ test('people read amounts in their own manner', () => {
   assert.equal(money.formatJson(1299.99, 'USD', 'ru').replaceAll(/\s/g, ' '), '1 299,99 $');
   assert.equal(money.formatJson(0.001, 'USD', 'en'), '0.001 USD', 'what is no amount is shown as it came');
 });
+
+test('amounts that are typed are read exactly, in either manner', () => {
+  assert.equal(money.fromText(' 12.50 ', 'USD'), 1250n);
+  assert.equal(money.fromText('12,5', 'USD'), 1250n);
+  assert.equal(money.fromText('1500', 'JPY'), 1500n);
+  for (const text of ['', '-1', '1.234', '1 000', '12.', '1e3', '123456789012']) assert.equal(money.fromText(text, 'USD'), null, text);
+});

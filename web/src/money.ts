@@ -13,9 +13,18 @@ function places(currency: string): number {
  * JSON.parse has made it a double; doubles give back every decimal of up to 15 digits unchanged as text, and the API's amounts have 13.
  */
 export function fromJson(amount: number, currency: string): Minor | null {
-  const match = /^(\d+)(?:\.(\d+))?$/.exec(String(amount));
-  const [, whole = '', fraction = ''] = match ?? [];
-  if (!match || fraction.length > places(currency)) return null;
+  return fromParts(/^(\d+)(?:\.(\d+))?$/.exec(String(amount)), currency);
+}
+
+/** Minor units of an amount that was typed, with a point or a comma before the decimals; null when it is none, or is more than the API takes. */
+export function fromText(text: string, currency: string): Minor | null {
+  return fromParts(/^(\d{1,11})(?:[.,](\d+))?$/.exec(text.trim()), currency);
+}
+
+/** `parts`: all of it, the whole units, the decimals. */
+function fromParts(parts: RegExpExecArray | null, currency: string): Minor | null {
+  const [, whole = '', fraction = ''] = parts ?? [];
+  if (!parts || fraction.length > places(currency)) return null;
   return BigInt(whole + fraction.padEnd(places(currency), '0'));
 }
 

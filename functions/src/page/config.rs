@@ -2,7 +2,38 @@
 
 use super::Settings;
 use crate::identity;
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::str::FromStr;
+
+/// What customers can pay with, in the order in which it is offered.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PaymentMethods(Vec<PaymentMethod>);
+
+#[derive(Clone, Debug, Serialize)]
+struct PaymentMethod {
+    /// The gateway's token.
+    id: String,
+    label: String,
+}
+
+impl FromStr for PaymentMethods {
+    type Err = &'static str;
+
+    /// Reads `id=label,id=label`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let methods = text.split(',').map(str::trim).filter(|method| !method.is_empty()).map(|method| {
+            let (id, label) = method.split_once('=').unwrap_or_default();
+            let (id, label) = (id.trim().to_owned(), label.trim().to_owned());
+            if id.is_empty() || label.is_empty() {
+                Err("must be tokens and their names, such as pm_card=Card")
+            } else {
+                Ok(PaymentMethod { id, label })
+            }
+        });
+        methods.collect::<Result<_, _>>().map(Self)
+    }
+}
 
 /// The page's configuration. Only what any visitor may know.
 pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_namespace: &str) -> String {
@@ -14,7 +45,11 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
     // An emulator takes no money.
     let sandbox = set(&identity.aws_endpoint_url).is_some();
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
-    json!({ "signIn": sign_in, "sandbox": sandbox, "links": links }).to_string()
+    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "links": links });
+    if !settings.payment_methods.0.is_empty() {
+        config["paymentMethods"] = json!(settings.payment_methods);
+    }
+    config.to_string()
 }
 
 #[cfg(test)]
@@ -47,5 +82,15 @@ mod tests {
         let sign_in = json!({ "issuer": "https://i", "clientId": "page", "scope": "openid email" });
         let arguments = ["--auth-issuer", "https://i", "--auth-client-id", "page", "--auth-client-scope", "openid email"];
         assert_eq!(config(&arguments)["signIn"], sign_in);
+    }
+
+    #[test]
+    fn what_can_be_paid_with_is_named_in_its_order() {
+        let methods = json!([{ "id": "pm_sepa", "label": "Direct debit" }, { "id": "pm_card", "label": "Card" }]);
+        assert_eq!(config(&["--payment-methods", "pm_sepa=Direct debit, pm_card=Card"])["paymentMethods"], methods);
+        assert_eq!(config(&["--payment-methods", ""]).get("paymentMethods"), None);
+        for wrong in ["pm_card", "=Card", "pm_card= "] {
+            assert!(Cli::try_parse_from(["api", "--payment-methods", wrong]).is_err(), "{wrong}");
+        }
     }
 }

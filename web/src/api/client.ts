@@ -3,7 +3,7 @@
 import createClient from 'openapi-fetch';
 import { refused, token } from '../sign-in/session.ts';
 import { Refused, Unreachable } from './errors.ts';
-import type { Health, NewOrder, Order, Product } from './model.ts';
+import type { Health, NewOrder, NewRefund, Order, Product } from './model.ts';
 import type { paths } from './schema.ts';
 
 /** Longest wait for an answer. The API gives up on its own dependencies well before. */
@@ -65,6 +65,22 @@ export async function order(id: string, etag: string | null): Promise<{ order: O
 /** Asks for an order to be cancelled; what becomes of it shows in the order itself. */
 export async function cancel(id: string, reason: string): Promise<void> {
   await call(client.POST('/api/orders/{id}/cancel', { params: { path: { id } }, body: reason ? { reason } : {} }));
+}
+
+/** Takes what there is of an order of which a part is out of stock. */
+export async function amend(id: string): Promise<void> {
+  await call(client.POST('/api/orders/{id}/amend', { params: { path: { id } }, body: {} }));
+}
+
+/** Approves or declines an order; for staff, as is the note. */
+export async function review(id: string, approved: boolean, note: string): Promise<void> {
+  await call(client.POST('/api/orders/{id}/review', { params: { path: { id } }, body: { approved, ...(note && { note }) } }));
+}
+
+/** Gives back what was paid; for staff. What becomes of it shows in the order. */
+export async function refund(id: string, refund: NewRefund, idempotencyKey: string): Promise<void> {
+  const params = { path: { id }, header: { 'Idempotency-Key': idempotencyKey } };
+  await call(client.POST('/api/orders/{id}/refunds', { params, body: refund }));
 }
 
 export interface OrderQuery {

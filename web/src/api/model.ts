@@ -5,27 +5,33 @@ import type { components } from './schema.ts';
 type Schemas = components['schemas'];
 
 export type Product = Schemas['Product'];
-export type NewOrder = Schemas['NewOrder'];
+export type Contact = Schemas['Contact'] & { channel?: 'EMAIL' | 'SMS' | null; language?: 'en' | 'ru' | null };
+export type NewOrder = Omit<Schemas['NewOrder'], 'contact'> & { contact?: Contact };
+export type NewRefund = Schemas['NewRefund'];
+export type Item = Schemas['Item'];
 export type OrderStatus = Schemas['OrderStatus'];
 export type Health = Schemas['Health'];
 export type Fault = Schemas['Fault'];
 
-/** An order, with what a newer API may tell of it. A status that the page does not know yet is shown by its name. */
-export type Order = Omit<Schemas['Order'], 'status' | 'history' | 'payment'> & {
+/** An order, with what a newer API may tell of it. What the page does not know yet is shown by its name. */
+export interface Order extends Omit<Schemas['Order'], 'status' | 'history' | 'payment' | 'refunds' | 'shipments' | 'notifications'> {
   status: OrderStatus | (string & {});
   history: { status: OrderStatus | (string & {}); at: string }[];
   payment: { status: string; amount: number; refundedAmount?: number } | null;
-  /** What was done is being undone. */
-  compensating?: boolean;
-  shipments?: Shipment[];
   refunds?: Refund[];
-};
+  shipments?: Shipment[];
+  notifications?: Notification[];
+}
 
 export interface Shipment {
+  /** The order's id, a hyphen, and the shipment's number within the order. */
   id: string;
   status: string;
   carrier?: string | null;
   trackingNumber?: string | null;
+  trackingUrl?: string | null;
+  /** Why it does not arrive. */
+  reason?: string | null;
   items?: { productID: string; quantity: number }[];
 }
 
@@ -34,4 +40,12 @@ export interface Refund {
   amount: number;
   status: string;
   reason?: string | null;
+  /** Why nothing was given back. */
+  failureReason?: string | null;
+}
+
+export interface Notification {
+  type: string;
+  channel: string;
+  at: string;
 }

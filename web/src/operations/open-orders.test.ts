@@ -20,3 +20,13 @@ test('an order is stuck after a quarter of an hour', () => {
   assert.equal(isStuck(order('a', '2026-11-21T10:00:00Z'), now), false);
   assert.equal(isStuck(order('a', '2026-11-21T09:59:59Z'), now), true);
 });
+
+test('an order that waits for somebody is not stuck', () => {
+  const now = Date.parse('2026-11-23T10:00:00Z');
+  const stuck = (status: string, shipments: string[] = []) =>
+    isStuck(order('a', '2026-11-21T10:00:00Z', { status, shipments: shipments.map((status) => ({ id: 's', status })) }), now);
+  for (const status of ['ACTION_REQUIRED', 'IN_REVIEW', 'SHIPPED']) assert.equal(stuck(status), false, status);
+  assert.equal(stuck('PAID', ['BOOKED', 'BOOKED']), false, 'the carrier has to fetch it');
+  for (const shipments of [[], ['BOOKED', 'PENDING']]) assert.equal(stuck('PAID', shipments), true);
+  assert.equal(stuck('RESERVED'), true);
+});

@@ -1,4 +1,4 @@
-// What goes on: which parts work, which orders are open and which of them too long, and all orders by status.
+// What goes on: which parts work, which orders wait for a word of the shop, which are open and which of them too long, and all orders by status.
 
 import { useLocation } from 'preact-iso';
 import { useState } from 'preact/hooks';
@@ -16,6 +16,7 @@ import { useOrderList } from '../orders/use-order-list.ts';
 import { mayOperate, mayOrder, signIn } from '../sign-in/session.ts';
 import { Parts } from './parts.tsx';
 import { isStuck } from './open-orders.ts';
+import { Reviews } from './reviews.tsx';
 import { useOpenOrders } from './use-open-orders.ts';
 
 export function Operations(_: { path?: string }) {
@@ -41,13 +42,16 @@ function All() {
   const [status, setStatus] = useState<string>('FAILED');
   const open = useOpenOrders();
   const byStatus = useOrderList({ status });
+  const inReview = open.items?.filter(({ status }) => status === 'IN_REVIEW') ?? [];
+  const others = open.items?.filter(({ status }) => status !== 'IN_REVIEW') ?? null;
   return (
     <>
       <Links />
       <Parts />
+      <Reviews orders={inReview} onDecided={open.refresh} />
       <section class="mt-4" aria-labelledby="open-title">
         <h2 id="open-title">{say.open}</h2>
-        <OrderList list={open} none={say.noneOpen} showCustomer remark={(order) => <Remark order={order} />} />
+        <OrderList list={{ ...open, items: others }} none={say.noneOpen} showCustomer remark={(order) => <Remark order={order} />} />
       </section>
       <section class="mt-4" aria-labelledby="all-title">
         <Find />

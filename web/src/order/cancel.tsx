@@ -1,5 +1,6 @@
 // Asking for an order to be cancelled. Whether it came in time, only the order itself shows.
 
+import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../api/client.ts';
 import { failure, Unreachable } from '../api/errors.ts';
@@ -11,20 +12,27 @@ import { Notice } from '../parts/notice.tsx';
 import { TextField } from '../parts/field.tsx';
 import { isFinal, traitsOf } from './status.ts';
 
+export interface Cancelling {
+  canCancel: boolean;
+  isAsking: boolean;
+  refusal: string | null;
+  dialog: RefObject<HTMLDialogElement | null>;
+  ask: (reason: string) => Promise<void>;
+}
+
 /** `onAsked`: the order may have changed. */
-export function Cancel({ order, onAsked }: { order: Order; onAsked: () => void }) {
-  const { order: say, optional } = words();
+export function useCancelling(order: Order, onAsked: () => void): Cancelling {
+  const { order: say } = words();
   const dialog = useRef<HTMLDialogElement>(null);
-  const [reason, setReason] = useState('');
   const [isAsking, setAsking] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
-  const canCancel = traitsOf(order.status).canCancel;
+  const canCancel = traitsOf(order.status).canCancel && !order.compensating;
 
   useEffect(() => {
     if (!canCancel) dialog.current?.close();
   }, [canCancel]);
 
-  const ask = async () => {
+  const ask = async (reason: string) => {
     dialog.current?.close();
     setAsking(true);
     setRefusal(null);
@@ -37,11 +45,16 @@ export function Cancel({ order, onAsked }: { order: Order; onAsked: () => void }
     }
     onAsked();
   };
+  return { canCancel, isAsking, refusal, dialog, ask };
+}
 
+/** The button that asks first, and what became of it. */
+export function Cancel({ order, cancelling: { canCancel, isAsking, refusal, dialog } }: { order: Order; cancelling: Cancelling }) {
+  const { order: say } = words();
   if (isFinal(order.status)) return isAsking && order.status !== 'CANCELLED' ? <Notice>{say.cancelLate}</Notice> : null;
   return (
     <>
-      {isAsking && <Notice>{say.cancelling}</Notice>}
+      {isAsking && <Notice>{canCancel || order.compensating ? say.cancelling : say.cancelLate}</Notice>}
       {refusal && (
         <Notice tone="bad">
           <ApiText text={refusal} />
@@ -52,21 +65,28 @@ export function Cancel({ order, onAsked }: { order: Order; onAsked: () => void }
           {say.cancel}
         </Button>
       )}
-      <dialog ref={dialog} aria-labelledby="cancel-title">
-        <form method="dialog" onSubmit={(event) => (event.preventDefault(), void ask())}>
-          <h2 id="cancel-title">{say.cancelTitle}</h2>
-          <p>{say.cancelText}</p>
-          <TextField id="reason" label={<>{say.cancelReason} <span class="quiet fw-normal">{optional}</span></>} value={reason} faults={[]} maxLength={200} onInput={setReason} />
-          <div class="d-flex flex-wrap gap-2">
-            <Button type="submit" class="btn-danger">
-              {say.cancel}
-            </Button>
-            <Button class="btn-outline-primary" onClick={() => dialog.current?.close()}>
-              {say.keep}
-            </Button>
-          </div>
-        </form>
-      </dialog>
     </>
+  );
+}
+
+export function CancelDialog({ cancelling: { dialog, ask } }: { cancelling: Cancelling }) {
+  const { order: say, optional } = words();
+  const [reason, setReason] = useState('');
+  return (
+    <dialog ref={dialog} aria-labelledby="cancel-title">
+      <form method="dialog" onSubmit={(event) => (event.preventDefault(), void ask(reason))}>
+        <h2 id="cancel-title">{say.cancelTitle}</h2>
+        <p>{say.cancelText}</p>
+        <TextField id="reason" label={<>{say.cancelReason} <span class="quiet fw-normal">{optional}</span></>} value={reason} faults={[]} maxLength={200} onInput={setReason} />
+        <div class="d-flex flex-wrap gap-2">
+          <Button type="submit" class="btn-danger">
+            {say.cancel}
+          </Button>
+          <Button class="btn-outline-primary" onClick={() => dialog.current?.close()}>
+            {say.keep}
+          </Button>
+        </div>
+      </form>
+    </dialog>
   );
 }

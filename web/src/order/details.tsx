@@ -13,10 +13,10 @@ export function Details({ order }: { order: Order }) {
     <>
       <h3 class="visually-hidden">{say.items}</h3>
       <ul class="plain lines mb-2" id="order-items">
-        {order.items.map((item) => {
+        {order.items.map((item, n) => {
           const each = money.fromJson(item.unitPrice, order.currency);
           return (
-            <li key={item.productID}>
+            <li key={n}>
               <div class="line">
                 <span class="name" lang="en">
                   {nameOf(item.productID)}
@@ -26,6 +26,7 @@ export function Details({ order }: { order: Order }) {
                 </span>
                 <span class="price number">{each === null ? '' : minor(each * BigInt(item.quantity), order.currency)}</span>
               </div>
+              {item.orderedQuantity !== undefined && <div class="quiet">{say.ordered(item.orderedQuantity)}</div>}
             </li>
           );
         })}

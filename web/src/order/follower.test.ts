@@ -91,3 +91,16 @@ test('an order that nobody knows is refused, unless it is new', async () => {
   await pass(1_000);
   assert.deepEqual(seen, ['back', 'COMPLETED']);
 });
+
+test('an order that has ended is asked for again where a refund is expected, until it was given', async () => {
+  const refunded = (status: string) => order('COMPLETED', { refunds: [{ id: 'r', amount: 1, status }] });
+  const follower = follow([order('COMPLETED'), null, null, refunded('PENDING'), null, refunded('SUCCEEDED')]);
+  await pass(5_000);
+  follower.now();
+  await pass(5_000);
+  assert.equal(asked.length, 1, 'it is at rest');
+  follower.expect();
+  await pass(10_000);
+  assert.equal(asked.length, 6);
+  assert.deepEqual(seen.filter((what) => what !== 'back'), ['COMPLETED', 'COMPLETED', 'COMPLETED']);
+});

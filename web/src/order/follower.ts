@@ -1,5 +1,6 @@
 // Follows one order by polling. An unchanged order costs the API a 304 without a body; the pace starts fast, since most orders end within
-// seconds, slows down while nothing changes, and starts anew with every change. Nobody asks while nobody looks, nor when the order has ended.
+// seconds, slows down while nothing changes, and starts anew with every change. Nobody asks while nobody looks, nor when the order has ended, unless a refund
+// is under way.
 
 import { failure, isAway, Refused } from '../api/errors.ts';
 import type { Order } from '../api/model.ts';
@@ -12,6 +13,8 @@ const FIRST_WAIT_AWAY_MS = 1_000;
 const LONGEST_WAIT_AWAY_MS = 15_000;
 /** For how long an order that was just accepted may be unknown to the readers. */
 const UNKNOWN_LIMIT_MS = 15_000;
+/** For how long something that was asked for may take to show in the order. */
+const EXPECT_LIMIT_MS = 60_000;
 
 export interface Handlers {
   /** The order as `api.order` of client.ts gives it. */
@@ -28,9 +31,13 @@ export class Follower {
   #handlers: Handlers;
   #patientUntil: number;
   #etag: string | null = null;
+  #order: Order | null = null;
   #wait = FIRST_WAIT_MS;
   #awayWait = FIRST_WAIT_AWAY_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #expectsUntil = 0;
+  /** Nothing more is to come. */
+  #isAtRest = false;
   #isAsking = false;
   #isPaused = false;
   #isStopped = false;
@@ -49,6 +56,13 @@ export class Follower {
     void this.#poll();
   }
 
+  /** Something was asked for, such as a refund, which may change even an order that has ended. */
+  expect(): void {
+    this.#expectsUntil = performance.now() + EXPECT_LIMIT_MS;
+    this.#isAtRest = false;
+    this.now();
+  }
+
   /** Asks no more until `now`. */
   pause(): void {
     this.#isPaused = true;
@@ -61,11 +75,11 @@ export class Follower {
   }
 
   async #poll(): Promise<void> {
-    if (this.#isAsking || this.#isStopped) return;
+    if (this.#isAsking || this.#isStopped || this.#isAtRest) return;
     this.#isAsking = true;
     try {
       const wait = await this.#ask();
-      if (!this.#isStopped && !this.#isPaused) this.#timer = setTimeout(() => void this.#poll(), wait);
+      if (!this.#isStopped && !this.#isAtRest && !this.#isPaused) this.#timer = setTimeout(() => void this.#poll(), wait);
     } finally {
       this.#isAsking = false;
     }
@@ -85,10 +99,13 @@ export class Follower {
   #answered(answer: { order: Order; etag: string | null } | null): void {
     this.#awayWait = FIRST_WAIT_AWAY_MS;
     this.#handlers.onReach(false);
-    if (!answer) return;
-    this.#etag = answer.etag;
-    if (isFinal(answer.order.status) && !answer.order.compensating) this.stop();
-    this.#handlers.onOrder(answer.order);
+    if (answer) {
+      this.#etag = answer.etag;
+      this.#order = answer.order;
+      this.#expectsUntil = 0;
+    }
+    this.#isAtRest = this.#order !== null && hasEnded(this.#order) && performance.now() >= this.#expectsUntil;
+    if (answer) this.#handlers.onOrder(answer.order);
   }
 
   #nextWait(hasChanged: boolean): number {
@@ -111,4 +128,8 @@ export class Follower {
     this.stop();
     return 0;
   }
+}
+
+function hasEnded({ status, compensating, refunds = [] }: Order): boolean {
+  return isFinal(status) && !compensating && !refunds.some(({ status }) => status === 'PENDING');
 }

@@ -1,4 +1,4 @@
-// One order: where it stands, how it got there, what is in it, and cancelling it.
+// One order: where it stands, how it got there, what is in it, and what can be done about it.
 
 import { useRoute } from 'preact-iso';
 import { useEffect } from 'preact/hooks';
@@ -12,9 +12,14 @@ import { Notice } from '../parts/notice.tsx';
 import { Title } from '../parts/title.tsx';
 import { need } from '../shop/catalogue.ts';
 import { mayOperate } from '../sign-in/session.ts';
-import { Cancel } from './cancel.tsx';
+import { Amend } from './amend.tsx';
+import { Cancel, CancelDialog, useCancelling } from './cancel.tsx';
 import { Details } from './details.tsx';
-import { Refunds, Shipments } from './parcels.tsx';
+import { Notifications } from './notifications.tsx';
+import { RefundAction } from './refund.tsx';
+import { Refunds } from './refunds.tsx';
+import { Review } from './review.tsx';
+import { Shipments } from './shipments.tsx';
 import { traitsOf } from './status.ts';
 import { StatusIcon, statusMeaning, statusName } from './status-view.tsx';
 import { Timeline } from './timeline.tsx';
@@ -28,7 +33,7 @@ export function OrderPage(_: { path?: string }) {
 
 function OneOrder({ id }: { id: string }) {
   const { order: say, orders } = words();
-  const { order, isAway, refusal, ask } = useOrder(id);
+  const { order, isAway, refusal, ask, expect } = useOrder(id);
   useEffect(need, []);
   const title = order ? `${statusName(order.status)}: ${say.of(id)}` : say.of(id);
   return (
@@ -49,19 +54,32 @@ function OneOrder({ id }: { id: string }) {
         </Empty>
       )}
       {!order && !refusal && !isAway && <p role="status">{say.lookingUp}</p>}
-      {order && <Content order={order} onAsked={ask} />}
+      {order && <Content order={order} onAsked={ask} onRefund={expect} />}
     </>
   );
 }
 
-function Content({ order, onAsked }: { order: Order; onAsked: () => void }) {
+interface ContentProps {
+  order: Order;
+  onAsked: () => void;
+  onRefund: () => void;
+}
+
+function Content({ order, onAsked, onRefund }: ContentProps) {
   const { order: say } = words();
-  const { shipments = [], refunds = [] } = order;
+  const { shipments = [], refunds = [], notifications = [] } = order;
+  const cancelling = useCancelling(order, onAsked);
+  const cancel = <Cancel order={order} cancelling={cancelling} />;
   return (
     <>
       <Status order={order} />
       {order.queued && <Notice tone="attention">{say.queued}</Notice>}
       {order.compensating && <Notice tone="attention">{say.compensating}</Notice>}
+      <Amend order={order} onAsked={onAsked}>
+        {cancel}
+      </Amend>
+      {mayOperate.value && <Review order={order} onDecided={onAsked} />}
+      <CancelDialog cancelling={cancelling} />
       <div class="row g-4">
         <section class="col-lg-6" aria-labelledby="history-title">
           <div class="card">
@@ -71,7 +89,8 @@ function Content({ order, onAsked }: { order: Order; onAsked: () => void }) {
               </h2>
               <Timeline order={order} />
               <div class="d-flex flex-wrap gap-2 mt-4">
-                <Cancel order={order} onAsked={onAsked} />
+                {order.status !== 'ACTION_REQUIRED' && cancel}
+                {mayOperate.value && <RefundAction order={order} onAsked={onRefund} />}
                 <a class="btn btn-outline-primary" href="/">
                   {say.another}
                 </a>
@@ -89,6 +108,7 @@ function Content({ order, onAsked }: { order: Order; onAsked: () => void }) {
               <Details order={order} />
               {shipments.length > 0 && <Shipments shipments={shipments} />}
               {refunds.length > 0 && <Refunds refunds={refunds} order={order} />}
+              {notifications.length > 0 && <Notifications notifications={notifications} />}
             </div>
           </div>
         </section>

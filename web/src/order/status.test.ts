@@ -5,28 +5,42 @@ import { en } from '../i18n/en.ts';
 import { isFinal, LISTED, OPEN, plainName, traitsOf, upcoming } from './status.ts';
 
 const document = JSON.parse(readFileSync(new URL('../../../functions/openapi.json', import.meta.url), 'utf8'));
+const { enum: statuses, description }: { enum: string[]; description: string } = document.components.schemas.OrderStatus;
+/** The statuses that a sentence of the document names. */
+const named = (what: RegExp) => {
+  const sentence = description.split('. ').find((sentence) => what.test(sentence)) ?? '';
+  return statuses.filter((status) => sentence.includes(status));
+};
 
 test('lists offer every status of the API, and each has words', () => {
-  assert.deepEqual(LISTED, document.components.schemas.OrderStatus.enum);
+  assert.deepEqual(LISTED, statuses);
   for (const status of LISTED) assert.ok(en.statuses[status], status);
 });
 
 test('what the API calls final is final, and nothing else', () => {
-  const text: string = document.components.schemas.OrderStatus.description;
-  const finals = LISTED.filter((status) => text.includes(status));
+  const finals = named(/are final/);
+  assert.ok(finals.length > 0);
   assert.deepEqual(LISTED.filter(isFinal), finals);
-  assert.deepEqual(OPEN, LISTED.filter((status) => !finals.includes(status)));
+  assert.deepEqual(OPEN, statuses.filter((status) => !finals.includes(status)));
+});
+
+test('an order can be cancelled until the API calls it too late', () => {
+  const [tooLate] = named(/no longer be cancelled/);
+  const from = statuses.indexOf(tooLate ?? '');
+  assert.ok(from > 0);
+  for (const [n, status] of LISTED.entries()) assert.equal(traitsOf(status).canCancel, n < from, status);
 });
 
 test('an open order shows what is to come', () => {
-  assert.deepEqual(upcoming('PENDING'), ['RESERVED', 'PAID', 'COMPLETED']);
-  assert.deepEqual(upcoming('COMPLETED'), []);
-  assert.deepEqual(upcoming('FAILED'), []);
-  assert.deepEqual(upcoming('ACTION_REQUIRED'), []);
+  assert.deepEqual(upcoming('PENDING'), ['RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED']);
+  assert.deepEqual(upcoming('ACTION_REQUIRED'), upcoming('PENDING'));
+  assert.deepEqual(upcoming('IN_REVIEW'), upcoming('PENDING'));
+  assert.deepEqual(upcoming('SHIPPED'), ['DELIVERED', 'COMPLETED']);
+  for (const status of ['COMPLETED', 'FAILED', 'CANCELLED', 'BEING_GIFT_WRAPPED']) assert.deepEqual(upcoming(status), [], status);
 });
 
 test('a status of a newer API breaks nothing', () => {
-  assert.deepEqual(traitsOf('BEING_GIFT_WRAPPED'), { tone: 'progress', isFinal: false, canCancel: true });
+  assert.deepEqual(traitsOf('BEING_GIFT_WRAPPED'), { tone: 'progress', isFinal: false, canCancel: true, waits: false });
   assert.equal(plainName('BEING_GIFT_WRAPPED'), 'Being gift wrapped');
   assert.deepEqual(traitsOf('constructor').isFinal, false);
 });

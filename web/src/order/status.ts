@@ -12,41 +12,46 @@ interface Traits {
   isFinal: boolean;
   /** The customer can still cancel. */
   canCancel: boolean;
+  /** It is up to the customer, the shop or the carrier, so an order may stay there for days. */
+  waits: boolean;
 }
 
-type Known = OrderStatus | 'IN_REVIEW' | 'ACTION_REQUIRED' | 'SHIPPED' | 'DELIVERED';
+const OPEN_STATUS: Traits = { tone: 'progress', isFinal: false, canCancel: true, waits: false };
+const ENDED: Traits = { tone: 'bad', isFinal: true, canCancel: false, waits: false };
 
-const STATUSES: Record<Known, Traits> = {
-  PENDING: { tone: 'progress', isFinal: false, canCancel: true },
-  IN_REVIEW: { tone: 'attention', isFinal: false, canCancel: true },
-  ACTION_REQUIRED: { tone: 'attention', isFinal: false, canCancel: true },
-  RESERVED: { tone: 'progress', isFinal: false, canCancel: true },
-  PAID: { tone: 'progress', isFinal: false, canCancel: true },
-  SHIPPED: { tone: 'progress', isFinal: false, canCancel: false },
-  DELIVERED: { tone: 'good', isFinal: false, canCancel: false },
-  COMPLETED: { tone: 'good', isFinal: true, canCancel: false },
-  FAILED: { tone: 'bad', isFinal: true, canCancel: false },
-  CANCELLED: { tone: 'bad', isFinal: true, canCancel: false },
+/** In the order of an order's life. */
+const STATUSES: Record<OrderStatus, Traits> = {
+  PENDING: OPEN_STATUS,
+  ACTION_REQUIRED: { ...OPEN_STATUS, tone: 'attention', waits: true },
+  IN_REVIEW: { ...OPEN_STATUS, tone: 'attention', waits: true },
+  RESERVED: OPEN_STATUS,
+  PAID: OPEN_STATUS,
+  SHIPPED: { ...OPEN_STATUS, canCancel: false, waits: true },
+  DELIVERED: { ...OPEN_STATUS, tone: 'good', canCancel: false },
+  COMPLETED: { ...ENDED, tone: 'good' },
+  FAILED: ENDED,
+  CANCELLED: ENDED,
 };
 
-/** What the API has today, in the order of an order's life: what lists can be filtered by. */
-export const LISTED: OrderStatus[] = ['PENDING', 'RESERVED', 'PAID', 'COMPLETED', 'FAILED', 'CANCELLED'];
-/** The way of an order that meets no trouble. */
-const HAPPY_PATH: Known[] = ['PENDING', 'RESERVED', 'PAID', 'COMPLETED'];
+/** What lists can be filtered by. */
+export const LISTED = Object.keys(STATUSES) as OrderStatus[];
 
-const UNKNOWN: Traits = { tone: 'progress', isFinal: false, canCancel: true };
+/** The way of an order that meets no trouble. Without shipping it goes from PAID to COMPLETED. */
+const HAPPY_PATH: OrderStatus[] = ['PENDING', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED'];
+/** Where an order leaves the path for a while, and after which status of the path. */
+const DETOURS: Partial<Record<string, OrderStatus>> = { ACTION_REQUIRED: 'PENDING', IN_REVIEW: 'PENDING' };
 
 export function traitsOf(status: string): Traits {
-  return Object.hasOwn(STATUSES, status) ? STATUSES[status as Known] : UNKNOWN;
+  return Object.hasOwn(STATUSES, status) ? STATUSES[status as OrderStatus] : OPEN_STATUS;
 }
 
 export const isFinal = (status: string): boolean => traitsOf(status).isFinal;
 
 export const OPEN: OrderStatus[] = LISTED.filter((status) => !isFinal(status));
 
-/** What is still to come if all goes well. Of an order off the path, nobody can tell. */
-export function upcoming(status: string): string[] {
-  const at = (HAPPY_PATH as string[]).indexOf(status);
+/** What is still to come if all goes well. Of a status that the page does not know, nobody can tell. */
+export function upcoming(status: string): OrderStatus[] {
+  const at = (HAPPY_PATH as string[]).indexOf(DETOURS[status] ?? status);
   return at === -1 ? [] : HAPPY_PATH.slice(at + 1);
 }
 

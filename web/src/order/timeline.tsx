@@ -10,7 +10,7 @@ import { StatusIcon, statusName } from './status-view.tsx';
 
 export function Timeline({ order }: { order: Order }) {
   const { order: say } = words();
-  const { history, status, failureReason } = order;
+  const { history, status, failureReason, compensating } = order;
   return (
     <ol class="plain timeline" id="history">
       {history.map((change, n) => {
@@ -32,7 +32,7 @@ export function Timeline({ order }: { order: Order }) {
           </li>
         );
       })}
-      {upcoming(status).map((status) => (
+      {(compensating ? [] : upcoming(status)).map((status) => (
         <li key={status} class="upcoming" data-status={status}>
           <span class="dot" />
           <span class="what">

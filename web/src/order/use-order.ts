@@ -27,5 +27,5 @@ export function useOrder(id: string) {
     };
   }, [id]);
 
-  return { order, isAway, refusal, ask: () => follower.current?.now() };
+  return { order, isAway, refusal, ask: () => follower.current?.now(), expect: () => follower.current?.expect() };
 }

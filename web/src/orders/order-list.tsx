@@ -44,7 +44,7 @@ export function OrderList({ list, none, action, showCustomer = false, remark }: 
           <ul class="plain orders">
             {items.map((order) => (
               <li key={order.id} data-order={order.id}>
-                <Row order={order} showCustomer={showCustomer} remark={remark?.(order)} />
+                <OrderRow order={order} showCustomer={showCustomer} remark={remark?.(order)} />
               </li>
             ))}
           </ul>
@@ -62,7 +62,13 @@ export function OrderList({ list, none, action, showCustomer = false, remark }: 
   );
 }
 
-function Row({ order, showCustomer, remark }: { order: Order; showCustomer: boolean; remark: ComponentChildren }) {
+interface RowProps {
+  order: Order;
+  showCustomer: boolean;
+  remark?: ComponentChildren;
+}
+
+export function OrderRow({ order, showCustomer, remark }: RowProps) {
   const { orders } = words();
   const things = order.items.reduce((sum, { quantity }) => sum + quantity, 0);
   return (

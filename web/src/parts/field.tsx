@@ -45,6 +45,7 @@ type InputProps = FieldProps & {
   value: string;
   onInput: (value: string) => void;
   type?: 'text' | 'email' | 'tel';
+  inputMode?: 'decimal';
   autocomplete?: string;
   maxLength?: number;
   required?: boolean;
@@ -66,4 +67,11 @@ export function TextField({ id, label, hint, faults, value, onInput, ...rest }: 
       )}
     </Field>
   );
+}
+
+/** Brings the reader to what is wrong first. */
+export function focusFirstFault(form: HTMLFormElement | null): void {
+  const shown = form?.querySelector('.invalid-feedback:not(:empty)');
+  const field = shown && form?.querySelector<HTMLElement>(`[aria-describedby~="${shown.id}"]`);
+  (field ?? shown?.closest<HTMLElement>('[tabindex]'))?.focus();
 }

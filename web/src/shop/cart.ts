@@ -13,8 +13,8 @@ export const cart = signal<Line[]>(recall<Line[]>(thisBrowser, CART) ?? []);
 /** Who the customer says they are, where nobody signs in. */
 export const customerID = signal(recall<string>(thisBrowser, CUSTOMER) ?? '');
 
-export type Filled = Omit<Details, 'customerID'>;
-export const details = signal<Filled>({ paymentMethod: 'tok_visa', email: '', phone: '', ...recall<Partial<Filled>>(thisTab, DETAILS) });
+export type Filled = Omit<Details, 'customerID' | 'language'>;
+export const details = signal<Filled>({ paymentMethod: 'tok_visa', email: '', phone: '', channel: '', ...recall<Partial<Filled>>(thisTab, DETAILS) });
 
 effect(() => remember(thisBrowser, CART, cart.value));
 effect(() => remember(thisTab, DETAILS, details.value));

@@ -7,7 +7,7 @@ const product = (productID: string, unitPrice: number, currency = 'USD'): Produc
 const catalogue = new Map([product('A', 0.1), product('B', 1299.99), product('Y', 100, 'JPY')].map((product) => [product.productID, product]));
 const priced = (...quantities: [string, string][]) => lines.price(quantities.map(([productID, quantity]) => ({ productID, quantity })), catalogue);
 const say = { addOne: 'add', wholeNumber: 'whole', gone: 'gone', otherCurrency: (currency: string) => `in ${currency}` };
-const details = { customerID: 'C', paymentMethod: 'tok_visa', email: '', phone: '' };
+const details = { customerID: 'C', paymentMethod: 'tok_visa', email: '', phone: '', channel: '' as const, language: 'ru' as const };
 
 test('adding a product twice is one line', () => {
   const twice = lines.add(lines.add([], 'A'), 'A');
@@ -49,6 +49,9 @@ test('the request holds exact decimals, and only what was filled in', () => {
     totalAmount: 0.1,
     items: [{ productID: 'A', quantity: 1, unitPrice: 0.1 }],
     currency: 'USD',
-    contact: { email: 'a@b.c' },
+    contact: { email: 'a@b.c', language: 'ru' },
   });
+  const both = { ...details, email: 'a@b.c', phone: '+14155550123', channel: 'SMS' as const };
+  assert.deepEqual(lines.toOrder(priced(['A', '1']), both).contact, { email: 'a@b.c', phone: '+14155550123', channel: 'SMS', language: 'ru' });
+  assert.deepEqual(lines.toOrder(priced(['A', '1']), { ...both, phone: '' }).contact, { email: 'a@b.c', language: 'ru' }, 'there is no choice');
 });

@@ -1,6 +1,7 @@
 // The lines of an order that is being put together, with exact totals. Knows nothing of the page's elements.
 
-import type { Fault, NewOrder, Product } from '../api/model.ts';
+import type { Contact, Fault, NewOrder, Product } from '../api/model.ts';
+import type { Language } from '../i18n/language.ts';
 import * as money from '../money.ts';
 
 /** A quantity is the text that was typed, until it is sent. */
@@ -21,6 +22,10 @@ export interface Details {
   paymentMethod: string;
   email: string;
   phone: string;
+  /** The only way to tell the customer, where there are two; empty is each. */
+  channel: '' | 'EMAIL' | 'SMS';
+  /** Of the messages to the customer. */
+  language: Language;
 }
 
 /** One more of a product. */
@@ -74,7 +79,8 @@ export function faultsOf(lines: PricedLine[], say: { addOne: string; wholeNumber
 /** The request body, of lines without faults. */
 export function toOrder(lines: PricedLine[], details: Details): NewOrder {
   const currency = currencyOf(lines) ?? 'USD';
-  const contact = { ...(details.email && { email: details.email }), ...(details.phone && { phone: details.phone }) };
+  const { email, phone, channel, language } = details;
+  const contact: Contact = { ...(email && { email }), ...(phone && { phone }), ...(email && phone && channel && { channel }) };
   return {
     customerID: details.customerID,
     totalAmount: money.toJson(totalOf(lines) ?? 0n, currency),
@@ -85,7 +91,7 @@ export function toOrder(lines: PricedLine[], details: Details): NewOrder {
     })),
     currency,
     ...(details.paymentMethod && { paymentMethod: details.paymentMethod }),
-    ...(Object.keys(contact).length > 0 && { contact }),
+    ...(Object.keys(contact).length > 0 && { contact: { ...contact, language } }),
   };
 }
 

@@ -4,21 +4,24 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Fault } from '../api/model.ts';
 import { ApiText } from '../i18n/api-text.tsx';
+import { language } from '../i18n/language.ts';
 import { words } from '../i18n/words.ts';
 import { Button } from '../parts/button.tsx';
-import { TextField } from '../parts/field.tsx';
+import { focusFirstFault, TextField } from '../parts/field.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { customer, mayOrder, signIn } from '../sign-in/session.ts';
 import { cart, customerID, details, type Filled, isCustomer } from './cart.ts';
 import { CartLines } from './cart-lines.tsx';
+import { Contact } from './contact.tsx';
 import { byId, products } from './catalogue.ts';
 import { faultsOf, price, toOrder } from './lines.ts';
 import { Payment } from './payment.tsx';
+import { methodFor } from './payment-methods.ts';
 import { placed } from './places.ts';
 import { usePlacing } from './placing.ts';
 
 /** The places of the request that have a field of their own; lines have theirs beside. */
-const FIELDS = ['/items', '/totalAmount', '/customerID', '/paymentMethod', '/contact/email', '/contact/phone'];
+const FIELDS = ['/items', '/totalAmount', '/customerID', '/paymentMethod', '/contact/email', '/contact/phone', '/contact/channel'];
 
 export function OrderForm() {
   const { cart: say, form } = words();
@@ -54,10 +57,10 @@ export function OrderForm() {
     setFaults(unwritable);
     if (unwritable.length > 0) return;
     setOutcome({ kind: 'none' });
-    const { paymentMethod, email, phone } = details.value;
+    const { paymentMethod, email, phone, channel } = details.value;
     const who = (customer.value ?? customerID.value).trim();
     if (customer.value === null) isCustomer(who);
-    void place(toOrder(lines, { customerID: who, paymentMethod, email: email.trim(), phone: phone.trim() }));
+    void place(toOrder(lines, { customerID: who, paymentMethod: methodFor(paymentMethod), email: email.trim(), phone: phone.trim(), channel, language: language.value }));
   };
 
   return (
@@ -98,29 +101,6 @@ export function OrderForm() {
   );
 }
 
-function Contact({ faultsAt, onFill }: { faultsAt: (pointer: string) => ComponentChildren[]; onFill: (filled: Partial<Filled>, pointer: string) => void }) {
-  const { form, optional } = words();
-  const { email, phone } = details.value;
-  return (
-    <fieldset>
-      <legend>
-        {form.updates} <span class="quiet fw-normal">{optional}</span>
-      </legend>
-      <TextField id="email" type="email" autocomplete="email" label={form.email} value={email} faults={faultsAt('/contact/email')} onInput={(email) => onFill({ email }, '/contact/email')} />
-      <TextField
-        id="phone"
-        type="tel"
-        autocomplete="tel"
-        label={form.phone}
-        hint={form.phoneHint}
-        value={phone}
-        faults={faultsAt('/contact/phone')}
-        onInput={(phone) => onFill({ phone }, '/contact/phone')}
-      />
-    </fieldset>
-  );
-}
-
 /** What is wrong with the order as a whole. */
 function Message({ outcome, elsewhere }: { outcome: ReturnType<typeof usePlacing>['outcome']; elsewhere: Fault[] }) {
   const { form } = words();
@@ -135,10 +115,4 @@ function Message({ outcome, elsewhere }: { outcome: ReturnType<typeof usePlacing
       ))}
     </Notice>
   );
-}
-
-function focusFirstFault(form: HTMLFormElement | null): void {
-  const shown = form?.querySelector('.invalid-feedback:not(:empty)');
-  const field = shown && form?.querySelector<HTMLElement>(`[aria-describedby~="${shown.id}"]`);
-  (field ?? shown?.closest<HTMLElement>('[tabindex]'))?.focus();
 }

@@ -1,14 +1,17 @@
-// How the order is paid. In the sandbox the customer chooses what happens; else there is nothing to choose yet.
+// How the order is paid. In the sandbox the customer chooses what happens; else among what the shop takes, if it says so.
 
 import type { ComponentChildren } from 'preact';
 import { getConfig } from '../config.ts';
 import { words } from '../i18n/words.ts';
 import { Field } from '../parts/field.tsx';
 import { details } from './cart.ts';
+import { methodFor, methodsOf } from './payment-methods.ts';
 
 export function Payment({ faults, onChoose }: { faults: ComponentChildren[]; onChoose: (paymentMethod: string) => void }) {
   const { form, scenarios } = words();
-  if (!getConfig().sandbox) {
+  const { sandbox } = getConfig();
+  const methods = methodsOf(getConfig());
+  if (methods.length === 0) {
     return (
       <p>
         {form.payment}: {form.card}
@@ -16,12 +19,17 @@ export function Payment({ faults, onChoose }: { faults: ComponentChildren[]; onC
     );
   }
   return (
-    <Field id="payment" label={form.payment} hint={form.sandbox} faults={faults}>
+    <Field id="payment" label={form.payment} hint={sandbox ? form.sandbox : undefined} faults={faults}>
       {(attributes) => (
-        <select class={`form-select ${faults.length > 0 ? 'is-invalid' : ''}`} value={details.value.paymentMethod} onChange={(event) => onChoose(event.currentTarget.value)} {...attributes}>
-          {Object.entries(scenarios).map(([token, name]) => (
-            <option key={token} value={token}>
-              {name}
+        <select
+          class={`form-select ${faults.length > 0 ? 'is-invalid' : ''}`}
+          value={methodFor(details.value.paymentMethod)}
+          onChange={(event) => onChoose(event.currentTarget.value)}
+          {...attributes}
+        >
+          {methods.map(({ id, label }) => (
+            <option key={id} value={id}>
+              {label ?? scenarios[id]}
             </option>
           ))}
         </select>

@@ -2,12 +2,12 @@
 
 import { useLocation } from 'preact-iso';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Attempt, Attempts } from '../api/attempts.ts';
 import * as api from '../api/client.ts';
 import { failure, isAway, Refused } from '../api/errors.ts';
 import type { Fault, NewOrder } from '../api/model.ts';
 import { accepted } from '../order/accepted.ts';
 import { mayOrder } from '../sign-in/session.ts';
-import { answered, attempt, type Attempt, interrupted } from './attempt.ts';
 import { cart } from './cart.ts';
 
 /** What became of the last attempt. */
@@ -19,6 +19,8 @@ export type Outcome =
 
 export type Stage = 'idle' | 'placing' | 'resuming';
 
+const attempts = new Attempts<NewOrder>('order');
+
 export function usePlacing() {
   const { route } = useLocation();
   const [stage, setStage] = useState<Stage>('idle');
@@ -26,13 +28,13 @@ export function usePlacing() {
   // The state of a component comes too late to stop the second click of two.
   const isSending = useRef(false);
 
-  async function send({ key, order }: Attempt, as: Stage) {
+  async function send({ key, request }: Attempt<NewOrder>, as: Stage) {
     if (isSending.current) return;
     isSending.current = true;
     setStage(as);
     try {
-      const placed = await api.placeOrder(order, key);
-      answered();
+      const placed = await api.placeOrder(request, key);
+      attempts.answered();
       cart.value = [];
       accepted(placed);
       route(`/orders/${placed.id}`);
@@ -45,17 +47,17 @@ export function usePlacing() {
   }
 
   useEffect(() => {
-    const cutOff = interrupted();
+    const cutOff = attempts.interrupted();
     if (cutOff && mayOrder.value) void send(cutOff, 'resuming');
   }, []);
 
-  return { stage, outcome, setOutcome, place: (order: NewOrder) => send(attempt(order), 'placing') };
+  return { stage, outcome, setOutcome, place: (order: NewOrder) => send(attempts.of(order), 'placing') };
 }
 
 function outcomeOf(error: unknown): Outcome {
   const failed = failure(error);
   if (isAway(failed)) return { kind: 'away', isKnown: failed instanceof Refused };
-  answered();
+  attempts.answered();
   const { faults, message } = failed as Refused;
   return { kind: 'refused', faults, message: faults.length > 0 ? null : message };
 }

@@ -1,0 +1,79 @@
+// What staff ask to be given back, from what they have typed. Knows nothing of the page's elements.
+
+import type { Fault, NewRefund, Order } from '../api/model.ts';
+import * as money from '../money.ts';
+
+export interface Wish {
+  what: 'rest' | 'amount' | 'items';
+  amount: string;
+  /** What was typed, by product; nothing is none. */
+  quantities: Record<string, string>;
+  /** The units are there to be sold again. */
+  restock: boolean;
+  reason: string;
+}
+
+export interface Units {
+  productID: string;
+  quantity: number;
+}
+
+type Paid = Pick<Order, 'items' | 'currency' | 'payment'>;
+
+/** What can be given back of it: each product once, as the API takes it. */
+export function unitsOf({ items }: Pick<Order, 'items'>): Units[] {
+  const units = new Map<string, number>();
+  for (const { productID, quantity } of items) units.set(productID, (units.get(productID) ?? 0) + quantity);
+  return [...units].map(([productID, quantity]) => ({ productID, quantity })).filter(({ quantity }) => quantity > 0);
+}
+
+/** What is not given back yet, in minor units; null when nothing was paid. */
+export function restOf({ payment, currency }: Pick<Order, 'payment' | 'currency'>): money.Minor | null {
+  if (!payment || !['CAPTURED', 'PARTIALLY_REFUNDED'].includes(payment.status)) return null;
+  const paid = money.fromJson(payment.amount, currency);
+  const refunded = money.fromJson(payment.refundedAmount ?? 0, currency);
+  return paid === null || refunded === null ? null : paid - refunded;
+}
+
+/** The products of which units were asked for, in the order of the request's items. */
+export function chosen({ quantities }: Wish, order: Paid): Units[] {
+  return unitsOf(order).filter(({ productID }) => !/^0*$/.test(quantities[productID]?.trim() ?? ''));
+}
+
+export interface Say {
+  anAmount: string;
+  chooseUnits: string;
+  atMost: (most: string) => string;
+  wholeNumber: string;
+}
+
+/** Faults that keep the request from being written, or that only the order shows; the API checks everything else. */
+export function faultsOf(wish: Wish, order: Paid, say: Say): Fault[] {
+  if (wish.what === 'amount') {
+    const amount = money.fromText(wish.amount, order.currency);
+    const rest = restOf(order) ?? 0n;
+    if (amount === null) return [{ pointer: '/amount', message: say.anAmount }];
+    return amount > rest ? [{ pointer: '/amount', message: say.atMost(money.toDecimal(rest, order.currency)) }] : [];
+  }
+  if (wish.what === 'rest') return [];
+  const units = chosen(wish, order);
+  if (units.length === 0) return [{ pointer: '/items', message: say.chooseUnits }];
+  return units.flatMap(({ productID, quantity }, n) => {
+    const pointer = `/items/${n}/quantity`;
+    const asked = wish.quantities[productID]?.trim() ?? '';
+    if (!/^\d{1,9}$/.test(asked)) return [{ pointer, message: say.wholeNumber }];
+    return Number(asked) > quantity ? [{ pointer, message: say.atMost(String(quantity)) }] : [];
+  });
+}
+
+/** The request body, of a wish without faults. */
+export function toRefund(wish: Wish, order: Paid): NewRefund {
+  const { what, restock } = wish;
+  const reason = wish.reason.trim();
+  return {
+    ...(what === 'amount' && { amount: money.toJson(money.fromText(wish.amount, order.currency) ?? 0n, order.currency) }),
+    ...(what === 'items' && { items: chosen(wish, order).map(({ productID }) => ({ productID, quantity: Number(wish.quantities[productID]) })) }),
+    ...(what !== 'amount' && restock && { restock }),
+    ...(reason && { reason }),
+  };
+}

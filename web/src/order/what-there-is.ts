@@ -1,0 +1,26 @@
+// What an order of which a part is out of stock would come to, if the customer took what there is.
+
+import type { Order } from '../api/model.ts';
+import * as money from '../money.ts';
+
+export interface Available {
+  productID: string;
+  quantity: number;
+  available: number;
+}
+
+export interface WhatThereIs {
+  lines: Available[];
+  /** Null when a price cannot be read. */
+  total: money.Minor | null;
+}
+
+export function whatThereIs({ items, currency }: Pick<Order, 'items' | 'currency'>): WhatThereIs {
+  let total: money.Minor | null = 0n;
+  const lines = items.map(({ productID, quantity, available = quantity, unitPrice }) => {
+    const each = money.fromJson(unitPrice, currency);
+    total = total === null || each === null ? null : total + each * BigInt(available);
+    return { productID, quantity, available };
+  });
+  return { lines, total };
+}
