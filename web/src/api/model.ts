@@ -5,8 +5,8 @@ import type { components } from './schema.ts';
 type Schemas = components['schemas'];
 
 export type Product = Schemas['Product'];
-export type Contact = Schemas['Contact'] & { channel?: 'EMAIL' | 'SMS' | null; language?: 'en' | 'ru' | null };
-export type NewOrder = Omit<Schemas['NewOrder'], 'contact'> & { contact?: Contact };
+export type Contact = Schemas['Contact'];
+export type NewOrder = Schemas['NewOrder'];
 export type NewRefund = Schemas['NewRefund'];
 export type Item = Schemas['Item'];
 export type OrderStatus = Schemas['OrderStatus'];
