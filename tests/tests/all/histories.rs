@@ -124,7 +124,9 @@ fn a_workflow_that_takes_other_steps_is_refused() {
 /// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
 #[test]
 fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
-    for name in ["completed", "shipped_at_once", "nothing_delivered", "refunded", "declined", "out_of_stock", "wrong_price", "unknown_product"] {
+    for name in
+        ["completed", "shipped_at_once", "nothing_delivered", "refunded", "declined", "out_of_stock", "wrong_price", "unknown_product"]
+    {
         let history = history(name)?;
         let events = events(&history);
         let count = |kind: &str| events.iter().filter(|event| **event == kind).count();

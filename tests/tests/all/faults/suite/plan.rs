@@ -4,7 +4,8 @@ use super::fault::{Fault, Server};
 use std::time::Duration;
 
 /// The activities, in the order in which an order meets them.
-const ACTIVITIES: &[&str] = &["CreateOrder", "CheckInventory", "ProcessPayment", "ShipOrder", "TrackOrder", "SendNotification", "CancelOrder"];
+const ACTIVITIES: &[&str] =
+    &["CreateOrder", "CheckInventory", "ProcessPayment", "ShipOrder", "TrackOrder", "SendNotification", "CancelOrder"];
 
 pub(super) struct Plan {
     pub(super) seed: u64,
