@@ -84,7 +84,7 @@ async fn carrier_webhook(
             return Err(Problem::unavailable(TRY_AGAIN, anyhow::anyhow!("{order_id} is {} and its workflow is not running", order.status)));
         }
         let (shipment, event, status) = (scan.shipment_id, scan.event.as_str(), order.status);
-        tracing::info!(%order_id, message = id, "{order_id}: it is {status}, so {event} of {shipment} changes nothing");
+        tracing::info!(%order_id, carrier_message = id, "{order_id}: it is {status}, so {event} of {shipment} changes nothing");
     }
     Ok(Json(Received { received: true }))
 }

@@ -1,8 +1,11 @@
 //! The worker's configuration; every key is explained in `env.example`.
 
+mod shipping;
+
 use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
 use clap::Args;
 use orders::{Currency, Money, workflow::StepSettings};
+pub use shipping::{Carrier, Shipping};
 use std::{
     net::{IpAddr, SocketAddr},
     num::{NonZeroU64, ParseIntError},
@@ -100,29 +103,6 @@ pub struct Restock {
     /// How many units can be sold in addition.
     #[arg(value_parser = clap::value_parser!(i64).range(1..))]
     pub quantity: i64,
-}
-
-/// Who carries what is sold.
-#[derive(Args, Clone)]
-pub struct Shipping {
-    /// Carrier of all shipments.
-    #[arg(long, env = "CARRIER", value_enum, default_value = "sandbox")]
-    pub carrier: Carrier,
-    /// After how long the sandbox carrier fetches a parcel, and after how long again it delivers it, in milliseconds.
-    #[arg(long, env = "CARRIER_SANDBOX_DELAY_MS", value_parser = millis, default_value = "0")]
-    pub carrier_sandbox_delay: Duration,
-    /// After how long without a word a carrier is asked where a parcel is, in seconds.
-    #[arg(long, env = "CARRIER_POLL_S", value_parser = period, default_value = "3600")]
-    pub carrier_poll: Duration,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// Carries nothing, and keeps books as if it did.
-    Sandbox,
-    /// Nothing is shipped: an order is complete when it is paid.
-    #[value(name = "none")]
-    Nobody,
 }
 
 /// The maintenance switch.

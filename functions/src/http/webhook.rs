@@ -1,5 +1,5 @@
-//! The secret with which a sender signs what it sends to a webhook. Where it lies in Secrets Manager it is read when the first message comes, and again
-//! when a signature is wrong, since somebody may have rotated it.
+//! The secret with which a sender signs what it sends to a webhook. Where it lies in Secrets Manager it is read when the first message comes, and
+//! again when a signature is wrong, since somebody may have rotated it.
 
 use super::{Kind, Problem, signature};
 use axum::http::HeaderMap;

@@ -52,8 +52,9 @@ const INVARIANTS: &[(&str, &str)] = &[
         "reservations follow their shipments",
         "SELECT s.id, format('%s, %s of %s', s.status, coalesce(r.state, 'nothing'), i.product_id)
         FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
-        LEFT JOIN reservations r ON r.order_id = s.order_id AND r.product_id = i.product_id JOIN orders o ON o.id = s.order_id
-        WHERE r.state IS DISTINCT FROM CASE WHEN s.status IN ('PENDING', 'BOOKED') THEN 'HELD' WHEN s.status IN ('REFUSED', 'CANCELLED') THEN 'RELEASED' ELSE 'COMMITTED' END
+        LEFT JOIN reservations r ON r.order_id = s.order_id AND r.product_id = i.product_id
+        WHERE r.state IS DISTINCT FROM CASE
+            WHEN s.status IN ('PENDING', 'BOOKED') THEN 'HELD' WHEN s.status IN ('REFUSED', 'CANCELLED') THEN 'RELEASED' ELSE 'COMMITTED' END
         OR (s.status = 'RETURNED' AND r.returned < i.quantity)
         UNION ALL
         SELECT r.order_id, format('%s of %s committed, which is in no shipment', r.quantity, r.product_id) FROM reservations r

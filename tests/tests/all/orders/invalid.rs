@@ -223,7 +223,7 @@ fn a_list_names_its_bad_parameters() {
             ("?customerID=C&limit=0", &["limit"]),
             ("?customerID=C&limit=101", &["limit"]),
             ("?customerID=C&limit=x", &["limit"]),
-            ("?customerID=C&status=LOST", &["status"]),
+            ("?customerID=C&status=POSTED", &["status"]),
             ("?customerID=C&cursor=nonsense", &["cursor"]),
             ("?customerID=C&customerID=D", &["customerID"]),
             ("?status=x&limit=x&cursor=x", &["status", "limit", "cursor"]),
