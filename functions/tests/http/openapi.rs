@@ -203,9 +203,9 @@ async fn refusals_are_as_the_document_says() {
         let needs_token = !operation["security"].is_null();
         let target = path.replace("{id}", ORDER) + if path == "/api/orders" { "?customerID=another" } else { "" };
         let of_customer = match path.as_str() {
-            "/api/orders" | "/api/orders/{id}/refunds" => 403,
+            "/api/orders" | "/api/orders/{id}/refunds" | "/api/orders/{id}/review" => 403,
             // Its body is another than an order's.
-            "/api/orders/{id}/cancel" => 422,
+            "/api/orders/{id}/cancel" | "/api/orders/{id}/amend" => 422,
             _ => 503,
         };
         let cases = [(None, None, 401), (Some(&token), Some("orders"), 403), (Some(&token), None, of_customer)];
