@@ -58,7 +58,7 @@ fn each_end_is_told_by_mail_and_sms() {
             assert_eq!(notices(shop, &id).await?, sent_by("EMAIL").chain(sent_by("SMS")).collect::<Vec<_>>());
             let order = until("readers see the notices", SOON, async || {
                 let order = shop.order(&id).await?;
-                Ok((!order["notifications"].is_null()).then_some(order))
+                Ok((order["notifications"].as_array().map(Vec::len) == Some(2 * kinds.len())).then_some(order))
             })
             .await?;
 
@@ -67,7 +67,7 @@ fn each_end_is_told_by_mail_and_sms() {
             for part in ["/BodyText", "/BodyHtml"] {
                 let bodies = mails.iter().map(|mail| text(mail, part)).collect::<Result<Vec<_>>>()?;
                 ensure!(bodies.iter().any(|body| body.contains(words)), "{bodies:?}");
-                ensure!(bodies.iter().all(|body| body.contains(&id) && body.contains("$10.00")), "{bodies:?}");
+                ensure!(bodies.iter().all(|body| body.contains(&id)) && bodies.iter().any(|body| body.contains("$10.00")), "{bodies:?}");
             }
             ensure!(
                 text(&mails[0], "/Subject")?.contains(&id) && text(&mails[0], "/BodyHtml")?.contains("<html lang=\"en\">"),
@@ -80,8 +80,8 @@ fn each_end_is_told_by_mail_and_sms() {
             ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
 
             let told = order["notifications"].as_array().context("readers do not see it")?;
-            let told: Vec<_> = told.iter().map(|notice| (text(notice, "/type"), text(notice, "/channel"))).collect();
-            ensure!(matches!(told[..], [(Ok(mail), Ok("EMAIL")), (Ok(sms), Ok("SMS"))] if mail == kind && sms == kind), "{order}");
+            let told: Vec<_> = told.iter().map(|notice| Ok((text(notice, "/type")?, text(notice, "/channel")?))).collect::<Result<_>>()?;
+            assert_eq!(told, kinds.iter().flat_map(|kind| [(*kind, "EMAIL"), (*kind, "SMS")]).collect::<Vec<_>>());
 
             // Contacts are for messages alone.
             let logs = shop.logs();
