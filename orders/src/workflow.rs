@@ -140,14 +140,18 @@ impl OrderWorkflow {
             }
             s.scope = scope;
         });
-        let (status, reason) = match Self::forward(ctx, order).await {
-            Ok(paid) if paid.ships => Self::deliver(ctx, order_id).await?,
+        let (mut status, mut reason) = match Self::forward(ctx, order).await {
+            Ok(paid) if paid.ships => Self::deliver(ctx, order_id, false).await?,
             Ok(_) => (Self::tell(ctx, order_id, NoticeKind::Confirmed).await?, None),
             Err(Halt::Ended(status)) => Self::ended(ctx, order_id, status).await?,
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
             Err(Halt::Unanswered(reason)) => Self::compensate(ctx, order_id, End::Cancelled, reason.to_owned()).await?,
             Err(Halt::Cancelled) => Self::cancelled(ctx, order_id).await?,
         };
+        if !status.is_final() {
+            // A worker died that had shipped the order already, before the cancellation was seen.
+            (status, reason) = Self::deliver(ctx, order_id, true).await?;
+        }
         ctx.state_mut(|s| s.status = status);
         Ok(Outcome { order_id, status, reason })
     }

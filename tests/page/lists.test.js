@@ -15,6 +15,7 @@ async function place(shop, count, paymentMethod = 'tok_visa') {
 visit('a customer finds their orders, page by page and by status', async ({ page, shop }) => {
   const placed = await place(shop, 23);
   const [failed] = await place(shop, 1, 'tok_declined');
+  await shop.openAt(failed, 'FAILED');
   await shop.open('/orders');
   await page.getByText('Enter your customer ID').waitFor();
   await page.getByLabel('Orders of customer').fill(shop.customer);

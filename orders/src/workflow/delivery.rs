@@ -16,13 +16,16 @@ use temporalio_workflow::{ActivityExecutionError, WorkflowCancellationToken, Wor
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
 impl OrderWorkflow {
-    /// Ships the paid order and follows it to its end. Until a parcel is on its way the order can be cancelled.
-    pub(super) async fn deliver(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<Ended, ActivityExecutionError> {
+    /// Ships the paid order and follows it to its end. Until a parcel is on its way the order can be cancelled; `too_late` says that this was tried,
+    /// and one was.
+    pub(super) async fn deliver(
+        ctx: &WorkflowContext<Self>,
+        order_id: OrderId,
+        mut too_late: bool,
+    ) -> Result<Ended, ActivityExecutionError> {
         let scope = ctx.state(|s| s.scope.clone());
-        let ship = Step::cancellable(scope.clone(), Retries::UntilDone);
+        let ship = if too_late { Step::detached(Retries::UntilDone) } else { Step::cancellable(scope.clone(), Retries::UntilDone) };
         let mut step = take(ctx, || OrderActivities::ship_order, Dispatch { order_id }, ship).await;
-        // Whether it was tried to end the order early, and too late.
-        let mut too_late = false;
         loop {
             let (status, wait_ms) = step.as_ref().map_or((OrderStatus::Paid, None), |progress| (progress.status, progress.wait_ms));
             ctx.state_mut(|s| s.status = status);

@@ -49,17 +49,23 @@ async fn told(shop: &Shop, email: &str) -> Result<(String, String)> {
     let id = shop.place(&Draft::new("CUST-feedback").line(&product, 1).with("contact", json!({ "email": email }))).await?;
     let db = shop.db().await?;
     let mail = until("the mail is sent", SOON, async || {
-        let row = db.query_opt("SELECT provider_id FROM notifications WHERE order_id = $1 AND provider_id IS NOT NULL", &[&id]).await?;
+        let row = db
+            .query_opt(
+                "SELECT provider_id FROM notifications WHERE order_id = $1 AND type = 'ORDER_CONFIRMED' AND provider_id IS NOT NULL",
+                &[&id],
+            )
+            .await?;
         Ok(row.map(|row| row.get(0)))
     })
     .await?;
     Ok((id, mail))
 }
 
-/// Waits until an order's only notice has a state, and why.
+/// Waits until an order's confirmation has a state, and why.
 async fn becomes(shop: &Shop, id: &str, state: &str, why: &str) -> Result<()> {
     let db = shop.db().await?;
-    let query = "SELECT FROM notifications WHERE order_id = $1 AND state = $2 AND last_error = $3 AND attempts = 1";
+    let query = "SELECT FROM notifications
+        WHERE order_id = $1 AND type = 'ORDER_CONFIRMED' AND state = $2 AND last_error = $3 AND attempts = 1";
     until(&format!("{id} is {state}: {why}"), SOON, async || Ok(db.query_opt(query, &[&id, &state, &why]).await?.map(drop))).await
 }
 
@@ -122,7 +128,8 @@ fn each_event_has_its_effect_once() {
         queue.send(event("Complaint", &mail, &json!({ "complaintFeedbackType": "not-spam" }))).await?;
         queue.send(bounce("Permanent", "EXAMPLE7c191be45-e9aedb9a-02f9-4d12-a87d-dd0099a07f8a-000000")).await?;
         queue.is_empty().await?;
-        let untouched = "SELECT FROM notifications WHERE order_id = $1 AND state = 'SENT' AND last_error IS NULL";
+        let untouched =
+            "SELECT FROM notifications WHERE order_id = $1 AND type = 'ORDER_CONFIRMED' AND state = 'SENT' AND last_error IS NULL";
         ensure!(db.query_opt(untouched, &[&id]).await?.is_some(), "{id} was touched");
 
         queue.send(bounce("Transient", &mail)).await?;

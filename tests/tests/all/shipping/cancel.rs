@@ -3,7 +3,7 @@
 use super::{SLOW, message, product_in, say, shipped};
 use crate::{
     payment::ledger,
-    support::{Draft, FAST, own, until},
+    support::{Draft, FAST, FailPoints, own, until},
 };
 use anyhow::ensure;
 use futures::future::try_join_all;
@@ -28,6 +28,27 @@ fn parcels_that_wait_for_the_carrier_are_taken_back() {
         // Who fetches it nevertheless is not heard any more.
         say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
         assert_eq!(shop.order(&id).await?, order);
+        shop.audit_is_clean().await
+    });
+}
+
+/// The worker dies when the carrier has delivered, and before the workflow knows. The cancellation that comes then is too late, and the order goes on
+/// to its end.
+#[test]
+fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
+    let fail_points = FailPoints::new().expect("a folder for fail points");
+    let folder = fail_points.folder();
+    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let worker = &shop.stack.workers[0];
+        fail_points.arm("ShipOrder")?;
+        let id = shop.place(&Draft::new("CUST-late").line(&product, 1)).await?;
+        until("the worker has shipped it and died", SOON, async || Ok(worker.pid().is_none().then_some(()))).await?;
+        assert_eq!(fail_points.armed()?, Vec::<String>::new());
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        worker.start().await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
         shop.audit_is_clean().await
     });
 }

@@ -1,5 +1,6 @@
 //! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
 
+mod fail_points;
 mod gate;
 mod keeper;
 mod lambda;
@@ -9,6 +10,7 @@ mod pool;
 mod shop;
 mod until;
 
+pub(crate) use fail_points::FailPoints;
 pub(crate) use gate::Gate;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;

@@ -20,11 +20,10 @@ mod story;
 mod watcher;
 mod wish;
 
-use crate::support::{FAST, unstarted};
+use crate::support::{FAST, FailPoints, unstarted};
 use anyhow::{Context as _, Result};
 use plan::Plan;
-use site::FailPoints;
-use std::{env, process, str::FromStr};
+use std::{env, str::FromStr};
 
 /// Orders of the long form, unless `FAULTS_ORDERS` says otherwise.
 const ORDERS: usize = 10_000;
@@ -61,9 +60,4 @@ fn run(env: &[(&str, &str)], plan: impl FnOnce(u64) -> Result<Plan>) {
 fn setting<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str) -> Result<Option<T>> {
     let Ok(text) = env::var(name) else { return Ok(None) };
     Ok(Some(text.parse().with_context(|| format!("{name}={text}"))?))
-}
-
-/// A name that no other run on this machine has.
-fn unique() -> String {
-    format!("orderflow-faults-{}-{}", process::id(), fastrand::u32(..))
 }

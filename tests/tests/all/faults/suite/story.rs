@@ -9,11 +9,11 @@ use super::{
     record::Record,
     report::{Report, Stretch},
     shelf::Shelf,
-    site::{FailPoints, Site},
+    site::Site,
     watcher,
     wish::Wish,
 };
-use crate::support::{Shop, until};
+use crate::support::{FailPoints, Shop, until};
 use anyhow::{Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
