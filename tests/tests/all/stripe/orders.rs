@@ -31,8 +31,8 @@ impl Paid<'_> {
         let product = self.shop.product(2_500, 10).await?;
         let id = self.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method(method)).await?;
         let order = self.shop.ends(&id, end).await?;
-        let held = if end == "COMPLETED" { 3 } else { 0 };
-        assert_eq!(self.shop.stock(&product).await?, (10 - held, held), "{order}");
+        let sold = if end == "COMPLETED" { 3 } else { 0 };
+        assert_eq!(self.shop.stock(&product).await?, (10 - sold, 0), "{order}");
         Ok((id, order))
     }
 
