@@ -53,7 +53,7 @@ impl Activities {
                 fail_point::reached(activity);
                 self.metrics.attempt(activity, "ok", took);
                 self.metrics.moved(step);
-                self.projector.changed(order_id);
+                self.projector.changed(order_id, step.status.is_final() || wait.is_some());
                 self.changed.notify_one();
                 let status = step.status;
                 tracing::info!(%order_id, activity, attempt, local, %status, duration_ms, "{order_id}: {activity} → {status}");
