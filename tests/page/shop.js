@@ -105,6 +105,16 @@ export class Shop {
     await dialog.getByRole('button', { name: 'Cancel order' }).click();
   }
 
+  /** The first mail to an address, as the AWS emulator took it; the worker sends a moment after it has noted that it will. */
+  async mail(address) {
+    for (const deadline = Date.now() + ORDER_LIMIT_MS; Date.now() < deadline; await this.page.waitForTimeout(200)) {
+      const { messages } = await (await fetch(`${process.env.EMULATOR_URL}/_ministack/ses/messages`)).json();
+      const mail = Object.values(messages).flat().find(({ To }) => To.includes(address));
+      if (mail) return mail;
+    }
+    throw new Error(`no mail for ${address}`);
+  }
+
   get orderId() {
     return new URL(this.page.url()).pathname.split('/').at(-1);
   }

@@ -1,7 +1,7 @@
 //! What every attempt at an activity has in common: its limit, its heartbeat, its log line, its metrics.
 
 #[cfg(debug_assertions)]
-mod fail_point;
+pub(super) mod fail_point;
 
 use super::{Activities, Answer};
 use anyhow::anyhow;
