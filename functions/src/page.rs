@@ -35,8 +35,8 @@ pub struct Settings {
     #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
     pub payment_methods: PaymentMethods,
     /// Who carries what is sold, as the worker has it; none: nothing is shipped, and the page announces no parcels.
-    #[arg(long, env = "CARRIER", default_value = "sandbox")]
-    pub carrier: String,
+    #[arg(long = "carrier", env = "CARRIER", default_value = "sandbox")]
+    pub shipped_by: String,
     /// Port of Temporal's web UI on this machine, for the page to link to.
     #[arg(long, env = "TEMPORAL_WEB_PORT")]
     pub temporal_web_port: Option<u16>,

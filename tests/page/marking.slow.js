@@ -27,7 +27,7 @@ visit('a parcel that is lost is asked about, and paid back', async ({ page, shop
   await mark(page, 'Lost');
   await mark(page, 'Back');
   await mark(page, 'Lost');
-  await page.getByLabel('Reason').fill('the van burnt down');
+  await page.getByRole('textbox', { name: 'Reason' }).fill('the van burnt down');
   await isForEveryone(page, 'a parcel about to be marked');
   await mark(page, 'Lost');
   await shop.reaches('FAILED');

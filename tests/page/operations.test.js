@@ -35,6 +35,7 @@ visit('what comes in can be ordered, and is added once', async ({ page, shop }) 
   await page.getByText(`${EMPTY}: 7 can be sold now.`).waitFor();
   assert.deepEqual(calls.map((call) => call.postDataJSON()), [{ quantity: 7, reason: 'delivery of Monday' }]);
 
+  await shop.isInStock(EMPTY);
   await shop.open();
   await page.locator('#search').fill(EMPTY);
   await product.getByText('In stock').waitFor();

@@ -45,7 +45,7 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
     // An emulator takes no money.
     let sandbox = set(&identity.aws_endpoint_url).is_some();
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
-    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.carrier != "none", "links": links });
+    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.shipped_by != "none", "links": links });
     if !settings.payment_methods.0.is_empty() {
         config["paymentMethods"] = json!(settings.payment_methods);
     }
