@@ -3,7 +3,9 @@
 use orders::{
     Currency, Money,
     json::Fault,
-    request::{Error, ITEMS, NewOrder, QUANTITY, is_identifier, parse_cancel},
+    refund::{RefundRequest, What},
+    request::{Error, ITEMS, NewOrder, QUANTITY, is_identifier, parse_amendment, parse_cancel, parse_review},
+    shipping::Message,
 };
 use proptest::{
     collection::vec,
@@ -77,6 +79,47 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// So are the bodies of the other calls.
+fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
+    let refund = RefundRequest::parse(body, Currency::USD);
+    match refund.as_ref().map(|refund| &refund.what) {
+        Ok(What::Amount(minor)) => prop_assert!(*minor > 0),
+        Ok(What::Items(items)) => {
+            prop_assert!(ITEMS.contains(&items.len()));
+            prop_assert!(items.iter().all(|(product, quantity)| is_identifier(product) && QUANTITY.contains(quantity)));
+        }
+        Ok(What::Undelivered(_)) => return Err(TestCaseError::fail("nobody may ask for this")),
+        Ok(What::Rest) | Err(_) => {}
+    }
+    for refused in
+        [refund.err(), parse_cancel(body).err(), parse_amendment(body).err(), parse_review(body).err(), Message::parse(body).err()]
+    {
+        match refused {
+            Some(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
+            Some(Error::Invalid(faults)) => say_where(&faults)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Bodies of which some are what the other calls take.
+fn other_body() -> impl Strategy<Value = Value> {
+    let field = prop_oneof![
+        intruder().prop_map(|value| ("reason", value)),
+        any::<bool>().prop_map(|value| ("restock", json!(value))),
+        any::<bool>().prop_map(|value| ("approved", json!(value))),
+        (-5_i64..1_000_000).prop_map(|cents| ("amount", number(cents))),
+        intruder().prop_map(|value| ("amount", value)),
+        vec(("[A-Z-]{0,8}", -1_i32..20), 0..4).prop_map(|items| {
+            ("items", items.into_iter().map(|(product, quantity)| json!({ "productID": product, "quantity": quantity })).collect())
+        }),
+        intruder().prop_map(|value| ("items", value)),
+    ];
+    vec(field, 0..4)
+        .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>().into())
+}
+
 fn say_where(faults: &[Fault]) -> Result<(), TestCaseError> {
     prop_assert!(!faults.is_empty(), "it is refused, and nothing is wrong with it");
     for fault in faults {
@@ -97,13 +140,20 @@ proptest! {
     #[test]
     fn any_bytes_are_answered(body in vec(any::<u8>(), 0..400)) {
         check(&body)?;
-        let _ = parse_cancel(&body);
+        check_others(&body)?;
     }
 
     #[test]
     fn any_text_is_answered(body in "[\\[\\]{}\",:0-9.eE+a-z \\\\/-]{0,200}") {
         check(body.as_bytes())?;
-        let _ = parse_cancel(body.as_bytes());
+        check_others(body.as_bytes())?;
+    }
+
+    #[test]
+    fn bodies_of_other_calls_are_answered(body in other_body(), cut: Index) {
+        let text = body.to_string();
+        check_others(text.as_bytes())?;
+        check_others(&text.as_bytes()[..cut.index(text.len())])?;
     }
 
     #[test]
