@@ -1,5 +1,7 @@
 //! Stock: never sold twice, never lost.
 
+mod model;
+
 use crate::support::{Draft, own, shared, text};
 use anyhow::ensure;
 use futures::future::try_join_all;
