@@ -12,8 +12,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn fill(site: &Site<'_>, duration: Duration) -> Result<()> {
     let world = site.world.context("no disk can be filled here")?;
     let postgres = &site.shop.stack.postgres;
-    let refusals = || site.shop.log(postgres.log()).matches("No space left on device").count();
-    let (before, began) = (refusals(), Instant::now());
+    let logged = |what: &str| site.shop.log(postgres.log()).matches(what).count();
+    let (refusals, crashes) = (|| logged("No space left on device"), || logged("PANIC:"));
+    let (refused_before, crashed_before, began) = (refusals(), crashes(), Instant::now());
     world.fill_disk(Program::Postgres, true)?;
     sleep(duration / 2).await;
     while began.elapsed() < duration {
@@ -26,12 +27,12 @@ pub(super) async fn fill(site: &Site<'_>, duration: Duration) -> Result<()> {
         sleep(PAUSE).await;
     }
     world.fill_disk(Program::Postgres, false)?;
-    let ended = postgres.pid().is_none();
+    // A crash may have ended all of it.
     postgres.start().await?;
     until_ok("Postgres answers", OPPORTUNITY, async || Ok(site.shop.db().await?.batch_execute("DROP TABLE IF EXISTS ballast").await?))
         .await?;
-    let refused = refusals() - before;
-    println!("writes refused for want of space: {refused}; Postgres {}", if ended { "ended and is started again" } else { "stayed" });
+    let refused = refusals() - refused_before;
+    println!("writes refused for want of space: {refused}; crashes of Postgres: {}", crashes() - crashed_before);
     ensure!(refused > 0, "the disk was never full");
     Ok(())
 }
