@@ -45,7 +45,7 @@ test: ready ## Run all tests
 	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
 	@cargo test --workspace
 
-faults: ready ## Run 10,000 orders under every fault, and account for each (FAULTS_ORDERS, FAULTS_SEED)
+faults: ready ## Run 10,000 orders under every fault, and account for each (FAULTS_ORDERS, FAULTS_SEED, FAULTS_OTHER_WORKER)
 	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::
 
 record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)

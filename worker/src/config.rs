@@ -233,7 +233,7 @@ pub struct Run {
     /// How long running activities may take to finish after SIGTERM, in seconds.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,
-    /// How long stock is held for an order that is not paid, in seconds; renewed when its payment is authorized.
+    /// How long stock is held for an order whose payment is not authorized, in seconds.
     #[arg(long, env = "RESERVATION_TTL_S", value_parser = period, default_value = "900")]
     pub reservation_ttl: Duration,
     /// How long an order waits for its customer, or for the shop, to decide before it is cancelled, in seconds.

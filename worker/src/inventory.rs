@@ -200,7 +200,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) ->
     Ok(())
 }
 
-/// Ends those of an order's reservations that meet a condition, and puts their units back; answers how many products came back.
+/// Ends those of an order's reservations `r` that meet a condition, and puts their units back; answers how many products came back.
 async fn give_back(transaction: &Transaction<'_>, order_id: OrderId, state: &str, condition: &str) -> anyhow::Result<u64> {
     let lock = transaction
         .prepare_cached(
@@ -211,7 +211,7 @@ async fn give_back(transaction: &Transaction<'_>, order_id: OrderId, state: &str
     let release = transaction
         .prepare_cached(&format!(
             "WITH released AS (
-                UPDATE reservations SET state = $2 WHERE order_id = $1 AND state = 'HELD' AND {condition}
+                UPDATE reservations r SET state = $2 WHERE order_id = $1 AND state = 'HELD' AND {condition}
                 RETURNING product_id, quantity - returned AS quantity
             )
             UPDATE products p SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity FROM released r WHERE p.id = r.product_id"

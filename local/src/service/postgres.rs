@@ -29,6 +29,8 @@ pub struct Postgres {
     /// Holds the cluster, and belongs to the user that runs the server.
     folder: PathBuf,
     run_as: Option<&'static str>,
+    /// Libraries that stand between the server and the system; tests have some.
+    preload: Option<String>,
 }
 
 impl Postgres {
@@ -52,6 +54,7 @@ impl Postgres {
             password: settings.get("POSTGRES_PASSWORD")?.to_owned(),
             folder,
             run_as,
+            preload: settings.get("LD_PRELOAD").ok().map(ToOwned::to_owned),
         })
     }
 
@@ -153,6 +156,7 @@ impl Service for Postgres {
         Ok(Launch::new(self.tools.installed("postgres")?)
             .args(["-D".to_owned(), argument(&self.cluster())])
             .args(options.into_iter().flat_map(|option| ["-c".to_owned(), option]))
+            .env(self.preload.iter().map(|libraries| ("LD_PRELOAD", libraries)))
             .folder(&self.folder)
             .user(self.run_as))
     }

@@ -14,6 +14,8 @@ use temporalio_workflow::{ActivityExecutionError, WorkflowCancellationToken, Wor
 
 /// How long no carrier is asked when the worker does not say.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// The least that a timer takes.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 impl OrderWorkflow {
     /// Ships the paid order and follows it to its end. Until a parcel is on its way the order can be cancelled; `too_late` says that this was tried,
@@ -42,13 +44,16 @@ impl OrderWorkflow {
                 _ if scope.is_cancelled() && status.may_be_cancelled() && !too_late => Some(Self::cancelled(ctx, order_id).await?),
                 _ => None,
             };
-            match ended {
+            let pause = match ended {
                 Some(ended) if ended.0.is_final() => return Ok(ended),
-                Some(_) => too_late = true,
-                None => {}
-            }
+                // A parcel has moved on, further than anybody was told: it is looked for at once.
+                Some(_) => {
+                    too_late = true;
+                    AT_ONCE
+                }
+                None => wait_ms.map_or(LOOK_AGAIN, Duration::from_millis),
+            };
             let watched = if too_late || !status.may_be_cancelled() { WorkflowCancellationToken::new() } else { scope.clone() };
-            let pause = wait_ms.map_or(LOOK_AGAIN, Duration::from_millis);
             Self::wait(ctx, watched, pause, |s| !s.scans.is_empty()).await;
             let scans = ctx.state_mut(|s| std::mem::take(&mut s.scans));
             step = take(ctx, || OrderActivities::track_order, Tracking { order_id, scans }, Step::detached(Retries::UntilDone)).await;

@@ -3,9 +3,10 @@
 use orders::{
     Currency, Money,
     json::Fault,
-    request::{Error, ITEMS, MAX_REASON_CHARS, NewOrder, QUANTITY, is_identifier, parse_cancel},
+    refund::{RefundRequest, What},
+    request::{Error, ITEMS, MAX_REASON_CHARS, NewOrder, QUANTITY, is_identifier, parse_amendment, parse_cancel, parse_review},
     restock::{self, RestockRequest},
-    shipping::Report,
+    shipping::{Message, Report},
 };
 use proptest::{
     collection::vec,
@@ -79,21 +80,52 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The same for the bodies of calls beside orders.
-fn check_staffs(body: &[u8]) -> Result<(), TestCaseError> {
-    let _ = parse_cancel(body);
-    let is_short = |reason: Option<String>| reason.is_none_or(|reason| reason.chars().count() <= MAX_REASON_CHARS);
-    match RestockRequest::parse(body) {
-        Ok(request) => prop_assert!(restock::QUANTITY.contains(&request.quantity) && is_short(request.reason)),
-        Err(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
-        Err(Error::Invalid(faults)) => say_where(&faults)?,
+/// So are the bodies of the other calls.
+fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
+    let refund = RefundRequest::parse(body, Currency::USD);
+    match refund.as_ref().map(|refund| &refund.what) {
+        Ok(What::Amount(minor)) => prop_assert!(*minor > 0),
+        Ok(What::Items(items)) => {
+            prop_assert!(ITEMS.contains(&items.len()));
+            prop_assert!(items.iter().all(|(product, quantity)| is_identifier(product) && QUANTITY.contains(quantity)));
+        }
+        Ok(What::Undelivered(_)) => return Err(TestCaseError::fail("nobody may ask for this")),
+        Ok(What::Rest) | Err(_) => {}
     }
-    match Report::parse(body) {
-        Ok(report) => prop_assert!(is_short(report.reason)),
-        Err(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
-        Err(Error::Invalid(faults)) => say_where(&faults)?,
+    let is_short = |reason: &Option<String>| reason.as_ref().is_none_or(|reason| reason.chars().count() <= MAX_REASON_CHARS);
+    let (restock, report) = (RestockRequest::parse(body), Report::parse(body));
+    if let Ok(request) = &restock {
+        prop_assert!(restock::QUANTITY.contains(&request.quantity) && is_short(&request.reason));
+    }
+    if let Ok(report) = &report {
+        prop_assert!(is_short(&report.reason));
+    }
+    let others = [parse_cancel(body).err(), parse_amendment(body).err(), parse_review(body).err(), Message::parse(body).err()];
+    for refused in others.into_iter().chain([refund.err(), restock.err(), report.err()]) {
+        match refused {
+            Some(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
+            Some(Error::Invalid(faults)) => say_where(&faults)?,
+            None => {}
+        }
     }
     Ok(())
+}
+
+/// Bodies of which some are what the other calls take.
+fn other_body() -> impl Strategy<Value = Value> {
+    let field = prop_oneof![
+        intruder().prop_map(|value| ("reason", value)),
+        any::<bool>().prop_map(|value| ("restock", json!(value))),
+        any::<bool>().prop_map(|value| ("approved", json!(value))),
+        (-5_i64..1_000_000).prop_map(|cents| ("amount", number(cents))),
+        intruder().prop_map(|value| ("amount", value)),
+        vec(("[A-Z-]{0,8}", -1_i32..20), 0..4).prop_map(|items| {
+            ("items", items.into_iter().map(|(product, quantity)| json!({ "productID": product, "quantity": quantity })).collect())
+        }),
+        intruder().prop_map(|value| ("items", value)),
+    ];
+    vec(field, 0..4)
+        .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>().into())
 }
 
 fn say_where(faults: &[Fault]) -> Result<(), TestCaseError> {
@@ -116,13 +148,20 @@ proptest! {
     #[test]
     fn any_bytes_are_answered(body in vec(any::<u8>(), 0..400)) {
         check(&body)?;
-        check_staffs(&body)?;
+        check_others(&body)?;
     }
 
     #[test]
     fn any_text_is_answered(body in "[\\[\\]{}\",:0-9.eE+a-z \\\\/-]{0,200}") {
         check(body.as_bytes())?;
-        check_staffs(body.as_bytes())?;
+        check_others(body.as_bytes())?;
+    }
+
+    #[test]
+    fn bodies_of_other_calls_are_answered(body in other_body(), cut: Index) {
+        let text = body.to_string();
+        check_others(text.as_bytes())?;
+        check_others(&text.as_bytes()[..cut.index(text.len())])?;
     }
 
     #[test]
@@ -140,7 +179,7 @@ proptest! {
         let request = RestockRequest::parse(body.to_string().as_bytes());
         prop_assert_eq!(request.is_ok(), i32::try_from(quantity).is_ok_and(|quantity| restock::QUANTITY.contains(&quantity)));
         body[field] = intruder;
-        check_staffs(body.to_string().as_bytes())?;
+        check_others(body.to_string().as_bytes())?;
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn events(history: &Value) -> Vec<&str> {
     attributes.flat_map(|attributes| attributes.keys()).map(|name| name.trim_end_matches("EventAttributes")).collect()
 }
 
-fn settings(limit_ms: u64) -> StepSettings {
+pub(crate) fn settings(limit_ms: u64) -> StepSettings {
     StepSettings {
         local_limit: Duration::from_millis(limit_ms),
         attempt_limit: Duration::from_millis(limit_ms),
@@ -65,7 +65,7 @@ fn settings(limit_ms: u64) -> StepSettings {
 }
 
 /// Runs today's workflow, under these settings, along a history.
-async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
+pub(crate) async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
     let (of_orders, of_refunds, of_events, of_restocks) = (settings.clone(), settings.clone(), settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
@@ -319,7 +319,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
     }
 }
 
-async fn connect(shop: &Shop) -> Result<Client> {
+pub(crate) async fn connect(shop: &Shop) -> Result<Client> {
     let settings = shop.stack.settings();
     let address = format!("http://{}", settings.get("TEMPORAL_HOST_PORT")?);
     let connection = Connection::connect(ConnectionOptions::new(address.parse::<Url>()?).build()).await?;

@@ -1,6 +1,8 @@
 //! Stock: never sold twice, never lost.
 
-use crate::support::{Draft, own, shared, text};
+mod model;
+
+use crate::support::{Draft, FAST, own, shared, text};
 use anyhow::ensure;
 use futures::future::try_join_all;
 use serde_json::json;
@@ -100,6 +102,18 @@ fn stock_that_is_held_for_too_long_is_given_back_and_the_order_not_charged() {
         assert_eq!((&order["payment"]["status"], shop.stock(&product).await?), (&json!("VOIDED"), (10, 0)));
         let state = "SELECT state FROM reservations WHERE order_id = $1";
         assert_eq!(shop.db().await?.query_one(state, &[&id]).await?.get::<_, &str>(0), "EXPIRED");
+        shop.audit_is_clean().await
+    });
+}
+
+/// The money is taken, and the answer is lost. When it is known, after the stock would have been given back, the customer has both.
+#[test]
+fn stock_is_not_given_back_while_the_money_for_it_is_being_taken() {
+    own(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-patient").line(&product, 4).payment_method("tok_timeout")).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        assert_eq!(shop.stock(&product).await?, (6, 0));
         shop.audit_is_clean().await
     });
 }

@@ -1,4 +1,6 @@
 //! Gives back stock that has been held for too long for orders that are not paid. Such an order then fails when it comes to be paid.
+//!
+//! Once the amount is authorized it is being taken, or has been and the answer was lost: then the stock stays until the order goes on, or is withdrawn.
 
 use super::give_back;
 use crate::{db, order};
@@ -10,6 +12,8 @@ use std::time::Duration;
 const SWEEP: Duration = Duration::from_secs(1);
 /// Orders looked at in one go.
 const BATCH: i64 = 100;
+/// Of an order: its money is not spoken for.
+const UNAUTHORIZED: &str = "NOT EXISTS (SELECT FROM payments p WHERE p.order_id = r.order_id AND p.status = 'AUTHORIZED')";
 
 /// Sweeps for ever. Any number of workers may.
 pub(crate) async fn run(pool: Pool) {
@@ -29,15 +33,16 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
     let expired = client
         .prepare_cached(&format!(
             "SELECT o.id FROM orders o WHERE o.status = '{unpaid}'
-            AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id AND r.state = 'HELD' AND r.expires_at <= now()) LIMIT $1"
+            AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id AND r.state = 'HELD' AND r.expires_at <= now() AND {UNAUTHORIZED})
+            LIMIT $1"
         ))
         .await?;
     for row in client.query(&expired, &[&BATCH]).await? {
         let id: OrderId = row.try_get::<_, &str>(0)?.parse()?;
         let transaction = client.transaction().await?;
-        // It may have been paid, or its reservation renewed, since.
+        // It may have been paid, or its reservation renewed, since; authorizing takes the order's lock, too.
         let unpaid = order::lock(&transaction, id).await? == OrderStatus::Reserved;
-        if unpaid && give_back(&transaction, id, "EXPIRED", "expires_at <= now()").await? > 0 {
+        if unpaid && give_back(&transaction, id, "EXPIRED", &format!("expires_at <= now() AND {UNAUTHORIZED}")).await? > 0 {
             transaction.commit().await?;
             tracing::info!(order_id = %id, "{id}: its stock was held for too long and is given back");
         }

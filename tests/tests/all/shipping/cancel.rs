@@ -53,6 +53,32 @@ fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
     });
 }
 
+/// The carrier takes the booking, and its answer is lost. Who cancels before it is asked again is too late when the parcel has arrived, and the order
+/// goes on to its end without waiting for the next look.
+#[test]
+fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
+    own(1, &[&FAST[..], &[("RETRY_INITIAL_INTERVAL_MS", "5000")]].concat(), async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let mut carrier = shop.db().await?;
+        let busy = carrier.transaction().await?;
+        busy.batch_execute("LOCK TABLE sandbox.parcels").await?;
+        let id = shop.place(&Draft::new("CUST-unheard").line(&product, 1)).await?;
+        until("the carrier has not answered", SOON, async || {
+            Ok(shop.logs().lines().any(|line| line.contains(&id) && line.contains("ShipOrder failed")).then_some(()))
+        })
+        .await?;
+        let taken =
+            "INSERT INTO sandbox.parcels (shipment_id, outcome, picked_up_at, ended_at) VALUES ($1 || '-1', 'DELIVERED', now(), now())
+            ON CONFLICT DO NOTHING";
+        busy.execute(taken, &[&id]).await?;
+        busy.commit().await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
+        shop.audit_is_clean().await
+    });
+}
+
 /// The carrier fetches the parcels while cancellations come: each order is either taken back or delivered, and nothing lies between.
 #[test]
 fn a_race_with_the_carrier_has_one_winner() {

@@ -1,13 +1,20 @@
-//! A customer: posts, waits, posts again, cancels.
+//! A customer: posts, waits, posts again, cancels; and what follows where somebody has to decide, or wants the money back.
+
+mod decision;
+mod gateway;
+mod refund;
 
 use super::{
-    record::{Answers, Purchase, Record},
-    wish::{Kind, Wish},
+    kind::Kind,
+    record::{Answers, Purchase, Record, Weather},
+    shelf::Shelf,
+    wish::Wish,
 };
 use crate::support::{Shop, answer};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::future::join_all;
 use reqwest::{Method, StatusCode, header};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -18,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(250);
 /// Tries at a cancellation.
 const CANCEL_TRIES: usize = 5;
+/// The statuses at which an order ends.
+const ENDS: [&str; 3] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 /// What came of one post.
 enum Outcome {
@@ -30,19 +39,30 @@ enum Outcome {
 
 pub(super) struct Customer<'a> {
     pub(super) shop: &'a Shop,
+    pub(super) shelf: &'a Shelf,
     pub(super) record: &'a Record,
 }
 
 impl Customer<'_> {
     /// Tries to get what is wished for, and enters what came of it into the record.
-    pub(super) async fn buy(&self, mut wish: Wish, calm: bool) -> Result<()> {
+    pub(super) async fn buy(&self, mut wish: Wish, weather: Weather) -> Result<()> {
         let mut answers = Answers::default();
+        self.order(&mut wish, &mut answers).await?;
+        if let Some(id) = answers.acknowledged.first().cloned() {
+            self.follow_up(&mut wish, &id, &mut answers).await?;
+        }
+        self.record.enter(Purchase { wish, answers, weather });
+        Ok(())
+    }
+
+    async fn order(&self, wish: &mut Wish, answers: &mut Answers) -> Result<()> {
         let key = wish.customer.clone();
         match wish.kind {
             Kind::Keyless => {
-                self.post(&wish.body, None, ANSWER, &mut answers).await;
+                self.post(&wish.body, None, ANSWER, answers).await;
+                Ok(())
             }
-            Kind::Invalid => self.insist_on_refusal(&wish, &mut answers).await?,
+            Kind::Invalid => self.insist_on_refusal(wish, answers).await,
             Kind::AtOnce => {
                 let posts = (0..3).map(|_| async {
                     let mut answers = Answers::default();
@@ -53,23 +73,34 @@ impl Customer<'_> {
                     answers.acknowledged.extend(other.acknowledged);
                     answers.unknown += other.unknown;
                 }
-                self.insist(&wish, &key, &mut answers).await?;
-                self.reuse_key(&wish, &key).await;
+                self.insist(wish, &key, answers).await?;
+                self.reuse_key(wish, &key).await;
+                Ok(())
             }
             Kind::Impatient => {
                 let brief = Duration::from_millis(wish.rng.u64(1..25));
-                self.post(&wish.body, Some(&key), brief, &mut answers).await;
-                self.insist(&wish, &key, &mut answers).await?;
+                self.post(&wish.body, Some(&key), brief, answers).await;
+                self.insist(wish, &key, answers).await
             }
-            Kind::Cancelled => {
-                self.insist(&wish, &key, &mut answers).await?;
-                sleep(Duration::from_millis(wish.rng.u64(0..2_000))).await;
-                self.cancel(&mut answers, wish.rng.bool()).await;
-            }
-            _ => self.insist(&wish, &key, &mut answers).await?,
+            _ => self.insist(wish, &key, answers).await,
         }
-        self.record.enter(Purchase { wish, answers, calm });
-        Ok(())
+    }
+
+    /// What the customer does once there is an order.
+    async fn follow_up(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
+        match wish.kind {
+            Kind::Cancelled => {
+                sleep(Duration::from_millis(wish.rng.u64(0..2_000))).await;
+                self.cancel(wish, id, answers).await;
+                Ok(())
+            }
+            Kind::Amended => self.amend(wish, id, answers).await,
+            Kind::CancelledInstead => self.cancel_instead(wish, id, answers).await,
+            Kind::Approved | Kind::NotApproved => self.have_reviewed(wish, id, answers).await,
+            Kind::Refunded => self.have_refunded(wish, id, answers).await,
+            Kind::Reconciled => self.have_reconciled(id).await,
+            _ => Ok(()),
+        }
     }
 
     /// Posts with the key until the order is acknowledged.
@@ -135,27 +166,62 @@ impl Customer<'_> {
         }
     }
 
-    /// Asks for the cancellation, perhaps twice at once, until it is taken or refused.
-    async fn cancel(&self, answers: &mut Answers, twice: bool) {
-        let Some(id) = answers.acknowledged.first().cloned() else { return };
+    /// Asks for the cancellation, once, or twice at once, until it is taken or refused; or hangs up and never asks again.
+    async fn cancel(&self, wish: &mut Wish, id: &str, answers: &mut Answers) {
+        answers.cancel_asked = true;
         let path = format!("/api/orders/{id}/cancel");
-        for _ in 0..CANCEL_TRIES {
-            answers.cancel_asked = true;
-            let ask = || async {
-                let cancel = self.shop.request(Method::POST, &path).timeout(ANSWER).header(header::CONTENT_TYPE, "application/json");
-                cancel.send().await.ok().map(|response| response.status())
-            };
-            let told = if twice { join_all([ask(), ask()]).await } else { vec![ask().await] };
-            for status in told.iter().flatten() {
-                // 404: neither the workflow nor the read model is there yet.
-                if !matches!(status.as_u16(), 202 | 404 | 409 | 500..) {
-                    self.record.breach(format!("the cancellation of {id} was answered {status}"));
-                }
+        let times = match wish.rng.u8(..10) {
+            0 => {
+                self.ask(&path, "", Duration::from_millis(wish.rng.u64(1..25))).await;
+                return;
             }
-            if told.iter().flatten().any(|status| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status)) {
+            1..=4 => 1,
+            _ => 2,
+        };
+        for _ in 0..CANCEL_TRIES {
+            if self.asks(&path, "", times).await {
                 return;
             }
             sleep(PAUSE).await;
         }
+    }
+
+    /// Posts the same so many times at once; says whether one was taken, or answered that it is too late.
+    async fn asks(&self, path: &str, body: &str, times: usize) -> bool {
+        let told = join_all((0..times).map(|_| self.ask(path, body, ANSWER))).await;
+        for status in told.iter().flatten() {
+            // 404: neither the workflow nor the read model is there yet.
+            if !matches!(status.as_u16(), 202 | 404 | 409 | 500..) {
+                self.record.breach(format!("{path} was answered {status}"));
+            }
+        }
+        told.iter().flatten().any(|status| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status))
+    }
+
+    async fn ask(&self, path: &str, body: &str, patience: Duration) -> Option<StatusCode> {
+        let post = self.shop.request(Method::POST, path).timeout(patience).header(header::CONTENT_TYPE, "application/json");
+        post.body(body.to_owned()).send().await.ok().map(|response| response.status())
+    }
+
+    /// Looks at an order until something is to be seen of it.
+    async fn sees<T>(&self, id: &str, what: &str, see: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        let (began, mut last) = (Instant::now(), Value::Null);
+        while began.elapsed() < PATIENCE {
+            // What cannot be read now is read later.
+            if let Ok(order) = self.shop.order(id).await {
+                if let Some(seen) = see(&order) {
+                    return Ok(seen);
+                }
+                last = order;
+            }
+            sleep(PAUSE).await;
+        }
+        Err(anyhow::anyhow!("{id}: {what} could not be seen for {} s", PATIENCE.as_secs())).with_context(|| self.shop.story(id, &last))
+    }
+
+    /// Waits until an order has one of these statuses, or has ended.
+    async fn waits(&self, id: &str, statuses: &[&str]) -> Result<Value> {
+        self.sees(id, "its end", |order| statuses.iter().chain(&ENDS).any(|status| order["status"] == **status).then(|| order.clone()))
+            .await
     }
 }

@@ -4,11 +4,14 @@
 //! held against `worker audit`, which counts in its own way. Everything is drawn from one seed: which fault comes when, who orders what, who
 //! cancels when. A run that fails prints it; `FAULTS_SEED` runs it again.
 //!
-//! `make test` runs the short form. `make faults` runs the long one, with `FAULTS_ORDERS` orders.
+//! `make test` runs the short form. `make faults` runs the long one, with `FAULTS_ORDERS` orders. `FAULTS_OTHER_WORKER` is the binary of another
+//! release's worker, to work beside today's; without it, a worker with other settings does.
 
 mod account;
 mod customer;
 mod fault;
+mod kind;
+mod listener;
 mod plan;
 mod queue;
 mod record;
@@ -19,11 +22,13 @@ mod site;
 mod story;
 mod watcher;
 mod wish;
+mod world;
 
 use crate::support::{FAST, FailPoints, unstarted};
 use anyhow::{Context as _, Result};
 use plan::Plan;
 use std::{env, str::FromStr};
+use world::World;
 
 /// Orders of the long form, unless `FAULTS_ORDERS` says otherwise.
 const ORDERS: usize = 10_000;
@@ -32,27 +37,35 @@ const FEW_ORDERS: usize = 300;
 
 #[test]
 fn orders_survive_the_quick_faults() {
-    run(&FAST, |seed| Ok(Plan::short(seed, FEW_ORDERS)));
+    run(&FAST, |seed, deceives| Ok(Plan::short(seed, FEW_ORDERS, deceives)));
 }
 
 /// With the settings of env.example, so that the recovery times are those that operators see.
 #[test]
 #[ignore = "takes about 20 minutes: make faults"]
 fn orders_survive_every_fault() {
-    run(&[], |seed| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS))));
+    run(&[], |seed, deceives| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS), deceives)));
 }
 
-fn run(env: &[(&str, &str)], plan: impl FnOnce(u64) -> Result<Plan>) {
+fn run(env: &[(&str, &str)], plan: impl FnOnce(u64, bool) -> Result<Plan>) {
     let seed = setting("FAULTS_SEED").expect("FAULTS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("FAULTS_SEED={seed}");
     let fail_points = FailPoints::new().expect("a folder for fail points");
+    let world = World::new().expect("another world");
     let folder = fail_points.folder();
+    let library = world.as_ref().map(|world| world.library().display().to_string());
     // Parcels that take a moment have to be followed.
-    let more = [("FAIL_POINTS", folder.as_str()), ("CARRIER_SANDBOX_DELAY_MS", "200")];
+    let more = [
+        ("FAIL_POINTS", folder.as_str()),
+        ("CARRIER_SANDBOX_DELAY_MS", "200"),
+        ("RISK_SPEND_LIMITS", shelf::LIMIT),
+        ("EVENTS_TOPIC_ARN", listener::TOPIC),
+        ("LD_PRELOAD", library.as_deref().unwrap_or_default()),
+    ];
     let env: Vec<(&str, &str)> = env.iter().copied().chain(more).collect();
-    unstarted(2, &env, async |shop| {
-        let plan = plan(seed)?;
-        story::tell(shop, &fail_points, &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
+    unstarted(1, &env, async |shop| {
+        let plan = plan(seed, world.is_some())?;
+        story::tell(shop, &fail_points, world.as_ref(), &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
     });
 }
 

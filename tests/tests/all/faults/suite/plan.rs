@@ -1,11 +1,22 @@
 //! What a run does, drawn from its seed.
 
-use super::fault::{Fault, Server};
+use super::fault::{Fault, Illness, Server};
 use std::time::Duration;
 
 /// The activities, in the order in which an order meets them.
-const ACTIVITIES: &[&str] =
-    &["CreateOrder", "CheckInventory", "ProcessPayment", "ShipOrder", "TrackOrder", "SendNotification", "CancelOrder"];
+const ACTIVITIES: &[&str] = &[
+    "CreateOrder",
+    "CheckInventory",
+    "AmendOrder",
+    "ReviewOrder",
+    "ProcessPayment",
+    "ShipOrder",
+    "TrackOrder",
+    "SendNotification",
+    "CancelOrder",
+    "RefundPayment",
+    "ReconcilePayment",
+];
 
 pub(super) struct Plan {
     pub(super) seed: u64,
@@ -17,12 +28,14 @@ pub(super) struct Plan {
     pub(super) at_once: usize,
     /// How long the system may take to settle after a fault.
     pub(super) patience: Duration,
+    /// Histories of orders to replay at the end, and of refunds, at most.
+    pub(super) histories: usize,
 }
 
 impl Plan {
-    /// The faults from which the system recovers within seconds.
-    pub(super) fn short(seed: u64, orders: usize) -> Self {
-        let brief = Duration::from_secs(3);
+    /// The faults from which the system recovers within seconds; without those that `deceives`, if need be.
+    pub(super) fn short(seed: u64, orders: usize, deceives: bool) -> Self {
+        let brief = Duration::from_secs(2);
         let faults = vec![
             Fault::Killed(Server::Worker),
             Fault::Killed(Server::Api),
@@ -32,12 +45,16 @@ impl Plan {
             Fault::Duplicates,
             Fault::ReadOnly(brief),
             Fault::Serializable(brief),
+            Fault::DiskFull(brief),
+            Fault::ClockSteps(brief),
+            Fault::Gateway(Illness::Flapping, brief),
+            Fault::TwoVersions(brief / 2),
         ];
-        Self::of(seed, orders, faults, 8, Duration::from_secs(90))
+        Self::of(seed, orders, faults, deceives, 8, Duration::from_secs(90), 300)
     }
 
     /// Every fault.
-    pub(super) fn long(seed: u64, orders: usize) -> Self {
+    pub(super) fn long(seed: u64, orders: usize, deceives: bool) -> Self {
         let (brief, long) = (Duration::from_secs(10), Duration::from_secs(60));
         let servers = [Server::Worker, Server::Api, Server::Temporal, Server::Postgres, Server::Emulator];
         let mut faults: Vec<Fault> = servers.into_iter().map(Fault::Killed).collect();
@@ -45,22 +62,26 @@ impl Plan {
         faults.extend(ACTIVITIES.chunks(1).map(Fault::DiesAfterEffect));
         faults.extend([
             Fault::Restarted(Server::Emulator),
-            Fault::SecondWorker,
+            Fault::TwoVersions(brief / 2),
             Fault::Duplicates,
             Fault::Poison,
             Fault::ConnectionsExhausted(brief),
             Fault::ReadOnly(brief),
             Fault::Serializable(brief),
+            Fault::DiskFull(brief),
+            Fault::ClockSteps(brief),
         ]);
-        Self::of(seed, orders, faults, 24, Duration::from_secs(240))
+        faults.extend([Illness::Slow, Illness::Errors, Illness::Flapping].map(|illness| Fault::Gateway(illness, brief)));
+        Self::of(seed, orders, faults, deceives, 24, Duration::from_secs(240), 2_000)
     }
 
     /// A tenth of the orders before the first fault, the others shared among the faults, rounded up.
-    fn of(seed: u64, orders: usize, mut faults: Vec<Fault>, at_once: usize, patience: Duration) -> Self {
+    fn of(seed: u64, orders: usize, mut faults: Vec<Fault>, deceives: bool, at_once: usize, patience: Duration, histories: usize) -> Self {
+        faults.retain(|fault| deceives || !fault.deceives());
         fastrand::Rng::with_seed(seed).shuffle(&mut faults);
         let calm_orders = orders / 10;
         let share = (orders - calm_orders).div_ceil(faults.iter().map(Fault::shares).sum());
         let faults = faults.into_iter().map(|fault| (fault, share * fault.shares())).collect();
-        Self { seed, calm_orders, faults, at_once, patience }
+        Self { seed, calm_orders, faults, at_once, patience, histories }
     }
 }

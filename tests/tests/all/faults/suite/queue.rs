@@ -1,13 +1,8 @@
-//! The intake queue and its dead-letter queue, as an operator of AWS sees them.
+//! The intake queue and the dead-letter queues, as an operator of AWS sees them.
 
 use crate::support::Shop;
 use anyhow::{Context as _, Result};
-use aws_sdk_sqs::{
-    Client, Config,
-    config::{BehaviorVersion, Credentials, Region},
-    types::QueueAttributeName,
-};
-use aws_smithy_http_client::Builder;
+use aws_sdk_sqs::{Client, types::QueueAttributeName};
 
 /// The most that SQS gives at once.
 const BATCH: i32 = 10;
@@ -15,18 +10,18 @@ const BATCH: i32 = 10;
 pub(super) struct Queue {
     sqs: Client,
     intake: String,
+    /// What SES says of mails.
+    feedback: String,
 }
 
 impl Queue {
     pub(super) fn of(shop: &Shop) -> Result<Self> {
         let settings = shop.stack.settings();
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(Builder::new().build_http())
-            .endpoint_url(settings.get("AWS_ENDPOINT_URL")?)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"));
-        Ok(Self { sqs: Client::from_conf(config.build()), intake: settings.get("INTAKE_QUEUE_URL")?.to_owned() })
+        Ok(Self {
+            sqs: Client::new(&shop.aws()?),
+            intake: settings.get("INTAKE_QUEUE_URL")?.to_owned(),
+            feedback: settings.get("NOTICE_FEEDBACK_QUEUE_URL")?.to_owned(),
+        })
     }
 
     /// Messages that wait, are delayed, or are being worked on.
@@ -62,19 +57,22 @@ impl Queue {
         Ok(messages.len())
     }
 
-    /// Takes out what lies in the dead-letter queue.
+    /// Takes out what lies in the dead-letter queues.
     pub(super) async fn take_dead(&self) -> Result<Vec<String>> {
-        let (queue, mut bodies) = (format!("{}-dlq", self.intake), Vec::new());
-        loop {
-            let receive = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH);
-            let messages = receive.send().await?.messages.unwrap_or_default();
-            if messages.is_empty() {
-                return Ok(bodies);
-            }
-            for message in messages {
-                self.sqs.delete_message().queue_url(&queue).set_receipt_handle(message.receipt_handle).send().await?;
-                bodies.extend(message.body);
+        let mut bodies = Vec::new();
+        for queue in [&self.intake, &self.feedback].map(|queue| format!("{queue}-dlq")) {
+            loop {
+                let receive = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH);
+                let messages = receive.send().await?.messages.unwrap_or_default();
+                if messages.is_empty() {
+                    break;
+                }
+                for message in messages {
+                    self.sqs.delete_message().queue_url(&queue).set_receipt_handle(message.receipt_handle).send().await?;
+                    bodies.extend(message.body);
+                }
             }
         }
+        Ok(bodies)
     }
 }

@@ -1,10 +1,30 @@
 //! The suite's own record of what was wished for and what was acknowledged. Nothing in it comes from OrderFlow's data.
 
-use super::wish::Wish;
+use super::wish::{Line, Wish};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// What it was like when somebody ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weather {
+    /// Nothing was broken.
+    Calm,
+    Stormy,
+    /// So that stock may be given back before its time, too.
+    ClockSteps,
+}
+
+/// A refund that was taken on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GivenBack {
+    pub(super) id: String,
+    /// None of it when the customer was told that it cannot be.
+    pub(super) minor: i64,
+    /// Units that can be sold again.
+    pub(super) restocked: Vec<Line>,
+}
 
 /// What became of one customer's posts.
 #[derive(Default)]
@@ -15,13 +35,24 @@ pub(super) struct Answers {
     pub(super) unknown: usize,
     /// The order's cancellation was asked for.
     pub(super) cancel_asked: bool,
+    /// What the customer was shown that there is, and took instead of what was wished for.
+    pub(super) agreed: Option<Vec<Line>>,
+    /// The shop was asked.
+    pub(super) reviewed: bool,
+    pub(super) given_back: Vec<GivenBack>,
 }
 
 pub(super) struct Purchase {
     pub(super) wish: Wish,
     pub(super) answers: Answers,
-    /// Placed while nothing was broken.
-    pub(super) calm: bool,
+    pub(super) weather: Weather,
+}
+
+impl Purchase {
+    /// What the customer has once the order is complete.
+    pub(super) fn lines(&self) -> &[Line] {
+        self.answers.agreed.as_ref().unwrap_or(&self.wish.lines)
+    }
 }
 
 #[derive(Default)]
@@ -74,6 +105,6 @@ impl Record {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! What a run has shown, as tables.
 
-use super::{account::Account, wish::Kind};
+use super::{account::Account, kind::Kind};
 use std::{fmt, time::Duration};
 
 /// Orders, and how long they took from the first post until the system had settled.
@@ -29,13 +29,13 @@ pub(super) struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = ["customers", "completed", "failed", "unpaid by a fault", "cancelled"];
+        let columns = ["customers", "completed", "of these amended", "failed", "of these unpaid by a fault", "cancelled", "refunds"];
         writeln!(f, "\nseed {}\n", self.seed)?;
         writeln!(f, "| orders | {} |\n| --- {}|", columns.join(" | "), "| ---: ".repeat(columns.len()))?;
-        let mut sums = [0; 5];
+        let mut sums = [0; 7];
         for kind in Kind::ALL {
-            let ends = self.account.get(kind).copied().unwrap_or_default();
-            let counts = [ends.customers, ends.completed, ends.failed, ends.gave_up, ends.cancelled];
+            let ends = self.account.ends.get(kind).copied().unwrap_or_default();
+            let counts = [ends.customers, ends.completed, ends.amended, ends.failed, ends.gave_up, ends.cancelled, ends.refunds];
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             line(f, kind.name(), &counts)?;
         }
@@ -51,6 +51,8 @@ impl fmt::Display for Report {
             took: sum.took + stretch.took,
         });
         writeln!(f, "\nwithout a fault: {}\nunder {} faults: {faults}", self.calm, self.faults.len())?;
+        let (events, repeated) = self.account.events;
+        writeln!(f, "events: {events}, and {repeated} repetitions; histories replayed: {}", self.account.replayed)?;
         writeln!(f, "ended by themselves and started again: {:?}", self.revived)
     }
 }

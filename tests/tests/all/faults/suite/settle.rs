@@ -1,13 +1,18 @@
 //! Waiting until the system has come to rest.
 
-use super::site::Site;
+use super::{account::readers, site::Site};
 use crate::support::until_ok;
 use anyhow::{Context as _, Result, ensure};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 
 /// Between two looks, so that looking slows nothing down.
 const PAUSE: Duration = Duration::from_millis(150);
+/// How long after the last change readers may see what was before.
+const QUIET: Duration = Duration::from_secs(5);
 
 impl Site<'_> {
     /// Every order acknowledged so far has ended, and readers see it.
@@ -31,21 +36,54 @@ impl Site<'_> {
         }
     }
 
-    /// No order is open, nothing is on its way to the readers, the intake queue is empty.
-    pub(super) async fn settles(&self, limit: Duration) -> Result<()> {
+    /// No order is open and no refund is on its way, the intake queue is empty, readers see what Postgres has, and others have heard of it. `since`
+    /// is the number of orders that had been acknowledged when it last was so.
+    pub(super) async fn settles(&self, since: usize, limit: Duration) -> Result<()> {
         self.acknowledged_orders_end(limit).await?;
-        let query = "SELECT
-            (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')),
-            (SELECT count(*) FROM orders WHERE projected_version < version),
-            (SELECT count(*) FROM products WHERE projected_version < version)";
+        let query = "SELECT (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')),
+            (SELECT count(*) FROM refunds WHERE state = 'PENDING')";
         self.look("the system has settled", limit, async || {
             let row = self.shop.db().await?.query_one(query, &[]).await?;
-            let (open, orders, products): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+            let (open, refunds): (i64, i64) = (row.get(0), row.get(1));
             let waiting = self.queue.waiting().await?;
             ensure!(
-                open == 0 && orders == 0 && products == 0 && waiting == 0,
-                "{open} orders are open, {waiting} messages wait, {orders} orders and {products} products are not projected"
+                open == 0 && refunds == 0 && waiting == 0,
+                "{open} orders are open, {refunds} refunds are on their way, {waiting} messages wait"
             );
+            Ok(())
+        })
+        .await?;
+        self.readers_catch_up(since).await?;
+        self.others_hear(limit).await
+    }
+
+    /// Within [`QUIET`], readers see what Postgres has: of each order acknowledged since the last time, and of all others by the worker's own account.
+    async fn readers_catch_up(&self, since: usize) -> Result<()> {
+        let quiet = Instant::now();
+        let query = "SELECT (SELECT count(*) FROM orders WHERE projected_version < version),
+            (SELECT count(*) FROM products WHERE projected_version < version)";
+        let caught_up = self
+            .look("readers see what there is", QUIET, async || {
+                let row = self.shop.db().await?.query_one(query, &[]).await?;
+                let (orders, products): (i64, i64) = (row.get(0), row.get(1));
+                ensure!(orders == 0 && products == 0, "{orders} orders and {products} products are not projected");
+                Ok(())
+            })
+            .await;
+        if let Err(error) = caught_up {
+            self.record.breach(format!("{:.1} s after the last order had ended: {error:#}", quiet.elapsed().as_secs_f32()));
+        }
+        let ids: Vec<String> = self.record.acknowledged()[since..].to_vec();
+        readers::check(self, &ids).await
+    }
+
+    /// Every status that an order got has been told.
+    async fn others_hear(&self, limit: Duration) -> Result<()> {
+        self.look("every event has been delivered", limit, async || {
+            let row = self.shop.db().await?.query_one("SELECT count(*) FROM order_history", &[]).await?;
+            let (heard, _) = self.listener.count();
+            let statuses = usize::try_from(row.get::<_, i64>(0))?;
+            ensure!(heard == statuses, "{statuses} changes of status, and {heard} events");
             Ok(())
         })
         .await

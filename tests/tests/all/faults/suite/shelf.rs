@@ -7,10 +7,17 @@ use anyhow::Result;
 const PLENTY: usize = 8;
 /// Products that are soon sold out.
 const SCARCE: usize = 6;
+/// Products that are sold out sooner, and are ordered together with others.
+const RARE: usize = 3;
+/// A product that is beyond a customer's limit at once.
+const DEAR: usize = PLENTY + SCARCE + RARE;
 const ENOUGH: i64 = 1_000_000;
+/// What a customer may spend before the shop has a look, as the worker's setting and in minor units: more than any other order comes to.
+pub(super) const LIMIT: &str = "USD=50000.00";
+const BEYOND_LIMIT_MINOR: i64 = 5_000_001;
 
 pub(super) struct Shelf {
-    /// With the stock that each began with; the scarce ones last.
+    /// With the stock that each began with.
     pub(super) products: Vec<(Product, i64)>,
 }
 
@@ -19,10 +26,15 @@ impl Shelf {
     pub(super) async fn fill(shop: &Shop, seed: u64, orders: usize) -> Result<Self> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut products = Vec::new();
-        for n in 0..PLENTY + SCARCE {
-            // Every scarce product is wanted by about one order in a hundred, and lasts for half of them.
-            let stock = if n < PLENTY { ENOUGH } else { i64::try_from(orders / 200)?.max(1) };
-            products.push((shop.product(rng.i64(1..=99_999), stock).await?, stock));
+        for n in 0..=DEAR {
+            let stock = match n {
+                // Every scarce product is wanted by about one order in a hundred, and lasts for half of them.
+                n if (PLENTY..PLENTY + SCARCE).contains(&n) => i64::try_from(orders / 200)?.max(1),
+                n if (PLENTY + SCARCE..DEAR).contains(&n) => i64::try_from(orders / 500)?.max(1),
+                _ => ENOUGH,
+            };
+            let price_minor = if n == DEAR { BEYOND_LIMIT_MINOR } else { rng.i64(1..=99_999) };
+            products.push((shop.product(price_minor, stock).await?, stock));
         }
         Ok(Self { products })
     }
@@ -33,6 +45,14 @@ impl Shelf {
 
     pub(super) fn any_scarce(&self, rng: &mut fastrand::Rng) -> usize {
         rng.usize(PLENTY..PLENTY + SCARCE)
+    }
+
+    pub(super) fn any_rare(&self, rng: &mut fastrand::Rng) -> usize {
+        rng.usize(PLENTY + SCARCE..DEAR)
+    }
+
+    pub(super) fn dear(&self) -> usize {
+        DEAR
     }
 
     pub(super) fn product(&self, index: usize) -> &Product {

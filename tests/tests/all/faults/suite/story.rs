@@ -4,17 +4,19 @@ use super::{
     account,
     customer::Customer,
     fault::Fault,
+    listener::Listener,
     plan::Plan,
     queue::Queue,
-    record::Record,
+    record::{Record, Weather},
     report::{Report, Stretch},
     shelf::Shelf,
     site::Site,
     watcher,
     wish::Wish,
+    world::World,
 };
 use crate::support::{FailPoints, Shop, until};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
     ops::Range,
@@ -22,19 +24,17 @@ use std::{
 };
 use tokio::{select, time::sleep_until, try_join};
 
-pub(super) async fn tell(shop: &Shop, fail_points: &FailPoints, plan: &Plan) -> Result<()> {
-    shop.stack.start_services().await?;
-    shop.stack.migrate().await?;
-    // The second worker comes later.
-    shop.stack.workers[0].start().await?;
-    shop.stack.api.start().await?;
+pub(super) async fn tell(shop: &Shop, fail_points: &FailPoints, world: Option<&World>, plan: &Plan) -> Result<()> {
+    shop.stack.start().await?;
     let orders = plan.calm_orders + plan.faults.iter().map(|(_, orders)| orders).sum::<usize>();
     let shelf = Shelf::fill(shop, plan.seed, orders).await?;
-    let site = Site { shop, record: Record::default(), queue: Queue::of(shop)?, fail_points };
+    let site = Site { shop, record: Record::default(), queue: Queue::of(shop)?, listener: Listener::of(shop)?, fail_points, world };
+    site.listener.subscribe().await?;
     let run = Run { site: &site, shelf: &shelf, plan };
     let report = select! {
         report = run.run() => report?,
         never = watcher::watch(&site) => match never {},
+        never = site.listener.listen() => match never {},
     };
     println!("{report}");
     let breaches = site.record.breaches();
@@ -55,16 +55,16 @@ struct Run<'a> {
 impl Run<'_> {
     async fn run(&self) -> Result<Report> {
         let began = Instant::now();
-        self.place(0..self.plan.calm_orders, Duration::ZERO, true).await?;
-        self.site.settles(self.plan.patience).await?;
+        self.place(0..self.plan.calm_orders, Duration::ZERO, Weather::Calm).await?;
+        self.site.settles(0, self.plan.patience).await?;
         let calm = Stretch { orders: self.plan.calm_orders, took: began.elapsed() };
         println!("without a fault: {calm}");
 
         let (mut next, mut faults) = (self.plan.calm_orders, Vec::new());
         for (fault, orders) in &self.plan.faults {
-            let began = Instant::now();
-            let recovery = self.strike(fault, next..next + orders).await?;
-            self.site.settles(self.plan.patience).await?;
+            let (began, before) = (Instant::now(), self.site.record.acknowledged().len());
+            let recovery = self.strike(fault, next..next + orders).await.with_context(|| fault.name())?;
+            self.site.settles(before, self.plan.patience).await.with_context(|| fault.name())?;
             let dead = self.site.queue.take_dead().await?;
             if dead != fault.dead_letters() {
                 self.site.record.breach(format!("{}: in the dead-letter queue are {dead:?}", fault.name()));
@@ -74,7 +74,7 @@ impl Run<'_> {
             faults.push((fault.name(), recovery, stretch));
             next += orders;
         }
-        let account = account::take(self.site, self.shelf).await?;
+        let account = account::take(self.site, self.shelf, self.plan.histories).await?;
         Ok(Report { seed: self.plan.seed, calm, faults, account, revived: self.site.record.all_revived() })
     }
 
@@ -90,7 +90,7 @@ impl Run<'_> {
         };
         if fault.strikes_at_rest() {
             let recovery = striking.await?;
-            self.place(orders, Duration::ZERO, false).await?;
+            self.place(orders, Duration::ZERO, fault.weather()).await?;
             return Ok(recovery);
         }
         let enough = self.site.record.acknowledged().len() + orders.len() / 8;
@@ -101,17 +101,17 @@ impl Run<'_> {
             .await?;
             striking.await
         };
-        let ((), recovery) = try_join!(self.place(orders, fault.orders_come_over(), false), in_full_swing)?;
+        let ((), recovery) = try_join!(self.place(orders, fault.orders_come_over(), fault.weather()), in_full_swing)?;
         Ok(recovery)
     }
 
     /// The customers come evenly over so long a time, or each as soon as there is room.
-    async fn place(&self, customers: Range<usize>, over: Duration, calm: bool) -> Result<()> {
+    async fn place(&self, customers: Range<usize>, over: Duration, weather: Weather) -> Result<()> {
         let (began, count) = (Instant::now(), u32::try_from(customers.len())?);
-        let customer = &Customer { shop: self.site.shop, record: &self.site.record };
+        let customer = &Customer { shop: self.site.shop, shelf: self.shelf, record: &self.site.record };
         let purchases = customers.zip(0_u32..).map(|(number, place)| async move {
             sleep_until((began + over * place / count).into()).await;
-            customer.buy(Wish::draw(self.shelf, self.plan.seed, number), calm).await
+            customer.buy(Wish::draw(self.shelf, self.plan.seed, number), weather).await
         });
         stream::iter(purchases).buffer_unordered(self.plan.at_once).try_collect().await
     }

@@ -1,103 +1,28 @@
 //! What one customer wants, drawn from the seed and the customer's number.
 
-use super::shelf::Shelf;
+use super::{kind::Kind, shelf::Shelf};
 use crate::support::Draft;
 use serde_json::Value;
 
-/// How customers differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Plain,
-    /// Several lines, some of the same product.
-    ManyLines,
-    /// The card is declined.
-    Declined,
-    /// The gateway fails twice, then charges.
-    ProcessingError,
-    /// The gateway charges, and its first answer is lost.
-    LostCharge,
-    /// Of a product that others want too, and that does not suffice for all.
-    Scarce,
-    /// At a price that is not the catalogue's.
-    WrongPrice,
-    /// Asks for the order's cancellation at some moment.
-    Cancelled,
-    /// Posts three times at once with one key.
-    AtOnce,
-    /// Hangs up before the answer, and posts again with the same key.
-    Impatient,
-    /// Posts once, without a key, and never again.
-    Keyless,
-    /// Posts what is no order.
-    Invalid,
+/// A line of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Its place on the shelf.
+    pub(super) product: usize,
+    pub(super) units: i64,
+    pub(super) price_minor: i64,
 }
 
-impl Kind {
-    pub(super) const ALL: &[Self] = &[
-        Self::Plain,
-        Self::ManyLines,
-        Self::Declined,
-        Self::ProcessingError,
-        Self::LostCharge,
-        Self::Scarce,
-        Self::WrongPrice,
-        Self::Cancelled,
-        Self::AtOnce,
-        Self::Impatient,
-        Self::Keyless,
-        Self::Invalid,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::ManyLines => "several lines of a product",
-            Self::Declined => "declined",
-            Self::ProcessingError => "gateway fails twice",
-            Self::LostCharge => "gateway's answer lost",
-            Self::Scarce => "short stock",
-            Self::WrongPrice => "wrong price",
-            Self::Cancelled => "cancelled at some moment",
-            Self::AtOnce => "three posts at once, one key",
-            Self::Impatient => "hangs up, posts again, one key",
-            Self::Keyless => "one post without a key",
-            Self::Invalid => "invalid",
-        }
-    }
-
-    /// In a hundred customers.
-    fn share(self) -> usize {
-        match self {
-            Self::Plain => 36,
-            Self::Cancelled => 14,
-            Self::ManyLines | Self::Scarce | Self::AtOnce | Self::Impatient => 7,
-            Self::Declined => 6,
-            Self::Keyless => 5,
-            Self::Invalid => 4,
-            Self::ProcessingError => 3,
-            Self::LostCharge | Self::WrongPrice => 2,
-        }
-    }
-
-    fn draw(rng: &mut fastrand::Rng) -> Self {
-        let mut ticket = rng.usize(..Self::ALL.iter().map(|kind| kind.share()).sum::<usize>());
-        for kind in Self::ALL {
-            match ticket.checked_sub(kind.share()) {
-                None => return *kind,
-                Some(rest) => ticket = rest,
-            }
-        }
-        Self::Plain
-    }
+/// What lines come to, in minor units.
+pub(super) fn total_minor(lines: &[Line]) -> i64 {
+    lines.iter().map(|line| line.units * line.price_minor).sum()
 }
 
 pub(super) struct Wish {
     pub(super) kind: Kind,
     /// Nobody else's, so that an order without an acknowledgement can be told whose it is.
     pub(super) customer: String,
-    /// (product on the shelf, units).
-    pub(super) lines: Vec<(usize, i64)>,
-    pub(super) total_minor: i64,
+    pub(super) lines: Vec<Line>,
     /// Repeated byte for byte.
     pub(super) body: String,
     /// Draws what the customer does next.
@@ -108,24 +33,19 @@ impl Wish {
     pub(super) fn draw(shelf: &Shelf, seed: u64, number: usize) -> Self {
         // Neighbouring numbers must not begin alike.
         let mut rng = fastrand::Rng::with_seed(seed ^ (number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let kind = Kind::draw(&mut rng);
+        let kind = Kind::draw(seed, number);
         let customer = format!("CUST-{number}");
-        let lines: Vec<(usize, i64)> = match kind {
-            Kind::Scarce => vec![(shelf.any_scarce(&mut rng), 1)],
-            Kind::ManyLines => {
-                let (one, other) = (shelf.any_plenty(&mut rng), shelf.any_plenty(&mut rng));
-                [one, other, one, other, one].into_iter().take(rng.usize(3..=5)).map(|product| (product, rng.i64(1..=4))).collect()
-            }
-            _ => vec![(shelf.any_plenty(&mut rng), rng.i64(1..=3))],
-        };
-        let mut draft = Draft::new(&customer);
-        let mut total_minor = 0;
-        for (index, quantity) in &lines {
-            let product = shelf.product(*index);
-            let price_minor = product.price_minor + i64::from(kind == Kind::WrongPrice);
-            draft = draft.line_at(&product.id, *quantity, price_minor);
-            total_minor += price_minor * quantity;
-        }
+        let lines: Vec<Line> = products(shelf, kind, &mut rng)
+            .into_iter()
+            .map(|(product, units)| Line {
+                product,
+                units,
+                price_minor: shelf.product(product).price_minor + i64::from(kind == Kind::WrongPrice),
+            })
+            .collect();
+        let draft = lines
+            .iter()
+            .fold(Draft::new(&customer), |draft, line| draft.line_at(&shelf.product(line.product).id, line.units, line.price_minor));
         let draft = match kind {
             Kind::Declined => draft.payment_method(if rng.bool() { "tok_declined" } else { "tok_insufficient_funds" }),
             Kind::ProcessingError => draft.payment_method("tok_processing_error"),
@@ -138,7 +58,27 @@ impl Wish {
         if kind == Kind::Invalid {
             spoil(&mut body, &mut rng);
         }
-        Self { kind, customer, lines, total_minor, body: body.to_string(), rng }
+        Self { kind, customer, lines, body: body.to_string(), rng }
+    }
+}
+
+/// (product on the shelf, units) of each line.
+fn products(shelf: &Shelf, kind: Kind, rng: &mut fastrand::Rng) -> Vec<(usize, i64)> {
+    match kind {
+        Kind::Scarce => vec![(shelf.any_scarce(rng), 1)],
+        Kind::ManyLines => {
+            let (one, other) = (shelf.any_plenty(rng), shelf.any_plenty(rng));
+            [one, other, one, other, one].into_iter().take(rng.usize(3..=5)).map(|product| (product, rng.i64(1..=4))).collect()
+        }
+        // The rare product may stand on two lines.
+        Kind::Amended | Kind::CancelledInstead => {
+            let rare = shelf.any_rare(rng);
+            let lines = [(rare, rng.i64(1..=3)), (shelf.any_plenty(rng), rng.i64(1..=3)), (rare, rng.i64(1..=3))];
+            lines.into_iter().take(rng.usize(2..=3)).collect()
+        }
+        Kind::Approved | Kind::NotApproved => vec![(shelf.dear(), 1)],
+        Kind::Refunded => vec![(shelf.any_plenty(rng), rng.i64(2..=4))],
+        _ => vec![(shelf.any_plenty(rng), rng.i64(1..=3))],
     }
 }
 

@@ -1,10 +1,17 @@
-//! The account of Postgres: orders, their histories, stock and money.
+//! The account of Postgres: orders, their histories, and money.
 
-use super::{Order, Record, Shelf};
-use crate::support::Shop;
+use super::Order;
+use crate::{
+    faults::suite::{
+        record::{Purchase, Record},
+        site::Site,
+        wish::total_minor,
+    },
+    support::Shop,
+};
 use ::orders::{OrderStatus, status::TRANSITIONS};
 use anyhow::Result;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 pub(super) struct Books {
     pub(super) orders: Vec<Order>,
@@ -12,8 +19,6 @@ pub(super) struct Books {
     history: Vec<(String, i64, String)>,
     /// Captures, and what was captured without what was refunded, in minor units.
     money: HashMap<String, (i64, i64)>,
-    /// Units that can still be sold.
-    stock: HashMap<String, i64>,
 }
 
 impl Books {
@@ -30,7 +35,6 @@ impl Books {
                 &[],
             )
             .await?;
-        let stock = db.query("SELECT id, stock FROM products", &[]).await?;
         Ok(Self {
             orders: orders
                 .iter()
@@ -45,28 +49,33 @@ impl Books {
                 .collect(),
             history: history.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             money: money.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect(),
-            stock: stock.iter().map(|row| (row.get(0), row.get(1))).collect(),
         })
     }
 
-    /// `sold`: units of each product on the shelf.
-    pub(super) fn check(&self, record: &Record, shelf: &Shelf, sold: &BTreeMap<usize, i64>) {
-        self.check_money(record);
-        self.check_history(record);
-        for (index, (product, initial)) in shelf.products.iter().enumerate() {
-            let left = initial - sold.get(&index).copied().unwrap_or_default();
-            let stock = self.stock.get(&product.id).copied();
-            if left < 0 || stock != Some(left) {
-                record.breach(format!("of {} there were {initial}, {left} should be left, and {stock:?} are", product.id));
+    pub(super) fn check(&self, site: &Site<'_>) {
+        self.check_money(&site.record);
+        self.check_history(&site.record);
+        for (id, version, status) in &self.history {
+            if !site.listener.has_heard(id, *version) {
+                site.record.breach(format!("that {id} was {status} at version {version} has been told to nobody"));
             }
         }
+        site.listener.oddities().into_iter().for_each(|oddity| site.record.breach(oddity));
     }
 
+    /// What is left of what was captured is the price of what the customer kept.
     fn check_money(&self, record: &Record) {
+        let purchases = record.purchases();
+        let purchases: HashMap<&str, &Purchase> = purchases.iter().map(|purchase| (purchase.wish.customer.as_str(), purchase)).collect();
         let mut money = self.money.clone();
         for order in &self.orders {
             let (captures, kept) = money.remove(&order.id).unwrap_or_default();
-            let due = if order.status == "COMPLETED" { order.total_minor } else { 0 };
+            let due = match purchases.get(order.customer.as_str()) {
+                Some(purchase) if order.status == "COMPLETED" => {
+                    total_minor(purchase.lines()) - purchase.answers.given_back.iter().map(|refund| refund.minor).sum::<i64>()
+                }
+                _ => 0,
+            };
             if kept != due || captures > 1 {
                 record.breach(format!("{} is {}, {due} is due, and {captures} captures left {kept}", order.id, order.status));
             }

@@ -1,13 +1,17 @@
 //! The account at the end: the record of what was acknowledged against what is there. It counts by itself, and in another way than `worker audit`.
 
 mod books;
-mod readers;
+mod histories;
+pub(super) mod readers;
+mod refunds;
+mod stock;
 
 use super::{
-    record::{Purchase, Record},
+    kind::Kind,
+    record::{Purchase, Record, Weather},
     shelf::Shelf,
     site::Site,
-    wish::Kind,
+    wish::total_minor,
 };
 use anyhow::Result;
 use books::Books;
@@ -15,6 +19,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// What a customer reads when the payment gateway could not be reached as often as the settings say; the sandbox gateway lives in Postgres.
 const GAVE_UP: &str = "the payment service did not answer; nothing was charged";
+/// What a customer reads whose stock was given back before the payment was authorized.
+const TOO_LATE: &str = "the payment took too long, and the stock is not held any more";
 
 /// An order as Postgres has it.
 pub(super) struct Order {
@@ -35,30 +41,45 @@ pub(super) struct Ends {
     /// Of the failed: those that a fault kept from being paid.
     pub(super) gave_up: usize,
     pub(super) cancelled: usize,
+    /// Of the completed: those that were complete without some of what was wished for.
+    pub(super) amended: usize,
+    /// Refunds that were given.
+    pub(super) refunds: usize,
 }
 
-pub(super) type Account = BTreeMap<Kind, Ends>;
+pub(super) struct Account {
+    pub(super) ends: BTreeMap<Kind, Ends>,
+    /// Workflows that were replayed from their histories.
+    pub(super) replayed: usize,
+    /// Events that other systems were told of, and repetitions of them.
+    pub(super) events: (usize, usize),
+}
 
 /// Holds everything against the record; what does not fit is entered there as a breach.
-pub(super) async fn take(site: &Site<'_>, shelf: &Shelf) -> Result<Account> {
+pub(super) async fn take(site: &Site<'_>, shelf: &Shelf, histories: usize) -> Result<Account> {
     let (record, books) = (&site.record, Books::read(site.shop).await?);
-    let account = settle_with_customers(record, &books.orders);
-    books.check(record, shelf, &sold(record, &books.orders));
-    readers::check(site, &books.orders).await?;
-    Ok(account)
+    let ends = settle_with_customers(record, &books.orders);
+    books.check(site);
+    stock::check(site.shop, record, shelf, &books.orders).await?;
+    refunds::check(site.shop, record).await?;
+    let ids: Vec<String> = books.orders.iter().map(|order| order.id.clone()).collect();
+    readers::check(site, &ids).await?;
+    let replayed = histories::replay(site, histories).await?;
+    Ok(Account { ends, replayed, events: site.listener.count() })
 }
 
 /// Each customer has what was acknowledged, once, and nobody has anything else.
-fn settle_with_customers(record: &Record, orders: &[Order]) -> Account {
+fn settle_with_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
     let mut by_customer: HashMap<&str, Vec<&Order>> = HashMap::new();
     for order in orders {
         by_customer.entry(&order.customer).or_default().push(order);
     }
-    let mut account = Account::new();
+    let mut account = BTreeMap::new();
     for purchase in record.purchases().iter() {
         let (kind, customer) = (purchase.wish.kind, &purchase.wish.customer);
-        let ends = account.entry(kind).or_default();
+        let ends: &mut Ends = account.entry(kind).or_default();
         ends.customers += 1;
+        ends.refunds += purchase.answers.given_back.iter().filter(|refund| refund.minor > 0).count();
         let acknowledged = &purchase.answers.acknowledged;
         let made = by_customer.remove(customer.as_str()).unwrap_or_default();
         if acknowledged.len() > 1 {
@@ -74,8 +95,8 @@ fn settle_with_customers(record: &Record, orders: &[Order]) -> Account {
             record.breach(format!("{customer} was told that there is no order, but there is {}", made[0].id));
         }
         for order in made {
-            if order.total_minor != purchase.wish.total_minor {
-                record.breach(format!("{} costs {}, not {}", order.id, order.total_minor, purchase.wish.total_minor));
+            if !costs_what_it_should(purchase, order) {
+                record.breach(format!("{} costs {}, for {:?}", order.id, order.total_minor, purchase.lines()));
             }
             if !is_expected(purchase, order) {
                 record.breach(format!("{} of {customer} ({}) ended {}: {}", order.id, kind.name(), order.status, order.reason));
@@ -85,7 +106,8 @@ fn settle_with_customers(record: &Record, orders: &[Order]) -> Account {
                 "CANCELLED" => ends.cancelled += 1,
                 _ => ends.failed += 1,
             }
-            ends.gave_up += usize::from(order.reason == GAVE_UP);
+            ends.gave_up += usize::from(order.reason == GAVE_UP || order.reason == TOO_LATE);
+            ends.amended += usize::from(order.status == "COMPLETED" && purchase.answers.agreed.is_some());
         }
     }
     for (customer, orders) in by_customer {
@@ -94,29 +116,25 @@ fn settle_with_customers(record: &Record, orders: &[Order]) -> Account {
     account
 }
 
-fn is_expected(purchase: &Purchase, order: &Order) -> bool {
-    let reason = order.reason.as_str();
-    match (purchase.wish.kind, order.status.as_str()) {
-        // What is refused for good is refused for its own reason, and what is not on sale at that price never comes to be paid.
-        (_, "FAILED") if reason == GAVE_UP => !purchase.calm && purchase.wish.kind != Kind::WrongPrice,
-        (Kind::Declined, "FAILED") => reason.starts_with("the card "),
-        (Kind::WrongPrice, "FAILED") => reason.starts_with("the price of "),
-        (Kind::Scarce, "FAILED") => reason.ends_with(" is out of stock"),
-        (Kind::Cancelled, "CANCELLED") => purchase.answers.cancel_asked,
-        (Kind::Declined | Kind::WrongPrice | Kind::Invalid, _) => false,
-        (_, status) => status == "COMPLETED",
-    }
+/// An order that ended before it was amended costs what it did at first.
+fn costs_what_it_should(purchase: &Purchase, order: &Order) -> bool {
+    order.total_minor == total_minor(purchase.lines())
+        || (order.status != "COMPLETED" && order.total_minor == total_minor(&purchase.wish.lines))
 }
 
-/// Units of each product that completed orders have, by what their customers wished for.
-fn sold(record: &Record, orders: &[Order]) -> BTreeMap<usize, i64> {
-    let completed: HashMap<&str, &Order> =
-        orders.iter().filter(|order| order.status == "COMPLETED").map(|order| (order.customer.as_str(), order)).collect();
-    let mut sold = BTreeMap::new();
-    for purchase in record.purchases().iter().filter(|purchase| completed.contains_key(purchase.wish.customer.as_str())) {
-        for (product, quantity) in &purchase.wish.lines {
-            *sold.entry(*product).or_default() += quantity;
-        }
+fn is_expected(purchase: &Purchase, order: &Order) -> bool {
+    let (reason, answers) = (order.reason.as_str(), &purchase.answers);
+    match (purchase.wish.kind, order.status.as_str()) {
+        // What is refused for good is refused for its own reason, and what is not on sale at that price never comes to be paid.
+        (Kind::WrongPrice, status) => status == "FAILED" && reason.starts_with("the price of "),
+        (Kind::NotApproved, status) => status == "FAILED" && answers.reviewed && reason == "the shop did not approve the order",
+        (_, "FAILED") if reason == GAVE_UP => purchase.weather != Weather::Calm,
+        (_, "FAILED") if reason == TOO_LATE => purchase.weather == Weather::ClockSteps,
+        (Kind::Declined, status) => status == "FAILED" && reason.starts_with("the card "),
+        (Kind::Scarce, "FAILED") => reason.ends_with(" is out of stock"),
+        (Kind::Cancelled | Kind::CancelledInstead, "CANCELLED") => answers.cancel_asked,
+        (Kind::Approved, status) => status == "COMPLETED" && answers.reviewed,
+        (Kind::Invalid, _) => false,
+        (_, status) => status == "COMPLETED",
     }
-    sold
 }

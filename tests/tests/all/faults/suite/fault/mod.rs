@@ -1,17 +1,20 @@
 //! The faults: each is inflicted, lasts for a while, and is mended.
 
+mod clock;
+mod disk;
+mod gateway;
 mod postgres;
 mod process;
+mod versions;
 
-use super::{queue::Queue, site::Site};
+use super::{queue::Queue, record::Weather, site::Site};
 use crate::support::until;
 use anyhow::{Result, ensure};
+pub(super) use gateway::Illness;
 use std::time::Duration;
 
 /// How long a fault may wait for what it is to strike.
 const OPPORTUNITY: Duration = Duration::from_secs(90);
-/// How long a second worker helps.
-const HELP: Duration = Duration::from_secs(5);
 /// What no order looks like.
 const POISON: &str = "this is no order";
 
@@ -46,8 +49,8 @@ pub(super) enum Fault {
     Frozen(Server, Duration),
     /// The worker ends between the effect of each of these activities and its answer.
     DiesAfterEffect(&'static [&'static str]),
-    /// Another worker comes and goes.
-    SecondWorker,
+    /// Another version of the worker comes, works beside the first and alone, for so long each, and is killed.
+    TwoVersions(Duration),
     /// Orders are queued while Temporal is away, and each message of some comes three times.
     Duplicates,
     /// A message that is no order.
@@ -58,6 +61,12 @@ pub(super) enum Fault {
     ReadOnly(Duration),
     /// Postgres holds all transactions to SERIALIZABLE, so that those that meet are refused (40001).
     Serializable(Duration),
+    /// Postgres' disk is full.
+    DiskFull(Duration),
+    /// Clocks step around the end of the time for which stock is held.
+    ClockSteps(Duration),
+    /// The payment gateway is slow, or fails.
+    Gateway(Illness, Duration),
 }
 
 impl Fault {
@@ -70,12 +79,15 @@ impl Fault {
             Self::Frozen(server, duration) => format!("{} frozen for {} s", server.name(), duration.as_secs()),
             Self::DiesAfterEffect([activity]) => format!("worker dies after the effect of {activity}"),
             Self::DiesAfterEffect(activities) => format!("worker dies after the effect of each of {} activities", activities.len()),
-            Self::SecondWorker => "second worker comes and goes".to_owned(),
+            Self::TwoVersions(_) => versions::name().to_owned(),
             Self::Duplicates => "Temporal away, messages of SQS duplicated".to_owned(),
             Self::Poison => "poison message".to_owned(),
             Self::ConnectionsExhausted(duration) => format!("Postgres without connections for {} s", duration.as_secs()),
             Self::ReadOnly(duration) => format!("Postgres read-only for {} s", duration.as_secs()),
             Self::Serializable(duration) => format!("serialization failures for {} s", duration.as_secs()),
+            Self::DiskFull(duration) => format!("disk of Postgres full for {} s", duration.as_secs()),
+            Self::ClockSteps(duration) => format!("clocks step for {} s, payments slow", duration.as_secs()),
+            Self::Gateway(illness, duration) => format!("payment gateway {} for {} s", illness.name(), duration.as_secs()),
         }
     }
 
@@ -90,8 +102,13 @@ impl Fault {
     /// Over how long a time its orders come. Transactions that are to meet come as fast as they can.
     pub(super) fn orders_come_over(&self) -> Duration {
         match self {
-            Self::Frozen(_, duration) | Self::ConnectionsExhausted(duration) | Self::ReadOnly(duration) => *duration,
-            Self::SecondWorker => HELP,
+            Self::Frozen(_, duration)
+            | Self::ConnectionsExhausted(duration)
+            | Self::ReadOnly(duration)
+            | Self::DiskFull(duration)
+            | Self::ClockSteps(duration)
+            | Self::Gateway(_, duration) => *duration,
+            Self::TwoVersions(duration) => 2 * *duration,
             _ => Duration::ZERO,
         }
     }
@@ -100,6 +117,15 @@ impl Fault {
     /// idempotency keys. So nothing may depend on it then but the read model, which Postgres can give back.
     pub(super) fn strikes_at_rest(&self) -> bool {
         matches!(self, Self::Killed(Server::Emulator))
+    }
+
+    /// Whether it needs programs that see another world.
+    pub(super) fn deceives(&self) -> bool {
+        matches!(self, Self::DiskFull(_) | Self::ClockSteps(_))
+    }
+
+    pub(super) fn weather(&self) -> Weather {
+        if matches!(self, Self::ClockSteps(_)) { Weather::ClockSteps } else { Weather::Stormy }
     }
 
     /// What it leaves in the dead-letter queue.
@@ -112,6 +138,7 @@ impl Fault {
         if matches!(self, Self::Killed(Server::Emulator)) {
             let repaired = site.shop.stack.run("worker", &["audit", "--repair"]).await?;
             ensure!(repaired.status.success(), "the read model cannot be made anew: {}", String::from_utf8_lossy(&repaired.stdout));
+            site.listener.subscribe().await?;
         }
         Ok(())
     }
@@ -127,12 +154,7 @@ impl Fault {
                 Ok(())
             }
             Self::DiesAfterEffect(activities) => process::dies_after_effect(site, activities).await,
-            Self::SecondWorker => {
-                stack.workers[1].start().await?;
-                tokio::time::sleep(HELP).await;
-                stack.workers[1].stop().await?;
-                Ok(())
-            }
+            Self::TwoVersions(duration) => versions::deploy(site, *duration).await,
             Self::Duplicates => {
                 stack.temporal.stop().await?;
                 let copied = until("orders are queued and copied", OPPORTUNITY, async || copies(&site.queue).await).await?;
@@ -141,6 +163,9 @@ impl Fault {
             }
             Self::Poison => site.queue.send(POISON).await,
             Self::ConnectionsExhausted(duration) => postgres::exhaust_connections(site, *duration).await,
+            Self::DiskFull(duration) => disk::fill(site, *duration).await,
+            Self::ClockSteps(duration) => clock::steps(site, *duration).await,
+            Self::Gateway(illness, duration) => gateway::falls_ill(site, *illness, *duration).await,
             Self::ReadOnly(duration) => postgres::with_default(site, "default_transaction_read_only", "on", *duration).await,
             Self::Serializable(duration) => {
                 let refused = || site.shop.logs().matches("could not serialize access").count();

@@ -1,0 +1,27 @@
+//! The account of refunds: each that was taken on is there once, as its customer was told, and there are no others.
+
+use crate::{faults::suite::record::Record, support::Shop};
+use anyhow::Result;
+use std::collections::HashMap;
+
+pub(super) async fn check(shop: &Shop, record: &Record) -> Result<()> {
+    let rows = shop.db().await?.query("SELECT id, order_id, state, amount_minor FROM refunds", &[]).await?;
+    let mut refunds: HashMap<String, (String, String, i64)> =
+        rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3)))).collect();
+    for purchase in record.purchases().iter() {
+        for refund in &purchase.answers.given_back {
+            let there = refunds.remove(&refund.id);
+            let as_told = there.as_ref().is_some_and(|(order, state, minor)| {
+                purchase.answers.acknowledged.contains(order)
+                    && if refund.minor > 0 { state == "SUCCEEDED" && *minor == refund.minor } else { state == "FAILED" }
+            });
+            if !as_told {
+                record.breach(format!("{} of {} is {there:?}, and should be of {}", refund.id, purchase.wish.customer, refund.minor));
+            }
+        }
+    }
+    for (id, (order, state, minor)) in refunds {
+        record.breach(format!("nobody was told of {id}, which gives back {minor} of {order} and is {state}"));
+    }
+    Ok(())
+}

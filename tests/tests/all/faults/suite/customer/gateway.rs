@@ -1,0 +1,46 @@
+//! The payment gateway tells of a payment: late, and twice. What it tells is looked into by a workflow of its own.
+
+use super::{ANSWER, Customer, PATIENCE, PAUSE};
+use crate::histories::connect;
+use ::orders::{TASK_QUEUE, reconciliation::PaymentEvent, workflow::ReconcileWorkflowType};
+use anyhow::{Result, ensure};
+use futures::future::join_all;
+use std::time::Instant;
+use temporalio_client::{WorkflowGetResultOptions, WorkflowIdReusePolicy, WorkflowStartOptions, errors::WorkflowStartError};
+use tokio::time::{sleep, timeout};
+
+impl Customer<'_> {
+    pub(super) async fn have_reconciled(&self, id: &str) -> Result<()> {
+        self.waits(id, &[]).await?;
+        let began = Instant::now();
+        loop {
+            let told = join_all([self.tell(id), self.tell(id)]).await;
+            if told.iter().all(Result::is_ok) {
+                return Ok(());
+            }
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "what the gateway tells of {id} was not looked into for {} s: {told:?}",
+                PATIENCE.as_secs()
+            );
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Starts the workflow, once by its id, and waits for its end.
+    async fn tell(&self, id: &str) -> Result<()> {
+        timeout(ANSWER, async {
+            let client = connect(self.shop).await?;
+            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: "of-the-sandbox".to_owned() };
+            let told = format!("told-{id}");
+            let once = WorkflowStartOptions::new(TASK_QUEUE, &told).id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).build();
+            match client.start_workflow(ReconcileWorkflowType, event, once).await {
+                Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            client.get_workflow_handle::<ReconcileWorkflowType>(told).get_result(WorkflowGetResultOptions::default()).await?;
+            Ok(())
+        })
+        .await?
+    }
+}

@@ -1,0 +1,128 @@
+//! Customers who are given back money: each refund once by its key, and never more than was paid.
+
+use super::{ANSWER, Customer, PATIENCE, PAUSE};
+use crate::{
+    faults::suite::{
+        record::{Answers, GivenBack},
+        wish::{Line, Wish, total_minor},
+    },
+    support::answer,
+};
+use anyhow::{Result, bail, ensure};
+use futures::future::join_all;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Instant};
+use tokio::time::sleep;
+
+/// A refund to ask for.
+struct Claim {
+    body: Value,
+    /// What it comes to.
+    minor: i64,
+    /// Units that can be sold again.
+    restocked: Vec<Line>,
+}
+
+impl Customer<'_> {
+    /// Once the order is complete, is given back some of it, and then asks for more than is left.
+    pub(super) async fn have_refunded(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
+        if self.waits(id, &[]).await?["status"] != "COMPLETED" {
+            return Ok(());
+        }
+        let claim = self.claim(wish);
+        let Some(refund) = self.insist_on_refund(id, &claim.body, &format!("{}-refund", wish.customer), wish.rng.usize(1..=3)).await?
+        else {
+            bail!("{id} is paid, and nothing of it can be given back");
+        };
+        if !self.is_given(id, &refund).await? {
+            self.record.breach(format!("{refund} of {id} was refused, though {} were paid", claim.body));
+        }
+        answers.given_back.push(GivenBack { id: refund, minor: claim.minor, restocked: claim.restocked });
+
+        let all = json!({ "amount": decimal(total_minor(&wish.lines)) });
+        if let Some(greedy) = self.insist_on_refund(id, &all, &format!("{}-greedy", wish.customer), 1).await? {
+            if self.is_given(id, &greedy).await? {
+                self.record.breach(format!("{greedy} gave back more of {id} than was paid"));
+            }
+            answers.given_back.push(GivenBack { id: greedy, minor: 0, restocked: Vec::new() });
+        }
+        Ok(())
+    }
+
+    fn claim(&self, wish: &mut Wish) -> Claim {
+        let (line, total) = (wish.lines[0], total_minor(&wish.lines));
+        let restock = wish.rng.bool();
+        match wish.rng.u8(..3) {
+            0 => Claim { body: json!({ "restock": restock }), minor: total, restocked: if restock { vec![line] } else { Vec::new() } },
+            1 => {
+                let minor = wish.rng.i64(1..=total);
+                Claim { body: json!({ "amount": decimal(minor), "reason": "scratched" }), minor, restocked: Vec::new() }
+            }
+            _ => {
+                let line = Line { units: wish.rng.i64(1..=line.units), ..line };
+                let items = json!([{ "productID": self.shelf.product(line.product).id, "quantity": line.units }]);
+                let restocked = if restock { vec![line] } else { Vec::new() };
+                Claim { body: json!({ "items": items, "restock": restock }), minor: total_minor(&[line]), restocked }
+            }
+        }
+    }
+
+    /// Posts a refund, so many times at once with one key, until it is taken on; `None` when there is nothing to give back.
+    async fn insist_on_refund(&self, id: &str, body: &Value, key: &str, times: usize) -> Result<Option<String>> {
+        let (began, mut ids) = (Instant::now(), BTreeSet::new());
+        loop {
+            let mut nothing_left = false;
+            for told in join_all((0..times).map(|_| self.ask_for_refund(id, body, key))).await {
+                match told {
+                    Some((StatusCode::ACCEPTED, accepted)) if accepted["id"].is_string() => {
+                        ids.extend(accepted["id"].as_str().map(ToOwned::to_owned));
+                    }
+                    Some((StatusCode::CONFLICT, _)) => nothing_left = true,
+                    Some((status, problem)) if status.is_client_error() => {
+                        self.record.breach(format!("the refund {body} of {id} was answered {status}: {problem}"));
+                    }
+                    _ => {}
+                }
+            }
+            if ids.len() > 1 {
+                self.record.breach(format!("one key, and the refunds {ids:?} of {id}"));
+            }
+            if let Some(refund) = ids.pop_first() {
+                return Ok(Some(refund));
+            }
+            if nothing_left {
+                // A post whose answer was lost may have been the one that left nothing.
+                return self.refund_on_record(id, key).await;
+            }
+            ensure!(began.elapsed() < PATIENCE, "no refund of {id} was taken on for {} s", PATIENCE.as_secs());
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask_for_refund(&self, id: &str, body: &Value, key: &str) -> Option<(StatusCode, Value)> {
+        let post = self.shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).timeout(ANSWER).header("Idempotency-Key", key);
+        answer(post.json(body).send().await.ok()?).await.ok()
+    }
+
+    /// The refund that a first post has made, unless it is one's second.
+    async fn refund_on_record(&self, id: &str, key: &str) -> Result<Option<String>> {
+        let first = self.sees(id, "its refunds", |order| Some(order["refunds"][0]["id"].as_str().map(ToOwned::to_owned))).await?;
+        Ok(first.filter(|_| key.ends_with("-refund")))
+    }
+
+    /// Waits until it is known what came of a refund; says whether it was given.
+    async fn is_given(&self, id: &str, refund: &str) -> Result<bool> {
+        self.sees(id, "what came of its refund", |order| {
+            let refunds = order["refunds"].as_array()?;
+            let status = refunds.iter().find(|known| known["id"] == refund)?["status"].as_str()?;
+            (status != "PENDING").then_some(status == "SUCCEEDED")
+        })
+        .await
+    }
+}
+
+/// Minor units of a currency with two decimals, as a JSON number with its digits as they are.
+fn decimal(minor: i64) -> Value {
+    serde_json::from_str(&format!("{}.{:02}", minor / 100, minor % 100)).unwrap_or_default()
+}

@@ -1,0 +1,118 @@
+//! Another system, which follows orders by their events: a queue that is subscribed to the topic, read all the time.
+
+use super::record::locked;
+use crate::support::{Shop, text};
+use anyhow::{Context as _, Result, ensure};
+use aws_sdk_sqs::{
+    Client,
+    types::{DeleteMessageBatchRequestEntry, Message, QueueAttributeName},
+};
+use serde_json::Value;
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::Mutex,
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// The topic that local mode makes from infra/data.yaml.
+pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:orderflow-events.fifo";
+const QUEUE: &str = "faults-listener.fifo";
+/// The most that SQS gives at once.
+const BATCH: i32 = 10;
+const PAUSE: Duration = Duration::from_millis(300);
+
+#[derive(Default)]
+struct Heard {
+    ids: HashSet<String>,
+    /// The version of each order's last event.
+    last: HashMap<String, i64>,
+    /// What came in a way that it must not.
+    odd: Vec<String>,
+    repeated: usize,
+}
+
+pub(super) struct Listener {
+    sqs: Client,
+    sns: aws_sdk_sns::Client,
+    queue: Mutex<String>,
+    heard: Mutex<Heard>,
+}
+
+impl Listener {
+    pub(super) fn of(shop: &Shop) -> Result<Self> {
+        let config = shop.aws()?;
+        let (sqs, sns) = (Client::new(&config), aws_sdk_sns::Client::new(&config));
+        Ok(Self { sqs, sns, queue: Mutex::default(), heard: Mutex::default() })
+    }
+
+    /// Makes the queue and subscribes it; to be done again when AWS has lost them.
+    pub(super) async fn subscribe(&self) -> Result<()> {
+        let made = self.sqs.create_queue().queue_name(QUEUE).attributes(QueueAttributeName::FifoQueue, "true").send().await?;
+        *locked(&self.queue) = made.queue_url.context("no queue")?;
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{QUEUE}");
+        let subscription = self.sns.subscribe().topic_arn(TOPIC).protocol("sqs").endpoint(arn).attributes("RawMessageDelivery", "true");
+        subscription.send().await?;
+        Ok(())
+    }
+
+    /// Listens for ever.
+    pub(super) async fn listen(&self) -> Infallible {
+        loop {
+            // What cannot be read now comes again.
+            if !self.take().await.is_ok_and(|count| count > 0) {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes some messages; answers how many.
+    async fn take(&self) -> Result<usize> {
+        let queue = locked(&self.queue).clone();
+        let received = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH).send().await?;
+        let messages = received.messages.unwrap_or_default();
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        let mut delete = self.sqs.delete_message_batch().queue_url(&queue);
+        for (n, message) in messages.iter().enumerate() {
+            self.hear(message)?;
+            let entry = DeleteMessageBatchRequestEntry::builder().id(n.to_string()).set_receipt_handle(message.receipt_handle.clone());
+            delete = delete.entries(entry.build()?);
+        }
+        let failed = delete.send().await?.failed;
+        ensure!(failed.is_empty(), "messages could not be deleted: {failed:?}");
+        Ok(messages.len())
+    }
+
+    fn hear(&self, message: &Message) -> Result<()> {
+        let event: Value = serde_json::from_str(message.body().context("no body")?)?;
+        let (id, order) = (text(&event, "/id")?, text(&event, "/data/orderID")?);
+        let version = event["data"]["orderVersion"].as_i64().context("no version")?;
+        let mut heard = locked(&self.heard);
+        if !heard.ids.insert(id.to_owned()) {
+            heard.repeated += 1;
+            return Ok(());
+        }
+        if let Some(before) = heard.last.insert(order.to_owned(), version).filter(|before| *before >= version) {
+            heard.odd.push(format!("the event of version {version} of {order} came after that of version {before}"));
+        }
+        Ok(())
+    }
+
+    /// How many events have come, repetitions left out; and how many repetitions.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let heard = locked(&self.heard);
+        (heard.ids.len(), heard.repeated)
+    }
+
+    pub(super) fn has_heard(&self, order: &str, version: i64) -> bool {
+        locked(&self.heard).ids.contains(&format!("{order}.{version}"))
+    }
+
+    /// What came in a way that it must not.
+    pub(super) fn oddities(&self) -> Vec<String> {
+        locked(&self.heard).odd.clone()
+    }
+}

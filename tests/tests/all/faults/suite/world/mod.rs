@@ -1,0 +1,96 @@
+//! The world as single programs of a run see it: what time it is, and whether there is room on the disk.
+//!
+//! A clock that steps and a disk that is full need a machine of one's own, so a small library (world.c) stands between the programs and the system.
+//! It is compiled here, with the C compiler that Rust needs anyway, and reads what a program is to see from a file with the program's name.
+
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    env, fs,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    process::{self, Command},
+};
+
+/// Programs that can be deceived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Postgres,
+    Worker,
+    Api,
+}
+
+impl Program {
+    pub(super) const ALL: [Self; 3] = [Self::Postgres, Self::Worker, Self::Api];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Worker => "worker",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Where the two numbers lie in a program's file.
+const CLOCK: u64 = 0;
+const DISK: u64 = 8;
+
+pub(super) struct World {
+    folder: PathBuf,
+    library: PathBuf,
+}
+
+impl World {
+    /// `None`, with a line that says so, where programs cannot be deceived in this way.
+    pub(super) fn new() -> Result<Option<Self>> {
+        if !cfg!(target_os = "linux") {
+            println!("no clock steps and no full disk: they need Linux");
+            return Ok(None);
+        }
+        let folder = env::temp_dir().join(format!("orderflow-world-{}-{}", process::id(), fastrand::u32(..)));
+        fs::create_dir(&folder)?;
+        let world = Self { library: folder.join("world.so"), folder };
+        for program in Program::ALL {
+            fs::write(world.file(program), [0; 16])?;
+        }
+        let source = local::project().join("tests/tests/all/faults/suite/world/world.c");
+        let made = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
+            .args([&world.library, &source])
+            .arg(format!("-DFOLDER=\"{}\"", world.folder.display()))
+            .arg("-ldl")
+            .output()
+            .context("cc, which Rust needs to link, cannot be run")?;
+        ensure!(made.status.success(), "{} cannot be compiled: {}", source.display(), String::from_utf8_lossy(&made.stderr));
+        Ok(Some(world))
+    }
+
+    /// What `LD_PRELOAD` is to be for the programs.
+    pub(super) fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Sets a program's clock so many seconds after the true time.
+    pub(super) fn set_clock(&self, program: Program, offset_s: i64) -> Result<()> {
+        self.write(program, CLOCK, offset_s)
+    }
+
+    pub(super) fn fill_disk(&self, program: Program, full: bool) -> Result<()> {
+        self.write(program, DISK, i64::from(full))
+    }
+
+    fn write(&self, program: Program, place: u64, number: i64) -> Result<()> {
+        let file = fs::OpenOptions::new().write(true).open(self.file(program))?;
+        Ok(file.write_all_at(&number.to_ne_bytes(), place)?)
+    }
+
+    fn file(&self, program: Program) -> PathBuf {
+        self.folder.join(program.name())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
