@@ -178,7 +178,8 @@ async fn take(
 
 /// The order's status, locked until the transaction ends, and why nothing is reserved now, if that is so.
 async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, Option<String>)> {
-    let lock = transaction.prepare_cached("SELECT status, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR NO KEY UPDATE").await?;
+    let lock =
+        transaction.prepare_cached("SELECT status, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR NO KEY UPDATE").await?;
     let row = transaction.query_opt(&lock, &[&order_id.to_string()]).await?.context("the order is not on record")?;
     Ok((row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?))
 }
