@@ -133,6 +133,7 @@ fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
         "nothing_delivered",
         "refunded",
         "reconciled",
+        "restocked",
         "declined",
         "out_of_stock",
         "wrong_price",
@@ -173,6 +174,7 @@ const PATHS: &[&str] = &[
     "not_approved",
     "reconciled",
     "reconciliation_retried",
+    "restocked",
 ];
 
 #[test]
@@ -314,6 +316,10 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             }
             lock.rollback().await?;
             Ok(path.to_owned())
+        }
+        "restocked" => {
+            let (_, restocked) = answer(shop.post(&format!("/api/products/{}/restock", product.id), r#"{"quantity":1}"#).await?).await?;
+            Ok(text(&restocked, "/id")?.to_owned())
         }
         other => anyhow::bail!("no way to walk {other}"),
     }
