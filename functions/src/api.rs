@@ -1,8 +1,8 @@
 //! All handlers on one router.
 
 use crate::{
-    amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_order, health, list_orders, list_products, openapi,
-    parts::Accepting, review_order, stripe_webhook,
+    amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_operations, get_order, health, list_orders, list_products,
+    openapi, parts::Accepting, restock_product, review_order, scan_shipment, stripe_webhook,
 };
 use axum::Router;
 
@@ -15,9 +15,12 @@ pub fn routes() -> Router<Accepting> {
         .merge(amend_order::route())
         .merge(review_order::route())
         .merge(create_refund::route())
+        .merge(scan_shipment::route())
         .merge(list_products::route())
+        .merge(restock_product::route())
         .merge(carrier_webhook::route())
         .merge(stripe_webhook::route())
+        .merge(get_operations::route())
         .merge(health::route())
         .merge(openapi::route())
 }

@@ -3,10 +3,11 @@
 
 use crate::{
     http::{JsonBody, Problem, WebhookSecret},
-    workflows::{Signalled, Workflows},
+    scans,
+    workflows::Workflows,
 };
 use axum::{
-    Json, Router,
+    Router,
     extract::{FromRef, State},
     http::HeaderMap,
     response::IntoResponse,
@@ -14,11 +15,9 @@ use axum::{
 };
 use orders::shipping::Message;
 use platform::read_model::ReadModel;
-use serde::Serialize;
 use std::{ops::Deref, sync::Arc};
 
 const SIGNATURE: &str = "carrier-signature";
-const TRY_AGAIN: &str = "The message cannot be taken right now; send it again.";
 
 #[derive(clap::Args, Clone)]
 #[group(id = "carrier")]
@@ -60,12 +59,6 @@ where
     Router::new().route("/api/webhooks/carrier", post(carrier_webhook))
 }
 
-/// The message was taken, or changes nothing any more.
-#[derive(Serialize)]
-struct Received {
-    received: bool,
-}
-
 async fn carrier_webhook(
     State(secret): State<Arc<CarrierSecret>>,
     State(workflows): State<Arc<Workflows>>,
@@ -75,16 +68,5 @@ async fn carrier_webhook(
 ) -> Result<impl IntoResponse, Problem> {
     secret.verify(&headers, &body).await?;
     let Message { id, scan } = Message::parse(&body)?;
-    let order_id = scan.shipment_id.order_id;
-    let signalled = workflows.scan(scan.clone()).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
-    if signalled == Signalled::NotRunning {
-        let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
-        if !order.status.is_final() {
-            // Its end has not reached the read model.
-            return Err(Problem::unavailable(TRY_AGAIN, anyhow::anyhow!("{order_id} is {} and its workflow is not running", order.status)));
-        }
-        let (shipment, event, status) = (scan.shipment_id, scan.event.as_str(), order.status);
-        tracing::info!(%order_id, carrier_message = id, "{order_id}: it is {status}, so {event} of {shipment} changes nothing");
-    }
-    Ok(Json(Received { received: true }))
+    scans::pass_on(&workflows, &read_model, scan, &id).await
 }

@@ -39,7 +39,7 @@ async fn get_order(
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Ok((caching, json, order.json).into_response())
+    Ok((caching, json, caller.may_read(order)?).into_response())
 }
 
 /// Whether the client has what the tag stands for (RFC 9110, 13.1.2: a list, compared weakly; `*` is anything).

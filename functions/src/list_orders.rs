@@ -48,8 +48,9 @@ async fn list_orders(
         List::OfStatus(_) => caller.must_be_staff()?,
     }
     let page = read_model.orders(request).await?;
-    let items = page.orders.into_iter().map(|order| RawValue::from_string(order.json)).collect::<Result<_, _>>();
-    let items = items.map_err(|error| Problem::unavailable("The orders cannot be read right now.", error))?;
+    let unreadable = |error| Problem::unavailable("The orders cannot be read right now.", error);
+    let items = page.orders.into_iter().map(|order| RawValue::from_string(caller.may_read(order)?).map_err(unreadable));
+    let items = items.collect::<Result<_, _>>()?;
     Ok(([(header::CACHE_CONTROL, "no-cache")], Json(Listing { items, next_cursor: page.next })))
 }
 

@@ -34,6 +34,9 @@ pub struct Settings {
     /// What the page offers to pay with where it is not the sandbox: payment tokens and what customers call them, such as pm_card=Card,pm_sepa=SEPA.
     #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
     pub payment_methods: PaymentMethods,
+    /// Who carries what is sold, as the worker has it; none: nothing is shipped, and the page announces no parcels.
+    #[arg(long = "carrier", env = "CARRIER", default_value = "sandbox")]
+    pub shipped_by: String,
     /// Port of Temporal's web UI on this machine, for the page to link to.
     #[arg(long, env = "TEMPORAL_WEB_PORT")]
     pub temporal_web_port: Option<u16>,

@@ -1,11 +1,14 @@
 //! What handlers work with, made once per process. A handler takes its own parts from any state that has them, and a function is given no others,
 //! so that it needs neither their configuration nor their permissions.
 
+mod staff;
+
 use crate::{
     carrier_webhook::{self, CarrierSecret},
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
+    queues::{self, FeedbackQueue, Queues},
     stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
@@ -15,6 +18,7 @@ use platform::{
     read_model::{self, ReadModel},
     temporal,
 };
+pub use staff::{Overseeing, OverseeingSettings, Refunding, RefundingSettings, Restocking, RestockingSettings};
 use std::sync::Arc;
 
 /// To accept orders; with it comes everything else that the API does.
@@ -25,6 +29,7 @@ pub struct Accepting {
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
+    pub queues: Arc<Queues>,
     pub carrier: Arc<CarrierSecret>,
     pub stripe: Arc<StripeSecret>,
 }
@@ -42,6 +47,8 @@ pub struct AcceptingSettings {
     #[command(flatten)]
     pub idempotency: idempotency::Settings,
     #[command(flatten)]
+    pub feedback_queue: FeedbackQueue,
+    #[command(flatten)]
     pub carrier: carrier_webhook::Settings,
     #[command(flatten)]
     pub stripe: stripe_webhook::Settings,
@@ -53,12 +60,14 @@ impl Accepting {
     pub async fn new(settings: AcceptingSettings) -> Result<Self, identity::Error> {
         let identity = Arc::new(Identity::new(settings.identity)?);
         let aws = aws::config(Patience::INTERACTIVE).await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
+        let queues = queues::Settings { intake_queue: settings.intake_queue.clone(), feedback_queue: settings.feedback_queue };
         Ok(Self {
             identity,
             read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
             workflows: workflows(settings.temporal),
-            intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
+            intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), settings.intake_queue)),
+            queues: Arc::new(Queues::new(sqs, queues)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
             carrier: Arc::new(CarrierSecret::new(settings.carrier)),
             stripe: Arc::new(StripeSecret::new(settings.stripe)),
@@ -90,42 +99,6 @@ impl Signalling {
     pub async fn new(settings: SignallingSettings) -> Result<Self, identity::Error> {
         let identity = Arc::new(Identity::new(settings.identity)?);
         Ok(Self { identity, read_model: read_model(settings.read_model).await, workflows: workflows(settings.temporal) })
-    }
-}
-
-/// To give money back.
-#[derive(Clone, FromRef)]
-pub struct Refunding {
-    pub identity: Arc<Identity>,
-    pub read_model: Arc<ReadModel>,
-    pub workflows: Arc<Workflows>,
-    pub idempotency: Arc<Idempotency>,
-}
-
-#[derive(clap::Args, Clone)]
-pub struct RefundingSettings {
-    #[command(flatten)]
-    pub identity: identity::Settings,
-    #[command(flatten)]
-    pub read_model: read_model::Settings,
-    #[command(flatten)]
-    pub temporal: temporal::Settings,
-    #[command(flatten)]
-    pub idempotency: idempotency::Settings,
-}
-
-impl Refunding {
-    /// # Errors
-    /// When the settings do not say who may call.
-    pub async fn new(settings: RefundingSettings) -> Result<Self, identity::Error> {
-        let identity = Arc::new(Identity::new(settings.identity)?);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&aws::config(Patience::INTERACTIVE).await);
-        Ok(Self {
-            identity,
-            read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
-            workflows: workflows(settings.temporal),
-            idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
-        })
     }
 }
 

@@ -11,13 +11,14 @@ use orders::{
     OrderId, OrderInput,
     reconciliation::PaymentEvent,
     refund::RefundInput,
+    restock::{RestockInput, Restocked},
     shipping::Scan,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, Review},
+    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, RestockWorkflowType, Review},
 };
-use platform::temporal;
+use platform::temporal::{self, Backlog};
 use std::time::Duration;
 use temporalio_client::{
-    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
+    Client, WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
     tonic,
 };
@@ -26,6 +27,8 @@ use tokio::{sync::Mutex, time::timeout};
 
 /// How long everything towards Temporal may take.
 pub const LIMIT: Duration = Duration::from_secs(2);
+/// How long somebody who started something is kept waiting for its end.
+const MOMENT: Duration = Duration::from_secs(2);
 /// Retries within a call bridge a lost connection; longer absences are the intake queue's business.
 const PATIENCE: temporal::Patience = temporal::Patience { connect: Duration::from_secs(1), call: Duration::from_millis(500) };
 
@@ -128,6 +131,22 @@ impl Workflows {
         self.call(|client| async move { started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
     }
 
+    /// Makes sure that the restock's workflow has been started, and waits a moment for its end; `None` when it goes on for longer.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn restock(&self, restock: RestockInput) -> Result<Option<Restocked>, Error> {
+        let id = restock.id.to_string();
+        let options = self.once(id.clone());
+        self.call(|client| async move { started(client.start_workflow(RestockWorkflowType, restock, options).await) }).await?;
+        let end = timeout(MOMENT, async {
+            let handle = self.client().await.ok()?.get_workflow_handle::<RestockWorkflowType>(&id);
+            let end = handle.get_result(WorkflowGetResultOptions::default()).await;
+            end.inspect_err(|error| tracing::warn!(restock_id = id, %error, "{id}: it was started, and its end is not known")).ok()
+        });
+        Ok(end.await.unwrap_or_default())
+    }
+
     /// Makes sure that an event at the payment gateway is looked into, once for each id.
     ///
     /// # Errors
@@ -203,6 +222,14 @@ impl Workflows {
             service.get_system_info(tonic::Request::new(Default::default())).await.map(|_| ()).map_err(Error::Ping)
         })
         .await
+    }
+
+    /// What waits for a worker, also while the breaker is open.
+    ///
+    /// # Errors
+    /// When Temporal does not tell in time.
+    pub async fn backlog(&self) -> Result<Backlog, Error> {
+        self.attempt(|client| async move { Backlog::read(&client, &self.task_queue).await.map_err(Error::Ping) }).await
     }
 
     /// One attempt, unless Temporal was away a moment ago.

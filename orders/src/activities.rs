@@ -4,7 +4,15 @@
 //! answers with the status that the order then has in Postgres: the facts decide, not what the workflow hoped for.
 
 pub use crate::contact::Contact;
-use crate::{id::OrderId, money::Currency, reconciliation::PaymentEvent, refund::RefundInput, shipping::Scan, status::OrderStatus};
+use crate::{
+    id::OrderId,
+    money::Currency,
+    reconciliation::PaymentEvent,
+    refund::RefundInput,
+    restock::{RestockInput, Restocked},
+    shipping::Scan,
+    status::OrderStatus,
+};
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
@@ -297,6 +305,12 @@ impl OrderActivities {
     /// Makes what is on record of a payment agree with the gateway, which tells that something happened to it.
     #[activity(name = "ReconcilePayment")]
     pub fn reconcile_payment(input: PaymentEvent) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Adds units that came in to a product's stock, once for each id.
+    #[activity(name = "RestockProduct")]
+    pub fn restock_product(input: RestockInput) -> Result<Restocked, ActivityError> {
         unimplemented!()
     }
 }

@@ -71,6 +71,11 @@ id!(
     RefundId,
     "ref_"
 );
+id!(
+    /// The id of a restock and of its workflow.
+    RestockId,
+    "rst_"
+);
 
 /// The text is not an id of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,7 @@ pub mod money;
 pub mod reconciliation;
 pub mod refund;
 pub mod request;
+pub mod restock;
 pub mod shipping;
 pub mod status;
 pub mod view;
@@ -19,11 +20,11 @@ pub mod workflow;
 
 pub use activities::OrderInput;
 pub use contact::Contact;
-pub use id::{OrderId, RefundId};
+pub use id::{OrderId, RefundId, RestockId};
 pub use money::{Currency, Money};
 pub use status::OrderStatus;
 pub use view::{OrderView, ProductView};
-pub use workflow::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow};
+pub use workflow::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow};
 
 /// The Temporal task queue of [`OrderWorkflow`] and its activities, unless configured otherwise.
 pub const TASK_QUEUE: &str = "orders";

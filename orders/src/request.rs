@@ -215,12 +215,15 @@ fn currency(value: &RawValue, faults: &mut Faults) -> Option<Currency> {
 }
 
 pub(crate) fn quantity(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<i32> {
-    let number = json::number(value, pointer, faults)?;
-    let quantity = number.parse().ok().filter(|quantity| QUANTITY.contains(quantity));
-    if quantity.is_none() {
-        faults.add(pointer, format!("must be a whole number from {} to {}", QUANTITY.start(), QUANTITY.end()));
+    whole_number(value, pointer, &QUANTITY, faults)
+}
+
+pub(crate) fn whole_number(value: &RawValue, pointer: &str, range: &RangeInclusive<i32>, faults: &mut Faults) -> Option<i32> {
+    let number = json::number(value, pointer, faults)?.parse().ok().filter(|number| range.contains(number));
+    if number.is_none() {
+        faults.add(pointer, format!("must be a whole number from {} to {}", range.start(), range.end()));
     }
-    quantity
+    number
 }
 
 pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {

@@ -1,15 +1,15 @@
 //! Shipments: what they are called, and what carriers say of them.
 
+mod said;
 mod status;
-mod webhook;
 
 use crate::id::{OrderId, RefundId};
+pub use said::{Message, Report};
 use serde::{Deserialize, Serialize};
 pub use status::{ShipmentStatus, UnknownStatus};
 use std::{fmt, str::FromStr};
 use time::OffsetDateTime;
 use uuid::{Builder, Variant, Version};
-pub use webhook::Message;
 
 /// Names a shipment to a carrier, who says it back with each scan: the order's id, a hyphen, and the shipment's number within the order, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

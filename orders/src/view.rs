@@ -20,6 +20,9 @@ pub struct OrderView {
     pub status: OrderStatus,
     /// For the customer to read; only of a failed or cancelled order.
     pub failure_reason: Option<String>,
+    /// Why the shop's own people look at it; for them to read, and only while they do. Left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review_reason: Option<String>,
     pub currency: Currency,
     pub total_amount: Money,
     pub items: Vec<ItemView>,
@@ -150,6 +153,7 @@ impl OrderView {
             customer_id: order.customer_id.clone(),
             status: OrderStatus::Pending,
             failure_reason: None,
+            review_reason: None,
             currency: order.currency,
             total_amount: Money { minor: order.total_minor, currency: order.currency },
             items: order.items.iter().map(|line| ItemView::new(line.clone(), order.currency)).collect(),

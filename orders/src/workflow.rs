@@ -9,6 +9,7 @@ mod decision;
 mod delivery;
 mod reconcile;
 mod refund;
+mod restock;
 mod step;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
 };
 pub use reconcile::{ReconcileWorkflow, ReconcileWorkflowType};
 pub use refund::{RefundWorkflow, RefundWorkflowType};
+pub use restock::{RestockWorkflow, RestockWorkflowType};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;

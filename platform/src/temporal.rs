@@ -1,8 +1,10 @@
 //! The connection to Temporal: a local server, a self-hosted one, or Temporal Cloud.
 
+mod backlog;
 mod connector;
 
 use crate::secrets;
+pub use backlog::Backlog;
 pub use connector::{Connector, refuses_credentials};
 use std::time::Duration;
 use temporalio_client::errors::{ClientConnectError, ClientNewError};

@@ -105,6 +105,31 @@ export class Shop {
     await dialog.getByRole('button', { name: 'Cancel order' }).click();
   }
 
+  /** The first mail to an address, as the AWS emulator took it; the worker sends a moment after it has noted that it will. */
+  mail(address) {
+    return this.until(`mail for ${address}`, async () => {
+      const { messages } = await (await fetch(`${process.env.EMULATOR_URL}/_ministack/ses/messages`)).json();
+      return Object.values(messages).flat().find(({ To }) => To.includes(address));
+    });
+  }
+
+  /** Waits until the catalogue has it, which follows the stock within a second or two. */
+  isInStock(productID) {
+    return this.until(`${productID} in stock`, async () => {
+      const { items } = await (await fetch(new URL('/api/products', this.baseUrl))).json();
+      return items.some((item) => item.productID === productID && item.inStock);
+    });
+  }
+
+  /** What `ask` finds, which it may take a while to. */
+  async until(what, ask) {
+    for (const deadline = Date.now() + ORDER_LIMIT_MS; Date.now() < deadline; await this.page.waitForTimeout(200)) {
+      const found = await ask();
+      if (found) return found;
+    }
+    throw new Error(`no ${what}`);
+  }
+
   get orderId() {
     return new URL(this.page.url()).pathname.split('/').at(-1);
   }

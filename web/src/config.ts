@@ -5,6 +5,8 @@ export interface Config {
   signIn: SignIn | null;
   /** The payments are the sandbox's: no money moves, and the customer chooses what happens. */
   sandbox: boolean;
+  /** Orders are shipped. */
+  ships: boolean;
   /** What the customer can pay with, where it is not the sandbox: payment tokens and their names. The first is taken unless another is chosen. */
   paymentMethods?: { id: string; label: string }[];
   /** Where staff look further. */
@@ -19,7 +21,7 @@ export interface SignIn {
   signOutUrl?: string;
 }
 
-let config: Config = { signIn: null, sandbox: false, links: {} };
+let config: Config = { signIn: null, sandbox: false, ships: true, links: {} };
 
 export async function loadConfig(): Promise<void> {
   const response = await fetch('/config.json');

@@ -4,6 +4,7 @@ mod attempt;
 mod decision;
 mod money;
 mod reconcile;
+mod restock;
 mod shipping;
 
 use crate::{
@@ -17,6 +18,7 @@ use orders::{
     activities::{Amendment, Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions},
     reconciliation::PaymentEvent,
     refund::RefundInput,
+    restock::{RestockInput, Restocked},
     workflow::StepSettings,
 };
 use std::{sync::Arc, time::Duration};
@@ -113,6 +115,11 @@ impl Activities {
     #[activity(definition = definitions::ReconcilePayment)]
     pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
+    }
+
+    #[activity(definition = definitions::RestockProduct)]
+    pub async fn restock_product(self: Arc<Self>, ctx: ActivityContext, restock: RestockInput) -> Result<Restocked, ActivityError> {
+        self.bring_in(&ctx, &restock).await
     }
 }
 

@@ -6,8 +6,9 @@
 
 use crate::{
     config,
-    system::{Backlog, Stuck, System},
+    system::{Stuck, System},
 };
+use platform::temporal::Backlog;
 use serde_json::{Value, json};
 use std::{
     io::{self, Write as _},
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_line_is_what_cloudwatch_reads() {
-        let backlog = Backlog { tasks: 12, age: Duration::from_millis(3_700) };
+        let backlog = Backlog { tasks: 12, age: Duration::from_millis(3_700), is_polled: true };
         let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }));
         let text = line("shop-prod", datetime!(2026-11-21 09:00:00.5 UTC), &values).to_string();
         assert!(!text.contains('\n'));

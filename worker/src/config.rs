@@ -4,7 +4,7 @@ mod shipping;
 
 use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
 use clap::Args;
-use orders::{Currency, Money, workflow::StepSettings};
+use orders::{Currency, Money, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -101,8 +101,11 @@ pub struct Restock {
     /// Id of the product.
     pub product: String,
     /// How many units can be sold in addition.
-    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
-    pub quantity: i64,
+    #[arg(value_parser = clap::value_parser!(i32).range(i64::from(*QUANTITY.start())..=i64::from(*QUANTITY.end())))]
+    pub quantity: i32,
+    /// Why; for people to read.
+    #[arg(long)]
+    pub reason: Option<String>,
 }
 
 /// The maintenance switch.

@@ -15,7 +15,7 @@ use crate::{
 };
 pub(crate) use amendment::amend;
 use anyhow::Context;
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::{GenericClient, Object, Transaction};
 use orders::{
     Currency, Money, OrderId, OrderStatus,
     activities::{LineItem, Refusal, ReservationRequest},
@@ -70,9 +70,26 @@ pub(crate) struct Terms {
 
 /// Reserves an order's lines and moves it to RESERVED; to IN_REVIEW when it is beyond the customer's limits; to ACTION_REQUIRED when there is only a
 /// part of it, which is reserved. An order that is not PENDING any more stays as it is.
-pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &ReservationRequest, terms: &Terms) -> Result<Move, Error> {
+pub(crate) async fn reserve(client: &mut Object, request: &ReservationRequest, terms: &Terms) -> Result<Move, Error> {
     let wanted = by_product(&request.items);
-    let ids: Vec<&str> = wanted.keys().copied().collect();
+    // Most orders can have what they want, which one statement finds out and does. Why one cannot is found out at leisure.
+    if terms.limits.is_empty()
+        && let Some(step) = take(&*client, request, &wanted, OrderStatus::Reserved, terms.held_for).await?
+    {
+        return Ok(step);
+    }
+    let transaction = client.transaction().await?;
+    let step = reserve_in_part(&transaction, request, &wanted, terms).await?;
+    transaction.commit().await?;
+    Ok(step)
+}
+
+async fn reserve_in_part(
+    transaction: &Transaction<'_>,
+    request: &ReservationRequest,
+    wanted: &BTreeMap<&str, i64>,
+    terms: &Terms,
+) -> Result<Move, Error> {
     let (status, maintenance) = lock(transaction, request.order_id).await?;
     if status != OrderStatus::Pending {
         return Ok(Move::none(status));
@@ -82,10 +99,10 @@ pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &Reservation
     }
     let concern = risk::concern(transaction, request.order_id, &terms.limits).await?;
     let lock = transaction
-        .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
+        .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE")
         .await?;
-    let catalogue = transaction.query(&lock, &[&ids]).await?;
-    let stock = check(request, &wanted, &catalogue)?;
+    let catalogue = transaction.query(&lock, &[&wanted.keys().copied().collect::<Vec<_>>()]).await?;
+    let mut stock = check(request, wanted, &catalogue)?;
     let to = match (stock.is_short(), concern) {
         (true, _) => {
             amendment::note(transaction, request, &stock).await?;
@@ -97,30 +114,72 @@ pub(crate) async fn reserve(transaction: &Transaction<'_>, request: &Reservation
         }
         (false, None) => OrderStatus::Reserved,
     };
-    let quantities: Vec<i64> = stock.available.values().copied().collect();
+    stock.available.retain(|_, quantity| *quantity > 0);
+    let step = take(transaction, request, &stock.available, to, terms.held_for).await?;
+    Ok(step.context("an order that could be reserved was not")?)
+}
 
-    let reserve = transaction
+/// The one place that takes stock: all of `units` for a PENDING order, which moves to `to`, or nothing, when anything at all is in the way.
+async fn take(
+    client: &impl GenericClient,
+    request: &ReservationRequest,
+    units: &BTreeMap<&str, i64>,
+    to: OrderStatus,
+    held_for: Duration,
+) -> anyhow::Result<Option<Move>> {
+    let take = client
         .prepare_cached(
             "WITH wanted AS (
-                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity) WHERE quantity > 0
+                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity)
+            ), asked AS (
+                SELECT product_id, price_minor FROM unnest($4::text[], $5::bigint[]) AS a (product_id, price_minor)
+            ), pending AS (
+                SELECT FROM orders WHERE id = $1 AND status = $7 AND NOT EXISTS (SELECT FROM maintenance) FOR NO KEY UPDATE
+            ), locked AS MATERIALIZED (
+                SELECT id, price_minor, currency, stock FROM products WHERE id = ANY ($2) AND EXISTS (SELECT FROM pending)
+                ORDER BY id FOR NO KEY UPDATE
+            ), fits AS MATERIALIZED (
+                SELECT count(*) = cardinality($2::text[]) AS yes FROM locked l JOIN wanted w ON w.product_id = l.id
+                WHERE l.stock >= w.quantity AND l.currency = $6
+                    AND NOT EXISTS (SELECT FROM asked a WHERE a.product_id = l.id AND a.price_minor <> l.price_minor)
             ), taken AS (
-                UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity FROM wanted w WHERE p.id = w.product_id
+                UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity
+                FROM wanted w, fits WHERE fits.yes AND p.id = w.product_id
             ), held AS (
                 INSERT INTO reservations (order_id, product_id, quantity, expires_at)
-                SELECT $1, product_id, quantity, now() + $6::bigint * interval '1 millisecond' FROM wanted
+                SELECT $1, product_id, quantity, now() + $10::bigint * interval '1 millisecond' FROM wanted, fits WHERE fits.yes
             )
-            SELECT status, age_ms FROM move_order($1, $4, $5)",
+            SELECT status, age_ms FROM fits, move_order($1, $8, CASE WHEN fits.yes THEN $9::text[] END) WHERE fits.yes",
         )
         .await?;
-    let order_id = request.order_id.to_string();
-    let held_for = millis(terms.held_for);
-    let row = transaction.query_one(&reserve, &[&order_id, &ids, &quantities, &to.as_str(), &to.predecessors(), &held_for]).await?;
-    Ok(Move::read(&row)?)
+    let (products, quantities): (Vec<&str>, Vec<i64>) = units.iter().unzip();
+    let asked: Vec<&str> = request.items.iter().map(|item| item.product_id.as_str()).collect();
+    let prices: Vec<i64> = request.items.iter().map(|item| item.unit_price_minor).collect();
+    let (order_id, pending) = (request.order_id.to_string(), OrderStatus::Pending.as_str());
+    let row = client
+        .query_opt(
+            &take,
+            &[
+                &order_id,
+                &products,
+                &quantities,
+                &asked,
+                &prices,
+                &request.currency.code(),
+                &pending,
+                &to.as_str(),
+                &to.predecessors(),
+                &millis(held_for),
+            ],
+        )
+        .await?;
+    row.as_ref().map(Move::read).transpose()
 }
 
 /// The order's status, locked until the transaction ends, and why nothing is reserved now, if that is so.
 async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, Option<String>)> {
-    let lock = transaction.prepare_cached("SELECT status, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR UPDATE").await?;
+    let lock =
+        transaction.prepare_cached("SELECT status, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR NO KEY UPDATE").await?;
     let row = transaction.query_opt(&lock, &[&order_id.to_string()]).await?.context("the order is not on record")?;
     Ok((row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?))
 }
@@ -146,7 +205,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) ->
 async fn give_back(transaction: &Transaction<'_>, order_id: OrderId, state: &str, condition: &str) -> anyhow::Result<u64> {
     let lock = transaction
         .prepare_cached(
-            "SELECT FROM products WHERE id IN (SELECT product_id FROM reservations WHERE order_id = $1 AND state = 'HELD') ORDER BY id FOR UPDATE",
+            "SELECT FROM products WHERE id IN (SELECT product_id FROM reservations WHERE order_id = $1 AND state = 'HELD') ORDER BY id FOR NO KEY UPDATE",
         )
         .await?;
     transaction.query(&lock, &[&order_id.to_string()]).await?;

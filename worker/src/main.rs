@@ -2,6 +2,10 @@ use clap::Parser;
 use std::process::ExitCode;
 use worker::{audit, config, healthcheck, maintenance, migrate, restock, run};
 
+/// Many small things that live on across threads are allocated for each order; the system's own allocator takes a tenth of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// OrderFlow's worker.
 #[derive(Parser)]
 #[command(version)]

@@ -71,7 +71,7 @@ pub(crate) async fn begin_compensation(client: &impl GenericClient, id: OrderId)
 
 /// The order's status, locked until the transaction ends.
 pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
-    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1 FOR UPDATE").await?;
+    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1 FOR NO KEY UPDATE").await?;
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 

@@ -1,8 +1,8 @@
 //! Keeps the read model: projects orders and products from Postgres to DynamoDB.
 //!
-//! An activity does not wait for its projection, it only names the order that changed. The projector gathers names for a moment, so that an order
-//! that runs through in one go is projected once, reads those orders as they are now, and writes each on the condition that it is newer than what
-//! is there. What it wrote it notes in `projected_version`; a row where that lags behind `version`, because a process died or AWS was away, is
+//! An activity does not wait for its projection, it only names the order that changed. The projector gathers names for a moment, and those of orders
+//! that are about to change again for a longer one, so that an order that runs through in one go is projected once. It reads those orders as they
+//! are now, and writes each on the condition that it is newer than what is there. What it wrote it notes in `projected_version`; a row where that lags behind `version`, because a process died or AWS was away, is
 //! found by a sweep. So nothing is ever missing for good, and the whole read model can be made anew from Postgres alone.
 
 mod view;
@@ -13,15 +13,18 @@ use futures::{StreamExt, stream};
 use orders::{OrderId, OrderView};
 use platform::read_model::ReadModel;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 pub(crate) use view::{load_orders, load_products};
 
 /// How long names are gathered before they are projected.
 const GATHER: Duration = Duration::from_millis(25);
+/// How long an order that is between two steps may lag behind. Projected then, it costs a write for a moment's truth, and its next step waits for
+/// the row while `projected_version` is noted.
+const LAG: Duration = Duration::from_millis(250);
 /// How often rows that lag behind are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Orders projected at once, and written side by side.
@@ -33,8 +36,26 @@ const WRITES_AT_ONCE: usize = 16;
 pub(crate) struct Projector {
     pool: Pool,
     read_model: ReadModel,
-    changed: Arc<Mutex<HashSet<OrderId>>>,
+    changed: Arc<Mutex<Changed>>,
     woken: Arc<Notify>,
+}
+
+/// The orders that have been named.
+#[derive(Default)]
+struct Changed {
+    /// Those that stay as they are for now.
+    settled: HashSet<OrderId>,
+    /// Those whose next step follows, and when each was named first.
+    moving: HashMap<OrderId, Instant>,
+}
+
+impl Changed {
+    /// Takes what is to be projected now: all that is settled, and what has been moving for so long.
+    fn take(&mut self, lag: Duration) -> Vec<OrderId> {
+        let now = Instant::now();
+        let late = self.moving.extract_if(|_, since| now.duration_since(*since) >= lag).map(|(id, _)| id);
+        self.settled.drain().chain(late).collect()
+    }
 }
 
 impl Projector {
@@ -42,15 +63,17 @@ impl Projector {
         Self { pool, read_model, changed: Arc::default(), woken: Arc::default() }
     }
 
-    /// Notes that an order changed.
-    pub(crate) fn changed(&self, id: OrderId) {
-        let first = {
-            let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-            changed.insert(id);
-            changed.len() == 1
-        };
-        if first {
-            self.woken.notify_one();
+    /// Notes that an order changed, and whether it stays like this until something happens from outside.
+    pub(crate) fn changed(&self, id: OrderId, settled: bool) {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        if settled {
+            changed.moving.remove(&id);
+            changed.settled.insert(id);
+            if changed.settled.len() == 1 {
+                self.woken.notify_one();
+            }
+        } else if !changed.settled.contains(&id) {
+            changed.moving.entry(id).or_insert_with(Instant::now);
         }
     }
 
@@ -67,17 +90,22 @@ impl Projector {
         };
         let follow = async {
             loop {
-                self.woken.notified().await;
+                // Without being woken: for those that are moving.
+                let _ = tokio::time::timeout(LAG / 2, self.woken.notified()).await;
                 tokio::time::sleep(GATHER).await;
-                self.flush().await;
+                self.project_named(LAG).await;
             }
         };
         tokio::join!(sweep, follow);
     }
 
-    /// Projects what has been named so far.
+    /// Projects all that has been named so far.
     pub(crate) async fn flush(&self) {
-        let changed = std::mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner));
+        self.project_named(Duration::ZERO).await;
+    }
+
+    async fn project_named(&self, lag: Duration) {
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner).take(lag);
         let changed: Vec<String> = changed.into_iter().map(String::from).collect();
         for ids in changed.chunks(BATCH) {
             if let Err(error) = self.project_orders(ids).await {

@@ -18,7 +18,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    fn is_empty(&self) -> bool {
+    /// No order can be beyond them.
+    pub(crate) fn is_empty(&self) -> bool {
         self.spend.is_empty() && self.orders.is_none()
     }
 }

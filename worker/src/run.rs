@@ -18,7 +18,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
-use orders::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, workflow::StepSettings};
+use orders::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow, workflow::StepSettings};
 use platform::{
     read_model::ReadModel,
     stop,
@@ -183,11 +183,12 @@ fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> an
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_local_activities))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
-    let (of_orders, of_refunds, of_events) = (limits.clone(), limits.clone(), limits.clone());
+    let (of_orders, of_refunds, of_events, of_restocks) = (limits.clone(), limits.clone(), limits.clone(), limits.clone());
     Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
         .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
+        .register_workflow_with_factory::<RestockWorkflow, _>(move || RestockWorkflow::new(of_restocks.clone()))?
         .register_activities(activities.clone())
         .max_cached_workflows(concurrency.worker_cached_workflows)
         .workflow_task_poller_behavior(pollers())

@@ -1,10 +1,10 @@
 //! How the system as a whole is doing, in the few numbers that alarms and scaling go by. Every worker finds the same.
 
-mod backlog;
 mod stuck;
 
-pub(crate) use backlog::Backlog;
+use anyhow::Context;
 use deadpool_postgres::Pool;
+use platform::temporal::Backlog;
 use std::time::Duration;
 pub(crate) use stuck::{OpenOrder, Stuck, open_orders};
 use temporalio_client::Client;
@@ -28,7 +28,7 @@ impl System {
     /// When Temporal does not answer.
     pub(crate) async fn backlog(&self) -> anyhow::Result<Option<Backlog>> {
         let Some(client) = self.temporal.borrow().clone() else { return Ok(None) };
-        Ok(Some(Backlog::read(&client, &self.task_queue).await?))
+        Ok(Some(Backlog::read(&client, &self.task_queue).await.context("Temporal does not tell the backlog")?))
     }
 
     /// What is stuck.

@@ -16,6 +16,9 @@ pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
         "cancel-order" => http("POST", &format!("/api/orders/{UNKNOWN}/cancel"), "", "{}"),
         "create-refund" => http("POST", &format!("/api/orders/{UNKNOWN}/refunds"), "", "{}"),
         "carrier-webhook" => http("POST", "/api/webhooks/carrier", "", "{}"),
+        "scan-shipment" => http("POST", &format!("/api/orders/{UNKNOWN}/shipments/{UNKNOWN}-1/scans"), "", r#"{"event":"DELIVERED"}"#),
+        "restock-product" => http("POST", "/api/products/PROD-001/restock", "", "{}"),
+        "get-operations" => http("GET", "/api/operations", "", ""),
         "health" => http("GET", "/api/health/live", "", ""),
         _ => bail!("no event is known for a function {function}"),
     };

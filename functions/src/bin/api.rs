@@ -10,6 +10,10 @@ use functions::{
 use platform::{config, log, stop};
 use std::process::ExitCode;
 
+/// As in the worker.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Serves OrderFlow's API and web page.
 #[derive(Parser)]
 #[command(version)]

@@ -1,7 +1,10 @@
 //! What callers may do. All of its rules are here.
 
 use crate::http::{Kind, Problem};
+use orders::OrderStatus;
 use platform::read_model::StoredOrder;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// Who calls.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,6 +72,20 @@ impl Caller {
         };
         if owns { Ok(()) } else { Err(Problem::no_such_order()) }
     }
+
+    /// An order's JSON as the caller may read it: why it is reviewed tells of limits that are the shop's business.
+    ///
+    /// # Errors
+    /// 503 when it cannot be told what is in it.
+    pub fn may_read(&self, order: StoredOrder) -> Result<String, Problem> {
+        if order.status != OrderStatus::InReview || !matches!(self, Self::Customer { .. }) {
+            return Ok(order.json);
+        }
+        let unreadable = |error| Problem::unavailable("The order cannot be read right now.", error);
+        let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(&order.json).map_err(unreadable)?;
+        fields.remove("reviewReason");
+        serde_json::to_string(&fields).map_err(unreadable)
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +100,7 @@ mod tests {
         StoredOrder {
             id: "ord_01930000000070008000000000000001".parse().unwrap(),
             customer_id: customer_id.to_owned(),
-            status: orders::OrderStatus::default(),
+            status: OrderStatus::default(),
             version: 0,
             json: String::new(),
         }
@@ -98,6 +115,21 @@ mod tests {
             assert!(ada.must_own(Some(&order("bob"))).is_err() && ada.must_own(None).is_err());
             assert!(ada.must_be_staff().is_err());
         }
+    }
+
+    #[test]
+    fn why_an_order_is_reviewed_only_staff_read() {
+        let reviewed = |status| StoredOrder {
+            status,
+            json: r#"{"status":"IN_REVIEW","reviewReason":"4 orders within 24 h","totalAmount":10.10}"#.to_owned(),
+            ..order("ada")
+        };
+        let json = caller(&[]).may_read(reviewed(OrderStatus::InReview)).unwrap();
+        assert_eq!(json, r#"{"status":"IN_REVIEW","totalAmount":10.10}"#);
+        for caller in [caller(&["staff"]), Caller::Anyone] {
+            assert!(caller.may_read(reviewed(OrderStatus::InReview)).unwrap().contains("4 orders"));
+        }
+        assert!(caller(&[]).may_read(StoredOrder { json: String::new(), ..reviewed(OrderStatus::InReview) }).is_err());
     }
 
     #[test]

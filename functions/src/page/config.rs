@@ -45,7 +45,7 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
     // An emulator takes no money.
     let sandbox = set(&identity.aws_endpoint_url).is_some();
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
-    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "links": links });
+    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.shipped_by != "none", "links": links });
     if !settings.payment_methods.0.is_empty() {
         config["paymentMethods"] = json!(settings.payment_methods);
     }
@@ -72,9 +72,10 @@ mod tests {
 
     #[test]
     fn an_open_shop_has_no_sign_in() {
-        let open = json!({ "signIn": null, "sandbox": true, "links": { "temporal": "http://localhost:8088/namespaces/orders" } });
+        let links = json!({ "temporal": "http://localhost:8088/namespaces/orders" });
+        let open = json!({ "signIn": null, "sandbox": true, "ships": true, "links": links });
         assert_eq!(config(&["--aws-endpoint-url", "http://127.0.0.1:4566", "--temporal-web-port", "8088"]), open);
-        assert_eq!(config(&["--auth-issuer", "https://i"]), json!({ "signIn": null, "sandbox": false, "links": {} }));
+        assert_eq!(config(&["--auth-issuer", "https://i"]), json!({ "signIn": null, "sandbox": false, "ships": true, "links": {} }));
     }
 
     #[test]
@@ -82,6 +83,12 @@ mod tests {
         let sign_in = json!({ "issuer": "https://i", "clientId": "page", "scope": "openid email" });
         let arguments = ["--auth-issuer", "https://i", "--auth-client-id", "page", "--auth-client-scope", "openid email"];
         assert_eq!(config(&arguments)["signIn"], sign_in);
+    }
+
+    #[test]
+    fn a_shop_without_a_carrier_ships_nothing() {
+        assert_eq!(config(&["--carrier", "none"])["ships"], false);
+        assert_eq!(config(&["--carrier", "sandbox"])["ships"], true);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use functions::{
     identity::Identity,
     intake_queue::{self, IntakeQueue},
     parts::Accepting,
+    queues::{self, FeedbackQueue, Queues},
     stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
@@ -90,11 +91,16 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         temporal_tls_client_key: None,
         temporal_secret_arn: None,
     };
+    let intake = intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") };
     Accepting {
         identity,
         read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
         workflows: Arc::new(Workflows::new(temporal)),
-        intake_queue: Arc::new(IntakeQueue::new(sqs, intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") })),
+        intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), intake.clone())),
+        queues: Arc::new(Queues::new(
+            sqs,
+            queues::Settings { intake_queue: intake, feedback_queue: FeedbackQueue { notice_feedback_queue_url: None } },
+        )),
         carrier: Arc::new(CarrierSecret::new(carrier_webhook::Settings {
             carrier_secret_arn: None,
             carrier_webhook_secret: Some(CARRIER_SECRET.to_owned()),

@@ -20,6 +20,11 @@ use uuid::Uuid;
 
 const ORDER: &str = "ord_01930000000070008000000000000001";
 
+/// A documented path with its parameters filled in.
+fn target(path: &str) -> String {
+    path.replace("{id}", ORDER).replace("{shipmentID}", &format!("{ORDER}-1"))
+}
+
 fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
 }
@@ -58,7 +63,7 @@ async fn routes_and_methods_are_the_documents() {
         methods.entry(path).or_default().insert(method);
     }
     for (path, documented) in &methods {
-        let answer = call(request("TRACE", &path.replace("{id}", ORDER))).await;
+        let answer = call(request("TRACE", &target(path))).await;
         let mut allowed: BTreeSet<_> = answer.header("allow").split(',').map(str::to_owned).collect();
         // HEAD comes with GET.
         allowed.remove("HEAD");
@@ -159,10 +164,11 @@ fn shipped() -> OrderView {
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 15] = [
+    let calls: [(&str, &str, Option<&str>); 21] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
+        ("GET", "/api/operations", None),
         ("GET", "/api/products", None),
         ("GET", "/api/orders", None),
         ("GET", "/api/orders/{id}", None),
@@ -173,11 +179,16 @@ async fn answers_are_as_the_document_says() {
         ("POST", "/api/orders/{id}/cancel", None),
         ("POST", "/api/orders/{id}/refunds", None),
         ("POST", "/api/orders", None),
+        ("POST", "/api/orders/{id}/shipments/{shipmentID}/scans", Some("{}")),
+        ("POST", "/api/orders/{id}/shipments/{shipmentID}/scans", Some(r#"{"event":"LOST"}"#)),
+        ("POST", "/api/products/{id}/restock", Some("{}")),
+        ("POST", "/api/products/{id}/restock", Some("{")),
+        ("POST", "/api/products/{id}/restock", Some(r#"{"quantity":1}"#)),
         ("POST", "/api/webhooks/carrier", Some("{}")),
         ("POST", "/api/webhooks/stripe", Some("{}")),
     ];
     for (method, path, body) in calls {
-        let target = path.replace("{id}", ORDER);
+        let target = target(path);
         let mut request = body.map_or_else(|| request(method, &target), |body| post(&target, Body::from(body.to_owned())));
         request.headers_mut().insert("x-request-id", id.parse().unwrap());
         let answer = call(request).await;
@@ -201,9 +212,14 @@ async fn refusals_are_as_the_document_says() {
     let order = &document["paths"]["/api/orders"]["post"]["requestBody"]["content"]["application/json"]["examples"]["one line"]["value"];
     for (path, method, operation) in operations(&document) {
         let needs_token = !operation["security"].is_null();
-        let target = path.replace("{id}", ORDER) + if path == "/api/orders" { "?customerID=another" } else { "" };
+        let target = target(&path) + if path == "/api/orders" { "?customerID=another" } else { "" };
         let of_customer = match path.as_str() {
-            "/api/orders" | "/api/orders/{id}/refunds" | "/api/orders/{id}/review" => 403,
+            "/api/orders"
+            | "/api/operations"
+            | "/api/orders/{id}/refunds"
+            | "/api/orders/{id}/review"
+            | "/api/orders/{id}/shipments/{shipmentID}/scans"
+            | "/api/products/{id}/restock" => 403,
             // Its body is another than an order's.
             "/api/orders/{id}/cancel" | "/api/orders/{id}/amend" => 422,
             _ => 503,

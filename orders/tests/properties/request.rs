@@ -4,8 +4,9 @@ use orders::{
     Currency, Money,
     json::Fault,
     refund::{RefundRequest, What},
-    request::{Error, ITEMS, NewOrder, QUANTITY, is_identifier, parse_amendment, parse_cancel, parse_review},
-    shipping::Message,
+    request::{Error, ITEMS, MAX_REASON_CHARS, NewOrder, QUANTITY, is_identifier, parse_amendment, parse_cancel, parse_review},
+    restock::{self, RestockRequest},
+    shipping::{Message, Report},
 };
 use proptest::{
     collection::vec,
@@ -103,6 +104,22 @@ fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The same for the bodies of calls beside orders.
+fn check_staffs(body: &[u8]) -> Result<(), TestCaseError> {
+    let is_short = |reason: Option<String>| reason.is_none_or(|reason| reason.chars().count() <= MAX_REASON_CHARS);
+    match RestockRequest::parse(body) {
+        Ok(request) => prop_assert!(restock::QUANTITY.contains(&request.quantity) && is_short(request.reason)),
+        Err(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
+        Err(Error::Invalid(faults)) => say_where(&faults)?,
+    }
+    match Report::parse(body) {
+        Ok(report) => prop_assert!(is_short(report.reason)),
+        Err(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
+        Err(Error::Invalid(faults)) => say_where(&faults)?,
+    }
+    Ok(())
+}
+
 /// Bodies of which some are what the other calls take.
 fn other_body() -> impl Strategy<Value = Value> {
     let field = prop_oneof![
@@ -141,12 +158,14 @@ proptest! {
     fn any_bytes_are_answered(body in vec(any::<u8>(), 0..400)) {
         check(&body)?;
         check_others(&body)?;
+        check_staffs(&body)?;
     }
 
     #[test]
     fn any_text_is_answered(body in "[\\[\\]{}\",:0-9.eE+a-z \\\\/-]{0,200}") {
         check(body.as_bytes())?;
         check_others(body.as_bytes())?;
+        check_staffs(body.as_bytes())?;
     }
 
     #[test]
@@ -163,6 +182,15 @@ proptest! {
         let at: &String = place.get(&found);
         *body.pointer_mut(at).unwrap() = intruder;
         check(body.to_string().as_bytes())?;
+    }
+
+    #[test]
+    fn what_comes_in_is_read_or_refused(quantity in any::<i64>(), field in prop_oneof!["quantity", "reason", "[a-z]{1,9}"], intruder in intruder()) {
+        let mut body = json!({ "quantity": quantity });
+        let request = RestockRequest::parse(body.to_string().as_bytes());
+        prop_assert_eq!(request.is_ok(), i32::try_from(quantity).is_ok_and(|quantity| restock::QUANTITY.contains(&quantity)));
+        body[field] = intruder;
+        check_staffs(body.to_string().as_bytes())?;
     }
 
     #[test]

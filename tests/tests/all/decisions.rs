@@ -105,7 +105,8 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
         let customer = shop.unique("CUST-rich");
         shop.ends(&shop.place(&Draft::new(&customer).line(&product, 10)).await?, "COMPLETED").await?;
         let held = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
-        shop.reaches(&held, &["IN_REVIEW"]).await?;
+        let order = shop.reaches(&held, &["IN_REVIEW"]).await?;
+        assert_eq!(order["reviewReason"], "110.00 USD within 24 h; the limit is 100.00");
         assert_eq!(shop.stock(&product).await?, (989, 1), "its stock is held");
         let other = shop.place(&Draft::new(&shop.unique("CUST-other")).line(&product, 10)).await?;
         shop.ends(&other, "COMPLETED").await?;
@@ -113,7 +114,7 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
         assert_eq!(decide(shop, &held, "review", "{}").await?.0, StatusCode::UNPROCESSABLE_ENTITY);
         let (status, body) = decide(shop, &held, "review", r#"{"approved":true,"note":"known"}"#).await?;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
-        shop.ends(&held, "COMPLETED").await?;
+        assert_eq!(shop.ends(&held, "COMPLETED").await?.get("reviewReason"), None);
         let review = "SELECT approved, decided_by, note, reason FROM reviews WHERE order_id = $1";
         let row = shop.db().await?.query_one(review, &[&held]).await?;
         assert_eq!((row.get(0), row.get(1), row.get(2)), (true, "anyone", "known"));

@@ -11,7 +11,7 @@ use crate::{
     support::{Draft, FAST, Product, Shop, answer, own, run, text, until},
 };
 use ::orders::{
-    OrderWorkflow, ReconcileWorkflow, RefundWorkflow,
+    OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow,
     reconciliation::PaymentEvent,
     workflow::{OrderWorkflowType, ReconcileWorkflowType, StepSettings},
 };
@@ -66,11 +66,12 @@ pub(crate) fn settings(limit_ms: u64) -> StepSettings {
 
 /// Runs today's workflow, under these settings, along a history.
 pub(crate) async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
-    let (of_orders, of_refunds, of_events) = (settings.clone(), settings.clone(), settings);
+    let (of_orders, of_refunds, of_events, of_restocks) = (settings.clone(), settings.clone(), settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
         .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
+        .register_workflow_with_factory::<RestockWorkflow, _>(move || RestockWorkflow::new(of_restocks.clone()))?
         .build();
     let history = WorkflowHistory::from_json(history.to_string().as_bytes())?;
     Ok(WorkflowReplayer::new(options)?.replay_workflow(history).await?)

@@ -19,6 +19,7 @@ mod intake_queue;
 mod logs;
 mod migrate;
 mod notifications;
+mod operations;
 mod orders;
 mod page;
 mod payment;

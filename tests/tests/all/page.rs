@@ -1,7 +1,10 @@
 //! The page, in a real browser: `tests/page` drives it against a stack of its own.
 
-use crate::support::{Gate, own, until};
-use anyhow::{Context as _, ensure};
+use crate::{
+    shipping::SLOW,
+    support::{FAST, Gate, Shop, own, until},
+};
+use anyhow::{Context as _, Result, ensure};
 use local::free_port;
 use std::time::Duration;
 use tokio::process::Command;
@@ -16,10 +19,12 @@ const CLIENT: &str = "page";
 #[test]
 fn the_page_works_in_a_browser() {
     own(1, &SETTINGS, async |shop| {
-        let (scarce, last, sold_out) = (shop.product(1_000, 1).await?, shop.product(1_000, 1).await?, shop.product(1_000, 0).await?);
+        let (scarce, last) = (shop.product(1_000, 1).await?, shop.product(1_000, 1).await?);
+        let (sold_out, empty) = (shop.product(1_000, 0).await?, shop.product(1_000, 0).await?);
+        let products = [("SCARCE", &scarce), ("LAST", &last), ("SOLD_OUT", &sold_out), ("EMPTY", &empty)];
         until("the catalogue has them", Duration::from_secs(20), async || {
             let catalogue = shop.get("/api/products").await?.text().await?;
-            Ok([&scarce, &last, &sold_out].iter().all(|product| catalogue.contains(&product.id)).then_some(()))
+            Ok(products.iter().all(|(_, product)| catalogue.contains(&product.id)).then_some(()))
         })
         .await?;
 
@@ -29,18 +34,41 @@ fn the_page_works_in_a_browser() {
         let settings = settings.into_iter().chain([("AUTH_CLIENT_ID", CLIENT.to_owned())]).map(|(key, value)| (key.to_owned(), value));
         let gate = Gate::start(shop, &settings.collect::<Vec<_>>()).await?;
 
-        let project = local::project();
-        let bin = project.join(".local/bin");
-        let mut node = Command::new(bin.join("node"));
-        node.args(["--test", "--test-concurrency=2", "--test-timeout=300000"]).current_dir(project.join("tests/page")).kill_on_drop(true);
-        node.env("BASE_URL", shop.url("")).env("SIGN_IN_URL", gate.url("")).env("ISSUER_PORT", issuer_port.to_string());
-        node.env("SCARCE", &scarce.id).env("LAST", &last.id).env("SOLD_OUT", &sold_out.id);
-        let chromium = bin.join("chromium");
-        if chromium.exists() {
-            node.env("CHROMIUM", chromium);
-        }
-        let run = node.output().await.context("node cannot be run: local/install node page-test says what is missing")?;
-        ensure!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        let mut node = node(shop)?;
+        node.env("SIGN_IN_URL", gate.url("")).env("ISSUER_PORT", issuer_port.to_string());
+        node.envs(products.iter().map(|(name, product)| (name, &product.id)));
+        succeeds(node).await?;
         shop.audit_is_clean().await
     });
+}
+
+/// What people say of parcels shows only where no carrier says it first.
+#[test]
+fn parcels_are_marked_in_a_browser() {
+    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+        let mut node = node(shop)?;
+        node.arg("marking.slow.js");
+        succeeds(node).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// Node's test runner in tests/page, against a stack.
+fn node(shop: &Shop) -> Result<Command> {
+    let project = local::project();
+    let bin = project.join(".local/bin");
+    let mut node = Command::new(bin.join("node"));
+    node.args(["--test", "--test-concurrency=2", "--test-timeout=300000"]).current_dir(project.join("tests/page")).kill_on_drop(true);
+    node.env("BASE_URL", shop.url("")).env("EMULATOR_URL", shop.stack.settings().get("AWS_ENDPOINT_URL")?);
+    let chromium = bin.join("chromium");
+    if chromium.exists() {
+        node.env("CHROMIUM", chromium);
+    }
+    Ok(node)
+}
+
+async fn succeeds(mut node: Command) -> Result<()> {
+    let run = node.output().await.context("node cannot be run: local/install node page-test says what is missing")?;
+    ensure!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    Ok(())
 }

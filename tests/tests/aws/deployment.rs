@@ -103,6 +103,10 @@ fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
         ("TemporalHostPort", settings.get("TEMPORAL_HOST_PORT")?.to_owned()),
         ("IntakeQueueUrl", settings.get("INTAKE_QUEUE_URL")?.to_owned()),
         ("IntakeQueueArn", format!("arn:aws:sqs:{region}:{ACCOUNT}:{NAME}-intake")),
+        ("IntakeDeadLetterQueueArn", format!("arn:aws:sqs:{region}:{ACCOUNT}:{NAME}-intake-dlq")),
+        ("NoticeFeedbackQueueUrl", settings.get("NOTICE_FEEDBACK_QUEUE_URL")?.to_owned()),
+        ("NoticeFeedbackQueueArn", format!("arn:aws:sqs:{region}:{ACCOUNT}:{NAME}-notice-feedback")),
+        ("NoticeFeedbackDeadLetterQueueArn", format!("arn:aws:sqs:{region}:{ACCOUNT}:{NAME}-notice-feedback-dlq")),
     ];
     for (name, arn, key) in [
         ("OrdersTable", "OrdersTableArn", "ORDERS_TABLE"),

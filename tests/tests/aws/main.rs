@@ -66,6 +66,15 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
     assert_eq!((status, &problem["detail"]), (404, &json!("Nobody reports here.")), "{problem}");
     let (status, problem) = deployed.request("stripe-webhook", &event("stripe-webhook")?).await?;
     assert_eq!((status, &problem["detail"]), (404, &json!("Nobody reports here.")), "{problem}");
+    let (status, received) = deployed.request("scan-shipment", &event("scan-shipment")?).await?;
+    assert_eq!((status, &received), (200, &json!({ "received": true })), "{received}");
+    let (status, restocked) = deployed.request("restock-product", &event("restock-product")?).await?;
+    assert_eq!((status, &restocked["productID"], &restocked["inStock"]), (200, &json!("PROD-001"), &json!(true)), "{restocked}");
+    let (status, overview) = deployed.request("get-operations", &event("get-operations")?).await?;
+    let depths: Vec<&Value> =
+        overview["queues"].as_array().into_iter().flatten().flat_map(|queue| [&queue["waiting"], &queue["dead"]]).collect();
+    ensure!(status == 200 && depths.len() == 4 && depths.iter().all(|depth| depth.is_u64()), "{status} {overview}");
+    ensure!(overview["workflows"]["polled"] == true, "{overview}");
     let (status, products) = deployed.request("list-products", &event("list-products")?).await?;
     ensure!(status == 200 && products["items"].as_array().is_some_and(|items| items.len() >= 100), "{status} {products}");
     let (status, health) = deployed.request("health", &event("health")?).await?;

@@ -3,7 +3,7 @@
 import createClient from 'openapi-fetch';
 import { refused, token } from '../sign-in/session.ts';
 import { Refused, Unreachable } from './errors.ts';
-import type { Health, NewOrder, NewRefund, Order, Product } from './model.ts';
+import type { Health, NewOrder, NewRefund, NewRestock, Order, Overview, Product, Restocked, ScanEvent } from './model.ts';
 import type { paths } from './schema.ts';
 
 /** Longest wait for an answer. The API gives up on its own dependencies well before. */
@@ -83,6 +83,18 @@ export async function refund(id: string, refund: NewRefund, idempotencyKey: stri
   await call(client.POST('/api/orders/{id}/refunds', { params, body: refund }));
 }
 
+/** Says where a shipment is; for staff. Said again, it changes nothing. */
+export async function mark(id: string, shipmentID: string, event: ScanEvent, reason: string): Promise<void> {
+  const params = { path: { id, shipmentID } };
+  await call(client.POST('/api/orders/{id}/shipments/{shipmentID}/scans', { params, body: { event, ...(reason && { reason }) } }));
+}
+
+/** Adds units that came in; for staff. Without `stock` it was taken on and is not done yet. */
+export async function restock(productID: string, restock: NewRestock, idempotencyKey: string): Promise<Restocked> {
+  const params = { path: { id: productID }, header: { 'Idempotency-Key': idempotencyKey } };
+  return (await call(client.POST('/api/products/{id}/restock', { params, body: restock }))).body;
+}
+
 export interface OrderQuery {
   customerID?: string;
   status?: string;
@@ -97,6 +109,11 @@ export async function orders(query: OrderQuery): Promise<{ items: Order[]; nextC
   type Query = NonNullable<paths['/api/orders']['get']['parameters']['query']>;
   const { body } = await call(client.GET('/api/orders', { params: { query: query as Query } }));
   return { items: body.items as Order[], nextCursor: body.nextCursor };
+}
+
+/** How much waits where; for staff. */
+export async function operations(): Promise<Overview> {
+  return (await call(client.GET('/api/operations'))).body;
 }
 
 /** How the parts of the system are. An API that is down for some of them still answers. */

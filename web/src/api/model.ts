@@ -8,9 +8,13 @@ export type Product = Schemas['Product'];
 export type Contact = Schemas['Contact'];
 export type NewOrder = Schemas['NewOrder'];
 export type NewRefund = Schemas['NewRefund'];
+export type NewRestock = Schemas['Restock'];
+export type Restocked = Schemas['Restocked'];
+export type ScanEvent = Schemas['Scan']['event'];
 export type Item = Schemas['Item'];
 export type OrderStatus = Schemas['OrderStatus'];
 export type Health = Schemas['Health'];
+export type Overview = Schemas['Operations'];
 export type Fault = Schemas['Fault'];
 
 /** An order, with what a newer API may tell of it. What the page does not know yet is shown by its name. */

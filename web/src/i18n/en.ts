@@ -147,6 +147,31 @@ export const en = {
     approved: 'Approved. The order goes on…',
     declined: 'Declined. The order ends…',
     late: 'Somebody has already decided on this order, or it has ended.',
+    why: 'Why:',
+  },
+
+  /** Staff say where a parcel is. */
+  mark: {
+    of: (number: string) => `Mark parcel ${number}`,
+    events: { IN_TRANSIT: 'On its way', DELIVERED: 'Delivered', LOST: 'Lost', RETURNED: 'Sent back' },
+    paidBack: 'It then counts as not arriving, and its part of the order is paid back.',
+    reason: 'Reason',
+    reasonHint: 'The customer can read it',
+    back: 'Back',
+    taken: 'Passed on; it shows in a moment.',
+  },
+
+  /** Staff bring in what came in. */
+  restock: {
+    title: 'Restock',
+    product: 'Product',
+    chooseProduct: 'Choose a product',
+    quantity: 'Units that came in',
+    reason: 'Reason',
+    submit: 'Add to stock',
+    done: (name: string, stock: number) => `${name}: ${new Intl.NumberFormat('en').format(stock)} can be sold now.`,
+    taken: 'It was taken on, and will be done as soon as a worker gets to it.',
+    unsure: 'OrderFlow does not answer. Try again: nothing is added twice.',
   },
 
   /** Staff give money back. */
@@ -258,6 +283,15 @@ export const en = {
     find: 'Find an order or a customer',
     findHint: 'Order number or customer ID',
     findAction: 'Find',
+    waiting: 'Waiting',
+    queues: { intake: 'Orders for Temporal', 'notice-feedback': 'News of e-mails' } as Record<string, string>,
+    tasks: 'Tasks for workers',
+    waits: (n: number) => `${n} waiting`,
+    inFlight: (n: number) => `${n} in work`,
+    oldest: (seconds: number) => `the oldest for ${seconds} s`,
+    dead: (n: number) => `${n} given up`,
+    unknown: 'unknown',
+    unpolled: 'no worker',
     links: 'Look further',
     temporal: 'Temporal UI',
     dashboard: 'Dashboard',

@@ -16,8 +16,10 @@ import { useOrderList } from '../orders/use-order-list.ts';
 import { mayOperate, mayOrder, signIn } from '../sign-in/session.ts';
 import { Parts } from './parts.tsx';
 import { isStuck } from './open-orders.ts';
+import { Restock } from './restock.tsx';
 import { Reviews } from './reviews.tsx';
 import { useOpenOrders } from './use-open-orders.ts';
+import { Waiting } from './waiting.tsx';
 
 export function Operations(_: { path?: string }) {
   const { operations: say, signIn: sayIn } = words();
@@ -48,11 +50,13 @@ function All() {
     <>
       <Links />
       <Parts />
+      <Waiting />
       <Reviews orders={inReview} onDecided={open.refresh} />
       <section class="mt-4" aria-labelledby="open-title">
         <h2 id="open-title">{say.open}</h2>
         <OrderList list={{ ...open, items: others }} none={say.noneOpen} showCustomer remark={(order) => <Remark order={order} />} />
       </section>
+      <Restock />
       <section class="mt-4" aria-labelledby="all-title">
         <Find />
         <div class="d-flex flex-wrap align-items-center justify-content-between gap-2 mb-2">

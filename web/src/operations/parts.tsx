@@ -1,32 +1,14 @@
 // The health of each part, asked again and again.
 
-import { useEffect, useState } from 'preact/hooks';
 import * as api from '../api/client.ts';
-import { failure } from '../api/errors.ts';
-import type { Health } from '../api/model.ts';
 import { words } from '../i18n/words.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Notice } from '../parts/notice.tsx';
-import { useRepeatedly } from './use-repeatedly.ts';
-
-const EVERY_MS = 10_000;
+import { usePolled } from './use-polled.ts';
 
 export function Parts() {
   const { operations: say, loading } = words();
-  const [health, setHealth] = useState<Health | null>(null);
-  const [isAway, setAway] = useState(false);
-  const ask = async () => {
-    try {
-      setHealth(await api.health());
-      setAway(false);
-    } catch (error) {
-      failure(error);
-      setAway(true);
-    }
-  };
-  useEffect(() => void ask(), []);
-  useRepeatedly(ask, EVERY_MS);
-
+  const { answer: health, isAway } = usePolled(api.health);
   return (
     <section aria-labelledby="parts-title">
       <h2 id="parts-title">{say.health}</h2>

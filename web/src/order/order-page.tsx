@@ -20,7 +20,7 @@ import { RefundAction } from './refund.tsx';
 import { Refunds } from './refunds.tsx';
 import { Review } from './review.tsx';
 import { Shipments } from './shipments.tsx';
-import { traitsOf } from './status.ts';
+import { isFinal, traitsOf } from './status.ts';
 import { StatusIcon, statusMeaning, statusName } from './status-view.tsx';
 import { Timeline } from './timeline.tsx';
 import { useOrder } from './use-order.ts';
@@ -69,6 +69,7 @@ function Content({ order, onAsked, onRefund }: ContentProps) {
   const { order: say } = words();
   const { shipments = [], refunds = [], notifications = [] } = order;
   const cancelling = useCancelling(order, onAsked);
+  const mayMark = mayOperate.value && !order.compensating && !isFinal(order.status);
   const cancel = <Cancel order={order} cancelling={cancelling} />;
   return (
     <>
@@ -106,7 +107,7 @@ function Content({ order, onAsked, onRefund }: ContentProps) {
                 {say.details}
               </h2>
               <Details order={order} />
-              {shipments.length > 0 && <Shipments shipments={shipments} />}
+              {shipments.length > 0 && <Shipments shipments={shipments} onMarked={mayMark ? onAsked : null} />}
               {refunds.length > 0 && <Refunds refunds={refunds} order={order} />}
               {notifications.length > 0 && <Notifications notifications={notifications} />}
             </div>

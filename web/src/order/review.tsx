@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import * as api from '../api/client.ts';
 import { Refused } from '../api/errors.ts';
 import type { Order } from '../api/model.ts';
+import { ApiText } from '../i18n/api-text.tsx';
 import { words } from '../i18n/words.ts';
 import { Button } from '../parts/button.tsx';
 import { TextField } from '../parts/field.tsx';
@@ -12,7 +13,7 @@ import { Trouble } from '../parts/trouble.tsx';
 import { useCall } from '../parts/use-call.ts';
 
 /** `onDecided`: the order may have changed. */
-export function Review({ order: { id, status }, onDecided }: { order: Order; onDecided: () => void }) {
+export function Review({ order: { id, status, reviewReason }, onDecided }: { order: Order; onDecided: () => void }) {
   const { review: say, optional } = words();
   const { stage, trouble, call } = useCall();
   const [note, setNote] = useState('');
@@ -30,6 +31,11 @@ export function Review({ order: { id, status }, onDecided }: { order: Order; onD
   if (stage === 'taken') return <Notice>{isApproved ? say.approved : say.declined}</Notice>;
   return (
     <div class="review" role="group" aria-label={say.of(id.slice(-8))}>
+      {reviewReason && (
+        <p class="mb-2">
+          {say.why} <ApiText text={reviewReason} />
+        </p>
+      )}
       {trouble && <Trouble of={trouble} />}
       <TextField
         id={`note-${id}`}

@@ -5,12 +5,14 @@ import { ApiText } from '../i18n/api-text.tsx';
 import { words } from '../i18n/words.ts';
 import { Icon, type IconName } from '../parts/icon.tsx';
 import { nameOf } from '../shop/catalogue.ts';
+import { Mark } from './mark.tsx';
 import { numberOf, safeLink, shipmentTone } from './shipment.ts';
 import { plainName, type Tone } from './status.ts';
 
 const ICONS: Record<Tone, IconName> = { progress: 'box', attention: 'alert', good: 'check', bad: 'cross' };
 
-export function Shipments({ shipments }: { shipments: Shipment[] }) {
+/** `onMarked`: staff, who may mark, have said where one is. */
+export function Shipments({ shipments, onMarked }: { shipments: Shipment[]; onMarked: (() => void) | null }) {
   const { order: say } = words();
   return (
     <section class="mt-4" id="shipments" aria-labelledby="shipments-title">
@@ -19,6 +21,7 @@ export function Shipments({ shipments }: { shipments: Shipment[] }) {
         {shipments.map((shipment) => (
           <li key={shipment.id} data-shipment={shipment.id} data-status={shipment.status}>
             <Parcel shipment={shipment} />
+            {onMarked && <Mark key={shipment.status} shipment={shipment} onMarked={onMarked} />}
           </li>
         ))}
       </ul>

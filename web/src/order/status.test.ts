@@ -32,11 +32,17 @@ test('an order can be cancelled until the API calls it too late', () => {
 });
 
 test('an open order shows what is to come', () => {
-  assert.deepEqual(upcoming('PENDING'), ['RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED']);
-  assert.deepEqual(upcoming('ACTION_REQUIRED'), upcoming('PENDING'));
-  assert.deepEqual(upcoming('IN_REVIEW'), upcoming('PENDING'));
-  assert.deepEqual(upcoming('SHIPPED'), ['DELIVERED', 'COMPLETED']);
-  for (const status of ['COMPLETED', 'FAILED', 'CANCELLED', 'BEING_GIFT_WRAPPED']) assert.deepEqual(upcoming(status), [], status);
+  assert.deepEqual(upcoming('PENDING', true), ['RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED']);
+  assert.deepEqual(upcoming('ACTION_REQUIRED', true), upcoming('PENDING', true));
+  assert.deepEqual(upcoming('IN_REVIEW', true), upcoming('PENDING', true));
+  assert.deepEqual(upcoming('SHIPPED', true), ['DELIVERED', 'COMPLETED']);
+  for (const status of ['COMPLETED', 'FAILED', 'CANCELLED', 'BEING_GIFT_WRAPPED']) assert.deepEqual(upcoming(status, true), [], status);
+});
+
+test('a shop that ships nothing announces no parcel, but follows one that is on its way', () => {
+  assert.deepEqual(upcoming('PENDING', false), ['RESERVED', 'PAID', 'COMPLETED']);
+  assert.deepEqual(upcoming('PAID', false), ['COMPLETED']);
+  assert.deepEqual(upcoming('SHIPPED', false), ['DELIVERED', 'COMPLETED']);
 });
 
 test('a status of a newer API breaks nothing', () => {

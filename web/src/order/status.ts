@@ -49,10 +49,12 @@ export const isFinal = (status: string): boolean => traitsOf(status).isFinal;
 
 export const OPEN: OrderStatus[] = LISTED.filter((status) => !isFinal(status));
 
-/** What is still to come if all goes well. Of a status that the page does not know, nobody can tell. */
-export function upcoming(status: string): OrderStatus[] {
+/** What is still to come if all goes well, in a shop that ships or does not. Of a status that the page does not know, nobody can tell. */
+export function upcoming(status: string, ships: boolean): OrderStatus[] {
   const at = (HAPPY_PATH as string[]).indexOf(DETOURS[status] ?? status);
-  return at === -1 ? [] : HAPPY_PATH.slice(at + 1);
+  if (at === -1) return [];
+  const isUnderWay = status === 'SHIPPED' || status === 'DELIVERED';
+  return HAPPY_PATH.slice(at + 1).filter((next) => ships || isUnderWay || (next !== 'SHIPPED' && next !== 'DELIVERED'));
 }
 
 /** The name of a status without words of its own. */

@@ -1,6 +1,7 @@
 // Every status that the order has had, with its time; why it ended; and what is still to come.
 
 import type { Order } from '../api/model.ts';
+import { getConfig } from '../config.ts';
 import { ApiText } from '../i18n/api-text.tsx';
 import { time } from '../i18n/format.ts';
 import { words } from '../i18n/words.ts';
@@ -32,7 +33,7 @@ export function Timeline({ order }: { order: Order }) {
           </li>
         );
       })}
-      {(compensating ? [] : upcoming(status)).map((status) => (
+      {(compensating ? [] : upcoming(status, getConfig().ships)).map((status) => (
         <li key={status} class="upcoming" data-status={status}>
           <span class="dot" />
           <span class="what">

@@ -45,7 +45,7 @@ type InputProps = FieldProps & {
   value: string;
   onInput: (value: string) => void;
   type?: 'text' | 'email' | 'tel';
-  inputMode?: 'decimal';
+  inputMode?: 'decimal' | 'numeric';
   autocomplete?: string;
   maxLength?: number;
   required?: boolean;

@@ -1,7 +1,7 @@
 //! What every attempt at an activity has in common: its limit, its heartbeat, its log line, its metrics.
 
 #[cfg(debug_assertions)]
-mod fail_point;
+pub(super) mod fail_point;
 
 use super::{Activities, Answer};
 use anyhow::anyhow;
@@ -53,7 +53,7 @@ impl Activities {
                 fail_point::reached(activity);
                 self.metrics.attempt(activity, "ok", took);
                 self.metrics.moved(step);
-                self.projector.changed(order_id);
+                self.projector.changed(order_id, step.status.is_final() || wait.is_some());
                 self.changed.notify_one();
                 let status = step.status;
                 tracing::info!(%order_id, activity, attempt, local, %status, duration_ms, "{order_id}: {activity} → {status}");

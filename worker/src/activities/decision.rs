@@ -10,9 +10,7 @@ use orders::{
 impl Activities {
     pub(super) async fn reserve(&self, request: &ReservationRequest) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
-        let transaction = client.transaction().await?;
-        let step = inventory::reserve(&transaction, request, &self.terms).await.map_err(refusal)?;
-        transaction.commit().await?;
+        let step = inventory::reserve(&mut client, request, &self.terms).await.map_err(refusal)?;
         Ok(self.waiting(step))
     }
 

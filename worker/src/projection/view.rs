@@ -19,7 +19,8 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
             "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
                 p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times, p.refunded_minor,
                 r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered,
-                n.types AS notice_types, n.channels AS notice_channels, n.times AS notice_times, {}
+                n.types AS notice_types, n.channels AS notice_channels, n.times AS notice_times,
+                CASE WHEN o.status = $2 THEN (SELECT reason FROM reviews WHERE order_id = o.id) END AS review_reason, {}
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
@@ -49,7 +50,7 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
             shipments::SOURCE
         ))
         .await?;
-    client.query(&statement, &[&ids]).await?.iter().map(order).collect()
+    client.query(&statement, &[&ids, &OrderStatus::InReview.as_str()]).await?.iter().map(order).collect()
 }
 
 fn order(row: &Row) -> anyhow::Result<OrderView> {
@@ -68,6 +69,7 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
         customer_id: row.try_get(1)?,
         status,
         failure_reason: row.try_get(3)?,
+        review_reason: row.try_get("review_reason")?,
         currency,
         total_amount: Money { minor: row.try_get(5)?, currency },
         items: lines

@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process, sync::LazyLock};
 
 static FOLDER: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::var_os("FAIL_POINTS").map(PathBuf::from));
 
-pub(super) fn reached(activity: &str) {
+pub(in crate::activities) fn reached(activity: &str) {
     // Of several attempts at once, one removes the file.
     if FOLDER.as_ref().is_some_and(|folder| fs::remove_file(folder.join(activity)).is_ok()) {
         process::abort();

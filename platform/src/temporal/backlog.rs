@@ -1,25 +1,29 @@
-//! What waits in the task queue for a worker.
+//! What waits in a task queue for a worker.
 
-use anyhow::Context;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use temporalio_client::{Client, NamespacedClient, tonic};
 use temporalio_common::protos::temporal::api::{
     enums::v1::TaskQueueType, taskqueue::v1::TaskQueue, workflowservice::v1::DescribeTaskQueueRequest,
 };
 
+/// How long ago the last poll of a worker that is there began, at most: it waits for a minute, and clocks differ.
+const POLL: Duration = Duration::from_secs(75);
+
 /// Tasks of all kinds together. Temporal leaves out what waits for the one worker that has its workflow in memory; that is seconds at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Backlog {
-    pub(crate) tasks: u64,
+pub struct Backlog {
+    pub tasks: u64,
     /// Since when the oldest of them has been waiting.
-    pub(crate) age: Duration,
+    pub age: Duration,
+    /// Whether a worker asks for tasks.
+    pub is_polled: bool,
 }
 
 impl Backlog {
     /// # Errors
     /// When Temporal does not answer.
-    pub(super) async fn read(client: &Client, task_queue: &str) -> anyhow::Result<Self> {
-        let mut backlog = Self::default();
+    pub async fn read(client: &Client, task_queue: &str) -> Result<Self, tonic::Status> {
+        let (mut backlog, now) = (Self::default(), SystemTime::now());
         for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
             let request = DescribeTaskQueueRequest {
                 namespace: client.namespace(),
@@ -28,11 +32,14 @@ impl Backlog {
                 report_stats: true,
                 ..Default::default()
             };
-            let described = client.connection().workflow_service().describe_task_queue(tonic::Request::new(request)).await;
-            let stats = described.context("Temporal does not tell the backlog")?.into_inner().stats.unwrap_or_default();
+            let described = client.connection().workflow_service().describe_task_queue(tonic::Request::new(request)).await?.into_inner();
+            let stats = described.stats.unwrap_or_default();
             let age = stats.approximate_backlog_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
             backlog.tasks += u64::try_from(stats.approximate_backlog_count).unwrap_or_default();
             backlog.age = backlog.age.max(age);
+            let polls = described.pollers.into_iter().filter_map(|poller| SystemTime::try_from(poller.last_access_time?).ok());
+            // One that began after now, by Temporal's clock, is none of long ago.
+            backlog.is_polled |= polls.into_iter().any(|began| now.duration_since(began).is_ok_and(|ago| ago < POLL) || began >= now);
         }
         Ok(backlog)
     }

@@ -1,4 +1,4 @@
-//! What a carrier sends to `POST /api/webhooks/carrier`.
+//! What is said of a shipment: by a carrier to `POST /api/webhooks/carrier`, by the shop's people to `POST /api/orders/{id}/shipments/{shipmentID}/scans`.
 
 use super::{Scan, ScanEvent, ShipmentId};
 use crate::{
@@ -26,6 +26,34 @@ impl Message {
         let message = Object::read(request::document(body)?, String::new(), &mut faults).and_then(|object| read(object, &mut faults));
         match message {
             Some(message) if faults.is_empty() => Ok(message),
+            _ => Err(Error::Invalid(faults.into_vec())),
+        }
+    }
+}
+
+/// What the shop's people say of a shipment, here and now: `{"event","reason"?}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub event: ScanEvent,
+    /// Why it does not arrive; for the customer to read.
+    pub reason: Option<String>,
+}
+
+impl Report {
+    /// Reads the body of a report.
+    ///
+    /// # Errors
+    /// As [`request::NewOrder::parse`].
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let mut faults = Faults::default();
+        let report = Object::read(request::document(body)?, String::new(), &mut faults).and_then(|mut object| {
+            let event = object.required("event", &mut faults).and_then(|value| event(value, &mut faults));
+            let reason = object.optional("reason").and_then(|value| request::reason(value, &mut faults));
+            object.end(&mut faults);
+            Some(Self { event: event?, reason })
+        });
+        match report {
+            Some(report) if faults.is_empty() => Ok(report),
             _ => Err(Error::Invalid(faults.into_vec())),
         }
     }
@@ -90,5 +118,19 @@ mod tests {
         assert_eq!(pointers(&GOOD.replace("2026-01-31T12:00:00Z", "yesterday")), ["/time"]);
         assert_eq!(pointers(&GOOD.replace("fell off", &"x".repeat(201))), ["/reason"]);
         assert_eq!(pointers(&GOOD.replace(r#""reason""#, r#""why""#)), ["/why"]);
+    }
+
+    #[test]
+    fn reads_what_the_shops_people_say() {
+        let report = Report { event: ScanEvent::Returned, reason: Some("nobody home".to_owned()) };
+        assert_eq!(Report::parse(br#"{"event":"RETURNED","reason":"nobody home"}"#), Ok(report));
+        for (body, pointers) in [
+            ("{}", &["/event"][..]),
+            (r#"{"event":"BOOKED"}"#, &["/event"]),
+            (r#"{"event":1,"reason":2,"time":"2026-01-31T12:00:00Z"}"#, &["/event", "/reason", "/time"]),
+        ] {
+            let Err(Error::Invalid(faults)) = Report::parse(body.as_bytes()) else { panic!("{body} is taken") };
+            assert_eq!(faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>(), pointers, "{body}");
+        }
     }
 }

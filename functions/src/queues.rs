@@ -1,0 +1,138 @@
+//! How much waits in our SQS queues.
+
+use crate::intake_queue;
+use aws_sdk_sqs::{
+    Client,
+    error::DisplayErrorContext,
+    types::QueueAttributeName::{
+        self, ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible, RedrivePolicy,
+    },
+};
+use futures::future::join_all;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, time::Duration};
+use tokio::time::timeout;
+
+/// How long a queue may take to tell; a page waits for it.
+const LIMIT: Duration = Duration::from_millis(500);
+
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "queues")]
+pub struct Settings {
+    #[command(flatten)]
+    pub intake_queue: intake_queue::Settings,
+    #[command(flatten)]
+    pub feedback_queue: FeedbackQueue,
+}
+
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "feedback-queue")]
+pub struct FeedbackQueue {
+    /// URL of the SQS queue in which SES's bounces and complaints arrive. Not set: there is none.
+    #[arg(long, env = "NOTICE_FEEDBACK_QUEUE_URL")]
+    pub notice_feedback_queue_url: Option<String>,
+}
+
+/// Our queues, each with its dead-letter queue, which is the one that its redrive policy names.
+pub struct Queues {
+    sqs: Client,
+    /// Names for people, and URLs.
+    queues: Vec<(&'static str, String)>,
+}
+
+/// Messages of a queue, as SQS counts them: nearly. `None` is what was not told in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Depth {
+    pub name: &'static str,
+    /// Those that nobody has received, the delayed ones included.
+    pub waiting: Option<u64>,
+    /// Those that somebody has received and not deleted.
+    pub in_flight: Option<u64>,
+    /// Those in the dead-letter queue.
+    pub dead: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Redrive {
+    dead_letter_target_arn: String,
+}
+
+type Attributes = HashMap<QueueAttributeName, String>;
+
+impl Queues {
+    #[must_use]
+    pub fn new(sqs: Client, settings: Settings) -> Self {
+        let feedback = settings.feedback_queue.notice_feedback_queue_url.filter(|url| !url.is_empty());
+        let queues = [("intake", Some(settings.intake_queue.intake_queue_url)), ("notice-feedback", feedback)];
+        Self { sqs, queues: queues.into_iter().filter_map(|(name, url)| Some((name, url?))).collect() }
+    }
+
+    /// How deep each is. What is away has no depth; the log says why.
+    pub async fn depths(&self) -> Vec<Depth> {
+        join_all(self.queues.iter().map(|(name, url)| self.depth(name, url))).await
+    }
+
+    async fn depth(&self, name: &'static str, url: &str) -> Depth {
+        let told = self.attributes(name, url).await;
+        let dead = match told.as_ref().and_then(dead_letters) {
+            Some(dead) => self.attributes(name, &beside(url, &dead)).await,
+            None => None,
+        };
+        let waiting =
+            |told: &Attributes| Some(count(told, &ApproximateNumberOfMessages)? + count(told, &ApproximateNumberOfMessagesDelayed)?);
+        Depth {
+            name,
+            waiting: told.as_ref().and_then(waiting),
+            in_flight: told.as_ref().and_then(|told| count(told, &ApproximateNumberOfMessagesNotVisible)),
+            dead: dead.as_ref().and_then(waiting),
+        }
+    }
+
+    async fn attributes(&self, name: &str, url: &str) -> Option<Attributes> {
+        let wanted =
+            [ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible, RedrivePolicy];
+        let ask = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.into())).send();
+        let cause = match timeout(LIMIT, ask).await {
+            Ok(Ok(told)) => return told.attributes,
+            Ok(Err(error)) => DisplayErrorContext(error).to_string(),
+            Err(_) => format!("no answer within {} ms", LIMIT.as_millis()),
+        };
+        tracing::warn!(queue = name, url, cause, "the depth of {name} is not known: {cause}");
+        None
+    }
+}
+
+fn count(told: &Attributes, name: &QueueAttributeName) -> Option<u64> {
+    told.get(name)?.parse().ok()
+}
+
+/// The name of the dead-letter queue.
+fn dead_letters(told: &Attributes) -> Option<String> {
+    let policy: Redrive = serde_json::from_str(told.get(&RedrivePolicy)?).ok()?;
+    Some(policy.dead_letter_target_arn.rsplit(':').next()?.to_owned())
+}
+
+/// The URL of a queue of the same account and region.
+fn beside(url: &str, name: &str) -> String {
+    url.rsplit_once('/').map_or_else(|| name.to_owned(), |(place, _)| format!("{place}/{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_letter_queue_is_the_one_of_the_redrive_policy() {
+        let policy = r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:shop-intake-dlq","maxReceiveCount":5}"#;
+        let told = Attributes::from([(RedrivePolicy, policy.to_owned()), (ApproximateNumberOfMessages, "7".to_owned())]);
+        let dead = dead_letters(&told).unwrap();
+        assert_eq!(
+            beside("https://sqs.eu-west-1.amazonaws.com/123456789012/shop-intake", &dead),
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/shop-intake-dlq"
+        );
+        assert_eq!((count(&told, &ApproximateNumberOfMessages), count(&told, &ApproximateNumberOfMessagesDelayed)), (Some(7), None));
+        assert_eq!(dead_letters(&Attributes::new()), None);
+    }
+}

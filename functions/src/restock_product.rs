@@ -1,0 +1,89 @@
+//! `POST /api/products/{id}/restock`: units of a product came in. For the shop's own people.
+//!
+//! Stock is in Postgres, which only workers reach: a workflow has one add the units, and mostly ends before its caller has waited for long.
+
+use crate::{
+    http::{JsonBody, Kind, Problem},
+    idempotency::{Claim, Idempotency, Key},
+    identity::{Caller, Identity},
+    workflows::Workflows,
+};
+use axum::{
+    Json, Router,
+    extract::{FromRef, Path, State, rejection::PathRejection},
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+    routing::post,
+};
+use orders::{
+    RestockId,
+    request::is_identifier,
+    restock::{RestockInput, RestockRequest},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Identity>: FromRef<S>,
+    Arc<Idempotency>: FromRef<S>,
+    Arc<Workflows>: FromRef<S>,
+{
+    Router::new().route("/api/products/{id}/restock", post(restock_product))
+}
+
+const TRY_AGAIN: &str = "The units cannot be added right now; try again, with the same Idempotency-Key if there is one.";
+
+/// The restock was taken on; with what came of it where that is known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    id: RestockId,
+    #[serde(rename = "productID")]
+    product_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_stock: Option<bool>,
+    /// Units that can be sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<i64>,
+}
+
+async fn restock_product(
+    caller: Caller,
+    State(idempotency): State<Arc<Idempotency>>,
+    State(workflows): State<Arc<Workflows>>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    caller.must_be_staff()?;
+    let product_id = path.ok().map(|Path(id)| id).filter(|id| is_identifier(id)).ok_or_else(no_such_product)?;
+    let key = Key::of(&caller, &headers).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let request = RestockRequest::parse(&body)?;
+    let (mut id, mut requested_at) = (RestockId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    if let Some(key) = key {
+        let claim = idempotency.claim(&key, &[product_id.as_bytes(), b" ", &body].concat(), id, requested_at).await;
+        match claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
+            Claim::New => {}
+            Claim::Replay { id: first, accepted_at } => (id, requested_at) = (first, accepted_at),
+            Claim::OtherBody => {
+                return Err(Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key."));
+            }
+        }
+    }
+    let by = caller.subject().map(str::to_owned);
+    let restock = RestockInput { id, product_id: product_id.clone(), request, by, requested_at };
+    let end = workflows.restock(restock).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+    let (status, stock) = match end {
+        None => (StatusCode::ACCEPTED, None),
+        Some(restocked) => (StatusCode::OK, Some(restocked.stock.ok_or_else(no_such_product)?)),
+    };
+    Ok((status, Json(Taken { id, product_id, in_stock: stock.map(|stock| stock > 0), stock })))
+}
+
+fn no_such_product() -> Problem {
+    Problem::new(Kind::ProductNotFound, "No product has this id.")
+}

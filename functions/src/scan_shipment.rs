@@ -1,0 +1,73 @@
+//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: the shop's own people say where a shipment is, for carriers that do not report. To the order's
+//! workflow it is what a carrier's message is.
+
+use crate::{
+    http::{JsonBody, Kind, Problem},
+    identity::{Caller, Identity},
+    scans,
+    workflows::Workflows,
+};
+use axum::{
+    Router,
+    extract::{FromRef, Path, State, rejection::PathRejection},
+    response::IntoResponse,
+    routing::post,
+};
+use orders::{
+    OrderId,
+    shipping::{Report, Scan, ShipmentId},
+};
+use platform::read_model::{ReadModel, StoredOrder};
+use serde::Deserialize;
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+pub fn route<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Identity>: FromRef<S>,
+    Arc<ReadModel>: FromRef<S>,
+    Arc<Workflows>: FromRef<S>,
+{
+    Router::new().route("/api/orders/{id}/shipments/{shipmentID}/scans", post(scan_shipment))
+}
+
+async fn scan_shipment(
+    caller: Caller,
+    State(read_model): State<Arc<ReadModel>>,
+    State(workflows): State<Arc<Workflows>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    JsonBody(body): JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    caller.must_be_staff()?;
+    let Path((order_id, shipment_id)) = path.map_err(|_| Problem::no_such_order())?;
+    let order_id: OrderId = order_id.parse().map_err(|_| Problem::no_such_order())?;
+    let shipment_id: ShipmentId = shipment_id.parse().map_err(|_| no_such_shipment())?;
+    let Report { event, reason } = Report::parse(&body)?;
+    let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
+    if !has(&order, shipment_id)? {
+        return Err(no_such_shipment());
+    }
+    let at = OffsetDateTime::now_utc();
+    scans::pass_on(&workflows, &read_model, Scan { shipment_id, event, at, reason }, caller.subject().unwrap_or("anyone")).await
+}
+
+/// Whether the order has this shipment.
+fn has(order: &StoredOrder, shipment_id: ShipmentId) -> Result<bool, Problem> {
+    #[derive(Deserialize)]
+    struct Order {
+        #[serde(default)]
+        shipments: Vec<Shipment>,
+    }
+    #[derive(Deserialize)]
+    struct Shipment {
+        id: ShipmentId,
+    }
+    let known: Order =
+        serde_json::from_str(&order.json).map_err(|error| Problem::unavailable("The order cannot be read right now.", error))?;
+    Ok(known.shipments.iter().any(|shipment| shipment.id == shipment_id))
+}
+
+fn no_such_shipment() -> Problem {
+    Problem::new(Kind::ShipmentNotFound, "The order has no shipment of this id.")
+}

@@ -1,0 +1,36 @@
+// Parcels of a carrier that does not report: staff say where they are. On a stack whose carrier does not move.
+
+import assert from 'node:assert/strict';
+import { isForEveryone } from './for-everyone.js';
+import { visit } from './visit.js';
+
+const parcel = (page, status) => page.locator(`#shipments [data-status="${status}"]`);
+const mark = (page, name) => page.getByRole('group', { name: 'Mark parcel 1' }).getByRole('button', { name, exact: true }).click();
+
+visit('a parcel is marked on its way and delivered', async ({ page, shop }) => {
+  await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'PAID');
+  await parcel(page, 'BOOKED').waitFor();
+  const calls = shop.countPosts('/scans');
+  await page.getByRole('group', { name: 'Mark parcel 1' }).getByRole('button', { name: 'On its way' }).dblclick();
+  await shop.reaches('SHIPPED');
+  await parcel(page, 'IN_TRANSIT').waitFor();
+  assert.deepEqual(calls.map((call) => call.postDataJSON()), [{ event: 'IN_TRANSIT' }]);
+  await mark(page, 'Delivered');
+  await shop.reaches('COMPLETED');
+  assert.deepEqual(await shop.pastStatuses(), ['PENDING', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED']);
+  assert.equal(await page.getByRole('group', { name: 'Mark parcel 1' }).count(), 0, 'nothing is left to say');
+});
+
+visit('a parcel that is lost is asked about, and paid back', async ({ page, shop }) => {
+  await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'PAID');
+  await parcel(page, 'BOOKED').waitFor();
+  await mark(page, 'Lost');
+  await mark(page, 'Back');
+  await mark(page, 'Lost');
+  await page.getByRole('textbox', { name: 'Reason' }).fill('the van burnt down');
+  await isForEveryone(page, 'a parcel about to be marked');
+  await mark(page, 'Lost');
+  await shop.reaches('FAILED');
+  await parcel(page, 'LOST').getByText('The van burnt down.').waitFor();
+  assert.match(await page.locator('#order-payment').textContent(), /refunded/);
+});

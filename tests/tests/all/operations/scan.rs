@@ -1,0 +1,85 @@
+//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: people say where a parcel is, as a carrier would.
+
+use crate::{
+    orders::statuses,
+    shipping::{SLOW, product_in, shipped},
+    support::{Draft, FAST, Function, Pool, Shop, answer, own, shared, until},
+};
+use anyhow::Result;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+const UNKNOWN: &str = "ord_01930000000070008000000000000001";
+
+async fn mark(shop: &Shop, id: &str, shipment: &str, body: &Value) -> Result<(StatusCode, Value)> {
+    answer(shop.post(&format!("/api/orders/{id}/shipments/{shipment}/scans"), body.to_string()).await?).await
+}
+
+#[test]
+fn people_lead_an_order_to_its_end() {
+    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+        let (near, far) = (shop.product(1_000, 10).await?, product_in(shop, "NORTH", 250).await?);
+        let id = shop.place(&Draft::new("CUST-marked").line(&near, 1).line(&far, 1)).await?;
+        until("the parcels are booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(())))
+            .await?;
+        let say = async |number: usize, body: Value| {
+            let answered = mark(shop, &id, &format!("{id}-{number}"), &body).await?;
+            assert_eq!(answered, (StatusCode::OK, json!({ "received": true })), "{body}");
+            anyhow::Ok(())
+        };
+        // Twice each: a double click.
+        for _ in 0..2 {
+            say(1, json!({ "event": "IN_TRANSIT" })).await?;
+        }
+        shop.reaches(&id, &["SHIPPED"]).await?;
+
+        for (shipment, kind) in [(format!("{id}-3"), "shipment"), ("nothing".to_owned(), "shipment"), (format!("{UNKNOWN}-1"), "shipment")]
+        {
+            let (status, problem) = mark(shop, &id, &shipment, &json!({ "event": "LOST" })).await?;
+            assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!(format!("/problems/{kind}-not-found"))), "{shipment}");
+        }
+        for (body, pointer) in
+            [(json!({}), "/event"), (json!({ "event": "BOOKED" }), "/event"), (json!({ "event": "LOST", "at": 1 }), "/at")]
+        {
+            let (status, problem) = mark(shop, &id, &format!("{id}-1"), &body).await?;
+            assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(pointer)), "{body}");
+        }
+
+        for _ in 0..2 {
+            say(2, json!({ "event": "RETURNED", "reason": "nobody was at home" })).await?;
+            say(1, json!({ "event": "DELIVERED" })).await?;
+        }
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!(statuses(&order), ["PENDING", "RESERVED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED"]);
+        assert_eq!((shipped(&order), &order["shipments"][1]["reason"]), (vec!["DELIVERED", "RETURNED"], &json!("nobody was at home")));
+        assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 12.5, "refundedAmount": 2.5 }));
+        assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((9, 0), (10, 0)));
+
+        // Of an order that has ended there is nothing to change any more.
+        say(1, json!({ "event": "LOST" })).await?;
+        assert_eq!(shop.order(&id).await?["version"], order["version"]);
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn customers_do_not_say_where_a_parcel_is() {
+    shared(async |shop| {
+        let (status, problem) = mark(shop, UNKNOWN, &format!("{UNKNOWN}-1"), &json!({ "event": "LOST" })).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("/problems/order-not-found")));
+
+        let pool = Pool::create(shop).await?;
+        let (ada, staff) = (pool.user("ada", None).await?, pool.user("sue", Some("admin")).await?);
+        let mut function = Function::start_with(shop, "scan-shipment", &pool.settings()).await?;
+        let event = Function::event("POST", &format!("/api/orders/{UNKNOWN}/shipments/{UNKNOWN}-1/scans"), Some(r#"{"event":"LOST"}"#));
+        assert_eq!(function.answer(&event).await?.0, 401);
+        for (user, status) in [(&ada, 403), (&staff, 404)] {
+            let mut event = event.clone();
+            event["headers"]["authorization"] = format!("Bearer {}", user.access).into();
+            assert_eq!(function.answer(&event).await?.0, status);
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,39 @@
+// What the page says of queues and tasks. Knows nothing of the page's elements.
+
+import type { Overview } from '../api/model.ts';
+import type { Tone } from '../order/status.ts';
+
+export interface Line {
+  name: string;
+  title: string;
+  counts: string;
+  /** What somebody should look at. */
+  concern: { text: string; tone: Tone } | null;
+}
+
+export interface Say {
+  queues: Record<string, string>;
+  tasks: string;
+  waits: (n: number) => string;
+  inFlight: (n: number) => string;
+  oldest: (seconds: number) => string;
+  dead: (n: number) => string;
+  unknown: string;
+  unpolled: string;
+}
+
+export function linesOf({ queues, workflows }: Overview, say: Say): Line[] {
+  const unknown: Line['concern'] = { text: say.unknown, tone: 'attention' };
+  const ofQueues = queues.map(({ name, waiting, inFlight, dead }): Line => {
+    const counts = [waiting !== null && say.waits(waiting), inFlight !== null && inFlight > 0 && say.inFlight(inFlight)];
+    const concern: Line['concern'] = dead ? { text: say.dead(dead), tone: 'bad' } : waiting === null || dead === null ? unknown : null;
+    return { name, title: say.queues[name] ?? name, counts: counts.filter(Boolean).join(', '), concern };
+  });
+  const tasks: Line = { name: 'tasks', title: say.tasks, counts: '', concern: unknown };
+  if (workflows) {
+    const { backlog, oldestSeconds, polled } = workflows;
+    tasks.counts = [say.waits(backlog), backlog > 0 && say.oldest(oldestSeconds)].filter(Boolean).join(', ');
+    tasks.concern = polled ? null : { text: say.unpolled, tone: 'bad' };
+  }
+  return [...ofQueues, tasks];
+}

@@ -1,0 +1,40 @@
+// How much waits in the queues and for the workers.
+
+import * as api from '../api/client.ts';
+import { words } from '../i18n/words.ts';
+import { Icon } from '../parts/icon.tsx';
+import { type Line, linesOf } from './depths.ts';
+import { usePolled } from './use-polled.ts';
+
+export function Waiting() {
+  const { operations: say } = words();
+  const { answer } = usePolled(api.operations);
+  if (!answer) return null;
+  return (
+    <section class="mt-4" aria-labelledby="waiting-title">
+      <h2 id="waiting-title">{say.waiting}</h2>
+      <ul class="plain parts" id="waiting">
+        {linesOf(answer, say).map((line) => (
+          <Depth key={line.name} {...line} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Depth({ name, title, counts, concern }: Line) {
+  return (
+    <li class="part" data-queue={name}>
+      <span>
+        <span class="name d-block">{title}</span>
+        <span class="quiet">{counts}</span>
+      </span>
+      {concern && (
+        <span class={`tone tone-${concern.tone}`}>
+          <Icon name="alert" />
+          {concern.text}
+        </span>
+      )}
+    </li>
+  );
+}

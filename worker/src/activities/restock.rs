@@ -1,0 +1,40 @@
+//! Bringing units in. No order is concerned, so this attempt reports for itself what attempts at an order's activities report in one place.
+
+use super::Activities;
+#[cfg(debug_assertions)]
+use super::attempt::fail_point;
+use crate::{db, restock};
+use anyhow::anyhow;
+use orders::restock::{RestockInput, Restocked};
+use std::time::Instant;
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+impl Activities {
+    /// Ends before it has to show a sign of life: it is one statement.
+    pub(super) async fn bring_in(&self, ctx: &ActivityContext, restock: &RestockInput) -> Result<Restocked, ActivityError> {
+        let started = Instant::now();
+        let (activity, attempt) = (ctx.info().activity_type.as_str(), ctx.info().attempt);
+        let limit = self.limits.local_limit.min(self.limits.attempt_limit).min(self.limits.heartbeat_limit).mul_f32(0.95);
+        let work = async { restock::record(&db::connection(&self.pool).await?, restock).await };
+        let result = tokio::time::timeout(limit, work).await;
+        let result = result.unwrap_or_else(|_| Err(anyhow!("no answer within {} ms", limit.as_millis())));
+        let (id, product_id, took) = (restock.id, &restock.product_id, started.elapsed());
+        match result {
+            Ok(restocked) => {
+                #[cfg(debug_assertions)]
+                fail_point::reached(activity);
+                self.metrics.attempt(activity, "ok", took);
+                let (quantity, stock) = (restock.request.quantity, restocked.stock);
+                tracing::info!(restock_id = %id, product_id, attempt, quantity, stock, "{id}: {quantity} of {product_id} came in");
+                Ok(restocked)
+            }
+            Err(error) => {
+                self.metrics.attempt(activity, "failed", took);
+                let error = format!("{error:#}");
+                tracing::warn!(restock_id = %id, product_id, attempt, error, "{id}: {activity} failed, will be tried again: {error}");
+                Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))
+            }
+        }
+    }
+}
