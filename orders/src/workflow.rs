@@ -209,6 +209,7 @@ impl OrderWorkflow {
         let reserved =
             take(ctx, || OrderActivities::check_inventory, reservation, Step::cancellable(scope.clone(), Retries::UntilDone)).await;
         let mut progress = Self::advance(ctx, reserved).await?;
+        payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
         while matches!(progress.status, OrderStatus::ActionRequired | OrderStatus::InReview) {
             progress = Self::decide(ctx, order_id, progress).await?;
             payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);

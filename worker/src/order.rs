@@ -75,6 +75,12 @@ pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Re
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 
+/// What the order comes to, in minor units.
+pub(crate) async fn total_minor(client: &impl GenericClient, id: OrderId) -> anyhow::Result<i64> {
+    let statement = client.prepare_cached("SELECT total_minor FROM orders WHERE id = $1").await?;
+    Ok(client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?.try_get(0)?)
+}
+
 /// Notes that something which readers see has changed beside the status.
 pub(crate) async fn touch(client: &impl GenericClient, id: OrderId) -> anyhow::Result<()> {
     let statement = client.prepare_cached("UPDATE orders SET version = version + 1 WHERE id = $1").await?;

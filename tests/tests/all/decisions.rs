@@ -1,12 +1,20 @@
 //! Orders that wait for somebody: the customer, when a part is out of stock; the shop, when the customer goes beyond a limit or it is maintaining
 //! something.
 
-use crate::support::{Draft, Product, Shop, answer, own, shared, text, until};
+use crate::{
+    histories::connect,
+    support::{Draft, FAST, FailPoints, Product, Shop, answer, own, shared, text, until},
+};
+use ::orders::{OrderWorkflow, workflow::OrderWorkflowType};
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
+use temporalio_client::WorkflowSignalOptions;
+
+/// How long a worker's death may keep an order waiting.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Posts a decision about an order.
 async fn decide(shop: &Shop, id: &str, what: &str, body: &str) -> Result<(StatusCode, Value)> {
@@ -48,6 +56,34 @@ fn a_customer_takes_what_there_is() {
         assert_eq!((&order["payment"]["status"], &order["payment"]["amount"]), (&json!("CAPTURED"), &json!(25.00)));
         ensure!(kinds_told(shop, &id).await?.contains(&"ORDER_ACTION_REQUIRED".to_owned()));
         assert_eq!(decide(shop, &id, "amend", "").await?.0, StatusCode::CONFLICT, "decided is decided");
+        shop.audit_is_clean().await
+    });
+}
+
+/// The worker dies when the order has been amended, and before the workflow knows of it, or even that there was something to amend.
+#[test]
+fn who_takes_what_there_is_of_a_dead_workers_order_pays_for_no_more() {
+    let fail_points = FailPoints::new().expect("a folder for fail points");
+    let folder = fail_points.folder();
+    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+        let worker = &shop.stack.workers[0];
+        let dies = async |after: &str| {
+            let died = until(&format!("the worker dies after {after}"), PATIENCE, async || Ok(worker.pid().is_none().then_some(()))).await;
+            ensure!(fail_points.armed()?.is_empty(), "it lives");
+            died
+        };
+        let (short, plenty) = (shop.product(1_000, 1).await?, shop.product(250, 10).await?);
+        fail_points.arm("CheckInventory")?;
+        let id = shop.place(&Draft::new("CUST-part").line(&short, 3).line(&plenty, 2)).await?;
+        dies("the reservation").await?;
+        let order = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id.clone());
+        order.signal(OrderWorkflow::amend, (), WorkflowSignalOptions::default()).await?;
+        fail_points.arm("AmendOrder")?;
+        worker.start().await?;
+        dies("the amendment").await?;
+        worker.start().await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((&order["totalAmount"], &order["payment"]["amount"]), (&json!(15.00), &json!(15.00)));
         shop.audit_is_clean().await
     });
 }

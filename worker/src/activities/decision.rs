@@ -11,7 +11,12 @@ impl Activities {
     pub(super) async fn reserve(&self, request: &ReservationRequest) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let step = inventory::reserve(&mut client, request, &self.terms).await.map_err(refusal)?;
-        Ok(self.waiting(step))
+        let mut answer = self.waiting(step);
+        if step.moved_after.is_none() {
+            // An earlier attempt got further than anybody knew; the order may even have been amended since.
+            answer.amount_minor = Some(order::total_minor(&client, request.order_id).await?);
+        }
+        Ok(answer)
     }
 
     pub(super) async fn amend(&self, amendment: Amendment) -> Result<Answer, Failure> {
