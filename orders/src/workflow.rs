@@ -223,6 +223,8 @@ impl OrderWorkflow {
         let progress = match result {
             Ok(progress) => progress,
             Err(ActivityExecutionError::Cancelled(_)) => return Err(Halt::Cancelled),
+            // The attempt that was under way when the cancellation came has failed, and there is no other.
+            Err(error) if refusal(&error).is_none() && ctx.state(|s| s.scope.is_cancelled()) => return Err(Halt::Cancelled),
             Err(error) => return Err(Halt::Refused(reason(&error))),
         };
         ctx.state_mut(|s| s.status = progress.status);
@@ -292,8 +294,11 @@ impl OrderWorkflow {
 
 /// What the customer reads about a failed step: our own refusals word for word, anything else in general terms.
 fn reason(error: &ActivityExecutionError) -> String {
-    match step::reported(error) {
-        Some((failure, message)) if Refusal::ALL.iter().any(|refusal| failure.r#type == refusal.as_str()) => message.to_owned(),
-        _ => "the payment service did not answer; nothing was charged".to_owned(),
-    }
+    refusal(error).unwrap_or("the payment service did not answer; nothing was charged").to_owned()
+}
+
+/// One of our own refusals, word for word.
+fn refusal(error: &ActivityExecutionError) -> Option<&str> {
+    let (failure, message) = step::reported(error)?;
+    Refusal::ALL.iter().any(|refusal| failure.r#type == refusal.as_str()).then_some(message)
 }

@@ -333,7 +333,7 @@ pub(crate) async fn connect(shop: &Shop) -> Result<Client> {
 }
 
 /// Waits for an event in an order's history.
-async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value> {
+pub(crate) async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value> {
     let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id);
     until(&format!("{event} in the history of {id}"), SOON, async || {
         let history: Value = serde_json::from_slice(&handle.fetch_history(Default::default()).to_json().await?)?;
