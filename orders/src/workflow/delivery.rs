@@ -1,7 +1,7 @@
 //! From payment to the customer's door.
 
 use super::{
-    Ended, OrderWorkflow, reason,
+    Ended, OrderWorkflow, reason, refusal,
     step::{Retries, Step, take},
 };
 use crate::{
@@ -38,7 +38,11 @@ impl OrderWorkflow {
                 return Self::ended(ctx, order_id, status).await;
             }
             let ended = match &step {
-                Err(error) if !matches!(error, ActivityExecutionError::Cancelled(_)) => {
+                // As before the payment: no attempt follows one that failed while it was being cancelled.
+                Err(error)
+                    if !matches!(error, ActivityExecutionError::Cancelled(_))
+                        && (too_late || !scope.is_cancelled() || refusal(error).is_some()) =>
+                {
                     Some(Self::compensate(ctx, order_id, End::Failed, reason(error)).await?)
                 }
                 _ if scope.is_cancelled() && status.may_be_cancelled() && !too_late => Some(Self::cancelled(ctx, order_id).await?),
