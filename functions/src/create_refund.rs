@@ -57,17 +57,24 @@ async fn create_refund(
     caller.must_be_staff()?;
     let key = Key::of(&caller, &headers).map_err(|fault| Problem::invalid(vec![fault]))?;
     let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
-    let request = RefundRequest::parse(&body, paid_in(&order)?)?;
+    let payment = PaymentOf::read(&order)?;
+    let request = RefundRequest::parse(&body, payment.currency)?;
+    let asked = [order_id.to_string().as_bytes(), &body].concat();
     let (mut id, mut requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    if let Some(key) = key {
-        let claim = idempotency.claim(&key, &[order_id.to_string().as_bytes(), &body].concat(), id, requested_at).await;
-        match claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
-            Claim::New => {}
-            Claim::Replay { id: first, accepted_at } => (id, requested_at) = (first, accepted_at),
-            Claim::OtherBody => {
-                return Err(Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key."));
-            }
+    let claim = match (key, payment.cannot_be_refunded()) {
+        (None, None) => Ok(Some(Claim::New)),
+        (Some(key), None) => idempotency.claim(&key, &asked, id, requested_at).await.map(Some),
+        // A repeated request was taken on when there was something to give back.
+        (Some(key), Some(_)) => idempotency.known(&key, &asked, requested_at).await,
+        (None, Some(_)) => Ok(None),
+    };
+    match claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
+        Some(Claim::New) => {}
+        Some(Claim::Replay { id: first, accepted_at }) => (id, requested_at) = (first, accepted_at),
+        Some(Claim::OtherBody) => {
+            return Err(Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key."));
         }
+        None => return Err(Problem::new(Kind::NothingToRefund, payment.cannot_be_refunded().unwrap_or_default())),
     }
     let refund = RefundInput { id, order_id, request, requested_at };
     workflows.refund(refund).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
@@ -77,22 +84,29 @@ async fn create_refund(
 
 const TRY_AGAIN: &str = "The refund cannot be taken on right now; try again, with the same Idempotency-Key if there is one.";
 
-/// The currency of an order that is paid.
-fn paid_in(order: &StoredOrder) -> Result<Currency, Problem> {
-    #[derive(Deserialize)]
-    struct Order {
-        currency: Currency,
-        payment: Option<Payment>,
+/// What the read model has of an order's payment.
+#[derive(Deserialize)]
+struct PaymentOf {
+    currency: Currency,
+    payment: Option<Payment>,
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    status: String,
+}
+
+impl PaymentOf {
+    fn read(order: &StoredOrder) -> Result<Self, Problem> {
+        serde_json::from_str(&order.json).map_err(|error| Problem::unavailable("The order cannot be read right now.", error))
     }
-    #[derive(Deserialize)]
-    struct Payment {
-        status: String,
-    }
-    let known: Order =
-        serde_json::from_str(&order.json).map_err(|error| Problem::unavailable("The order cannot be read right now.", error))?;
-    match known.payment {
-        Some(payment) if ["CAPTURED", "PARTIALLY_REFUNDED"].contains(&payment.status.as_str()) => Ok(known.currency),
-        Some(payment) if payment.status == "REFUNDED" => Err(Problem::new(Kind::NothingToRefund, "Everything has been given back.")),
-        _ => Err(Problem::new(Kind::NothingToRefund, "The order is not paid.")),
+
+    /// Why nothing can be given back, if that is so.
+    fn cannot_be_refunded(&self) -> Option<&'static str> {
+        match self.payment.as_ref().map(|payment| payment.status.as_str()) {
+            Some("CAPTURED" | "PARTIALLY_REFUNDED") => None,
+            Some("REFUNDED") => Some("Everything has been given back."),
+            _ => Some("The order is not paid."),
+        }
     }
 }

@@ -116,13 +116,33 @@ impl Idempotency {
             Err(error) => earlier_claim(error, &hash),
         }
     }
+
+    /// What a key stands for already, without claiming it.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer.
+    pub async fn known<Id>(&self, key: &Key, body: &[u8], now: OffsetDateTime) -> Result<Option<Claim<Id>>, Error>
+    where
+        Id: FromStr<Err: Display>,
+    {
+        let get = self.dynamodb.get_item().table_name(&self.table).key("key", AttributeValue::S(key.0.clone())).consistent_read(true);
+        let found = get.send().await.map_err(|error| Error(DisplayErrorContext(error).to_string()))?;
+        let remembered = |item: &HashMap<String, AttributeValue>| {
+            let expires_at = item.get("expiresAt").and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse::<i64>().ok());
+            expires_at.is_some_and(|expires_at| expires_at > now.unix_timestamp())
+        };
+        found.item.filter(remembered).map(|item| stands_for(&item, &sha256(body))).transpose()
+    }
 }
 
 fn earlier_claim<Id: FromStr<Err: Display>>(error: SdkError<PutItemError>, hash: &str) -> Result<Claim<Id>, Error> {
     let Some(PutItemError::ConditionalCheckFailedException(refusal)) = error.as_service_error() else {
         return Err(Error(DisplayErrorContext(error).to_string()));
     };
-    let item = refusal.item().ok_or_else(|| Error("DynamoDB did not say what the key stands for".to_owned()))?;
+    stands_for(refusal.item().ok_or_else(|| Error("DynamoDB did not say what the key stands for".to_owned()))?, hash)
+}
+
+fn stands_for<Id: FromStr<Err: Display>>(item: &HashMap<String, AttributeValue>, hash: &str) -> Result<Claim<Id>, Error> {
     if attribute(item, "bodyHash")? != hash {
         return Ok(Claim::OtherBody);
     }

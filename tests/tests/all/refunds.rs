@@ -121,6 +121,24 @@ fn a_key_stands_for_one_refund() {
     });
 }
 
+/// The answer to the first request may have been lost.
+#[test]
+fn who_repeats_a_refund_of_everything_hears_of_the_same_refund() {
+    shared(async |shop| {
+        let (id, _) = sold(shop).await?;
+        let (body, key) = (json!({}), shop.unique("refund-key"));
+        let first = refund(shop, &id, &body, Some(&key)).await?;
+        let (order, _) = decided(shop, &id, text(&first.1, "/id")?).await?;
+        assert_eq!((first.0, &order["payment"]["status"]), (StatusCode::ACCEPTED, &json!("REFUNDED")));
+        assert_eq!(refund(shop, &id, &body, Some(&key)).await?, first);
+        let (status, problem) = refund(shop, &id, &json!({ "reason": "again" }), Some(&key)).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/idempotency-key-reused")));
+        assert_eq!(refund(shop, &id, &body, Some(&shop.unique("refund-key"))).await?.0, StatusCode::CONFLICT);
+        assert_eq!(ledger(shop, &id).await?.2, 0);
+        shop.audit_is_clean().await
+    });
+}
+
 #[test]
 fn what_is_not_paid_or_not_there_is_not_refunded() {
     shared(async |shop| {
