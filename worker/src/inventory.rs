@@ -79,12 +79,13 @@ pub(crate) async fn reserve(client: &mut Object, request: &ReservationRequest, t
         return Ok(step);
     }
     let transaction = client.transaction().await?;
-    let step = reserve_in_part(&transaction, request, &wanted, terms).await?;
+    let step = reserve_or_say_why(&transaction, request, &wanted, terms).await?;
     transaction.commit().await?;
     Ok(step)
 }
 
-async fn reserve_in_part(
+/// Under locks, so that what is found out of the customer, the catalogue and the stock still holds when it is acted on.
+async fn reserve_or_say_why(
     transaction: &Transaction<'_>,
     request: &ReservationRequest,
     wanted: &BTreeMap<&str, i64>,
