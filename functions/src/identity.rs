@@ -86,9 +86,8 @@ impl Identity {
     /// # Errors
     /// When the settings contradict each other or are incomplete.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let set = |value: Option<String>| value.filter(|value| !value.is_empty());
-        let Some(issuer) = set(settings.auth_issuer) else {
-            set(settings.aws_endpoint_url).ok_or(Error::OpenInAws)?;
+        let Some(issuer) = settings.auth_issuer else {
+            settings.aws_endpoint_url.ok_or(Error::OpenInAws)?;
             tracing::warn!("AUTH_ISSUER is not set: the API is open, and anyone may see, place and cancel any customer's orders");
             return Ok(Self::Open);
         };
@@ -96,7 +95,7 @@ impl Identity {
         if audiences.is_empty() {
             return Err(Error::NoAudience);
         }
-        let discovery_url = set(settings.auth_discovery_url);
+        let discovery_url = settings.auth_discovery_url;
         let (url, setting) = match &discovery_url {
             Some(url) => (url.clone(), "AUTH_DISCOVERY_URL"),
             None => (format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')), "AUTH_ISSUER"),
@@ -106,7 +105,7 @@ impl Identity {
         }
         signature::provide();
         let keys = Keys::new(issuer.clone(), url);
-        let policy = Policy { issuer, audiences, scope: set(settings.auth_scope) };
+        let policy = Policy { issuer, audiences, scope: settings.auth_scope };
         Ok(Self::Required(Box::new(Tokens { policy, keys })))
     }
 

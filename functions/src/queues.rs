@@ -64,7 +64,7 @@ type Attributes = HashMap<QueueAttributeName, String>;
 impl Queues {
     #[must_use]
     pub fn new(sqs: Client, settings: Settings) -> Self {
-        let feedback = settings.feedback_queue.notice_feedback_queue_url.filter(|url| !url.is_empty());
+        let feedback = settings.feedback_queue.notice_feedback_queue_url;
         let queues = [("intake", Some(settings.intake_queue.intake_queue_url)), ("notice-feedback", feedback)];
         Self { sqs, queues: queues.into_iter().filter_map(|(name, url)| Some((name, url?))).collect() }
     }

@@ -51,8 +51,7 @@ impl WebhookSecret {
     /// A secret of Secrets Manager, by the setting that names it, or else this one; with neither there is no such webhook.
     #[must_use]
     pub fn new(header: &'static str, (setting, arn): (&'static str, Option<String>), secret: Option<String>) -> Self {
-        let set = |value: Option<String>| value.filter(|value| !value.is_empty());
-        let source = match (set(arn), set(secret)) {
+        let source = match (arn, secret) {
             (Some(arn), _) => Source::SecretsManager { setting, arn, known: Mutex::default() },
             (None, Some(secret)) => Source::Set(secret),
             (None, None) => Source::None,

@@ -37,13 +37,14 @@ impl FromStr for PaymentMethods {
 
 /// The page's configuration. Only what any visitor may know.
 pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_namespace: &str) -> String {
-    let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    let sign_in = set(&identity.auth_issuer)
-        .zip(set(&settings.auth_client_id))
+    let sign_in = identity
+        .auth_issuer
+        .as_ref()
+        .zip(settings.auth_client_id.as_ref())
         .map_or(Value::Null, |(issuer, client_id)| json!({ "issuer": issuer, "clientId": client_id, "scope": settings.auth_client_scope }));
     let temporal = settings.temporal_web_port.map(|port| format!("http://localhost:{port}/namespaces/{temporal_namespace}"));
     // An emulator takes no money.
-    let sandbox = set(&identity.aws_endpoint_url).is_some();
+    let sandbox = identity.aws_endpoint_url.is_some();
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
     let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.shipped_by != "none", "links": links });
     if !settings.payment_methods.0.is_empty() {

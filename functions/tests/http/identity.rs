@@ -220,8 +220,6 @@ async fn settings_that_leave_the_api_open_by_mistake_are_refused() {
     let refusal = |settings: Settings| Identity::new(settings).err().map(|error| error.to_string()).unwrap_or_default();
     let none = || settings(None);
     assert!(refusal(none()).starts_with("AUTH_ISSUER is not set"));
-    assert!(refusal(Settings { aws_endpoint_url: Some(String::new()), ..none() }).starts_with("AUTH_ISSUER is not set"));
-    assert!(refusal(Settings { auth_issuer: Some(String::new()), ..none() }).starts_with("AUTH_ISSUER is not set"));
     let emulated = Settings { aws_endpoint_url: Some("http://127.0.0.1:4566".to_owned()), ..none() };
     assert!(matches!(Identity::new(emulated), Ok(Identity::Open)));
 

@@ -58,6 +58,22 @@ async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
     Ok(())
 }
 
+/// As `sam local` sets what the templates know of and a machine does not have (local/compose/sam.json).
+#[test]
+fn a_variable_that_is_empty_is_not_set() {
+    shared(async |shop| {
+        let empty =
+            ["TEMPORAL_SECRET_ARN", "CARRIER_SECRET_ARN", "STRIPE_SECRET_ARN", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_SCOPE", "LOG_FORMAT"];
+        let empty = empty.map(|name| (name.to_owned(), String::new()));
+        let (status, health) = Function::start_with(shop, "health", &empty).await?.request("GET", "/api/health", None).await?;
+        assert_eq!((status, &health["status"]), (200, &json!("ok")), "{health}");
+        let webhook =
+            Function::start_with(shop, "carrier-webhook", &empty).await?.request("POST", "/api/webhooks/carrier", Some("{}")).await?;
+        assert_eq!(webhook.0, 404, "{}", webhook.1);
+        Ok(())
+    });
+}
+
 /// As Lambda's event source mapping calls it; a message may come twice.
 #[test]
 fn queued_orders_are_started_and_bad_messages_reported() {

@@ -40,11 +40,10 @@ impl Key {
     /// # Errors
     /// When there is no key, or the secret with it cannot be read.
     pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        let secret_arn = set(&settings.stripe_secret_arn);
+        let secret_arn = settings.stripe_secret_arn.clone();
         let key = match &secret_arn {
             Some(arn) => secrets::read::<Credentials>(SETTING, arn).await?.secret_key,
-            None => set(&settings.stripe_secret_key).context("STRIPE_SECRET_KEY is not set: PAYMENT_GATEWAY=stripe needs it")?,
+            None => settings.stripe_secret_key.clone().context("STRIPE_SECRET_KEY is not set: PAYMENT_GATEWAY=stripe needs it")?,
         };
         Ok(Self { secret_arn, known: Mutex::new(Known { key, read_at: Instant::now() }) })
     }
