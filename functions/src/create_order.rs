@@ -4,8 +4,8 @@
 //! effect: the workflow's id is the order's id, and the read model takes version 0 only where there is nothing newer.
 
 use crate::{
-    http::{JsonBody, Kind, Problem},
-    idempotency::{Claim, Idempotency, Key},
+    http::{JsonBody, Problem},
+    idempotency::{Idempotency, Key},
     identity::{Caller, Identity},
     intake_queue::IntakeQueue,
     workflows::{self, Workflows},
@@ -72,15 +72,11 @@ async fn create_order(
 
 /// The order that the key stands for: this one if the key is new, else the one that the first request made of the same body.
 async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: OrderInput) -> Result<OrderInput, Problem> {
-    match idempotency.claim(key, body, order.id, order.accepted_at).await {
-        Ok(Claim::New) => Ok(order),
-        Ok(Claim::Replay { id, accepted_at }) => Ok(OrderInput { id, accepted_at, ..order }),
-        Ok(Claim::OtherBody) => Err(Problem::new(
-            Kind::IdempotencyKeyReused,
-            "Another request was made with this Idempotency-Key; a new order needs a new key.",
-        )),
-        Err(error) => Err(Problem::unavailable("The Idempotency-Key cannot be checked right now; try again with the same key.", error)),
-    }
+    let claim = idempotency.claim(key, body, order.id, order.accepted_at).await;
+    let claim = claim
+        .map_err(|error| Problem::unavailable("The Idempotency-Key cannot be checked right now; try again with the same key.", error))?;
+    let (id, accepted_at) = claim.settle(order.id, order.accepted_at)?;
+    Ok(OrderInput { id, accepted_at, ..order })
 }
 
 /// Hands the order to Temporal, or else to the intake queue.

@@ -60,7 +60,7 @@ async fn create_refund(
     let payment = PaymentOf::read(&order)?;
     let request = RefundRequest::parse(&body, payment.currency)?;
     let asked = [order_id.to_string().as_bytes(), &body].concat();
-    let (mut id, mut requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    let (id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
     let claim = match (key, payment.cannot_be_refunded()) {
         (None, None) => Ok(Some(Claim::New)),
         (Some(key), None) => idempotency.claim(&key, &asked, id, requested_at).await.map(Some),
@@ -68,14 +68,9 @@ async fn create_refund(
         (Some(key), Some(_)) => idempotency.known(&key, &asked, requested_at).await,
         (None, Some(_)) => Ok(None),
     };
-    match claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
-        Some(Claim::New) => {}
-        Some(Claim::Replay { id: first, accepted_at }) => (id, requested_at) = (first, accepted_at),
-        Some(Claim::OtherBody) => {
-            return Err(Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key."));
-        }
-        None => return Err(Problem::new(Kind::NothingToRefund, payment.cannot_be_refunded().unwrap_or_default())),
-    }
+    let claim = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+    let claim = claim.ok_or_else(|| Problem::new(Kind::NothingToRefund, payment.cannot_be_refunded().unwrap_or_default()))?;
+    let (id, requested_at) = claim.settle(id, requested_at)?;
     let refund = RefundInput { id, order_id, request, requested_at };
     workflows.refund(refund).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     let location = [(header::LOCATION, format!("/api/orders/{order_id}"))];

@@ -5,7 +5,10 @@
 //! A key belongs to its caller and to one body, byte for byte: a client that repeats a request sends what it kept, and comparing meaning
 //! instead would tie the keys in the table to how this version reads orders.
 
-use crate::identity::Caller;
+use crate::{
+    http::{Kind, Problem},
+    identity::Caller,
+};
 use aws_sdk_dynamodb::{
     Client,
     error::{DisplayErrorContext, SdkError},
@@ -73,6 +76,23 @@ pub enum Claim<Id> {
     Replay { id: Id, accepted_at: OffsetDateTime },
     /// The key stands for another request.
     OtherBody,
+}
+
+impl<Id> Claim<Id> {
+    /// What the request works on: what the key was claimed for, given here, or else what it stands for already.
+    ///
+    /// # Errors
+    /// When it stands for another request.
+    pub fn settle(self, id: Id, accepted_at: OffsetDateTime) -> Result<(Id, OffsetDateTime), Problem> {
+        match self {
+            Self::New => Ok((id, accepted_at)),
+            Self::Replay { id, accepted_at } => Ok((id, accepted_at)),
+            Self::OtherBody => Err(Problem::new(
+                Kind::IdempotencyKeyReused,
+                "Another request was made with this Idempotency-Key; a new one needs a new key.",
+            )),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 
 use crate::{
     http::{JsonBody, Kind, Problem},
-    idempotency::{Claim, Idempotency, Key},
+    idempotency::{Idempotency, Key},
     identity::{Caller, Identity},
     workflows::Workflows,
 };
@@ -66,13 +66,7 @@ async fn restock_product(
     let (mut id, mut requested_at) = (RestockId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
     if let Some(key) = key {
         let claim = idempotency.claim(&key, &[product_id.as_bytes(), b" ", &body].concat(), id, requested_at).await;
-        match claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
-            Claim::New => {}
-            Claim::Replay { id: first, accepted_at } => (id, requested_at) = (first, accepted_at),
-            Claim::OtherBody => {
-                return Err(Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key."));
-            }
-        }
+        (id, requested_at) = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?.settle(id, requested_at)?;
     }
     let by = caller.subject().map(str::to_owned);
     let restock = RestockInput { id, product_id: product_id.clone(), request, by, requested_at };

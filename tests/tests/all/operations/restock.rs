@@ -1,6 +1,6 @@
 //! `POST /api/products/{id}/restock`: what came in can be sold, once for each time that it came in.
 
-use crate::support::{Draft, FAST, Function, Pool, Product, Shop, answer, own, shared, text, until};
+use crate::support::{Draft, FAST, FailPoints, Function, Pool, Product, Shop, answer, own, shared, text, until};
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use reqwest::{Method, StatusCode, header};
@@ -102,6 +102,32 @@ fn what_cannot_be_brought_in_is_refused() {
         assert_eq!(shop.db().await?.query_one(by, &[&product.id]).await?.get::<_, &str>(0), staff.id);
         assert_eq!(shop.stock(&product).await?, (4, 0));
         Ok(())
+    });
+}
+
+/// The worker dies when it has added the units, and before anybody knows.
+#[test]
+fn what_a_dead_worker_added_is_not_added_again() {
+    let fail_points = FailPoints::new().expect("a folder for fail points");
+    let folder = fail_points.folder();
+    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+        let product = shop.product(1_000, 0).await?;
+        let worker = &shop.stack.workers[0];
+        fail_points.arm("RestockProduct")?;
+        let (status, taken) = restock(shop, &product.id, &json!({ "quantity": 4 }), Some("its-worker-dies")).await?;
+        assert_eq!(status, StatusCode::ACCEPTED, "{taken}");
+        until("the worker dies", SOON, async || Ok(worker.pid().is_none().then_some(()))).await?;
+        ensure!(fail_points.armed()?.is_empty(), "it died of something else");
+        assert_eq!(shop.stock(&product).await?, (4, 0));
+        worker.start().await?;
+        let again = until("its end is told", SOON, async || {
+            let (status, done) = restock(shop, &product.id, &json!({ "quantity": 4 }), Some("its-worker-dies")).await?;
+            Ok((status == StatusCode::OK).then_some(done))
+        })
+        .await?;
+        assert_eq!((&again["id"], &again["stock"]), (&taken["id"], &json!(4)));
+        assert_eq!((shop.stock(&product).await?, movements(shop, &product).await?), ((4, 0), vec![4]));
+        shop.audit_is_clean().await
     });
 }
 
