@@ -305,6 +305,7 @@ export const ru: Words = {
     [/^the payment method is not valid$/, 'способ оплаты недействителен'],
     [/^the payment was declined$/, 'платёж отклонён'],
     [/^the payment service did not answer; nothing was charged$/, 'платёжная служба не ответила; деньги не списаны'],
+    [/^the payment took too long, and the stock is not held any more$/, 'оплата заняла слишком много времени, и товар больше не отложен'],
     [/^cancelled on request$/, 'отменён по просьбе'],
     [/^the shop did not approve the order$/, 'магазин не одобрил заказ'],
     [/^a part of it is out of stock, and you did not say in time whether to send the rest$/, 'есть было не всё, а вы вовремя не сказали, отправлять ли остальное'],

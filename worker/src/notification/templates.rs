@@ -1,6 +1,7 @@
 //! The templates in worker/templates: what each kind of notice says, in each language.
 //!
-//! A kind has a text (its first line is the mail's subject), an HTML page and a line for SMS. They are compiled in; a file of the same name in the
+//! A kind has a text (its first line is the mail's subject), an HTML page and a line for SMS; what `reason.txt` makes of a reason is told in all of
+//! them. They are compiled in; a file of the same name in the
 //! folder of `NOTICE_TEMPLATES` takes a template's place, so that a shop changes its words without building. In HTML every value is escaped, so a
 //! product's name or somebody's reason cannot bring markup in.
 
@@ -23,7 +24,7 @@ macro_rules! files {
 macro_rules! language {
     ($folder:literal) => {
         files!($folder:
-            "order.txt" "order.html"
+            "order.txt" "order.html" "reason.txt"
             "confirmed.txt" "confirmed.html" "confirmed.sms"
             "action_required.txt" "action_required.html" "action_required.sms"
             "in_review.txt" "in_review.html" "in_review.sms"
@@ -79,15 +80,23 @@ impl Templates {
 
     pub(super) fn mail(&self, kind: &str, facts: &Facts) -> anyhow::Result<Mail> {
         let language = facts.language.as_str();
-        let written = self.render(&format!("{language}/{kind}.txt"), facts.context())?;
+        let context = self.context(facts)?;
+        let written = self.render(&format!("{language}/{kind}.txt"), context.clone())?;
         let (first, text) = written.split_once('\n').unwrap_or((&written, ""));
         let subject = first.strip_prefix("Subject: ").with_context(|| format!("{language}/{kind}.txt must begin with `Subject: `"))?.trim();
-        let html = self.render(&format!("{language}/{kind}.html"), context! { subject, ..facts.context() })?;
+        let html = self.render(&format!("{language}/{kind}.html"), context! { subject, ..context })?;
         Ok(Mail { subject: subject.to_owned(), text: text.trim_start().to_owned(), html })
     }
 
     pub(super) fn sms(&self, kind: &str, facts: &Facts) -> anyhow::Result<String> {
-        Ok(self.render(&format!("{}/{kind}.sms", facts.language.as_str()), facts.context())?.trim().to_owned())
+        Ok(self.render(&format!("{}/{kind}.sms", facts.language.as_str()), self.context(facts)?)?.trim().to_owned())
+    }
+
+    /// The facts, with the reason in the customer's language. It is text until a template of HTML has it, which escapes it.
+    fn context(&self, facts: &Facts) -> anyhow::Result<Value> {
+        let told = |reason| self.render(&format!("{}/reason.txt", facts.language.as_str()), context! { reason });
+        let reason = facts.reason.as_ref().map(told).transpose()?;
+        Ok(context! { reason => reason.as_deref().map(str::trim), ..facts.context() })
     }
 
     fn render(&self, name: &str, context: Value) -> anyhow::Result<String> {
@@ -98,6 +107,7 @@ impl Templates {
 #[cfg(test)]
 mod tests {
     use super::{super::notice::Parcel, *};
+    use orders::activities::PAYMENT_UNANSWERED;
     use std::{env, process};
 
     fn built_in() -> Templates {
@@ -133,9 +143,10 @@ mod tests {
         let templates = built_in();
         for language in Language::ALL {
             let facts = Facts::full(*language);
+            let reason = if *language == Language::Ru { "карта отклонена" } else { "the card was declined" };
             for (kind, told) in [
-                ("failed", "the card was declined"),
-                ("cancelled", "the card was declined"),
+                ("failed", reason),
+                ("cancelled", reason),
                 ("refunded", &*facts.written(1_250)),
                 ("shipped", "TRACK-1"),
                 ("shipped", "https://carrier.example/TRACK-1"),
@@ -143,6 +154,26 @@ mod tests {
                 let text = templates.mail(kind, &facts).unwrap().text;
                 assert!(text.contains(told), "{kind}: {text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_reason_is_told_in_the_customers_language() {
+        let (templates, mut facts) = (built_in(), Facts::full(Language::Ru));
+        for (reason, told) in [
+            ("it could not be checked in time", "его не успели проверить"),
+            (PAYMENT_UNANSWERED, "платёжная служба не ответила, деньги не списаны"),
+            ("Aurora Laptop is out of stock", "товара Aurora Laptop нет в наличии"),
+            ("there is no product PROD-7", "товара PROD-7 нет"),
+            ("the price of PROD-7 is 12.50 USD, not 1.00", "цена товара PROD-7 — 12.50 USD, а не 1.00"),
+            ("shipment 2 was lost", "посылка 2 потеряна"),
+            ("shipment 12 came back undelivered", "посылка 12 вернулась недоставленной"),
+            ("shipment 1 was not taken by the carrier", "посылку 1 перевозчик не взял"),
+            ("I have changed my mind", "I have changed my mind"),
+        ] {
+            facts.reason = Some(reason.to_owned());
+            let text = templates.mail("failed", &facts).unwrap().text;
+            assert!(text.contains(&format!(": {told}.")), "{reason}: {text}");
         }
     }
 
