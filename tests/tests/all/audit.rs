@@ -33,7 +33,12 @@ const BREACHES: &[(&str, &str)] = &[
     ("what is sold is what is reserved", "UPDATE reservations SET state = 'RELEASED' WHERE order_id = '$1'"),
     ("reservations follow their shipments", "UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'"),
     ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
-    ("what does not arrive is paid back", "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1'"),
+    // The gateway would not give it back.
+    (
+        "what does not arrive is paid back",
+        "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1';
+        INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'FAILED', 10, false, now())",
+    ),
     ("a total is the sum of its lines", "UPDATE order_items SET unit_price_minor = unit_price_minor + 1 WHERE order_id = '$1'"),
     (
         "an order is captured at most once",
