@@ -211,14 +211,20 @@ pub enum Refusal {
     OutOfStock,
     InvalidOrder,
     PaymentDeclined,
+    /// As often as the gateway was asked, it failed or did not answer.
+    PaymentUnanswered,
     /// By the shop's people.
     NotApproved,
     /// No parcel of it arrives.
     NotDeliverable,
 }
 
+/// What the customer reads of [`Refusal::PaymentUnanswered`].
+pub const PAYMENT_UNANSWERED: &str = "the payment service did not answer; nothing was charged";
+
 impl Refusal {
-    pub const ALL: &[Self] = &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined, Self::NotApproved, Self::NotDeliverable];
+    pub const ALL: &[Self] =
+        &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined, Self::PaymentUnanswered, Self::NotApproved, Self::NotDeliverable];
 
     /// The failure's type name in Temporal.
     #[must_use]
@@ -227,6 +233,7 @@ impl Refusal {
             Self::OutOfStock => "OutOfStock",
             Self::InvalidOrder => "InvalidOrder",
             Self::PaymentDeclined => "PaymentDeclined",
+            Self::PaymentUnanswered => "PaymentUnanswered",
             Self::NotApproved => "NotApproved",
             Self::NotDeliverable => "NotDeliverable",
         }
@@ -252,7 +259,7 @@ impl OrderActivities {
         unimplemented!()
     }
 
-    /// Charges the order at the payment gateway.
+    /// Charges the order at the payment gateway, which is asked a limited number of times.
     #[activity(name = "ProcessPayment")]
     pub fn process_payment(input: PaymentRequest) -> Result<Progress, ActivityError> {
         unimplemented!()

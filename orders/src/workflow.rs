@@ -1,6 +1,6 @@
 //! The process of one order.
 //!
-//! The happy path is five local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
+//! The happy path is four local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
 //! regular activity costs it more than all the rest. Every step follows one rule ([`step::take`]): it tries once as a local activity
 //! with a short limit; what fails retriably or takes longer goes on as a regular activity, where its retries are visible to operators and where
 //! signals get through.
@@ -13,7 +13,10 @@ mod restock;
 mod step;
 
 use crate::{
-    activities::{End, Notice, NoticeKind, OrderActivities, OrderInput, PaymentRequest, Progress, Refusal, ReservationRequest, Withdrawal},
+    activities::{
+        End, Notice, NoticeKind, OrderActivities, OrderInput, PAYMENT_UNANSWERED, PaymentRequest, Progress, Refusal, ReservationRequest,
+        Withdrawal,
+    },
     id::OrderId,
     shipping::Scan,
     status::OrderStatus,
@@ -24,7 +27,7 @@ pub use restock::{RestockWorkflow, RestockWorkflowType};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;
-use step::{Retries, Step, Stepping, take};
+use step::{Stepping, detached, take};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
@@ -204,17 +207,16 @@ impl OrderWorkflow {
             payment_method: order.payment_method.clone(),
         };
         // An accepted order is always recorded, even one that is already cancelled: it must be possible to see what became of it.
-        let recorded = take(ctx, || OrderActivities::create_order, order, Step::detached(Retries::UntilDone)).await;
+        let recorded = take(ctx, || OrderActivities::create_order, order, detached()).await;
         Self::advance(ctx, recorded).await?;
-        let reserved =
-            take(ctx, || OrderActivities::check_inventory, reservation, Step::cancellable(scope.clone(), Retries::UntilDone)).await;
+        let reserved = take(ctx, || OrderActivities::check_inventory, reservation, scope.clone()).await;
         let mut progress = Self::advance(ctx, reserved).await?;
         payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
         while matches!(progress.status, OrderStatus::ActionRequired | OrderStatus::InReview) {
             progress = Self::decide(ctx, order_id, progress).await?;
             payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
         }
-        let paid = take(ctx, || OrderActivities::process_payment, payment, Step::cancellable(scope, Retries::Limited)).await;
+        let paid = take(ctx, || OrderActivities::process_payment, payment, scope).await;
         Self::advance(ctx, paid).await
     }
 
@@ -261,7 +263,7 @@ impl OrderWorkflow {
     /// Tells the customer; answers where the order then stands.
     async fn tell(ctx: &WorkflowContext<Self>, order_id: OrderId, kind: NoticeKind) -> Result<OrderStatus, ActivityExecutionError> {
         let notice = Notice { order_id, kind };
-        let told = take(ctx, || OrderActivities::send_notification, notice, Step::detached(Retries::UntilDone)).await?;
+        let told = take(ctx, || OrderActivities::send_notification, notice, detached()).await?;
         Ok(told.status)
     }
 
@@ -282,7 +284,7 @@ impl OrderWorkflow {
     async fn compensate(ctx: &WorkflowContext<Self>, order_id: OrderId, end: End, reason: String) -> Result<Ended, ActivityExecutionError> {
         ctx.state_mut(|s| s.compensating = true);
         let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
-        let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, Step::detached(Retries::UntilDone)).await?;
+        let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, detached()).await?;
         let withdrawn = ended.status == end.status();
         if withdrawn {
             Self::tell(ctx, order_id, end.notice()).await?;
@@ -294,7 +296,7 @@ impl OrderWorkflow {
 
 /// What the customer reads about a failed step: our own refusals word for word, anything else in general terms.
 fn reason(error: &ActivityExecutionError) -> String {
-    refusal(error).unwrap_or("the payment service did not answer; nothing was charged").to_owned()
+    refusal(error).unwrap_or(PAYMENT_UNANSWERED).to_owned()
 }
 
 /// One of our own refusals, word for word.

@@ -8,7 +8,7 @@ mod restock;
 mod shipping;
 
 use crate::{
-    db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateway, projection::Projector,
+    db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateways, projection::Projector,
     shipping::Shipping,
 };
 use attempt::Failure;
@@ -30,7 +30,9 @@ use tokio::sync::Notify;
 #[derive(Clone)]
 pub struct Activities {
     pub(crate) pool: Pool,
-    pub(crate) gateway: Arc<dyn Gateway>,
+    pub(crate) gateways: Gateways,
+    /// How often a gateway is asked for an order's payment.
+    pub(crate) payment_attempts: i32,
     pub(crate) projector: Projector,
     /// Wakes the courier when a notice is recorded.
     pub(crate) courier: Arc<Notify>,
@@ -158,7 +160,7 @@ impl Activities {
         if status.is_final() {
             return Ok(Move::none(status));
         }
-        payment::record_reversed(&transaction, id, &payment, self.gateway.name(), &reversal).await?;
+        payment::record_reversed(&transaction, id, &payment, self.gateways.name_of(&payment), &reversal).await?;
         inventory::release(&transaction, id).await?;
         let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
         transaction.commit().await?;

@@ -3,7 +3,7 @@
 mod shipping;
 
 use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
-use clap::Args;
+use clap::{Args, builder::RangedU64ValueParser};
 use orders::{Currency, Money, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
 use std::{
@@ -300,10 +300,9 @@ pub struct Steps {
     /// Longest wait between two attempts, in milliseconds.
     #[arg(long, env = "RETRY_MAXIMUM_INTERVAL_MS", value_parser = millis, default_value = "30000")]
     pub retry_maximum_interval: Duration,
-    /// Attempts of an external call (payment) before the order fails. At least 2: whether there is a second one shapes a workflow's history, which
-    /// must not change under a running order.
-    #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
-    pub retry_maximum_attempts: u32,
+    /// How often the payment gateway is asked before the order fails; what fails for another reason is tried until it works.
+    #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..))]
+    pub retry_maximum_attempts: i32,
 }
 
 impl From<Steps> for StepSettings {
@@ -315,7 +314,6 @@ impl From<Steps> for StepSettings {
             initial_interval: steps.retry_initial_interval,
             backoff: steps.retry_backoff,
             maximum_interval: steps.retry_maximum_interval,
-            maximum_attempts: steps.retry_maximum_attempts,
         }
     }
 }
@@ -324,21 +322,26 @@ impl From<Steps> for StepSettings {
 #[derive(Args, Clone)]
 pub struct Concurrency {
     /// Workflow tasks at once; each carries an order through all of its quick steps. More than keep the machine busy only slow down the placing
-    /// of orders.
-    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 24)]
+    /// of orders. One of them waits for tasks of cached workflows, so there are two at least.
+    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 8, value_parser = at_least(2))]
     pub worker_workflow_tasks: usize,
     /// Local activities at once.
-    #[arg(long, env = "WORKER_LOCAL_ACTIVITIES", default_value_t = 100)]
+    #[arg(long, env = "WORKER_LOCAL_ACTIVITIES", default_value_t = 100, value_parser = at_least(1))]
     pub worker_local_activities: usize,
     /// Regular activities at once.
-    #[arg(long, env = "WORKER_ACTIVITIES", default_value_t = 100)]
+    #[arg(long, env = "WORKER_ACTIVITIES", default_value_t = 100, value_parser = at_least(1))]
     pub worker_activities: usize,
     /// Polls for tasks at once, at most; their number follows the load.
-    #[arg(long, env = "WORKER_MAX_POLLERS", default_value_t = 50)]
+    #[arg(long, env = "WORKER_MAX_POLLERS", default_value_t = 50, value_parser = at_least(1))]
     pub worker_max_pollers: usize,
-    /// Workflows kept in memory; others are replayed from history when they go on.
-    #[arg(long, env = "WORKER_CACHED_WORKFLOWS", default_value_t = 2000)]
+    /// Workflows kept in memory; others are replayed from history when they go on. The SDK (temporalio-sdk-core 0.10) takes no more workflow tasks at
+    /// once than this, and with none a few orders in a thousand were seen to stand for good.
+    #[arg(long, env = "WORKER_CACHED_WORKFLOWS", default_value_t = 2000, value_parser = at_least(2))]
     pub worker_cached_workflows: usize,
+}
+
+fn at_least(least: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..)
 }
 
 fn seconds(text: &str) -> Result<Duration, ParseIntError> {
@@ -359,4 +362,26 @@ fn spend_limit(text: &str) -> Result<Money, String> {
 
 fn millis(text: &str) -> Result<Duration, ParseIntError> {
     text.parse().map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        concurrency: Concurrency,
+    }
+
+    #[test]
+    fn a_worker_that_could_not_do_its_work_is_refused() {
+        let with = |flag: &str, value: &str| Only::try_parse_from(["worker", flag, value]).map(|only| only.concurrency);
+        for flag in ["--worker-cached-workflows", "--worker-workflow-tasks"] {
+            assert!(with(flag, "1").is_err_and(|error| error.to_string().contains(flag)));
+            assert!(with(flag, "2").is_ok());
+        }
+        assert!(with("--worker-activities", "0").is_err());
+    }
 }

@@ -19,18 +19,6 @@ use orders::{
     activities::{Notice, NoticeKind},
 };
 
-/// The channels that the contact of order `o` allows: the one that it names, else each that it has an address for.
-const CHANNELS: &str = "LATERAL (VALUES
-        ('EMAIL', 'PENDING', o.contact_email IS NOT NULL AND coalesce(o.contact_channel, 'EMAIL') = 'EMAIL'),
-        ('SMS', 'PENDING', o.contact_phone IS NOT NULL AND coalesce(o.contact_channel, 'SMS') = 'SMS'),
-        ('NONE', 'RECORDED', o.contact_email IS NULL AND o.contact_phone IS NULL)
-    ) AS c (channel, state, wanted)";
-
-/// Raises the order's version with a notice that readers see. Not needed where a move of the order does.
-const SHOWN: &str = ", shown AS (
-        UPDATE orders SET version = version + 1 WHERE id = $1 AND EXISTS (SELECT FROM notices WHERE channel <> 'NONE')
-    )";
-
 /// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement.
 /// Nothing is recorded for an order that does not have the status that the notice speaks of.
 pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyhow::Result<Move> {
@@ -43,44 +31,26 @@ pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyho
         NoticeKind::Failed => (OrderStatus::Failed, Vec::new()),
         NoticeKind::Cancelled => (OrderStatus::Cancelled, Vec::new()),
     };
-    let shown = if from.is_empty() { SHOWN } else { "" };
+    // Readers see the notice with a move of the order, or else with a version of its own.
     let statement = client
-        .prepare_cached(&format!(
+        .prepare_cached(
             "WITH step AS MATERIALIZED (
-                SELECT status, age_ms FROM move_order($1, $2, $3)
-            ), notices AS (
-                INSERT INTO notifications (order_id, type, channel, state)
-                SELECT o.id, $4, c.channel, c.state FROM step, orders o, {CHANNELS}
-                WHERE step.status = $2 AND o.id = $1 AND c.wanted
-                ON CONFLICT DO NOTHING RETURNING channel
-            ){shown}
-            SELECT status, age_ms FROM step"
-        ))
+                SELECT status, moved, age_ms FROM move_order($1, $2, $3)
+            ), notices AS MATERIALIZED (
+                SELECT moved, record_notices($1, $4, '{\"\"}') AS seen FROM step WHERE status = $2
+            ), shown AS (
+                UPDATE orders SET version = version + 1 WHERE id = $1 AND EXISTS (SELECT FROM notices WHERE seen > 0 AND NOT moved)
+            )
+            SELECT status, age_ms FROM step",
+        )
         .await?;
     let row = client.query_one(&statement, &[&notice.order_id.to_string(), &told.as_str(), &from, &notice.kind.as_str()]).await?;
     Move::read(&row)
 }
 
-/// The statement that records notices of order $1, once each, to stand in a larger one: a notice for each row of a source, whose column `about`
-/// tells it from the order's others of this kind.
-pub(crate) fn recording(kind: NoticeKind, source: &str) -> String {
-    format!(
-        "INSERT INTO notifications (order_id, type, channel, state, about)
-        SELECT o.id, '{}', c.channel, c.state, source.about FROM {source} AS source, orders o, {CHANNELS} WHERE o.id = $1 AND c.wanted
-        ON CONFLICT DO NOTHING",
-        kind.as_str()
-    )
-}
-
 /// Records the notice of a refund, once.
 pub(crate) async fn record_refund(client: &impl GenericClient, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
-    let statement = client
-        .prepare_cached(&format!(
-            "INSERT INTO notifications (order_id, type, channel, state, about)
-            SELECT o.id, 'ORDER_REFUNDED', c.channel, c.state, $2 FROM orders o, {CHANNELS} WHERE o.id = $1 AND c.wanted
-            ON CONFLICT DO NOTHING"
-        ))
-        .await?;
+    let statement = client.prepare_cached("SELECT record_notices($1, 'ORDER_REFUNDED', ARRAY[$2::text])").await?;
     client.execute(&statement, &[&order_id, &refund_id]).await?;
     Ok(())
 }

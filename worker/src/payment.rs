@@ -3,15 +3,17 @@
 //! An amount is held (authorized) when the order's stock is reserved, and taken (captured) when the order is confirmed. What is held can be
 //! voided, what is taken can be refunded.
 
+mod gateways;
 mod reconcile;
 mod record;
 mod sandbox;
 mod stripe;
 
 use futures::future::BoxFuture;
+pub use gateways::Gateways;
 use orders::{Currency, OrderId};
 pub(crate) use reconcile::{Due, compare};
-pub(crate) use record::{Permission, find, load, record_authorized, record_captured, record_declined, record_reversed, record_unknown};
+pub(crate) use record::{Permission, find, load, record_attempt, record_authorized, record_captured, record_declined, record_reversed};
 pub use sandbox::Sandbox;
 pub use stripe::{Settings as StripeSettings, Stripe};
 
@@ -49,6 +51,8 @@ pub struct Payment {
     /// Minor units of `currency`.
     pub amount_minor: i64,
     pub currency: Currency,
+    /// The name of the gateway that has it, as far as it is known.
+    pub gateway: Option<String>,
     /// The gateway's id of it, as far as it is known.
     pub reference: Option<String>,
 }
@@ -56,7 +60,7 @@ pub struct Payment {
 impl Payment {
     #[must_use]
     pub fn of(order_id: OrderId, amount_minor: i64, currency: Currency) -> Self {
-        Self { idempotency_key: order_id.to_string(), amount_minor, currency, reference: None }
+        Self { idempotency_key: order_id.to_string(), amount_minor, currency, gateway: None, reference: None }
     }
 }
 

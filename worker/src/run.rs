@@ -11,7 +11,7 @@ use crate::{
     inventory,
     metrics::Metrics,
     notification::{Courier, Feedback},
-    payment::{Gateway, Sandbox, Stripe},
+    payment::{Gateway, Gateways, Sandbox, Stripe},
     projection::Projector,
     shipping::Shipping,
     system::System,
@@ -69,7 +69,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
-        gateway: gateway(&settings.payments, &pool).await?,
+        gateways: gateways(&settings.payments, &pool).await?,
+        payment_attempts: settings.steps.retry_maximum_attempts,
         projector: projector.clone(),
         courier: courier.waker(),
         changed: changed.clone(),
@@ -116,24 +117,27 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who takes the money.
-async fn gateway(settings: &Payments, pool: &Pool) -> anyhow::Result<Arc<dyn Gateway>> {
-    Ok(match settings.payment_gateway {
-        PaymentGateway::Sandbox => Arc::new(Sandbox::new(pool.clone())),
-        PaymentGateway::Stripe => Arc::new(Stripe::new(&settings.stripe).await?),
-    })
+/// Who takes the money, and who may have taken some before.
+async fn gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
+    let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
+    let is_stripe = settings.payment_gateway == PaymentGateway::Stripe;
+    if !is_stripe && !settings.stripe.has_key() {
+        return Ok(Gateways::new(sandbox, Vec::new()));
+    }
+    let stripe: Arc<dyn Gateway> = Arc::new(Stripe::new(&settings.stripe).await?);
+    Ok(if is_stripe { Gateways::new(stripe, vec![sandbox]) } else { Gateways::new(sandbox, vec![stripe]) })
 }
 
 /// Publishes events for ever; nothing without a topic.
 async fn publish_events(settings: Events, pool: Pool, sns: aws_sdk_sns::Client, woken: Arc<Notify>) {
-    if let Some(topic_arn) = settings.events_topic_arn.filter(|arn| !arn.is_empty()) {
+    if let Some(topic_arn) = settings.events_topic_arn {
         Publisher::new(pool, sns, topic_arn, woken).run().await;
     }
 }
 
 /// Reads for ever what became of mails; nothing without a queue.
 async fn read_feedback(queue_url: Option<String>, pool: Pool) {
-    if let Some(queue_url) = queue_url.filter(|url| !url.is_empty()) {
+    if let Some(queue_url) = queue_url {
         Feedback::new(pool, queue_url).await.run().await;
     }
 }
@@ -174,7 +178,7 @@ async fn poll(
 fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> anyhow::Result<WorkerOptions> {
     let concurrency: &Concurrency = &settings.concurrency;
     let pollers = || {
-        let scaling = AutoscalingOptions::builder().minimum(1).maximum(concurrency.worker_max_pollers).initial(5).build();
+        let scaling = AutoscalingOptions::builder().minimum(1).maximum(concurrency.worker_max_pollers).initial(1).build();
         PollerBehavior::Autoscaling(scaling)
     };
     let slots = TunerHolder::builder()

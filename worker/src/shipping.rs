@@ -101,6 +101,11 @@ impl Shipping {
         self.carrier.is_some()
     }
 
+    /// Who is to carry what is paid for from now on.
+    pub(crate) fn carrier_name(&self) -> Option<&'static str> {
+        self.carrier.as_ref().map(|carrier| carrier.name())
+    }
+
     /// # Errors
     /// When there is none, though there is something to be shipped: it was begun under other settings.
     pub(crate) fn carrier(&self) -> anyhow::Result<&dyn Carrier> {

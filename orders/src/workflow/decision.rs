@@ -1,9 +1,6 @@
 //! Waiting for people: the customer, when there is only a part of the order; the shop, when the order is in review.
 
-use super::{
-    Halt, OrderWorkflow, reason,
-    step::{Retries, Step, take},
-};
+use super::{Halt, OrderWorkflow, reason, step::take};
 use crate::{
     activities::{Amendment, NoticeKind, OrderActivities, Progress, Verdict},
     id::OrderId,
@@ -33,7 +30,7 @@ impl OrderWorkflow {
         if !answered {
             return Err(Halt::Unanswered(if in_review { NOT_REVIEWED } else { NOT_AMENDED }));
         }
-        let step = Step::cancellable(scope, Retries::UntilDone);
+        let step = scope;
         let decided = match ctx.state(|s| s.review.clone()) {
             Some(review) if in_review => {
                 let verdict = Verdict { order_id, approved: review.approved, by: review.by, note: review.note };

@@ -2,7 +2,7 @@
 
 use super::{
     Ended, OrderWorkflow, reason, refusal,
-    step::{Retries, Step, take},
+    step::{detached, take},
 };
 use crate::{
     activities::{Dispatch, End, NoticeKind, OrderActivities, Tracking},
@@ -10,7 +10,7 @@ use crate::{
     status::OrderStatus,
 };
 use std::time::Duration;
-use temporalio_workflow::{ActivityExecutionError, WorkflowCancellationToken, WorkflowContext};
+use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
 
 /// How long no carrier is asked when the worker does not say.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
@@ -26,7 +26,7 @@ impl OrderWorkflow {
         mut too_late: bool,
     ) -> Result<Ended, ActivityExecutionError> {
         let scope = ctx.state(|s| s.scope.clone());
-        let ship = if too_late { Step::detached(Retries::UntilDone) } else { Step::cancellable(scope.clone(), Retries::UntilDone) };
+        let ship = if too_late { detached() } else { scope.clone() };
         let mut step = take(ctx, || OrderActivities::ship_order, Dispatch { order_id }, ship).await;
         loop {
             let (status, wait_ms) = step.as_ref().map_or((OrderStatus::Paid, None), |progress| (progress.status, progress.wait_ms));
@@ -57,10 +57,10 @@ impl OrderWorkflow {
                 }
                 None => wait_ms.map_or(LOOK_AGAIN, Duration::from_millis),
             };
-            let watched = if too_late || !status.may_be_cancelled() { WorkflowCancellationToken::new() } else { scope.clone() };
+            let watched = if too_late || !status.may_be_cancelled() { detached() } else { scope.clone() };
             Self::wait(ctx, watched, pause, |s| !s.scans.is_empty()).await;
             let scans = ctx.state_mut(|s| std::mem::take(&mut s.scans));
-            step = take(ctx, || OrderActivities::track_order, Tracking { order_id, scans }, Step::detached(Retries::UntilDone)).await;
+            step = take(ctx, || OrderActivities::track_order, Tracking { order_id, scans }, detached()).await;
         }
     }
 }

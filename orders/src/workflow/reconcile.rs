@@ -1,6 +1,6 @@
 //! The process of one event at the payment gateway.
 
-use super::step::{Retries, Step, StepSettings, Stepping, take};
+use super::step::{StepSettings, Stepping, detached, take};
 use crate::{
     activities::{OrderActivities, Progress},
     reconciliation::PaymentEvent,
@@ -36,6 +36,6 @@ impl ReconcileWorkflow {
     /// The result says where the order stands.
     #[run(name = "ReconcileWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, event: PaymentEvent) -> WorkflowResult<Progress> {
-        Ok(take(ctx, || OrderActivities::reconcile_payment, event, Step::detached(Retries::UntilDone)).await?)
+        Ok(take(ctx, || OrderActivities::reconcile_payment, event, detached()).await?)
     }
 }

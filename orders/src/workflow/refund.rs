@@ -1,6 +1,6 @@
 //! The process of one refund: a workflow of its own, since an order's has ended by the time that most are asked for.
 
-use super::step::{Retries, Step, StepSettings, Stepping, take};
+use super::step::{StepSettings, Stepping, detached, take};
 use crate::{
     activities::{OrderActivities, Progress},
     refund::RefundInput,
@@ -36,6 +36,6 @@ impl RefundWorkflow {
     /// The result says where the order stands; what came of the refund is in Postgres, and readers see it.
     #[run(name = "RefundWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, refund: RefundInput) -> WorkflowResult<Progress> {
-        Ok(take(ctx, || OrderActivities::refund_payment, refund, Step::detached(Retries::UntilDone)).await?)
+        Ok(take(ctx, || OrderActivities::refund_payment, refund, detached()).await?)
     }
 }

@@ -1,6 +1,6 @@
 //! The process of one restock: a workflow of its own, since no order is concerned, and only workers reach Postgres.
 
-use super::step::{Retries, Step, StepSettings, Stepping, take};
+use super::step::{StepSettings, Stepping, detached, take};
 use crate::{
     activities::OrderActivities,
     restock::{RestockInput, Restocked},
@@ -35,6 +35,6 @@ impl Stepping for RestockWorkflow {
 impl RestockWorkflow {
     #[run(name = "RestockWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, restock: RestockInput) -> WorkflowResult<Restocked> {
-        Ok(take(ctx, || OrderActivities::restock_product, restock, Step::detached(Retries::UntilDone)).await?)
+        Ok(take(ctx, || OrderActivities::restock_product, restock, detached()).await?)
     }
 }

@@ -26,21 +26,6 @@ pub struct StepSettings {
     pub backoff: f64,
     /// Longest wait between two attempts.
     pub maximum_interval: Duration,
-    /// Attempts of an external call, the local one included.
-    pub maximum_attempts: u32,
-}
-
-/// How often a step is tried.
-pub(super) enum Retries {
-    /// An external call: as often as the settings say, then the order fails.
-    Limited,
-    /// Our own bookkeeping: an accepted order is never dropped because a database is away.
-    UntilDone,
-}
-
-pub(super) struct Step {
-    retries: Retries,
-    scope: WorkflowCancellationToken,
 }
 
 /// A workflow that takes steps.
@@ -48,24 +33,18 @@ pub(super) trait Stepping {
     fn settings(&self) -> &StepSettings;
 }
 
-impl Step {
-    /// A forward step that a cancellation of the scope stops.
-    pub(super) fn cancellable(scope: WorkflowCancellationToken, retries: Retries) -> Self {
-        Self { retries, scope }
-    }
-
-    /// A step that runs whatever has been cancelled.
-    pub(super) fn detached(retries: Retries) -> Self {
-        Self { retries, scope: WorkflowCancellationToken::new() }
-    }
+/// The scope of a step that runs whatever has been cancelled.
+pub(super) fn detached() -> WorkflowCancellationToken {
+    WorkflowCancellationToken::new()
 }
 
-/// Takes a step of a workflow.
+/// Takes a step of a workflow: tries until it works, is refused, or its scope is cancelled. An accepted order is never dropped because a database is
+/// away.
 pub(super) async fn take<W, A>(
     ctx: &WorkflowContext<W>,
     activity: impl Fn() -> A,
     input: A::Input,
-    step: Step,
+    scope: WorkflowCancellationToken,
 ) -> Result<A::Output, ActivityExecutionError>
 where
     W: Stepping,
@@ -76,30 +55,23 @@ where
     let local = LocalActivityOptions::builder()
         .start_to_close_timeout(settings.local_limit)
         .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
-        .cancellation_token(step.scope.clone())
+        .cancellation_token(scope.clone())
         .build();
     let error = match ctx.execute_local_activity(activity(), input.clone(), local).await {
         Ok(output) => return Ok(output),
         Err(error) => error,
     };
-    let remaining = match step.retries {
-        Retries::Limited => settings.maximum_attempts.saturating_sub(1),
-        Retries::UntilDone => u32::MAX,
-    };
-    if remaining == 0 || !is_retriable(&error) {
+    if !is_retriable(&error) {
         return Err(error);
     }
     let policy = RetryPolicy::builder()
         .initial_interval(settings.initial_interval)
         .backoff_coefficient(settings.backoff)
-        .maximum_interval(settings.maximum_interval);
-    let policy = match step.retries {
-        Retries::Limited => policy.maximum_attempts(remaining).build(),
-        Retries::UntilDone => policy.build(),
-    };
+        .maximum_interval(settings.maximum_interval)
+        .build();
     let regular = ActivityOptions::with_start_to_close_timeout(settings.attempt_limit)
         .heartbeat_timeout(settings.heartbeat_limit)
-        .cancellation_token(step.scope)
+        .cancellation_token(scope)
         // So that it is known whether the effect happened before it is undone.
         .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
         .retry_policy(policy)

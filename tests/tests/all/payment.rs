@@ -2,10 +2,13 @@
 
 use crate::{
     orders::statuses,
-    support::{Draft, Shop, shared, text},
+    support::{Draft, FAST, Product, Shop, own, shared, text, until},
 };
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(40);
 
 /// Places an order for three units with a payment method; gives it at its end, and what stock is left of ten and what is held.
 async fn pay_by(shop: &Shop, method: &str, end: &str) -> Result<(Value, (i64, i64))> {
@@ -78,6 +81,93 @@ fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
         assert_eq!(stock, (10, 0));
         assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("VOIDED".to_owned(), 3, 0));
         assert_eq!(order["payment"], json!({ "status": "VOIDED", "amount": 75.0 }));
+        shop.audit_is_clean().await
+    });
+}
+
+/// The payments of a product's orders cannot be recorded until it is lifted; it counts how often that was tried.
+struct Ban<'a> {
+    shop: &'a Shop,
+    name: String,
+}
+
+impl<'a> Ban<'a> {
+    async fn of(shop: &'a Shop, product: &Product) -> Result<Self> {
+        let name = product.id.replace('-', "_").to_lowercase();
+        let ban = format!(
+            "CREATE SEQUENCE {name}_refused;
+            CREATE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF EXISTS (SELECT FROM order_items WHERE order_id = NEW.order_id AND product_id = '{}') THEN
+                    PERFORM nextval('{name}_refused');
+                    RAISE 'not now';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER {name}_refuse BEFORE INSERT OR UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION {name}_refuse()",
+            product.id
+        );
+        shop.db().await?.batch_execute(&ban).await?;
+        Ok(Self { shop, name })
+    }
+
+    async fn is_met(&self, times: i64) -> Result<()> {
+        let (db, met) = (self.shop.db().await?, format!("SELECT last_value FROM {}_refused", self.name));
+        until(&format!("a payment is not recorded {times} times"), SOON, async || {
+            Ok((db.query_one(&met, &[]).await?.get::<_, i64>(0) >= times).then_some(()))
+        })
+        .await
+    }
+
+    async fn lift(self) -> Result<()> {
+        let lift = format!("DROP FUNCTION {name}_refuse CASCADE; DROP SEQUENCE {name}_refused", name = self.name);
+        Ok(self.shop.db().await?.batch_execute(&lift).await?)
+    }
+}
+
+/// That Postgres is away is no fault of the customer's or the gateway's, so it is none of the attempts after which the order fails.
+#[test]
+fn however_often_a_payment_cannot_be_recorded_it_is_what_the_gateway_says() {
+    shared(async |shop| {
+        for (method, end, reason) in [("tok_visa", "COMPLETED", Value::Null), ("tok_declined", "FAILED", json!("the card was declined"))] {
+            let product = shop.product(2_500, 10).await?;
+            let ban = Ban::of(shop, &product).await?;
+            let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method(method)).await?;
+            ban.is_met(6).await?;
+            ban.lift().await?;
+            let order = shop.ends(&id, end).await?;
+            assert_eq!(order["failureReason"], reason);
+            assert_eq!(ledger(shop, &id).await?.1, 1);
+        }
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn who_cancels_while_a_decline_cannot_be_recorded_has_cancelled() {
+    shared(async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let ban = Ban::of(shop, &product).await?;
+        let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method("tok_declined")).await?;
+        ban.is_met(2).await?;
+        shop.cancel(&id).await?;
+        shop.ends(&id, "CANCELLED").await?;
+        ban.lift().await?;
+        assert_eq!((ledger(shop, &id).await?, shop.stock(&product).await?), (("DECLINED".to_owned(), 1, 0), (10, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_gateway_that_may_be_asked_once_is_asked_once_and_what_it_took_is_found() {
+    own(1, &[&FAST[..], &[("RETRY_MAXIMUM_ATTEMPTS", "1")]].concat(), async |shop| {
+        for (method, end, state, charged) in [
+            ("tok_timeout", "COMPLETED", "CAPTURED", 7_500),
+            ("tok_processing_error", "FAILED", "VOIDED", 0),
+            ("tok_down", "FAILED", "VOIDED", 0),
+        ] {
+            let (order, _) = pay_by(shop, method, end).await?;
+            assert_eq!(ledger(shop, text(&order, "/id")?).await?, (state.to_owned(), 1, charged), "{method}");
+        }
         shop.audit_is_clean().await
     });
 }

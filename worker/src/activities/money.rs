@@ -4,18 +4,20 @@ use super::{Activities, Answer, attempt::Failure};
 use crate::{
     db,
     order::Move,
-    payment::{self, Payment, Permission, Refund, Reversal, Standing},
+    payment::{self, Gateway, Payment, Permission, Refund, Reversal, Standing},
     refund::{self, Decision},
 };
+use anyhow::{anyhow, bail};
 use orders::{
     OrderId, OrderStatus,
-    activities::{PaymentRequest, Refusal},
+    activities::{PAYMENT_UNANSWERED, PaymentRequest, Refusal},
     refund::RefundInput,
 };
 
 /// What came of an attempt at charging.
 enum Charged {
     Taken,
+    NotTaken(payment::Error),
     /// The order is not to be charged, or has been; it has this status.
     NotNow(OrderStatus),
 }
@@ -27,63 +29,80 @@ impl Activities {
         Ok(Answer { ships: step.status == OrderStatus::Paid && self.shipping.ships(), ..step.into() })
     }
 
+    /// The gateway is asked a limited number of times; what fails for another reason, as when Postgres is away, is tried until it works.
     async fn try_to_pay(&self, request: &PaymentRequest, again: bool) -> Result<Move, Failure> {
         let id = request.order_id;
         let mut payment = Payment::of(id, request.amount_minor, request.currency);
-        let charged = self.charge(&mut payment, request, again).await;
+        let mut attempt = 1;
+        if again {
+            let (gateway, number) = {
+                let client = db::connection(&self.pool).await?;
+                payment::record_attempt(&client, id, &payment, self.gateways.name_of(&payment)).await?
+            };
+            (payment.gateway, attempt) = (Some(gateway), number);
+        } else if self.gateways.are_several() {
+            // A worker may have died that went to the gateway that the shop had then.
+            payment.gateway = payment::load(&db::connection(&self.pool).await?, id).await?.gateway;
+        }
+        let charged = self.charge(&mut payment, request, attempt <= self.payment_attempts).await?;
         let client = db::connection(&self.pool).await?;
         match charged {
-            Ok(Charged::Taken) => Ok(payment::record_captured(&client, id, &payment, self.gateway.name()).await?),
-            Ok(Charged::NotNow(status)) => Ok(Move::none(status)),
-            Err(payment::Error::Declined(reason)) => {
-                match payment::record_declined(&client, id, &payment, self.gateway.name()).await? {
+            Charged::Taken => {
+                let paid =
+                    payment::record_captured(&client, id, &payment, self.gateways.name_of(&payment), self.shipping.carrier_name()).await?;
+                self.courier.notify_one();
+                Ok(paid)
+            }
+            Charged::NotNow(status) => Ok(Move::none(status)),
+            Charged::NotTaken(payment::Error::Declined(reason)) => {
+                match payment::record_declined(&client, id, &payment, self.gateways.name_of(&payment)).await? {
                     OrderStatus::Reserved => Err(Failure::Refused(Refusal::PaymentDeclined, reason)),
                     // An earlier attempt got further than anybody knew, or the order is over.
                     status => Ok(Move::none(status)),
                 }
             }
-            Err(payment::Error::Unavailable(error)) => Err(Failure::Temporary(error)),
+            Charged::NotTaken(payment::Error::Unavailable(error)) if attempt >= self.payment_attempts => Err(unanswered(id, &error)),
+            Charged::NotTaken(payment::Error::Unavailable(error)) => Err(Failure::Temporary(error)),
         }
     }
 
-    async fn charge(&self, payment: &mut Payment, request: &PaymentRequest, again: bool) -> Result<Charged, payment::Error> {
-        let id = request.order_id;
-        let standing = if again {
-            payment::record_unknown(&db::connection(&self.pool).await?, id, payment, self.gateway.name()).await?;
-            self.gateway.look_up(payment).await?
-        } else {
-            Standing::Open
+    /// `asks` is false when the gateway has been asked often enough: then what it holds is taken, and nothing more is held. An error is none of the
+    /// gateway's.
+    async fn charge(&self, payment: &mut Payment, request: &PaymentRequest, asks: bool) -> anyhow::Result<Charged> {
+        let gateway = self.gateways.of(payment)?;
+        let (reference, is_taken) = match hold(gateway, payment, asks.then_some(&request.payment_method)).await {
+            Ok(held) => held,
+            Err(error) => return Ok(Charged::NotTaken(error)),
         };
-        payment.reference = Some(match standing {
-            Standing::Open => self.gateway.authorize(payment, &request.payment_method).await?,
-            Standing::Authorized(reference) => reference,
-            Standing::Captured(reference) => {
-                payment.reference = Some(reference);
-                return Ok(Charged::Taken);
-            }
-            Standing::Declined(reason) => return Err(payment::Error::Declined(reason)),
-        });
-        let client = db::connection(&self.pool).await?;
-        let permission = payment::record_authorized(&client, id, payment, self.gateway.name(), self.terms.held_for).await?;
-        drop(client);
-        match permission {
-            Permission::Take => {
-                self.gateway.capture(payment).await?;
-                Ok(Charged::Taken)
-            }
+        payment.reference = Some(reference);
+        if is_taken {
+            return Ok(Charged::Taken);
+        }
+        let permission = {
+            let client = db::connection(&self.pool).await?;
+            payment::record_authorized(&client, request.order_id, payment, gateway.name()).await?
+        };
+        Ok(match permission {
+            Permission::Take => gateway.capture(payment).await.map_or_else(Charged::NotTaken, |()| Charged::Taken),
             // The compensation voids what is held.
             Permission::TooLate => {
-                Err(payment::Error::Declined("the payment took too long, and the stock is not held any more".to_owned()))
+                let reason = "the payment took too long, and the stock is not held any more";
+                Charged::NotTaken(payment::Error::Declined(reason.to_owned()))
             }
-            Permission::Over(status) => Ok(Charged::NotNow(status)),
-        }
+            // At the same time another worker went to another one; the next attempt goes there.
+            Permission::Elsewhere => {
+                gateway.reverse(payment).await?;
+                bail!("another gateway than {} has the payment", gateway.name());
+            }
+            Permission::Over(status) => Charged::NotNow(status),
+        })
     }
 
     /// A payment is only ever tried once the stock is reserved; before that there is nothing to reverse.
     pub(super) async fn reverse_payment(&self, id: OrderId, status: OrderStatus) -> Result<(Payment, Reversal), Failure> {
         let payment = payment::load(&db::connection(&self.pool).await?, id).await?;
         let untried = matches!(status, OrderStatus::Pending | OrderStatus::ActionRequired | OrderStatus::InReview);
-        let reversal = if untried { Reversal::Nothing } else { self.gateway.reverse(&payment).await? };
+        let reversal = if untried { Reversal::Nothing } else { self.gateways.of(&payment)?.reverse(&payment).await? };
         Ok((payment, reversal))
     }
 
@@ -98,7 +117,7 @@ impl Activities {
             (status, decision, payment)
         };
         let Decision::Due(amount_minor) = decision else { return Ok(Move::none(status)) };
-        let given = self.gateway.refund(&payment, &Refund { idempotency_key: refund.id.to_string(), amount_minor }).await;
+        let given = self.gateways.of(&payment)?.refund(&payment, &Refund { idempotency_key: refund.id.to_string(), amount_minor }).await;
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
         let status = match given {
@@ -110,4 +129,21 @@ impl Activities {
         self.courier.notify_one();
         Ok(Move::none(status))
     }
+}
+
+/// Holds the amount, by a payment method if it is not held already. Answers with the gateway's id of it, and whether it was even taken.
+async fn hold(gateway: &dyn Gateway, payment: &Payment, payment_method: Option<&String>) -> Result<(String, bool), payment::Error> {
+    let standing = if payment.gateway.is_some() { gateway.look_up(payment).await? } else { Standing::Open };
+    match (standing, payment_method) {
+        (Standing::Open, Some(payment_method)) => Ok((gateway.authorize(payment, payment_method).await?, false)),
+        (Standing::Open, None) => Err(payment::Error::Unavailable(anyhow!("nothing is held"))),
+        (Standing::Authorized(reference), _) => Ok((reference, false)),
+        (Standing::Captured(reference), _) => Ok((reference, true)),
+        (Standing::Declined(reason), _) => Err(payment::Error::Declined(reason)),
+    }
+}
+
+fn unanswered(id: OrderId, error: &anyhow::Error) -> Failure {
+    tracing::warn!(order_id = %id, error = format!("{error:#}"), "{id}: the payment gateway was asked often enough: {error:#}");
+    Failure::Refused(Refusal::PaymentUnanswered, PAYMENT_UNANSWERED.to_owned())
 }

@@ -22,12 +22,16 @@ impl Activities {
         let id = dispatch.order_id;
         let carrier = self.shipping.carrier()?;
         let client = db::connection(&self.pool).await?;
-        let (status, parcels) = shipping::split(&client, id, carrier.name()).await?;
-        drop(client);
-        self.courier.notify_one();
-        if status.is_final() {
-            return Ok(Move::none(status).into());
+        let mut parcels = shipping::load(&client, id).await?;
+        if parcels.is_empty() {
+            let (status, made) = shipping::split(&client, id, carrier.name()).await?;
+            self.courier.notify_one();
+            if status.is_final() {
+                return Ok(Move::none(status).into());
+            }
+            parcels = made;
         }
+        drop(client);
         self.visit(id, parcels).await
     }
 
@@ -84,9 +88,9 @@ impl Activities {
 
     /// Pays back what does not arrive, and says how to go on.
     async fn conclude(&self, id: OrderId, outcome: Outcome, moves_in: Option<Duration>) -> Result<Answer, Failure> {
-        let mut status = outcome.status;
+        let mut status = outcome.order.status;
         if status.is_final() {
-            return Ok(Move::none(status).into());
+            return Ok(outcome.order.into());
         }
         let reasons = if outcome.failed { self.pay_back(id).await? } else { Vec::new() };
         if outcome.underway {
@@ -131,7 +135,7 @@ impl Activities {
             }
         }
         let outcome = self.note(id, &report).await?;
-        let may_end = end.status().predecessors().contains(&outcome.status.as_str());
+        let may_end = end.status().predecessors().contains(&outcome.order.status.as_str());
         if may_end && !outcome.underway && !outcome.arrived {
             return Ok(None);
         }
@@ -140,7 +144,7 @@ impl Activities {
         if outcome.failed {
             self.pay_back(id).await?;
         }
-        Ok(Some(outcome.status))
+        Ok(Some(outcome.order.status))
     }
 }
 

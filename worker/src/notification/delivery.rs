@@ -40,10 +40,10 @@ impl Courier {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
             email_from: settings.email_from.clone(),
-            configuration_set: settings.email_configuration_set.clone().filter(|name| !name.is_empty()),
+            configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::new(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, page_url: settings.page_url.clone().filter(|url| !url.is_empty()), woken: Arc::default() })
+        Ok(Self { pool, provider, templates, page_url: settings.page_url.clone(), woken: Arc::default() })
     }
 
     /// Wakes the courier: something was recorded.

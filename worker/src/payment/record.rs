@@ -5,7 +5,6 @@ use crate::{inventory, order::Move};
 use anyhow::Context;
 use deadpool_postgres::{GenericClient, Transaction};
 use orders::{OrderId, OrderStatus};
-use std::time::Duration;
 
 /// An order's payment as it is on record.
 pub(crate) async fn load(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Payment> {
@@ -16,29 +15,39 @@ pub(crate) async fn load(client: &impl GenericClient, order_id: OrderId) -> anyh
 pub(crate) async fn find(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Option<Payment>> {
     let statement = client
         .prepare_cached(
-            "SELECT o.total_minor, o.currency, p.gateway_reference FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = $1",
+            "SELECT o.total_minor, o.currency, p.gateway_reference, p.gateway FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = $1",
         )
         .await?;
     let Some(row) = client.query_opt(&statement, &[&order_id.to_string()]).await? else { return Ok(None) };
-    let reference = row.try_get(2)?;
-    Ok(Some(Payment { reference, ..Payment::of(order_id, row.try_get(0)?, inventory::currency(row.try_get(1)?)?) }))
+    let (reference, gateway) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(Some(Payment { reference, gateway, ..Payment::of(order_id, row.try_get(0)?, inventory::currency(row.try_get(1)?)?) }))
 }
 
-/// Records that the gateway was asked and nobody knows what it did, unless more is known already.
-pub(crate) async fn record_unknown(client: &impl GenericClient, order_id: OrderId, payment: &Payment, gateway: &str) -> anyhow::Result<()> {
+/// Records that the gateway is about to be asked again, and that nobody knows what it did before, unless more is known already. Answers the name of
+/// the gateway that has the payment, and how often it is asked with this time; 1 when the order is not to be paid any more.
+pub(crate) async fn record_attempt(
+    client: &impl GenericClient,
+    order_id: OrderId,
+    payment: &Payment,
+    gateway: &str,
+) -> anyhow::Result<(String, i32)> {
     let statement = client
         .prepare_cached(
             "WITH payment AS (
-                INSERT INTO payments (order_id, status, amount_minor, currency, gateway)
-                SELECT id, 'UNKNOWN', $2, $3, $4 FROM orders WHERE id = $1 AND status = ANY ($5)
-                ON CONFLICT (order_id) DO NOTHING RETURNING order_id
+                INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway, attempts)
+                SELECT id, 'UNKNOWN', $2, $3, $4, 2 FROM orders WHERE id = $1 AND status = ANY ($5)
+                ON CONFLICT (order_id) DO UPDATE SET attempts = p.attempts + 1 RETURNING order_id, status, gateway, attempts
+            ), shown AS (
+                UPDATE orders o SET version = o.version + 1 FROM payment p WHERE o.id = p.order_id AND p.status = 'UNKNOWN' AND p.attempts = 2
             )
-            UPDATE orders o SET version = o.version + 1 FROM payment WHERE o.id = payment.order_id",
+            SELECT coalesce((SELECT gateway FROM payment), (SELECT gateway FROM payments WHERE order_id = $1), $4),
+                coalesce((SELECT attempts FROM payment), 1)",
         )
         .await?;
     let unpaid = OrderStatus::Paid.predecessors();
-    client.execute(&statement, &[&order_id.to_string(), &payment.amount_minor, &payment.currency.code(), &gateway, &unpaid]).await?;
-    Ok(())
+    let row =
+        client.query_one(&statement, &[&order_id.to_string(), &payment.amount_minor, &payment.currency.code(), &gateway, &unpaid]).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// Whether the amount that is held may be taken.
@@ -47,17 +56,18 @@ pub(crate) enum Permission {
     Take,
     /// The stock is not held any more.
     TooLate,
+    /// Another gateway has the order's payment.
+    Elsewhere,
     /// The order is paid already, or is being withdrawn; it has this status.
     Over(OrderStatus),
 }
 
-/// Records that the amount is held, and holds the stock anew, if the order is still to be paid.
+/// Records that the amount is held, if the order is still to be paid and its stock is held. From now on its reservation does not run out.
 pub(crate) async fn record_authorized(
     client: &impl GenericClient,
     order_id: OrderId,
     payment: &Payment,
     gateway: &str,
-    held_for: Duration,
 ) -> anyhow::Result<Permission> {
     let statement = client
         .prepare_cached(
@@ -65,39 +75,38 @@ pub(crate) async fn record_authorized(
                 UPDATE orders o SET version = o.version + 1
                 WHERE id = $1 AND status = ANY ($6) AND compensating_since IS NULL
                     AND EXISTS (SELECT FROM reservations WHERE order_id = $1 AND state = 'HELD')
+                    AND NOT EXISTS (SELECT FROM payments WHERE order_id = $1 AND gateway <> $4)
                 RETURNING id
-            ), held AS (
-                UPDATE reservations SET expires_at = now() + $7::bigint * interval '1 millisecond'
-                WHERE order_id IN (SELECT id FROM unpaid) AND state = 'HELD'
             ), payment AS (
                 INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway, gateway_reference)
                 SELECT id, 'AUTHORIZED', $2, $3, $4, $5 FROM unpaid
                 ON CONFLICT (order_id) DO UPDATE SET status = 'AUTHORIZED', gateway_reference = EXCLUDED.gateway_reference
             )
-            SELECT EXISTS (SELECT FROM unpaid), status, status = ANY ($6) AND compensating_since IS NULL FROM orders WHERE id = $1",
+            SELECT EXISTS (SELECT FROM unpaid), status, status = ANY ($6) AND compensating_since IS NULL,
+                EXISTS (SELECT FROM payments WHERE order_id = $1 AND gateway <> $4) FROM orders WHERE id = $1",
         )
         .await?;
     let unpaid = OrderStatus::Paid.predecessors();
     let currency = payment.currency.code();
     let row = client
-        .query_one(
-            &statement,
-            &[&order_id.to_string(), &payment.amount_minor, &currency, &gateway, &payment.reference, &unpaid, &inventory::millis(held_for)],
-        )
+        .query_one(&statement, &[&order_id.to_string(), &payment.amount_minor, &currency, &gateway, &payment.reference, &unpaid])
         .await?;
-    Ok(match (row.try_get(0)?, row.try_get(2)?) {
-        (true, _) => Permission::Take,
-        (false, true) => Permission::TooLate,
-        (false, false) => Permission::Over(row.try_get::<_, &str>(1)?.parse()?),
+    Ok(match (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?) {
+        (true, ..) => Permission::Take,
+        (false, false, _) => Permission::Over(row.try_get::<_, &str>(1)?.parse()?),
+        (false, true, true) => Permission::Elsewhere,
+        (false, true, false) => Permission::TooLate,
     })
 }
 
-/// Records a captured payment and moves the order to PAID, in one statement. An order that has ended meanwhile stays as it is.
+/// Records a captured payment, moves the order to PAID and, where a carrier is to take it, splits it into shipments, in one statement. An order that has
+/// ended meanwhile stays as it is.
 pub(crate) async fn record_captured(
     client: &impl GenericClient,
     order_id: OrderId,
     payment: &Payment,
     gateway: &str,
+    carrier: Option<&str>,
 ) -> anyhow::Result<Move> {
     let statement = client
         .prepare_cached(
@@ -107,15 +116,26 @@ pub(crate) async fn record_captured(
                 INSERT INTO payments (order_id, status, amount_minor, currency, gateway, gateway_reference)
                 SELECT $1, 'CAPTURED', $4, $5, $6, $7 FROM step WHERE moved
                 ON CONFLICT (order_id) DO UPDATE SET status = 'CAPTURED', gateway_reference = EXCLUDED.gateway_reference
+            ), split AS MATERIALIZED (
+                SELECT make_shipments($1, $8) FROM step WHERE moved AND $8::text IS NOT NULL
             )
-            SELECT status, age_ms FROM step",
+            SELECT status, age_ms FROM step LEFT JOIN split ON true",
         )
         .await?;
     let (paid, currency) = (OrderStatus::Paid, payment.currency.code());
     let row = client
         .query_one(
             &statement,
-            &[&order_id.to_string(), &paid.as_str(), &paid.predecessors(), &payment.amount_minor, &currency, &gateway, &payment.reference],
+            &[
+                &order_id.to_string(),
+                &paid.as_str(),
+                &paid.predecessors(),
+                &payment.amount_minor,
+                &currency,
+                &gateway,
+                &payment.reference,
+                &carrier,
+            ],
         )
         .await?;
     Move::read(&row)

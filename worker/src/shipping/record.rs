@@ -1,13 +1,12 @@
-//! The shipments table. Splitting an order and moving its shipments are SQL functions (migrations/V10__shipping.sql), so that each is one call: every
-//! order goes through both.
+//! The shipments table. Splitting an order and moving its shipments are SQL functions (migrations/V14__fewer_steps.sql), so that each is one call:
+//! every order goes through both.
 
 use super::{Parcel, Whereabouts};
-use crate::notification;
+use crate::order::Move;
 use anyhow::Context;
 use deadpool_postgres::GenericClient;
 use orders::{
     OrderId, OrderStatus,
-    activities::NoticeKind,
     refund::{RefundInput, RefundRequest, What},
     shipping::{Scan, ShipmentId, ShipmentStatus},
 };
@@ -15,15 +14,13 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 
-/// Splits a paid order by warehouse, unless it is split or being withdrawn, and records that it is confirmed to the customer. Answers where it stands
-/// and its shipments.
+/// Splits a paid order that is not split, since another release took its payment, unless it is being withdrawn. Answers where it stands and its shipments.
 pub(crate) async fn split(client: &impl GenericClient, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
-    let confirmation = notification::recording(NoticeKind::Confirmed, "(SELECT '' AS about WHERE EXISTS (SELECT FROM parts))");
     let statement = client
-        .prepare_cached(&format!(
-            "WITH parts AS MATERIALIZED (SELECT * FROM split_order($1, $2, $3)), notices AS ({confirmation})
-            SELECT p.id, p.warehouse, p.status, p.products, p.quantities, o.status FROM orders o LEFT JOIN parts p ON true WHERE o.id = $1"
-        ))
+        .prepare_cached(
+            "WITH parts AS MATERIALIZED (SELECT * FROM split_order($1, $2, $3))
+            SELECT p.id, p.warehouse, p.status, p.products, p.quantities, o.status FROM orders o LEFT JOIN parts p ON true WHERE o.id = $1",
+        )
         .await?;
     let rows = client.query(&statement, &[&order_id.to_string(), &OrderStatus::Paid.as_str(), &carrier]).await?;
     let status = rows.first().context("the order is not on record")?.try_get::<_, &str>(5)?.parse()?;
@@ -84,25 +81,24 @@ impl From<Vec<Scan>> for Report {
 /// Where an order and its shipments stand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
-    pub(crate) status: OrderStatus,
+    pub(crate) order: Move,
     /// A shipment has yet to come to its end.
     pub(crate) underway: bool,
     /// A shipment has been delivered.
     pub(crate) arrived: bool,
     /// A shipment will not be delivered.
     pub(crate) failed: bool,
-    /// The customer is to be told of a shipment that left just now.
+    /// The customer is to be told of a shipment that left just now, or that all have arrived.
     pub(crate) has_news: bool,
 }
 
-/// Records what carriers say: shipments go forward, their units and the order follow, and the customer is told of each that is on its way.
+/// Records what carriers say: shipments go forward, their units and the order follow, and the customer is told of each that is on its way, and when all
+/// have arrived, which completes the order.
 pub(crate) async fn record(client: &impl GenericClient, order_id: OrderId, report: &Report) -> anyhow::Result<Outcome> {
-    let notices = notification::recording(NoticeKind::Shipped, "(SELECT unnest(left_now) AS about FROM moved)");
     let statement = client
-        .prepare_cached(&format!(
-            "WITH moved AS MATERIALIZED (SELECT * FROM move_shipments($1, $2, $3, $4, $5, $6, $7, $8)), notices AS ({notices})
-            SELECT status, underway, arrived, failed, cardinality(left_now) > 0 FROM moved"
-        ))
+        .prepare_cached(
+            "SELECT coalesce(status, '') AS status, age_ms, has_news, underway, arrived, failed FROM move_shipments($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
         .await?;
     let ids: Vec<String> = report.0.keys().map(ToString::to_string).collect();
     let column = |of: fn(&Whereabouts) -> Option<&str>| -> Vec<Option<&str>> { report.0.values().map(of).collect() };
@@ -118,15 +114,16 @@ pub(crate) async fn record(client: &impl GenericClient, order_id: OrderId, repor
                 &column(|said| said.reason.as_deref()),
                 &OrderStatus::Shipped.predecessors(),
                 &OrderStatus::Delivered.predecessors(),
+                &OrderStatus::Completed.predecessors(),
             ],
         )
         .await?;
     Ok(Outcome {
-        status: row.try_get::<_, Option<&str>>(0)?.context("the order is not on record")?.parse()?,
-        underway: row.try_get(1)?,
-        arrived: row.try_get(2)?,
-        failed: row.try_get(3)?,
-        has_news: row.try_get(4)?,
+        order: Move::read(&row).context("the order is not on record")?,
+        underway: row.try_get("underway")?,
+        arrived: row.try_get("arrived")?,
+        failed: row.try_get("failed")?,
+        has_news: row.try_get("has_news")?,
     })
 }
 

@@ -51,6 +51,9 @@ fn stopped_for_twenty_seconds_and_killed_under_load_it_costs_no_order() {
         };
         try_join!(placing, crash)?;
         load.ends(shop).await?;
+        let failed = "SELECT id, failure_reason FROM orders WHERE status = 'FAILED' AND failure_reason <> 'the card was declined'";
+        let failed = shop.db().await?.query(failed, &[]).await?;
+        ensure!(failed.is_empty(), "orders have failed because Postgres was away: {failed:?}");
         shop.audit_is_clean().await
     });
 }

@@ -54,5 +54,5 @@ async fn at(url: &str, key: &str) -> Result<Stripe> {
 
 /// 75.00 USD for an order.
 fn payment() -> Payment {
-    Payment { idempotency_key: ORDER.to_owned(), amount_minor: 7_500, currency: ::orders::Currency::USD, reference: None }
+    Payment { idempotency_key: ORDER.to_owned(), amount_minor: 7_500, currency: ::orders::Currency::USD, gateway: None, reference: None }
 }

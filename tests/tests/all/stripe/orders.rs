@@ -1,7 +1,7 @@
 //! Orders that are paid by Stripe, through the whole stack, and the events that Stripe sends about them. Key and secret lie in Secrets Manager.
 
 use super::{API_KEY, stand_in::StandIn, stand_in::Trouble};
-use crate::support::{Draft, FAST, Function, Shop, answer, text, unstarted, until};
+use crate::support::{Draft, FAST, Function, OtherWorker, Shop, answer, text, unstarted, until};
 use anyhow::{Result, ensure};
 use aws_sdk_secretsmanager::{
     Client,
@@ -127,6 +127,7 @@ fn orders_are_paid_by_stripe() {
         refunds(&paid).await?;
         shop.audit_is_clean().await?;
         rotates(&paid).await?;
+        changes_the_gateway(&paid).await?;
         let logs = shop.logs();
         for secret in [API_KEY, WEBHOOK_SECRET, "sk_test_Another", "another_secret", "pm_card"] {
             ensure!(!logs.contains(secret), "{secret} is in the logs");
@@ -254,6 +255,34 @@ async fn hears_as_a_function(paid: &Paid<'_>) -> Result<()> {
     request["headers"]["stripe-signature"] = signature(WEBHOOK_SECRET, &body, 0).into();
     assert_eq!(function.answer(&request).await?, (200, json!({ "received": true })));
     paid.becomes(&id, "REFUNDED", 7_500).await
+}
+
+/// The shop goes back to the sandbox gateway: what Stripe has begun it finishes, and gives back; new orders do not go there.
+async fn changes_the_gateway(paid: &Paid<'_>) -> Result<()> {
+    let (complete, _) = paid.order("pm_card_visa", "COMPLETED").await?;
+    // Stripe takes the amount, and its answer is lost with the worker of before.
+    paid.stripe.trouble("/capture", Trouble::AnswerLost);
+    let product = paid.shop.product(2_500, 10).await?;
+    let begun = paid.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method("pm_card_visa")).await?;
+    until("Stripe holds the amount", SOON, async || {
+        Ok(paid.record(&begun).await.is_ok_and(|(status, ..)| status == "AUTHORIZED").then_some(()))
+    })
+    .await?;
+    paid.shop.stack.workers[0].kill().await?;
+    let _worker = OtherWorker::start(paid.shop, None, &[("PAYMENT_GATEWAY", "sandbox")]).await?;
+    paid.shop.ends(&begun, "COMPLETED").await?;
+    let (intent, books) = paid.stripe.intent(&begun)?;
+    assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500));
+    assert_eq!(paid.record(&begun).await?, ("CAPTURED".to_owned(), "stripe".to_owned(), Some(intent), 0));
+
+    let (status, refund) = answer(paid.shop.post(&format!("/api/orders/{complete}/refunds"), r#"{"amount":20.5}"#).await?).await?;
+    ensure!(status == StatusCode::ACCEPTED, "{refund}");
+    paid.becomes(&complete, "PARTIALLY_REFUNDED", 2_050).await?;
+    assert_eq!(paid.stripe.intent(&complete)?.1.refunded, 2_050);
+
+    let (new, _) = paid.order("tok_visa", "COMPLETED").await?;
+    assert_eq!(paid.record(&new).await?.1, "sandbox");
+    paid.shop.audit_is_clean().await
 }
 
 /// A new key and a new secret take over from the old ones without a restart.

@@ -19,6 +19,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether there is a key, or is said to be.
+    pub(crate) fn has_key(&self) -> bool {
+        self.stripe_secret_arn.is_some() || self.stripe_secret_key.is_some()
+    }
+
     /// The API's address without a slash at its end.
     ///
     /// # Errors
