@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 pub struct Activities {
     pub(crate) pool: Pool,
     pub(crate) gateways: Gateways,
-    /// How often a gateway is asked for an order's payment.
+    /// How often a gateway is asked for an order's payment; then it is only asked once more what it holds.
     pub(crate) payment_attempts: i32,
     pub(crate) projector: Projector,
     /// Wakes the courier when a notice is recorded.
@@ -86,7 +86,7 @@ impl Activities {
     #[activity(definition = definitions::ProcessPayment)]
     pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
         let again = ctx.info().attempt > 1 || !ctx.info().is_local;
-        self.attempt(&ctx, request.order_id, self.pay(&request, again)).await
+        self.attempt(&ctx, request.order_id, self.pay(&request, again, self.limit(&ctx))).await
     }
 
     #[activity(definition = definitions::ShipOrder)]

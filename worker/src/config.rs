@@ -300,7 +300,8 @@ pub struct Steps {
     /// Longest wait between two attempts, in milliseconds.
     #[arg(long, env = "RETRY_MAXIMUM_INTERVAL_MS", value_parser = millis, default_value = "30000")]
     pub retry_maximum_interval: Duration,
-    /// How often the payment gateway is asked before the order fails; what fails for another reason is tried until it works.
+    /// How often the payment gateway is asked to take an order's money; when it then does not say that it holds any, the order fails. What fails for
+    /// another reason is tried until it works.
     #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..))]
     pub retry_maximum_attempts: i32,
 }

@@ -37,7 +37,7 @@ impl Activities {
     ) -> Result<Progress, ActivityError> {
         let started = Instant::now();
         let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
-        let limit = if local { self.limits.local_limit } else { self.limits.attempt_limit };
+        let limit = self.limit(ctx);
         let result = tokio::select! {
             result = tokio::time::timeout(limit.mul_f32(0.95), work) => {
                 result.unwrap_or_else(|_| Err(Failure::Temporary(anyhow!("no answer within {} ms", limit.as_millis()))))
@@ -73,6 +73,11 @@ impl Activities {
                 Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))
             }
         }
+    }
+
+    /// How long an attempt may take.
+    pub(super) fn limit(&self, ctx: &ActivityContext) -> Duration {
+        if ctx.info().is_local { self.limits.local_limit } else { self.limits.attempt_limit }
     }
 
     /// Shows signs of life until the attempt is cancelled.

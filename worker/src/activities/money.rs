@@ -13,6 +13,11 @@ use orders::{
     activities::{PAYMENT_UNANSWERED, PaymentRequest, Refusal},
     refund::RefundInput,
 };
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// The part of an attempt's limit that a gateway has to answer; the rest is for recording what it says.
+const GATEWAYS_SHARE: f32 = 0.8;
 
 /// What came of an attempt at charging.
 enum Charged {
@@ -23,14 +28,15 @@ enum Charged {
 }
 
 impl Activities {
-    /// Holds the amount, then takes it. `again` says that an earlier attempt may have got somewhere, so the gateway is asked first.
-    pub(super) async fn pay(&self, request: &PaymentRequest, again: bool) -> Result<Answer, Failure> {
-        let step = self.try_to_pay(request, again).await?;
+    /// Holds the amount, then takes it, within `limit`. `again` says that an earlier attempt may have got somewhere, so the gateway is asked first.
+    pub(super) async fn pay(&self, request: &PaymentRequest, again: bool, limit: Duration) -> Result<Answer, Failure> {
+        let step = self.try_to_pay(request, again, limit.mul_f32(GATEWAYS_SHARE)).await?;
         Ok(Answer { ships: step.status == OrderStatus::Paid && self.shipping.ships(), ..step.into() })
     }
 
-    /// The gateway is asked a limited number of times; what fails for another reason, as when Postgres is away, is tried until it works.
-    async fn try_to_pay(&self, request: &PaymentRequest, again: bool) -> Result<Move, Failure> {
+    /// The gateway is asked a limited number of times, and then only for what it holds already; what fails for another reason, as when Postgres is
+    /// away, is tried until it works.
+    async fn try_to_pay(&self, request: &PaymentRequest, again: bool, patience: Duration) -> Result<Move, Failure> {
         let id = request.order_id;
         let mut payment = Payment::of(id, request.amount_minor, request.currency);
         let mut attempt = 1;
@@ -44,7 +50,8 @@ impl Activities {
             // A worker may have died that went to the gateway that the shop had then.
             payment.gateway = payment::load(&db::connection(&self.pool).await?, id).await?.gateway;
         }
-        let charged = self.charge(&mut payment, request, attempt <= self.payment_attempts).await?;
+        let asks = attempt <= self.payment_attempts;
+        let charged = self.charge(&mut payment, request, asks, patience).await?;
         let client = db::connection(&self.pool).await?;
         match charged {
             Charged::Taken => {
@@ -61,16 +68,16 @@ impl Activities {
                     status => Ok(Move::none(status)),
                 }
             }
-            Charged::NotTaken(payment::Error::Unavailable(error)) if attempt >= self.payment_attempts => Err(unanswered(id, &error)),
-            Charged::NotTaken(payment::Error::Unavailable(error)) => Err(Failure::Temporary(error)),
+            Charged::NotTaken(payment::Error::Unavailable(error)) if asks => Err(Failure::Temporary(error)),
+            Charged::NotTaken(payment::Error::Unavailable(error)) => Err(unanswered(id, &error)),
         }
     }
 
-    /// `asks` is false when the gateway has been asked often enough: then what it holds is taken, and nothing more is held. An error is none of the
-    /// gateway's.
-    async fn charge(&self, payment: &mut Payment, request: &PaymentRequest, asks: bool) -> anyhow::Result<Charged> {
+    /// `asks` is false when the gateway has been asked often enough: then what it holds is taken, and nothing more is held. Its answers may take
+    /// `patience` altogether. An error is none of the gateway's.
+    async fn charge(&self, payment: &mut Payment, request: &PaymentRequest, asks: bool, mut patience: Duration) -> anyhow::Result<Charged> {
         let gateway = self.gateways.of(payment)?;
-        let (reference, is_taken) = match hold(gateway, payment, asks.then_some(&request.payment_method)).await {
+        let (reference, is_taken) = match within(&mut patience, hold(gateway, payment, asks.then_some(&request.payment_method))).await {
             Ok(held) => held,
             Err(error) => return Ok(Charged::NotTaken(error)),
         };
@@ -83,7 +90,7 @@ impl Activities {
             payment::record_authorized(&client, request.order_id, payment, gateway.name()).await?
         };
         Ok(match permission {
-            Permission::Take => gateway.capture(payment).await.map_or_else(Charged::NotTaken, |()| Charged::Taken),
+            Permission::Take => within(&mut patience, gateway.capture(payment)).await.map_or_else(Charged::NotTaken, |()| Charged::Taken),
             // The compensation voids what is held.
             Permission::TooLate => {
                 let reason = "the payment took too long, and the stock is not held any more";
@@ -141,6 +148,15 @@ async fn hold(gateway: &dyn Gateway, payment: &Payment, payment_method: Option<&
         (Standing::Captured(reference), _) => Ok((reference, true)),
         (Standing::Declined(reason), _) => Err(payment::Error::Declined(reason)),
     }
+}
+
+/// What a gateway answers, unless it takes longer than `patience`, of which what it took is used up.
+async fn within<T>(patience: &mut Duration, call: impl Future<Output = Result<T, payment::Error>>) -> Result<T, payment::Error> {
+    let asked = Instant::now();
+    let silent = |_| Err(payment::Error::Unavailable(anyhow!("no answer within {} ms", patience.as_millis())));
+    let answer = timeout(*patience, call).await.unwrap_or_else(silent);
+    *patience = patience.saturating_sub(asked.elapsed());
+    answer
 }
 
 fn unanswered(id: OrderId, error: &anyhow::Error) -> Failure {

@@ -9,6 +9,7 @@ use aws_sdk_secretsmanager::{
 };
 use aws_smithy_http_client::Builder;
 use local::free_port;
+use orders::activities::PAYMENT_UNANSWERED;
 use reqwest::{Method, StatusCode, header};
 use ring::hmac;
 use serde_json::{Value, json};
@@ -124,6 +125,7 @@ fn orders_are_paid_by_stripe() {
         )?;
         // What goes wrong is for the next request of anybody.
         survives_trouble(&paid).await?;
+        outlasts_silence(&paid).await?;
         refunds(&paid).await?;
         shop.audit_is_clean().await?;
         rotates(&paid).await?;
@@ -171,12 +173,25 @@ async fn survives_trouble(paid: &Paid<'_>) -> Result<()> {
         assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500), "{trouble:?} at {call}");
     }
     // Stripe is silent for longer than an order waits: what may be held is voided.
-    for _ in 0..3 {
+    for _ in 0..4 {
         paid.stripe.trouble("/capture", Trouble::Refused("unavailable"));
     }
     let (id, order) = paid.order("pm_card_visa", "FAILED").await?;
     assert_eq!((paid.stripe.intent(&id)?.1.status, &order["payment"]["status"]), ("canceled", &json!("VOIDED")));
     ensure!(paid.stripe.is_quiet());
+    Ok(())
+}
+
+/// Stripe takes requests and does not answer any more, not even where it is asked what it holds: the order is withdrawn, and ends when Stripe is back.
+async fn outlasts_silence(paid: &Paid<'_>) -> Result<()> {
+    paid.stripe.silence(true);
+    let product = paid.shop.product(2_500, 10).await?;
+    let id = paid.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method("pm_card_visa")).await?;
+    until("the order is withdrawn", SOON, async || Ok((paid.shop.order(&id).await?["compensating"] == true).then_some(()))).await?;
+    paid.stripe.silence(false);
+    let order = paid.shop.ends(&id, "FAILED").await?;
+    assert_eq!(text(&order, "/failureReason")?, PAYMENT_UNANSWERED);
+    assert_eq!((paid.stripe.intent(&id)?.1.holds, paid.shop.stock(&product).await?), (0, (10, 0)), "{order}");
     Ok(())
 }
 

@@ -64,6 +64,8 @@ struct Memory {
     /// What goes wrong with the next request to a path that ends so.
     troubles: Vec<(&'static str, Trouble)>,
     seen: Vec<Seen>,
+    /// Nothing is done, and nothing answered.
+    silent: bool,
 }
 
 impl StandIn {
@@ -87,6 +89,11 @@ impl StandIn {
     /// Has something go wrong with the next request to a path that ends so.
     pub(super) fn trouble(&self, path: &'static str, trouble: Trouble) {
         self.inner.memory().troubles.push((path, trouble));
+    }
+
+    /// Has every request hang from now on, or none.
+    pub(super) fn silence(&self, silent: bool) {
+        self.inner.memory().silent = silent;
     }
 
     /// Whether all that was to go wrong has.
@@ -140,6 +147,9 @@ impl Inner {
 type Outcome = Option<(Answer, Vec<(String, String)>)>;
 
 async fn answer(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if inner.memory().silent {
+        pending::<()>().await;
+    }
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let shape = inner.mock.check(&method, target, &headers, &body).await;
     let outcome = shape.and_then(|shape| inner.memory().serve(&method, &uri, &headers, &body, shape));
