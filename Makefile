@@ -102,9 +102,9 @@ docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were bu
 PROGRAMS := --bin api --bin local --bin worker
 test faults record-histories bench: PROGRAMS :=
 
-# Programs are fetched, and the page is built, while the code is compiled.
+# Programs are fetched, and the page is built, while the code is compiled; if they cannot be, the compiler is not waited for.
 ready:
 	@local/install rust
-	@(local/install node page postgres temporal emulator && web/build-page) & preparing=$$!; \
-	cargo build --workspace $(PROGRAMS); built=$$?; \
-	wait $$preparing && exit $$built
+	@cargo build --workspace $(PROGRAMS) & building=$$!; \
+	trap 'kill $$building 2>/dev/null' EXIT INT TERM; \
+	local/install node page postgres temporal emulator && web/build-page && wait $$building
