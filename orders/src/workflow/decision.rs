@@ -30,13 +30,12 @@ impl OrderWorkflow {
         if !answered {
             return Err(Halt::Unanswered(if in_review { NOT_REVIEWED } else { NOT_AMENDED }));
         }
-        let step = scope;
         let decided = match ctx.state(|s| s.review.clone()) {
             Some(review) if in_review => {
                 let verdict = Verdict { order_id, approved: review.approved, by: review.by, note: review.note };
-                take(ctx, || OrderActivities::review_order, verdict, step).await
+                take(ctx, || OrderActivities::review_order, verdict, scope).await
             }
-            _ => take(ctx, || OrderActivities::amend_order, Amendment { order_id }, step).await,
+            _ => take(ctx, || OrderActivities::amend_order, Amendment { order_id }, scope).await,
         };
         Self::advance(ctx, decided).await
     }

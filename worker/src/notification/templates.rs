@@ -1,9 +1,8 @@
 //! The templates in worker/templates: what each kind of notice says, in each language.
 //!
 //! A kind has a text (its first line is the mail's subject), an HTML page and a line for SMS; what `reason.txt` makes of a reason is told in all of
-//! them. They are compiled in; a file of the same name in the
-//! folder of `NOTICE_TEMPLATES` takes a template's place, so that a shop changes its words without building. In HTML every value is escaped, so a
-//! product's name or somebody's reason cannot bring markup in.
+//! them. They are compiled in; a file of the same name in the folder of `NOTICE_TEMPLATES` takes a template's place, so that a shop changes its
+//! words without building. In HTML every value is escaped, so a product's name or somebody's reason cannot bring markup in.
 
 use super::notice::Facts;
 use anyhow::{Context, ensure};

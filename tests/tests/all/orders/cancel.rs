@@ -4,7 +4,7 @@ use super::statuses;
 use crate::{
     histories::happens,
     payment::ledger,
-    support::{Draft, Shop, answer, own, shared, text, until},
+    support::{DEAF, Draft, Shop, answer, own, shared, text, until},
 };
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
@@ -92,12 +92,10 @@ fn while_the_gateway_does_not_answer_the_charge_is_voided() {
     });
 }
 
-/// The gateway has charged, but nobody knows yet.
 /// The attempt does not hear of the cancellation before it fails by itself.
 #[test]
 fn while_an_attempt_fails_it_is_cancelled_all_the_same() {
-    let deaf = [("STEP_LOCAL_LIMIT_MS", "1000"), ("STEP_ATTEMPT_LIMIT_MS", "5000"), ("STEP_HEARTBEAT_LIMIT_MS", "60000")];
-    own(1, &deaf, async |shop| {
+    own(1, &DEAF, async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-unlucky").line(&product, 1).payment_method("tok_down")).await?;
         happens(shop, &id, "ActivityTaskScheduled").await?;
@@ -108,6 +106,7 @@ fn while_an_attempt_fails_it_is_cancelled_all_the_same() {
     });
 }
 
+/// The gateway has charged, but nobody knows yet.
 #[test]
 fn after_a_charge_whose_answer_was_lost_it_is_refunded() {
     shared(async |shop| {

@@ -2,8 +2,9 @@
 
 use super::{SLOW, message, product_in, say, shipped};
 use crate::{
+    histories::happens,
     payment::ledger,
-    support::{Draft, FAST, FailPoints, own, until},
+    support::{DEAF, Draft, FAST, FailPoints, own, until},
 };
 use anyhow::ensure;
 use futures::future::try_join_all;
@@ -75,6 +76,26 @@ fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
+        shop.audit_is_clean().await
+    });
+}
+
+/// The carrier is silent, and the attempt at booking does not hear of the cancellation before it fails by itself.
+#[test]
+fn who_cancels_while_a_booking_fails_has_cancelled() {
+    own(1, &[&DEAF[..], &SLOW].concat(), async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let mut carrier = shop.db().await?;
+        let busy = carrier.transaction().await?;
+        busy.batch_execute("LOCK TABLE sandbox.parcels").await?;
+        let id = shop.place(&Draft::new("CUST-unbooked").line(&product, 1)).await?;
+        happens(shop, &id, "ActivityTaskScheduled").await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        until("the order is withdrawn", SOON, async || Ok((shop.order(&id).await?["compensating"] == true).then_some(()))).await?;
+        busy.rollback().await?;
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["CANCELLED"], &json!("REFUNDED")));
+        assert_eq!(shop.stock(&product).await?, (10, 0));
         shop.audit_is_clean().await
     });
 }

@@ -46,6 +46,10 @@ pub(crate) const FAST: [(&str, &str); 5] = [
     ("RETRY_BACKOFF", "1.0"),
 ];
 
+/// Attempts that do not hear of a cancellation before they fail by themselves.
+pub(crate) const DEAF: [(&str, &str); 3] =
+    [("STEP_LOCAL_LIMIT_MS", "1000"), ("STEP_ATTEMPT_LIMIT_MS", "5000"), ("STEP_HEARTBEAT_LIMIT_MS", "60000")];
+
 /// Runs a test that harms nothing on the stack that such tests share.
 pub(crate) fn shared(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
     RUNTIME.block_on(async {
