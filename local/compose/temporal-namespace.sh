@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace, once the server takes calls. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are known to the CLI.
+# Makes the namespace, once the server takes calls. TEMPORAL_ADDRESS is known to the CLI; of TEMPORAL_NAMESPACE these commands take no notice.
 set -eu
 
 tries=60
@@ -11,5 +11,5 @@ until temporal operator cluster health >/dev/null 2>&1; do
   sleep 1
 done
 
-temporal operator namespace describe >/dev/null 2>&1 ||
-  temporal operator namespace create --retention 72h
+temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" >/dev/null 2>&1 ||
+  temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention 72h
