@@ -217,11 +217,7 @@ impl Workflows {
     /// # Errors
     /// When there is none in time.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.attempt(|client| async move {
-            let mut service = client.connection().workflow_service();
-            service.get_system_info(tonic::Request::new(Default::default())).await.map(|_| ()).map_err(Error::Ping)
-        })
-        .await
+        self.attempt(|client| async move { temporal::ping(&client).await.map_err(Error::Ping) }).await
     }
 
     /// What waits for a worker, also while the breaker is open.

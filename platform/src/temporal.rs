@@ -7,7 +7,12 @@ use crate::secrets;
 pub use backlog::Backlog;
 pub use connector::{Connector, refuses_credentials};
 use std::time::Duration;
-use temporalio_client::errors::{ClientConnectError, ClientNewError};
+use temporalio_client::{
+    Client, NamespacedClient,
+    errors::{ClientConnectError, ClientNewError},
+    tonic,
+};
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 
 #[derive(clap::Args, Clone)]
 #[group(id = "temporal")]
@@ -57,4 +62,13 @@ pub struct Patience {
     pub connect: Duration,
     /// For one call, its retries included.
     pub call: Duration,
+}
+
+/// Asks Temporal for a sign of life, from the client's namespace: where that is none, no order moves.
+///
+/// # Errors
+/// When Temporal does not answer, or has no such namespace.
+pub async fn ping(client: &Client) -> Result<(), tonic::Status> {
+    let request = DescribeNamespaceRequest { namespace: client.namespace(), ..Default::default() };
+    client.connection().workflow_service().describe_namespace(tonic::Request::new(request)).await.map(|_| ())
 }

@@ -9,9 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use platform::temporal;
 use serde_json::json;
 use std::{net::SocketAddr, time::Duration};
-use temporalio_client::{Client, tonic};
+use temporalio_client::Client;
 use tokio::{net::TcpListener, sync::watch};
 
 /// How long a probe waits for Postgres and Temporal.
@@ -60,9 +61,9 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 /// Whether the worker takes tasks and Temporal answers.
-async fn answers(temporal: &watch::Receiver<Option<Client>>) -> bool {
-    let Some(client) = temporal.borrow().clone() else { return false };
-    client.connection().workflow_service().get_system_info(tonic::Request::new(Default::default())).await.is_ok()
+async fn answers(client: &watch::Receiver<Option<Client>>) -> bool {
+    let Some(client) = client.borrow().clone() else { return false };
+    temporal::ping(&client).await.is_ok()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {

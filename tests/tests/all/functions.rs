@@ -74,6 +74,17 @@ fn a_variable_that_is_empty_is_not_set() {
     });
 }
 
+/// Nothing moves in a namespace that Temporal does not have, though Temporal answers.
+#[test]
+fn without_its_namespace_temporal_is_down() {
+    shared(async |shop| {
+        let elsewhere = [("TEMPORAL_NAMESPACE".to_owned(), "nowhere".to_owned())];
+        let (status, health) = Function::start_with(shop, "health", &elsewhere).await?.request("GET", "/api/health", None).await?;
+        assert_eq!((status, &health["status"], &health["dependencies"][1]["state"]), (200, &json!("degraded"), &json!("down")), "{health}");
+        Ok(())
+    });
+}
+
 /// As Lambda's event source mapping calls it; a message may come twice.
 #[test]
 fn queued_orders_are_started_and_bad_messages_reported() {
