@@ -109,6 +109,8 @@ impl Fault {
             | Self::ClockSteps(duration)
             | Self::Gateway(_, duration) => *duration,
             Self::TwoVersions(duration) => 2 * *duration,
+            // Longer than Temporal takes to stop: only who comes then is queued.
+            Self::Duplicates => Duration::from_secs(10),
             _ => Duration::ZERO,
         }
     }
