@@ -2,8 +2,9 @@
 //!
 //! An activity does not wait for its projection, it only names the order that changed. The projector gathers names for a moment, and those of orders
 //! that are about to change again for a longer one, so that an order that runs through in one go is projected once. It reads those orders as they
-//! are now, and writes each on the condition that it is newer than what is there. What it wrote it notes in `projected_version`; a row where that lags behind `version`, because a process died or AWS was away, is
-//! found by a sweep. So nothing is ever missing for good, and the whole read model can be made anew from Postgres alone.
+//! are now, and writes each on the condition that it is newer than what is there. What it wrote it notes in `projected_version`; a row where that
+//! lags behind `version`, because a process died or AWS was away, is found by a sweep. So nothing is ever missing for good, and the whole read
+//! model can be made anew from Postgres alone.
 
 mod view;
 
@@ -20,8 +21,9 @@ use std::{
 use tokio::sync::Notify;
 pub(crate) use view::{load_orders, load_products};
 
-/// How long names are gathered before they are projected.
+/// How long names are gathered before they are projected: a lone order soon, many of them together, since to read ten costs little more than one.
 const GATHER: Duration = Duration::from_millis(25);
+const GATHER_MANY: Duration = Duration::from_millis(150);
 /// How long an order that is between two steps may lag behind. Projected then, it costs a write for a moment's truth, and its next step waits for
 /// the row while `projected_version` is noted.
 const LAG: Duration = Duration::from_millis(250);
@@ -89,11 +91,12 @@ impl Projector {
             }
         };
         let follow = async {
+            let mut gather = GATHER;
             loop {
                 // Without being woken: for those that are moving.
                 let _ = tokio::time::timeout(LAG / 2, self.woken.notified()).await;
-                tokio::time::sleep(GATHER).await;
-                self.project_named(LAG).await;
+                tokio::time::sleep(gather).await;
+                gather = if self.project_named(LAG).await > 1 { GATHER_MANY } else { GATHER };
             }
         };
         tokio::join!(sweep, follow);
@@ -104,7 +107,8 @@ impl Projector {
         self.project_named(Duration::ZERO).await;
     }
 
-    async fn project_named(&self, lag: Duration) {
+    /// Answers how many orders that were.
+    async fn project_named(&self, lag: Duration) -> usize {
         let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner).take(lag);
         let changed: Vec<String> = changed.into_iter().map(String::from).collect();
         for ids in changed.chunks(BATCH) {
@@ -112,6 +116,7 @@ impl Projector {
                 tracing::warn!(orders = ids.len(), error = format!("{error:#}"), "orders could not be projected; the sweep will do it");
             }
         }
+        changed.len()
     }
 
     /// Projects what has lagged behind for a moment: orders that change now are projected anyway.
