@@ -22,6 +22,8 @@ const MAX_ATTEMPTS: i32 = 5;
 const BATCH: i64 = 20;
 /// How often the table is looked at without being woken.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How long a notice may wait for others that are recorded about then, so that one look finds them all.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// Takes notices to their customers.
 pub(crate) struct Courier {
@@ -57,6 +59,7 @@ impl Courier {
             match self.deliver_due().await {
                 Ok(0) => {
                     let _ = tokio::time::timeout(SWEEP, self.woken.notified()).await;
+                    tokio::time::sleep(GATHER).await;
                 }
                 Ok(_) => {}
                 Err(error) => {
