@@ -54,7 +54,12 @@ function All() {
       <Reviews orders={inReview} onDecided={open.refresh} />
       <section class="mt-4" aria-labelledby="open-title">
         <h2 id="open-title">{say.open}</h2>
-        <OrderList list={{ ...open, items: others }} none={say.noneOpen} showCustomer remark={(order) => <Remark order={order} />} />
+        <OrderList
+          list={{ ...open, items: others }}
+          none={inReview.length > 0 ? say.noneElseOpen : say.noneOpen}
+          showCustomer
+          remark={(order) => <Remark order={order} />}
+        />
       </section>
       <Restock />
       <section class="mt-4" aria-labelledby="all-title">
