@@ -10,7 +10,7 @@ use functions::{
 use platform::{config, log, stop};
 use std::process::ExitCode;
 
-/// As in the worker.
+/// As in the worker, and on one thread for the same reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -28,7 +28,7 @@ struct Cli {
     log: log::Settings,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli: Cli = config::read();
     log::init(&cli.log);
