@@ -63,7 +63,7 @@ verify-aws: ## Check the AWS templates, build the functions, and run what was bu
 	@infra/verify
 
 bench: ready ## Measure throughput and cost per order (N, C, PEER: bench/README.md)
-	@target/debug/bench orders
+	@target/image/bench orders
 
 clean: stop ## Remove what was built, and the local data and logs (installed programs stay)
 	@[ ! -x $(LOCAL) ] || $(LOCAL) clean
@@ -98,13 +98,14 @@ docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were bu
 .env:
 	@cp env.example .env
 
-# What local mode runs is built sooner than everything.
-PROGRAMS := --bin api --bin local --bin worker
-test faults record-histories bench: PROGRAMS :=
+# What local mode runs is built sooner than everything. What is measured is what runs in the images.
+PROGRAMS := --workspace --bin api --bin local --bin worker
+test faults record-histories: PROGRAMS := --workspace
+bench: PROGRAMS := --profile image -p bench -p functions -p worker --bin api --bin bench --bin worker
 
 # Programs are fetched, and the page is built, while the code is compiled; if they cannot be, the compiler is not waited for.
 ready:
 	@local/install rust
-	@cargo build --workspace $(PROGRAMS) & building=$$!; \
+	@cargo build $(PROGRAMS) & building=$$!; \
 	trap 'kill $$building 2>/dev/null' EXIT INT TERM; \
 	local/install node page postgres temporal emulator && web/build-page && wait $$building
