@@ -10,7 +10,7 @@ use functions::{
 use platform::{config, log, stop};
 use std::process::ExitCode;
 
-/// As in the worker, and on one thread for the same reason.
+/// As in the worker.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -28,6 +28,7 @@ struct Cli {
     log: log::Settings,
 }
 
+/// On one thread, as the worker.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli: Cli = config::read();
