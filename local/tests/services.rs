@@ -103,6 +103,36 @@ async fn data_survive_a_restart_of_each_server() -> Result<()> {
 }
 
 #[tokio::test]
+async fn executions_are_listed_by_what_has_an_index_and_by_what_has_none() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.temporal.start().await?;
+    let folder = stack.temporal.log().ancestors().nth(2).context("no folder")?;
+    let database = rusqlite::Connection::open(folder.join("data/temporal.db"))?;
+    let named = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'executions_visibility' AND sql IS NOT NULL ORDER BY 1";
+    let indexes: Vec<String> = database.prepare(named)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    assert_eq!(indexes, ["by_status", "by_workflow_id", "by_workflow_type", "default_idx"]);
+
+    let temporal = stack.temporal.service();
+    temporal.cli(&["workflow", "start", "--type", "Listed", "--task-queue", "orders", "--workflow-id", "one-of-them"]).await?;
+    for query in [
+        "WorkflowType = 'Listed'",
+        "ExecutionStatus = 'Running'",
+        "WorkflowId = 'one-of-them'",
+        "TaskQueue = 'orders'",
+        "CloseTime IS NULL",
+    ] {
+        // Lists follow what happens after a moment.
+        timeout(Duration::from_secs(30), async {
+            while !temporal.cli(&["workflow", "list", "--query", query]).await?.contains("one-of-them") {}
+            anyhow::Ok(())
+        })
+        .await
+        .with_context(|| format!("nothing is listed by {query}"))??;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_frozen_server_is_silent_until_it_goes_on() -> Result<()> {
     let stack = Stack::fresh(0, &[])?;
     stack.postgres.start().await?;
