@@ -79,12 +79,12 @@ async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: Ord
     Ok(OrderInput { id, accepted_at, ..order })
 }
 
-/// Hands the order to Temporal, or else to the intake queue.
+/// Hands the order to Temporal, or else to the intake queue: when Temporal is away, and when it has its hands full.
 async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderInput) -> Result<Taken, Problem> {
-    let Err(away) = workflows.start(order.clone()).await else {
+    let Err(away) = workflows.start_unless_busy(order.clone()).await else {
         return Ok(Taken::ByTemporal);
     };
-    if !matches!(away, workflows::Error::Resting) {
+    if !matches!(away, workflows::Error::Resting | workflows::Error::Busy) {
         tracing::warn!(order_id = %order.id, cause = away.chain(), "order {} goes to the intake queue", order.id);
     }
     match intake_queue.send(order).await {

@@ -1,4 +1,4 @@
-//! The intake queue: takes accepted orders while Temporal is away.
+//! The intake queue: takes accepted orders while Temporal is away or has its hands full.
 
 use aws_sdk_sqs::{Client, error::DisplayErrorContext};
 use orders::OrderInput;
@@ -9,7 +9,7 @@ const PUT_BACK_SECONDS: i32 = 10;
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "intake-queue")]
 pub struct Settings {
-    /// URL of the SQS queue that takes orders while Temporal is away.
+    /// URL of the SQS queue that takes orders while Temporal is away or has its hands full.
     #[arg(long, env = "INTAKE_QUEUE_URL")]
     pub intake_queue_url: String,
 }

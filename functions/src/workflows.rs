@@ -23,10 +23,16 @@ use temporalio_client::{
     tonic,
 };
 use temporalio_common::SignalDefinition;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::timeout,
+};
 
 /// How long everything towards Temporal may take.
 pub const LIMIT: Duration = Duration::from_secs(2);
+/// Orders that wait for Temporal at once while somebody waits for them, in one process. A Temporal that has these keeps its processors busy; more would
+/// only make each other wait.
+pub const STARTS_AT_ONCE: usize = 16;
 /// How long somebody who started something is kept waiting for its end.
 const MOMENT: Duration = Duration::from_secs(2);
 /// Retries within a call bridge a lost connection; longer absences are the intake queue's business.
@@ -37,6 +43,8 @@ const PATIENCE: temporal::Patience = temporal::Patience { connect: Duration::fro
 pub enum Error {
     #[error("Temporal was away a moment ago")]
     Resting,
+    #[error("{STARTS_AT_ONCE} orders wait for Temporal already")]
+    Busy,
     #[error("Temporal did not answer within {} s", LIMIT.as_secs())]
     TimedOut,
     #[error(transparent)]
@@ -97,6 +105,8 @@ pub struct Workflows {
     connector: temporal::Connector,
     client: Mutex<Option<Client>>,
     breaker: Breaker,
+    /// A permit for each start that somebody may wait for.
+    starts: Semaphore,
 }
 
 impl Workflows {
@@ -104,7 +114,8 @@ impl Workflows {
     pub fn new(settings: temporal::Settings) -> Self {
         let task_queue = settings.temporal_task_queue.clone();
         let connector = temporal::Connector::new(settings, "orderflow-functions", PATIENCE);
-        Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default() }
+        let starts = Semaphore::new(STARTS_AT_ONCE);
+        Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default(), starts }
     }
 
     /// Connects ahead of the first call. When Temporal is away, the first call that finds it back connects.
@@ -120,6 +131,15 @@ impl Workflows {
     pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
         let options = self.once(order.id.to_string());
         self.call(|client| async move { started(client.start_workflow(OrderWorkflowType, order, options).await) }).await
+    }
+
+    /// As [`Self::start`], unless as many orders as may ([`STARTS_AT_ONCE`]) wait for that already.
+    ///
+    /// # Errors
+    /// As [`Self::start`], and [`Error::Busy`].
+    pub async fn start_unless_busy(&self, order: OrderInput) -> Result<(), Error> {
+        let _turn = self.starts.try_acquire().map_err(|_| Error::Busy)?;
+        self.start(order).await
     }
 
     /// Makes sure that the refund's workflow has been started.

@@ -93,7 +93,7 @@ export const en = {
     refused: 'This order cannot be shown.',
     away: 'OrderFlow is not answering at the moment. Your order goes on; this page keeps trying.',
     tryNow: 'Try now',
-    queued: 'Your order is safe and queued. It starts as soon as order processing is back; this page follows it.',
+    queued: 'Your order is safe and queued. It starts as soon as its turn comes; this page follows it.',
     compensating: 'This order is being withdrawn: what had been done for it is being undone. This can take a while; nothing is lost.',
     reason: (reason: string) => `Reason: ${reason}`,
     history: 'Progress',

@@ -3,6 +3,8 @@
 use super::mixed;
 use crate::support::{Draft, FAST, Load, Shop, answer, own, until};
 use anyhow::{Result, ensure};
+use functions::workflows::STARTS_AT_ONCE;
+use futures::{TryStreamExt as _, stream::FuturesUnordered};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -57,6 +59,38 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
         until("health is ok again", Duration::from_secs(15), async || Ok((health(shop).await?.1 == "ok").then_some(()))).await?;
         let (_, body) = answer(shop.post("/api/orders", Draft::new("CUST-queued").line(&product, 1).body().to_string()).await?).await?;
         ensure!(body["queued"].is_null(), "Temporal is back, but: {body}");
+        shop.audit_is_clean().await
+    });
+}
+
+/// One answer too many waits for Temporal: it is in the queue before the others have theirs.
+#[test]
+fn what_comes_while_it_has_its_hands_full_is_queued_at_once() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100_000).await?;
+        let draft = Draft::new("CUST-busy").line(&product, 1);
+        shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;
+        let post = async || {
+            let (status, body) = answer(shop.post("/api/orders", draft.body().to_string()).await?).await?;
+            ensure!(status == StatusCode::ACCEPTED, "{status}: {body}");
+            Ok((body["id"].as_str().unwrap_or_default().to_owned(), body["queued"] == true))
+        };
+
+        shop.stack.temporal.pause();
+        let mut answers: FuturesUnordered<_> = (0..STARTS_AT_ONCE + 4).map(|_| post()).collect();
+        let mut orders = Vec::new();
+        for _ in 0..4 {
+            orders.extend(answers.try_next().await?);
+        }
+        assert!(orders.iter().all(|(_, queued)| *queued), "{orders:?}");
+        shop.stack.temporal.resume();
+        while let Some((id, queued)) = answers.try_next().await? {
+            ensure!(!queued, "{id} was not taken by Temporal");
+            orders.push((id, queued));
+        }
+        for (id, _) in &orders {
+            shop.ends(id, "COMPLETED").await?;
+        }
         shop.audit_is_clean().await
     });
 }
