@@ -324,7 +324,7 @@ impl From<Steps> for StepSettings {
 pub struct Concurrency {
     /// Workflow tasks at once; each carries an order through all of its quick steps. More than keep the machine busy only slow down the placing
     /// of orders. One of them waits for tasks of cached workflows, so there are two at least.
-    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 8, value_parser = at_least(2))]
+    #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 12, value_parser = at_least(2))]
     pub worker_workflow_tasks: usize,
     /// Local activities at once.
     #[arg(long, env = "WORKER_LOCAL_ACTIVITIES", default_value_t = 100, value_parser = at_least(1))]
