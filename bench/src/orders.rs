@@ -4,13 +4,25 @@ use crate::{
     load, ours,
     peer::Peer,
     report::{self, Column, Figure, Target},
+    subject::process,
+    usage::Usage,
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 use local::Stack;
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
 
 /// With more orders than this and no peer, the same system with only so many orders is what a run is compared with.
 const FEW: usize = 2000;
+/// Temporal is idle when it takes less CPU than this from one look to the next.
+const IDLE_CPU_MS: f64 = 100.0;
+const LOOK: Duration = Duration::from_secs(1);
+/// How long it may be busy with what the system before left it to do.
+const SETTLED: Duration = Duration::from_secs(120);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -108,8 +120,13 @@ async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: 
                     ours::subject(stack).await?
                 }
             };
-            if warm != Some(series.system) && options.warmup > 0 {
-                load::run(&subject, options.warmup, options.concurrency.get()).await?;
+            if warm != Some(series.system) {
+                if warm.is_some() {
+                    until_idle(process("temporal", &stack.temporal)?.1).await?;
+                }
+                if options.warmup > 0 {
+                    load::run(&subject, options.warmup, options.concurrency.get()).await?;
+                }
             }
             warm = Some(series.system);
             let figures = load::run(&subject, series.orders, options.concurrency.get()).await?;
@@ -119,6 +136,19 @@ async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: 
     }
     series.sort_by_key(|series| (series.system != System::Ours, series.orders != options.number.get()));
     Ok(())
+}
+
+/// Waits until Temporal has done what the system before left it to do: timers of time-outs that did not happen, half a minute later.
+async fn until_idle(temporal: u32) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLED {
+        let before = Usage::tree(temporal).cpu_ms;
+        sleep(LOOK).await;
+        if Usage::tree(temporal).cpu_ms - before < IDLE_CPU_MS {
+            return Ok(());
+        }
+    }
+    bail!("Temporal is still busy after {} s", SETTLED.as_secs());
 }
 
 /// What OrderFlow is to be, measured against the peer.
