@@ -16,7 +16,12 @@ use axum::{
 use orders::{OrderId, OrderStatus, request};
 use platform::read_model::ReadModel;
 use serde::Serialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// How long somebody who cancels is kept waiting for the order to leave the intake queue, or for its end to reach the read model.
+const MOMENT: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub fn route<S>() -> Router<S>
 where
@@ -43,16 +48,18 @@ async fn cancel_order(
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, Problem> {
     let reason = request::parse_cancel(&body)?;
-    let before = open_status(&read_model, &caller, id).await?;
-    let signalled = workflows.cancel(id, reason).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
-    match (signalled, before) {
-        // A running workflow that the read model does not know has only just been accepted.
-        (Signalled::Delivered, status) => Ok((StatusCode::ACCEPTED, Json(Requested { id, status: status.unwrap_or_default() }))),
-        (Signalled::NotRunning, None) => Err(Problem::no_such_order()),
-        (Signalled::NotRunning, Some(_)) => {
-            // It ended since we looked; or it waits in the intake queue, or its end has not reached the read model.
-            open_status(&read_model, &caller, id).await?;
-            Err(Problem::new(Kind::Unavailable, TRY_AGAIN))
+    let deadline = Instant::now() + MOMENT;
+    loop {
+        let before = open_status(&read_model, &caller, id).await?;
+        let signalled = workflows.cancel(id, reason.clone()).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+        match (signalled, before) {
+            // A running workflow that the read model does not know has only just been accepted.
+            (Signalled::Delivered, status) => {
+                return Ok((StatusCode::ACCEPTED, Json(Requested { id, status: status.unwrap_or_default() })));
+            }
+            (Signalled::NotRunning, None) => return Err(Problem::no_such_order()),
+            (Signalled::NotRunning, Some(_)) if Instant::now() >= deadline => return Err(Problem::new(Kind::Unavailable, TRY_AGAIN)),
+            (Signalled::NotRunning, Some(_)) => sleep(PAUSE).await,
         }
     }
 }

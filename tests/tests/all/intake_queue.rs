@@ -1,12 +1,10 @@
-//! The intake queue in local mode: what can never be started ends in the dead-letter queue, and holds up nothing.
+//! The intake queue in local mode: what can never be started ends in the dead-letter queue, and holds up nothing; what waits in it can be cancelled.
 
-use crate::support::{Draft, shared, until};
+use crate::support::{Draft, Function, shared, text, until};
 use anyhow::Context as _;
-use aws_sdk_sqs::{
-    Client, Config,
-    config::{BehaviorVersion, Credentials, Region},
-};
-use aws_smithy_http_client::Builder;
+use aws_sdk_sqs::Client;
+use reqwest::StatusCode;
+use serde_json::json;
 use std::time::Duration;
 
 /// Five tries with pauses between them.
@@ -15,14 +13,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 #[test]
 fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
     shared(async |shop| {
-        let settings = shop.stack.settings();
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(Builder::new().build_http())
-            .endpoint_url(settings.get("AWS_ENDPOINT_URL")?)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"));
-        let (sqs, intake) = (Client::from_conf(config.build()), settings.get("INTAKE_QUEUE_URL")?);
+        let (sqs, intake) = (Client::new(&shop.aws()?), shop.stack.settings().get("INTAKE_QUEUE_URL")?);
         let garbage = "this is no order";
         sqs.send_message().queue_url(intake).message_body(garbage).send().await?;
         let dead = until("the message is in the dead-letter queue", LIMIT, async || {
@@ -33,6 +24,29 @@ fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
         assert_eq!(dead.body().context("no body")?, garbage);
         let product = shop.product(1_000, 1).await?;
         shop.ends(&shop.place(&Draft::new("CUST-after-garbage").line(&product, 1)).await?, "COMPLETED").await?;
+        Ok(())
+    });
+}
+
+/// The order waits in a queue that nobody reads, until the test moves it.
+#[test]
+fn who_cancels_what_waits_in_it_is_heard_as_soon_as_it_has_started() {
+    shared(async |shop| {
+        let (sqs, intake) = (Client::new(&shop.aws()?), shop.stack.settings().get("INTAKE_QUEUE_URL")?);
+        let unread = sqs.create_queue().queue_name(shop.unique("unread")).send().await?.queue_url.context("no URL")?;
+        let apart = [("TEMPORAL_HOST_PORT", "127.0.0.1:9"), ("INTAKE_QUEUE_URL", &unread)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let mut create = Function::start_with(shop, "create-order", &apart).await?;
+        let draft = Draft::new("CUST-in-queue").line(&shop.product(1_000, 10).await?, 1).payment_method("tok_down");
+        let (status, order) = create.request("POST", "/api/orders", Some(&draft.body().to_string())).await?;
+        assert_eq!((status, &order["queued"]), (202, &json!(true)), "{order}");
+        let id = text(&order, "/id")?;
+        assert_eq!(shop.cancel(id).await?.0, StatusCode::SERVICE_UNAVAILABLE);
+
+        let received = sqs.receive_message().queue_url(&unread).send().await?.messages.unwrap_or_default();
+        let message = received[0].body().context("no body")?;
+        sqs.send_message().queue_url(intake).message_body(message).delay_seconds(1).send().await?;
+        assert_eq!(shop.cancel(id).await?.0, StatusCode::ACCEPTED);
+        shop.ends(id, "CANCELLED").await?;
         Ok(())
     });
 }
