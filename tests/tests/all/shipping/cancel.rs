@@ -1,6 +1,6 @@
 //! Cancelling what is with the carrier: until a parcel has left.
 
-use super::{SLOW, message, product_in, say, shipped};
+use super::{SLOW, message, product_in, say, shipped, told};
 use crate::{
     histories::happens,
     payment::ledger,
@@ -26,6 +26,9 @@ fn parcels_that_wait_for_the_carrier_are_taken_back() {
         assert_eq!(shipped(&order), ["CANCELLED", "CANCELLED"]);
         assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((10, 0), (10, 0)));
         assert_eq!((&order["payment"]["status"], ledger(shop, &id).await?.2), (&json!("REFUNDED"), 0));
+        let expected = [("ORDER_CANCELLED", 1), ("ORDER_CONFIRMED", 1)].map(|(kind, times)| (kind.to_owned(), times));
+        until("the cancellation is told after the confirmation", SOON, async || Ok((told(shop, &id).await? == expected).then_some(())))
+            .await?;
         // Who fetches it nevertheless is not heard any more.
         say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
         assert_eq!(shop.order(&id).await?, order);
