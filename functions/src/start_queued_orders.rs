@@ -1,4 +1,4 @@
-//! Starts the workflows of the orders that were accepted while Temporal was away.
+//! Starts the workflows of the orders that were left to the intake queue: while Temporal was away, or had its hands full.
 //!
 //! Each message stands for itself: those that fail are reported and come again, the others are done. An order that Temporal does not take yet is
 //! put back as a new message, since its message would otherwise use up its tries in the course of a longer absence and end in the dead-letter

@@ -41,7 +41,7 @@ pub struct OrderView {
     pub notifications: Vec<NotificationView>,
     /// Every status the order has had, oldest first.
     pub history: Vec<StatusChange>,
-    /// Temporal was away when the order was accepted; it waits in the intake queue. Left out when it does not.
+    /// Temporal was away or had its hands full when the order was accepted; it waits in the intake queue. Left out when it does not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub queued: bool,
     /// 0 until the worker has taken the order up.
