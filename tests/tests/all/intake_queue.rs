@@ -1,11 +1,12 @@
 //! The intake queue in local mode: what can never be started ends in the dead-letter queue, and holds up nothing; what waits in it can be cancelled.
 
 use crate::support::{Draft, Function, shared, text, until};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use aws_sdk_sqs::Client;
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::Duration;
+use tokio::{time::sleep, try_join};
 
 /// Five tries with pauses between them.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -28,7 +29,7 @@ fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
     });
 }
 
-/// The order waits in a queue that nobody reads, until the test moves it.
+/// Orders wait in a queue that nobody reads, until the test moves them. One may need longer for its start than a cancellation waits, on a busy machine.
 #[test]
 fn who_cancels_what_waits_in_it_is_heard_as_soon_as_it_has_started() {
     shared(async |shop| {
@@ -37,16 +38,25 @@ fn who_cancels_what_waits_in_it_is_heard_as_soon_as_it_has_started() {
         let apart = [("TEMPORAL_HOST_PORT", "127.0.0.1:9"), ("INTAKE_QUEUE_URL", &unread)].map(|(k, v)| (k.to_owned(), v.to_owned()));
         let mut create = Function::start_with(shop, "create-order", &apart).await?;
         let draft = Draft::new("CUST-in-queue").line(&shop.product(1_000, 10).await?, 1).payment_method("tok_down");
-        let (status, order) = create.request("POST", "/api/orders", Some(&draft.body().to_string())).await?;
-        assert_eq!((status, &order["queued"]), (202, &json!(true)), "{order}");
-        let id = text(&order, "/id")?;
-        assert_eq!(shop.cancel(id).await?.0, StatusCode::SERVICE_UNAVAILABLE);
-
-        let received = sqs.receive_message().queue_url(&unread).send().await?.messages.unwrap_or_default();
-        let message = received[0].body().context("no body")?;
-        sqs.send_message().queue_url(intake).message_body(message).delay_seconds(1).send().await?;
-        assert_eq!(shop.cancel(id).await?.0, StatusCode::ACCEPTED);
-        shop.ends(id, "CANCELLED").await?;
-        Ok(())
+        for _ in 0..5 {
+            let (status, order) = create.request("POST", "/api/orders", Some(&draft.body().to_string())).await?;
+            assert_eq!((status, &order["queued"]), (202, &json!(true)), "{order}");
+            let id = text(&order, "/id")?;
+            let received = sqs.receive_message().queue_url(&unread).send().await?.messages.unwrap_or_default();
+            let message = received[0].body().context("no body")?;
+            sqs.delete_message().queue_url(&unread).receipt_handle(received[0].receipt_handle().unwrap_or_default()).send().await?;
+            let moved = async {
+                sleep(Duration::from_millis(300)).await;
+                sqs.send_message().queue_url(intake).message_body(message).send().await?;
+                Ok(())
+            };
+            let ((status, _), ()) = try_join!(shop.cancel(id), moved)?;
+            if status == StatusCode::ACCEPTED {
+                shop.ends(id, "CANCELLED").await?;
+                return Ok(());
+            }
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        bail!("five cancellations were turned away")
     });
 }
