@@ -1,5 +1,6 @@
 //! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
 
+mod contract;
 mod fail_points;
 mod gate;
 mod keeper;

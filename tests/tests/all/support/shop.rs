@@ -1,6 +1,6 @@
 //! A running stack, as its customers and its operator see it.
 
-use super::{Draft, Product, until, until_ok};
+use super::{Draft, Product, contract, until, until_ok};
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
@@ -179,11 +179,13 @@ impl Shop {
     }
 }
 
-/// The status and the JSON of an answer.
+/// The status and the JSON of an answer, which must be as the OpenAPI document says.
 pub(crate) async fn answer(response: Response) -> Result<(StatusCode, Value)> {
-    let status = response.status();
+    let (status, path) = (response.status(), response.url().path().to_owned());
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default().to_owned();
     let body = response.text().await?;
     let json = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    contract::hold(&path, status.as_u16(), &media, &json);
     Ok((status, json))
 }
 
