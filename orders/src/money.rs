@@ -22,8 +22,9 @@ pub struct Money {
 /// Why a JSON number is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    #[error("must be an amount between 0 and 10000000000")]
-    OutOfRange,
+    /// With the largest amount in the currency.
+    #[error("must be an amount between 0 and {0}")]
+    OutOfRange(Money),
     #[error("has more decimal places than the currency ({0})")]
     TooPrecise(u32),
 }
@@ -34,8 +35,9 @@ impl Money {
     /// # Errors
     /// When the amount is negative, above [`MAX_MINOR`], or finer than the currency's minor unit.
     pub fn parse(number: &str, currency: Currency) -> Result<Self, AmountError> {
+        let out_of_range = AmountError::OutOfRange(Self { minor: MAX_MINOR, currency });
         let decimal = if number.contains(['e', 'E']) { Decimal::from_scientific(number) } else { Decimal::from_str_exact(number) }
-            .map_err(|_| AmountError::OutOfRange)?
+            .map_err(|_| out_of_range)?
             .normalize();
         let places = minor_digits(currency);
         if decimal.scale() > places {
@@ -46,7 +48,7 @@ impl Money {
             .checked_mul(10_i128.pow(places - decimal.scale()))
             .and_then(|minor| i64::try_from(minor).ok())
             .filter(|minor| (0..=MAX_MINOR).contains(minor))
-            .ok_or(AmountError::OutOfRange)?;
+            .ok_or(out_of_range)?;
         Ok(Self { minor, currency })
     }
 }
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn refuses_what_is_no_amount() {
         for number in ["1e400", "-1", "10000000000.01", "99999999999999999999999999999999"] {
-            assert_eq!(usd(number), Err(AmountError::OutOfRange), "{number}");
+            assert_eq!(usd(number), Err(AmountError::OutOfRange(Money { minor: MAX_MINOR, currency: Currency::USD })), "{number}");
         }
         assert_eq!(usd("0.001"), Err(AmountError::TooPrecise(2)));
         assert_eq!(usd("1e-9"), Err(AmountError::TooPrecise(2)));
@@ -102,6 +104,10 @@ mod tests {
         assert_eq!(Money::parse("1500", Currency::JPY).map(|m| m.minor), Ok(1500));
         assert_eq!(Money::parse("1.5", Currency::JPY), Err(AmountError::TooPrecise(0)));
         assert_eq!(Money::parse("1.234", Currency::KWD).map(|m| m.minor), Ok(1234));
+        for (currency, text) in [(Currency::USD, "10000000000.00"), (Currency::JPY, "1000000000000"), (Currency::KWD, "1000000000.000")] {
+            let fault = Money::parse("1e20", currency).unwrap_err().to_string();
+            assert_eq!(fault, format!("must be an amount between 0 and {text}"));
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Kind {
             Self::ProductNotFound => (StatusCode::NOT_FOUND, "product-not-found", "There is no such product"),
             Self::ShipmentNotFound => (StatusCode::NOT_FOUND, "shipment-not-found", "There is no such shipment"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
-            Self::OrderEnded => (StatusCode::CONFLICT, "order-ended", "The order has already ended"),
+            Self::OrderEnded => (StatusCode::CONFLICT, "order-ended", "The order has ended or is on its way"),
             Self::NothingToRefund => (StatusCode::CONFLICT, "nothing-to-refund", "There is nothing to refund"),
             Self::NotWaiting => (StatusCode::CONFLICT, "not-waiting", "The order waits for no such decision"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "A token is needed"),

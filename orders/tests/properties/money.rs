@@ -44,8 +44,9 @@ proptest! {
     fn what_is_too_much_or_below_zero_is_refused(beyond in 1..=i64::MAX - MAX_MINOR, currency in currency()) {
         let above = Money { minor: MAX_MINOR + beyond, currency };
         let below = Money { minor: -beyond, currency };
-        prop_assert_eq!(Money::parse(&above.to_string(), currency), Err(AmountError::OutOfRange));
-        prop_assert_eq!(Money::parse(&below.to_string(), currency), Err(AmountError::OutOfRange));
+        let largest = Money { minor: MAX_MINOR, currency };
+        prop_assert_eq!(Money::parse(&above.to_string(), currency), Err(AmountError::OutOfRange(largest)));
+        prop_assert_eq!(Money::parse(&below.to_string(), currency), Err(AmountError::OutOfRange(largest)));
     }
 
     #[test]
