@@ -24,8 +24,8 @@ impl Limits {
     }
 }
 
-/// Why somebody should look at an order, if anybody should. Orders count from the moment that their stock is reserved, unless they end without being
-/// paid.
+/// Why somebody should look at an order, if anybody should. What counts are the customer's orders that were accepted within the window and whose stock
+/// is reserved, unless they end without being paid.
 pub(crate) async fn concern(transaction: &Transaction<'_>, order_id: OrderId, limits: &Limits) -> anyhow::Result<Option<String>> {
     if limits.is_empty() {
         return Ok(None);
