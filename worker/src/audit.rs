@@ -48,7 +48,7 @@ pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     let temporal = Connector::new(settings.temporal, "audit", patience).connect().await?;
 
     let told = settings.events.events_topic_arn.is_some_and(|arn| !arn.is_empty());
-    let mut findings = books::check(&pool, told).await?;
+    let mut findings = books::check(&pool, told, settings.stuck.stuck_after).await?;
     findings.extend(processes::check(&pool, &temporal, settings.stuck.stuck_after).await?);
     let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck.stuck_after };
     let lagging = readers.settled_differences().await?;

@@ -19,8 +19,8 @@ use orders::{
     activities::{Notice, NoticeKind},
 };
 
-/// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement.
-/// Nothing is recorded for an order that does not have the status that the notice speaks of.
+/// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement, which sells
+/// what it still holds. Nothing is recorded for an order that does not have the status that the notice speaks of.
 pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyhow::Result<Move> {
     let (told, from) = match notice.kind {
         NoticeKind::Confirmed | NoticeKind::Delivered => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
@@ -40,8 +40,10 @@ pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyho
                 SELECT moved, record_notices($1, $4, '{\"\"}') AS seen FROM step WHERE status = $2
             ), shown AS (
                 UPDATE orders SET version = version + 1 WHERE id = $1 AND EXISTS (SELECT FROM notices WHERE seen > 0 AND NOT moved)
+            ), sold AS MATERIALIZED (
+                SELECT commit_reservations($1) FROM step WHERE moved
             )
-            SELECT status, age_ms FROM step",
+            SELECT status, age_ms FROM step LEFT JOIN sold ON true",
         )
         .await?;
     let row = client.query_one(&statement, &[&notice.order_id.to_string(), &told.as_str(), &from, &notice.kind.as_str()]).await?;

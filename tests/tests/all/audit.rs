@@ -32,6 +32,10 @@ async fn audit(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
 const BREACHES: &[(&str, &str)] = &[
     ("what is sold is what is reserved", "UPDATE reservations SET state = 'RELEASED' WHERE order_id = '$1'"),
     ("reservations follow their shipments", "UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'"),
+    (
+        "no reservation outlives its order",
+        "DELETE FROM shipments WHERE order_id = '$1'; UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'",
+    ),
     ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
     // The gateway would not give it back.
     (
@@ -49,16 +53,29 @@ const BREACHES: &[(&str, &str)] = &[
         "what is charged is what was sold",
         "INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'REFUND', 1, 'USD')",
     ),
+    ("what is recorded as paid is what was sold", "UPDATE payments SET amount_minor = amount_minor + 1 WHERE order_id = '$1'"),
+    // Nothing is charged for an order that failed.
+    (
+        "what is charged is what was sold",
+        "UPDATE orders SET status = 'FAILED' WHERE id = '$1'; UPDATE payments SET status = 'REFUNDED', refunded_minor = amount_minor WHERE order_id = '$1'",
+    ),
+    ("what is recorded as paid is what was sold", "UPDATE orders SET status = 'CANCELLED' WHERE id = '$1'"),
     ("a payment is recorded as the ledger has it", "UPDATE payments SET status = 'VOIDED' WHERE order_id = '$1'"),
     (
         "what is given back is what refunds say",
         "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'SUCCEEDED', 5, false, now())",
+    ),
+    (
+        "a refund is decided soon",
+        "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at, created_at)
+        VALUES ('$1', '$1', 'PENDING', 5, false, now(), now() - interval '1 hour')",
     ),
     ("every change is in the history", "DELETE FROM order_history h WHERE order_id = '$1' AND status = 'COMPLETED'"),
     ("only legal transitions", "UPDATE order_history SET status = 'FAILED' WHERE order_id = '$1' AND status = 'RESERVED'"),
     (
         "the customer is told how the order ended",
         "DELETE FROM notifications WHERE order_id = '$1';
+        INSERT INTO notifications (order_id, type, channel, state) VALUES ('$1', 'ORDER_SHIPPED', 'NONE', 'RECORDED');
         UPDATE orders SET updated_at = now() - interval '1 hour' WHERE id = '$1'",
     ),
     (

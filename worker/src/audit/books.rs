@@ -1,13 +1,14 @@
 //! The invariants of the business facts: stock, reservations, payments, the ledger, histories. One snapshot of Postgres serves all.
 
 use super::Finding;
-use crate::db;
+use crate::{db, inventory::millis};
 use deadpool_postgres::Pool;
 use orders::OrderStatus;
+use std::time::Duration;
 use tokio_postgres::IsolationLevel;
 
 /// An invariant as a query that answers (subject, detail) for each breach. The parameters are $1: the statuses of orders that hold stock, $2: all
-/// final statuses.
+/// final statuses, $3: after how many milliseconds something is stuck.
 const INVARIANTS: &[(&str, &str)] = &[
     (
         "stock is never below zero",
@@ -57,9 +58,16 @@ const INVARIANTS: &[(&str, &str)] = &[
             WHEN s.status IN ('PENDING', 'BOOKED') THEN 'HELD' WHEN s.status IN ('REFUSED', 'CANCELLED') THEN 'RELEASED' ELSE 'COMMITTED' END
         OR (s.status = 'RETURNED' AND r.returned < i.quantity)
         UNION ALL
-        SELECT r.order_id, format('%s of %s committed, which is in no shipment', r.quantity, r.product_id) FROM reservations r
-        WHERE r.state = 'COMMITTED' AND NOT EXISTS (
+        SELECT r.order_id, format('%s of %s committed, which is in no shipment', r.quantity, r.product_id)
+        FROM reservations r JOIN orders o ON o.id = r.order_id
+        -- Without a carrier, units are sold when the order is complete.
+        WHERE r.state = 'COMMITTED' AND o.status <> 'COMPLETED' AND NOT EXISTS (
             SELECT FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id WHERE s.order_id = r.order_id AND i.product_id = r.product_id)",
+    ),
+    (
+        "no reservation outlives its order",
+        "SELECT r.order_id, format('%s, and holds %s of %s', o.status, r.quantity, r.product_id)
+        FROM reservations r JOIN orders o ON o.id = r.order_id WHERE r.state = 'HELD' AND o.status = ANY ($2)",
     ),
     (
         "an order ends with its shipments",
@@ -103,6 +111,15 @@ const INVARIANTS: &[(&str, &str)] = &[
         ) e ON e.idempotency_key = o.id
         WHERE o.status = ANY ($2 || '{DELIVERED}') AND coalesce(p.gateway, 'sandbox') = 'sandbox' AND coalesce(e.net, 0) <> due",
     ),
+    // Whoever took the money: what another company's books say of it only that company can tell.
+    (
+        "what is recorded as paid is what was sold",
+        "SELECT o.id, format('%s of %s, payment %s of %s', o.status, o.total_minor, coalesce(p.status, 'none'), coalesce(p.amount_minor, 0))
+        FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+        WHERE CASE WHEN o.status IN ('DELIVERED', 'COMPLETED')
+            THEN coalesce(p.status, '') NOT IN ('CAPTURED', 'PARTIALLY_REFUNDED', 'REFUNDED') OR p.amount_minor <> o.total_minor
+            ELSE o.status = ANY ($2) AND coalesce(p.status, 'NONE') IN ('AUTHORIZED', 'CAPTURED', 'PARTIALLY_REFUNDED') END",
+    ),
     (
         "a payment is recorded as the ledger has it",
         "SELECT o.id, format('payment %s, ledger %s', coalesce(p.status, 'none'), coalesce(c.state, 'none'))
@@ -119,7 +136,7 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "a refund is decided soon",
-        "SELECT id, format('PENDING since %s', created_at) FROM refunds WHERE state = 'PENDING' AND created_at < now() - interval '15 minutes'",
+        "SELECT id, format('PENDING since %s', created_at) FROM refunds WHERE state = 'PENDING' AND created_at < now() - $3 * interval '1 ms'",
     ),
     (
         "money is charged for orders only",
@@ -134,9 +151,11 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "the customer is told how the order ended",
-        "SELECT o.id, format('%s, but no notice is recorded', o.status) FROM orders o
+        "SELECT o.id, format('%s, but no notice of that is recorded', o.status) FROM orders o
         WHERE o.status = ANY ($2) AND o.updated_at < now() - interval '1 minute'
-        AND NOT EXISTS (SELECT FROM notifications n WHERE n.order_id = o.id)",
+        AND NOT EXISTS (
+            SELECT FROM notifications n WHERE n.order_id = o.id AND n.type = ANY (CASE o.status
+                WHEN 'COMPLETED' THEN ARRAY['ORDER_DELIVERED', 'ORDER_CONFIRMED'] ELSE ARRAY['ORDER_' || o.status] END))",
     ),
 ];
 
@@ -147,11 +166,11 @@ const TOLD: (&str, &str) = (
     WHERE published_at IS NULL AND at < now() - interval '1 minute'",
 );
 
-/// Every breach, in one snapshot; `told` says that other systems are to be told of orders.
+/// Every breach, in one snapshot; `told` says that other systems are to be told of orders, `stuck_after` how long something may take.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub(super) async fn check(pool: &Pool, told: bool) -> anyhow::Result<Vec<Finding>> {
+pub(super) async fn check(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
     let mut client = db::connection(pool).await?;
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
     // A whole table is read here, which may take longer than a request may.
@@ -166,9 +185,9 @@ pub(super) async fn check(pool: &Pool, told: bool) -> anyhow::Result<Vec<Finding
     let ended = names(|status| status.is_final());
     let mut findings = Vec::new();
     for (invariant, query) in INVARIANTS.iter().chain(told.then_some(&TOLD)) {
-        // Every query gets both parameters, so that they share one call.
-        let query = format!("WITH parameters AS (SELECT $1::text[], $2::text[]) {query}");
-        for row in snapshot.query(&query, &[&holding, &ended]).await? {
+        // Every query gets all parameters, so that they share one call.
+        let query = format!("WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint) {query}");
+        for row in snapshot.query(&query, &[&holding, &ended, &millis(stuck_after)]).await? {
             findings.push(Finding { invariant, subject: row.try_get(0)?, detail: row.try_get(1)? });
         }
     }

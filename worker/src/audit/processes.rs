@@ -1,14 +1,22 @@
-//! The invariants between orders and workflows: every open order has a workflow that works on it, and none stays open for ever.
+//! The invariants between orders and workflows: every open order has a workflow that works on it, every workflow an order that is open, and none
+//! goes on for ever.
 
 use super::{Finding, SETTLE};
 use crate::{
     db,
+    inventory::millis,
     system::{OpenOrder, open_orders},
 };
 use deadpool_postgres::Pool;
+use futures::{StreamExt, TryStreamExt};
 use orders::{OrderStatus, workflow::OrderWorkflowType};
-use std::time::Duration;
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, errors::WorkflowInteractionError};
+use std::{pin::pin, time::Duration};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+const STUCK: &str = "no order is stuck";
+/// Workflows whose orders are looked for at once.
+const SOME: usize = 500;
 
 /// Finds orders that are stuck or that nothing works on.
 ///
@@ -30,11 +38,36 @@ pub(super) async fn check(pool: &Pool, temporal: &Client, stuck_after: Duration)
             findings.push(finding(&order, format!("{}, but its workflow is {workflow}", order.status)));
         }
     }
+    findings.extend(left_running(pool, temporal, stuck_after).await?);
+    Ok(findings)
+}
+
+/// Workflows that have run for longer than an order may take and do not get it on record, or that do not end after it.
+async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
+    let before = (OffsetDateTime::now_utc() - stuck_after).format(&Rfc3339)?;
+    let query = format!("WorkflowType = 'OrderWorkflow' AND ExecutionStatus = 'Running' AND StartTime < '{before}'");
+    let running = temporal.list_workflows(query, WorkflowListOptions::default());
+    let mut some = pin!(running.map_ok(|workflow| workflow.id().to_owned()).try_chunks(SOME));
+    let mut findings = Vec::new();
+    while let Some(ids) = some.next().await {
+        let ids = ids.map_err(|error| error.1)?;
+        let query = "SELECT w.id, coalesce(o.status, 'not on record') FROM unnest($1::text[]) AS w (id) LEFT JOIN orders o ON o.id = w.id
+            WHERE o.id IS NULL OR (o.status <> ALL ($2) AND o.updated_at < now() - $3::bigint * interval '1 ms')";
+        let rows = db::connection(pool).await?.query(query, &[&ids, &OrderStatus::open(), &millis(stuck_after)]).await?;
+        for row in rows {
+            let (id, status): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            // The list may be late.
+            if workflow_state(temporal, &id).await? == "running" {
+                let detail = format!("{status}, but its workflow has been running for more than {} s", stuck_after.as_secs());
+                findings.push(Finding { invariant: STUCK, subject: id, detail });
+            }
+        }
+    }
     Ok(findings)
 }
 
 fn finding(order: &OpenOrder, detail: String) -> Finding {
-    Finding { invariant: "no order is stuck", subject: order.id.clone(), detail }
+    Finding { invariant: STUCK, subject: order.id.clone(), detail }
 }
 
 async fn still_open(pool: &Pool, id: &str) -> anyhow::Result<bool> {

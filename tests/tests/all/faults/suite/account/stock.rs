@@ -31,7 +31,7 @@ pub(super) async fn check(shop: &Shop, record: &Record, shelf: &Shelf, orders: &
         }
     }
     let outlived = "SELECT r.order_id, o.status, r.quantity, r.product_id FROM reservations r JOIN orders o ON o.id = r.order_id
-        WHERE r.state = 'HELD' AND o.status IN ('FAILED', 'CANCELLED')";
+        WHERE r.state = 'HELD' AND o.status IN ('COMPLETED', 'FAILED', 'CANCELLED')";
     for row in db.query(outlived, &[]).await? {
         let (id, status, quantity, product): (String, String, i64, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
         record.breach(format!("{id} is {status} and holds {quantity} of {product}"));
