@@ -1,6 +1,6 @@
 //! `worker audit`: finds each kind of broken invariant, and makes the read model anew from Postgres.
 
-use crate::support::{Draft, FAST, Shop, answer, own};
+use crate::support::{Draft, FAST, Shop, answer, own, until};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::{
     Client, Config,
@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::{
 use aws_smithy_http_client::Builder;
 use futures::future::try_join_all;
 use serde_json::Value;
+use std::time::Duration;
 
 fn dynamodb(shop: &Shop) -> Result<Client> {
     let config = Config::builder()
@@ -68,7 +69,7 @@ const BREACHES: &[(&str, &str)] = &[
     (
         "a refund is decided soon",
         "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at, created_at)
-        VALUES ('$1', '$1', 'PENDING', 5, false, now(), now() - interval '1 hour')",
+        VALUES ('ref_' || substr('$1', 5), '$1', 'PENDING', 5, false, now(), now() - interval '1 hour')",
     ),
     ("every change is in the history", "DELETE FROM order_history h WHERE order_id = '$1' AND status = 'COMPLETED'"),
     ("only legal transitions", "UPDATE order_history SET status = 'FAILED' WHERE order_id = '$1' AND status = 'RESERVED'"),
@@ -141,6 +142,34 @@ fn it_finds_each_kind_of_breach_and_only_those() {
         let healthy = &ids[BREACHES.len() + 2];
         ensure!(!said.contains(healthy), "{healthy} is as it should be: {said}");
         Ok(())
+    });
+}
+
+/// Of workflows that run on, it names those whose orders never came on record, and those whose orders have ended.
+#[test]
+fn it_finds_workflows_without_an_open_order() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let place = async |method: &str| shop.place(&Draft::new("CUST-audit").line(&product, 1).payment_method(method)).await;
+        let (ended, open) = (place("tok_down").await?, place("tok_down").await?);
+        try_join_all([&ended, &open].map(|id| shop.reaches(id, &["RESERVED"]))).await?;
+        shop.stack.workers[0].kill().await?;
+        let unknown = place("tok_visa").await?;
+        let end = "WITH history AS (UPDATE order_history SET status = 'FAILED' WHERE order_id = $1 AND status = 'RESERVED')
+            UPDATE orders SET status = 'FAILED' WHERE id = $1";
+        shop.db().await?.execute(end, &[&ended]).await?;
+        let patience = ["--stuck-after", "1"];
+        let (said, _) = until("they have run for long", Duration::from_secs(20), async || {
+            let found = audit(shop, &patience).await?;
+            Ok(found.0.contains(&format!("no order is stuck: {unknown}")).then_some(found))
+        })
+        .await?;
+        for (id, what) in [(&unknown, "not on record"), (&ended, "FAILED")] {
+            let finding = format!("no order is stuck: {id}: {what}, but its workflow has been running for more than 1 s");
+            ensure!(said.contains(&finding), "{said}");
+        }
+        ensure!(!said.contains(&format!("{open}: RESERVED, but")), "{said}");
+        shop.stack.workers[0].start().await
     });
 }
 
