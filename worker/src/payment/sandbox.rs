@@ -6,7 +6,7 @@ mod script;
 use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
 use crate::db;
 use anyhow::anyhow;
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Pool, Transaction};
 use futures::{FutureExt, future::BoxFuture};
 use script::{Answer, Script, decline_reason};
 use std::future::pending;
@@ -119,9 +119,12 @@ impl Sandbox {
     }
 
     async fn void_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
+        let mut client = db::connection(&self.ledger).await?;
+        let transaction = client.transaction().await?;
+        lock(&transaction, payment).await?;
         // A key that was never charged is voided all the same: a charge that is still on its way will then be refused.
-        let row = self
-            .books(
+        let row = transaction
+            .query_one(
                 "WITH was AS (
                     SELECT state FROM sandbox.charges WHERE idempotency_key = $1
                 ), charge AS (
@@ -140,8 +143,8 @@ impl Sandbox {
                 SELECT id, state, (SELECT state FROM was) FROM charge",
                 &[&payment.idempotency_key, &payment.currency.code()],
             )
-            .await?
-            .ok_or_else(|| anyhow!("the books took nothing"))?;
+            .await?;
+        transaction.commit().await?;
         Ok(match (row.get(1), row.get(2)) {
             ("REFUNDED", _) => Reversal::Refunded(row.get(0)),
             ("VOIDED", Some("AUTHORIZED")) => Reversal::Voided(row.get(0)),
@@ -152,9 +155,7 @@ impl Sandbox {
     async fn give_back(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
         let mut client = db::connection(&self.ledger).await?;
         let transaction = client.transaction().await.map_err(anyhow::Error::from)?;
-        // One refund of a charge at a time: each sees what the others gave back.
-        let lock = "SELECT state FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE";
-        transaction.query_opt(lock, &[&payment.idempotency_key]).await.map_err(anyhow::Error::from)?;
+        lock(&transaction, payment).await?;
         let row = transaction
             .query_opt(
                 "WITH earlier AS (
@@ -180,6 +181,12 @@ impl Sandbox {
             _ => Err(Error::Declined("there is not that much left to give back".to_owned())),
         }
     }
+}
+
+/// Waits for its turn to give back of a charge: each then sees what the others gave back.
+async fn lock(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<()> {
+    transaction.query_opt("SELECT FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE", &[&payment.idempotency_key]).await?;
+    Ok(())
 }
 
 impl Gateway for Sandbox {
