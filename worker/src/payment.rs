@@ -70,6 +70,8 @@ pub struct Refund {
     pub idempotency_key: String,
     /// Minor units of the payment's currency.
     pub amount_minor: i64,
+    /// It may have been asked for before, so long ago that the gateway has forgotten the key.
+    pub again: bool,
 }
 
 /// Where a payment stands with the gateway. The text is the gateway's id of it.

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 /// What remains to be done about a refund.
 pub(crate) enum Decision {
-    /// The gateway is to give back this much, in minor units.
-    Due(i64),
+    /// The gateway is to give back this much, in minor units; `again` says that it may have been asked to before.
+    Due { amount_minor: i64, again: bool },
     /// It has been decided before, or it is refused.
     Done,
 }
@@ -25,7 +25,7 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
     let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
     if let Some(row) = transaction.query_opt("SELECT state, amount_minor FROM refunds WHERE id = $1", &[&id]).await? {
         let due = row.try_get::<_, &str>(0)? == "PENDING";
-        return Ok((status, if due { Decision::Due(row.try_get(1)?) } else { Decision::Done }));
+        return Ok((status, if due { Decision::Due { amount_minor: row.try_get(1)?, again: true } } else { Decision::Done }));
     }
     let record = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, failure_reason, restock, requested_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -45,7 +45,7 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
         transaction.execute(record, &[&id, &ids, &quantities]).await?;
     }
     order::touch(transaction, refund.order_id).await?;
-    Ok((status, if refusal.is_none() { Decision::Due(amount_minor) } else { Decision::Done }))
+    Ok((status, if refusal.is_none() { Decision::Due { amount_minor, again: false } } else { Decision::Done }))
 }
 
 /// What a new refund comes to.

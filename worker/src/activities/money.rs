@@ -41,14 +41,12 @@ impl Activities {
         let mut payment = Payment::of(id, request.amount_minor, request.currency);
         let mut attempt = 1;
         if again {
-            let (gateway, number) = {
-                let client = db::connection(&self.pool).await?;
-                payment::record_attempt(&client, id, &payment, self.gateways.name_of(&payment)).await?
-            };
-            (payment.gateway, attempt) = (Some(gateway), number);
+            let (client, gateway) = (db::connection(&self.pool).await?, self.gateways.name_of(&payment).to_owned());
+            attempt = payment::record_attempt(&client, id, &mut payment, &gateway).await?;
         } else if self.gateways.are_several() {
-            // A worker may have died that went to the gateway that the shop had then.
-            payment.gateway = payment::load(&db::connection(&self.pool).await?, id).await?.gateway;
+            // A worker may have died that went to the gateway that the shop had then, which may have forgotten the key since.
+            let known = payment::load(&db::connection(&self.pool).await?, id).await?;
+            (payment.gateway, payment.reference) = (known.gateway, known.reference);
         }
         let asks = attempt <= self.payment_attempts;
         let charged = self.charge(&mut payment, request, asks, patience).await?;
@@ -123,8 +121,9 @@ impl Activities {
             transaction.commit().await?;
             (status, decision, payment)
         };
-        let Decision::Due(amount_minor) = decision else { return Ok(Move::none(status)) };
-        let given = self.gateways.of(&payment)?.refund(&payment, &Refund { idempotency_key: refund.id.to_string(), amount_minor }).await;
+        let Decision::Due { amount_minor, again } = decision else { return Ok(Move::none(status)) };
+        let due = Refund { idempotency_key: refund.id.to_string(), amount_minor, again };
+        let given = self.gateways.of(&payment)?.refund(&payment, &due).await;
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
         let status = match given {

@@ -23,31 +23,32 @@ pub(crate) async fn find(client: &impl GenericClient, order_id: OrderId) -> anyh
     Ok(Some(Payment { reference, gateway, ..Payment::of(order_id, row.try_get(0)?, inventory::currency(row.try_get(1)?)?) }))
 }
 
-/// Records that the gateway is about to be asked again, and that nobody knows what it did before, unless more is known already. Answers the name of
-/// the gateway that has the payment, and how often it is asked with this time; 1 when the order is not to be paid any more.
+/// Records that the gateway is about to be asked again, and that nobody knows what it did before, unless more is known already. Notes in `payment` the
+/// gateway that has it, and its id of it if that is known; answers how often it is asked with this time: 1 when the order is not to be paid any more.
 pub(crate) async fn record_attempt(
     client: &impl GenericClient,
     order_id: OrderId,
-    payment: &Payment,
+    payment: &mut Payment,
     gateway: &str,
-) -> anyhow::Result<(String, i32)> {
+) -> anyhow::Result<i32> {
     let statement = client
         .prepare_cached(
             "WITH payment AS (
                 INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway, attempts)
                 SELECT id, 'UNKNOWN', $2, $3, $4, 2 FROM orders WHERE id = $1 AND status = ANY ($5)
-                ON CONFLICT (order_id) DO UPDATE SET attempts = p.attempts + 1 RETURNING order_id, status, gateway, attempts
+                ON CONFLICT (order_id) DO UPDATE SET attempts = p.attempts + 1 RETURNING order_id, status, gateway, gateway_reference, attempts
             ), shown AS (
                 UPDATE orders o SET version = o.version + 1 FROM payment p WHERE o.id = p.order_id AND p.status = 'UNKNOWN' AND p.attempts = 2
             )
-            SELECT coalesce((SELECT gateway FROM payment), (SELECT gateway FROM payments WHERE order_id = $1), $4),
-                coalesce((SELECT attempts FROM payment), 1)",
+            SELECT coalesce(p.gateway, was.gateway, $4), coalesce(p.gateway_reference, was.gateway_reference), coalesce(p.attempts, 1)
+            FROM (VALUES (1)) AS one (n) LEFT JOIN payment p ON true LEFT JOIN payments was ON was.order_id = $1",
         )
         .await?;
     let unpaid = OrderStatus::Paid.predecessors();
     let row =
         client.query_one(&statement, &[&order_id.to_string(), &payment.amount_minor, &payment.currency.code(), &gateway, &unpaid]).await?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
+    (payment.gateway, payment.reference) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(row.try_get(2)?)
 }
 
 /// Whether the amount that is held may be taken.

@@ -84,7 +84,10 @@ impl Stripe {
     }
 
     async fn hold(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
-        let id = self.create(payment).await?.id;
+        let id = match &payment.reference {
+            Some(id) => id.clone(),
+            None => self.create(payment).await?.id,
+        };
         let path = format!("/v1/payment_intents/{id}/confirm");
         // The customer has left: a bank that wants to see them declines.
         let form = [("payment_method", payment_method), ("off_session", "true")];
@@ -163,21 +166,25 @@ impl Stripe {
             .to_string();
         let key = refund.idempotency_key.as_str();
         let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", key)];
+        let earlier = async || anyhow::Ok(self.refunds(id).await?.into_iter().find(|found| found.has(REFUND_ID, key)));
+        if refund.again
+            && let Some(given) = earlier().await?
+        {
+            return given.settled();
+        }
         let given = match self.client.post::<intent::Refund>("/v1/refunds", &form, key).await {
             Ok(answer) => answer.content,
             // Stripe failed at it once and for all, or only at telling that it was done.
-            Err(Failure::Unavailable { stored: true, .. }) => {
-                match self.refunds(id).await?.into_iter().find(|found| found.has(REFUND_ID, key)) {
-                    Some(refund) => refund,
-                    None => self.client.post("/v1/refunds", &form, &format!("{key}:2")).await?.content,
-                }
-            }
+            Err(Failure::Unavailable { stored: true, .. }) => match earlier().await? {
+                Some(refund) => refund,
+                None => self.client.post("/v1/refunds", &form, &format!("{key}:2")).await?.content,
+            },
             Err(Failure::Refused(refusal)) if refusal.param.as_deref() == Some("amount") => {
                 return Err(Error::Declined("there is not that much left to give back".to_owned()));
             }
             Err(failure) => return Err(failure.into()),
         };
-        if given.holds() { Ok(()) } else { Err(Error::Declined("the customer's bank does not take the money back".to_owned())) }
+        given.settled()
     }
 
     /// All refunds of an intent; there are never more than a page of them.

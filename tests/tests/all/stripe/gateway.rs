@@ -20,7 +20,7 @@ pub(super) async fn taken(stripe: &Stripe) -> Result<Payment> {
 }
 
 pub(super) fn part(amount_minor: i64) -> Refund {
-    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor }
+    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false }
 }
 
 /// What was asked: the call without ids, the idempotency key, the form.
@@ -152,7 +152,7 @@ fn a_statement_tells_ours_from_others_refunds() {
         stand_in.refund_in_dashboard(&id, 5_000)?;
         let stated = stripe.statement(&payment).await?;
         ensure!(matches!(&stated.returns[..], [Return { amount_minor: 5_000, .. }]) && stated.state == State::Returned, "{stated:?}");
-        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), amount_minor: 1 }).await;
+        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), ..part(1) }).await;
         ensure!(matches!(&too_much, Err(Error::Declined(reason)) if reason == "there is not that much left to give back"), "{too_much:?}");
         Ok(())
     });

@@ -1,6 +1,7 @@
 //! Orders that are paid by Stripe, through the whole stack, and the events that Stripe sends about them. Key and secret lie in Secrets Manager.
 
 use super::{API_KEY, stand_in::StandIn, stand_in::Trouble};
+use crate::refunds::refund;
 use crate::support::{Draft, FAST, Function, OtherWorker, Shop, answer, text, unstarted, until};
 use anyhow::{Result, ensure};
 use aws_sdk_secretsmanager::{
@@ -127,6 +128,7 @@ fn orders_are_paid_by_stripe() {
         survives_trouble(&paid).await?;
         outlasts_silence(&paid).await?;
         refunds(&paid).await?;
+        is_asked_once_even_when_it_forgets(&paid).await?;
         shop.audit_is_clean().await?;
         rotates(&paid).await?;
         changes_the_gateway(&paid).await?;
@@ -192,6 +194,24 @@ async fn outlasts_silence(paid: &Paid<'_>) -> Result<()> {
     let order = paid.shop.ends(&id, "FAILED").await?;
     assert_eq!(text(&order, "/failureReason")?, PAYMENT_UNANSWERED);
     assert_eq!((paid.stripe.intent(&id)?.1.holds, paid.shop.stock(&product).await?), (0, (10, 0)), "{order}");
+    Ok(())
+}
+
+/// The answers to a capture and to a refund are lost, and the next attempts come when Stripe has forgotten the keys.
+async fn is_asked_once_even_when_it_forgets(paid: &Paid<'_>) -> Result<()> {
+    let forgets = async || {
+        until("Stripe has done it", SOON, async || Ok(paid.stripe.is_quiet().then_some(()))).await?;
+        paid.stripe.forget_keys();
+        anyhow::Ok(())
+    };
+    paid.stripe.trouble("/capture", Trouble::AnswerLost);
+    let ((id, _), ()) = try_join!(paid.order("pm_card_visa", "COMPLETED"), forgets())?;
+    paid.stripe.trouble("/refunds", Trouble::AnswerLost);
+    let body = json!({ "amount": 10.0 });
+    try_join!(async { refund(paid.shop, &id, &body, None).await }, forgets())?;
+    paid.becomes(&id, "PARTIALLY_REFUNDED", 1_000).await?;
+    let (_, books) = paid.stripe.intent(&id)?;
+    assert_eq!((books.holds, books.captures, books.refunded), (1, 1, 1_000));
     Ok(())
 }
 

@@ -96,6 +96,11 @@ impl StandIn {
         self.inner.memory().silent = silent;
     }
 
+    /// As a day later (<https://docs.stripe.com/api/idempotent_requests>).
+    pub(super) fn forget_keys(&self) {
+        self.inner.memory().stored.clear();
+    }
+
     /// Whether all that was to go wrong has.
     pub(super) fn is_quiet(&self) -> bool {
         self.inner.memory().troubles.is_empty()

@@ -5,7 +5,7 @@ use crate::support::run;
 use anyhow::{Result, ensure};
 use std::time::Duration;
 use tokio::time::timeout;
-use worker::payment::{Error, Gateway, Payment, Standing, Stripe};
+use worker::payment::{Error, Gateway, Payment, Refund, Standing, Stripe};
 
 /// As the limit of an attempt.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -41,6 +41,26 @@ async fn until_done(stripe: &Stripe) -> Result<usize> {
         }
     }
     anyhow::bail!("not done in {ATTEMPTS} attempts")
+}
+
+/// Stripe remembers a key for a day. What is on record leads to the intent and to the refund all the same.
+#[test]
+fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        let mut payment = payment();
+        payment.reference = Some(stripe.authorize(&payment, VISA).await?);
+        stand_in.forget_keys();
+        assert_eq!(Some(stripe.authorize(&payment, VISA).await?), payment.reference);
+        stripe.capture(&payment).await?;
+        stripe.refund(&payment, &part(2_500)).await?;
+        stand_in.forget_keys();
+        assert!(matches!(stripe.look_up(&payment).await?, Standing::Captured(_)));
+        stripe.refund(&payment, &Refund { again: true, ..part(2_500) }).await?;
+        let (_, intent) = stand_in.intent(ORDER)?;
+        assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500));
+        Ok(())
+    });
 }
 
 /// Whatever of this goes wrong with any one call, an order is held, taken and refunded once.

@@ -1,7 +1,7 @@
 //! What we read of Stripe's objects.
 
 use super::{failure::Refusal, reason};
-use crate::payment::Standing;
+use crate::payment::{Error, Standing};
 use serde::{Deserialize, de::IgnoredAny};
 use std::collections::BTreeMap;
 
@@ -99,6 +99,11 @@ impl Refund {
     /// Whether the money goes back; a refund may fail days later, and is then the shop's again.
     pub(super) fn holds(&self) -> bool {
         !matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
+
+    /// As an answer to whoever asked for it.
+    pub(super) fn settled(&self) -> Result<(), Error> {
+        if self.holds() { Ok(()) } else { Err(Error::Declined("the customer's bank does not take the money back".to_owned())) }
     }
 
     pub(super) fn has(&self, name: &str, value: &str) -> bool {
