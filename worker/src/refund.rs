@@ -80,11 +80,23 @@ async fn due(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderS
         },
     };
     due.units.retain(|_, quantity| *quantity > 0);
+    if refund.request.restock
+        && let Some(product_id) = still_here(transaction, &order_id, &due, matches!(refund.request.what, What::Rest)).await?
+    {
+        return Ok(Err(format!("{product_id} has not left yet and cannot come back: cancel the order, or do not restock")));
+    }
     Ok(match due.amount_minor {
         0 => Err("everything has been given back".to_owned()),
         amount if amount > rest => Err("it is more than was paid and is not given back yet".to_owned()),
         _ => Ok(due),
     })
+}
+
+/// One of the products that are to come back, though the order still holds them: they would be sold again, and shipped as well.
+async fn still_here(transaction: &Transaction<'_>, order_id: &str, due: &Due, all: bool) -> anyhow::Result<Option<String>> {
+    let held = "SELECT min(product_id) FROM reservations WHERE order_id = $1 AND state = 'HELD' AND ($3 OR product_id = ANY ($2))";
+    let units: Vec<&str> = due.units.keys().map(String::as_str).collect();
+    Ok(transaction.query_one(held, &[&order_id, &units, &all]).await?.try_get(0)?)
 }
 
 /// What units of an order cost, at the prices of its lines; else why they cannot be given back. With `capped`, only those that have not been given

@@ -2,7 +2,8 @@
 
 use crate::{
     payment::ledger,
-    support::{Draft, Product, Shop, answer, shared, text, until},
+    shipping::{SLOW, shipped},
+    support::{Draft, FAST, Product, Shop, answer, own, shared, text, until},
 };
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
@@ -20,7 +21,7 @@ async fn sold(shop: &Shop) -> Result<(String, Product)> {
     Ok((id, product))
 }
 
-async fn refund(shop: &Shop, id: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
+pub(crate) async fn refund(shop: &Shop, id: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
     let mut request = shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).header(header::CONTENT_TYPE, "application/json");
     if let Some(key) = key {
         request = request.header("Idempotency-Key", key);
@@ -43,6 +44,24 @@ async fn decided(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value
         Ok(refund.map(|refund| (order, refund)))
     })
     .await
+}
+
+/// What lies in a parcel that has not left would be sold again, and shipped as well.
+#[test]
+fn what_has_not_left_cannot_come_back() {
+    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let id = shop.place(&Draft::new("CUST-too-soon").line(&product, 2)).await?;
+        until("the parcel is booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED"]).then_some(()))).await?;
+        for body in [json!({ "restock": true }), json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": true })] {
+            let (_, refused) = refunded(shop, &id, &body).await?;
+            let expected = format!("{} has not left yet and cannot come back: cancel the order, or do not restock", product.id);
+            assert_eq!((&refused["status"], text(&refused, "/failureReason")?), (&json!("FAILED"), expected.as_str()));
+        }
+        let (_, given) = refunded(shop, &id, &json!({ "items": [{ "productID": product.id, "quantity": 1 }] })).await?;
+        assert_eq!((&given["status"], shop.stock(&product).await?), (&json!("SUCCEEDED"), (8, 2)));
+        shop.audit_is_clean().await
+    });
 }
 
 #[test]
