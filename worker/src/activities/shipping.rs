@@ -121,20 +121,23 @@ impl Activities {
         let parcels = shipping::load(&db::connection(&self.pool).await?, id).await?;
         let open: Vec<Parcel> = parcels.iter().filter(|parcel| !parcel.status.is_final()).cloned().collect();
         let mut out = parcels.iter().any(|parcel| parcel.status.is_out());
-        let mut report = Report::default();
+        let (mut report, mut failure) = (Report::default(), None);
         if !open.is_empty() && !out {
             let carrier = self.shipping.carrier()?;
             // None is taken back where one has left already.
-            for parcel in open.iter().filter(|parcel| parcel.status == ShipmentStatus::Booked) {
-                let said = carrier.track(&parcel.id).await?;
-                out |= said.status.is_out();
-                report.add(parcel.id, said);
-            }
-            for parcel in open.iter().filter(|_| !out) {
-                report.add(parcel.id, carrier.take_back(&parcel.id).await?);
+            let booked = open.iter().filter(|parcel| parcel.status == ShipmentStatus::Booked);
+            (report, failure) = hear(booked.map(|parcel| async { (parcel.id, carrier.track(&parcel.id).await) }).collect()).await;
+            out = report.is_any_out();
+            if !out && failure.is_none() {
+                (report, failure) =
+                    hear(open.iter().map(|parcel| async { (parcel.id, carrier.take_back(&parcel.id).await) }).collect()).await;
             }
         }
         let outcome = self.note(id, &report).await?;
+        if let Some(error) = failure {
+            // What the carrier did take back is on record, and the next attempt has less to do.
+            return Err(Failure::Temporary(error));
+        }
         let may_end = end.status().predecessors().contains(&outcome.order.status.as_str());
         if may_end && !outcome.underway && !outcome.arrived {
             return Ok(None);
@@ -146,6 +149,19 @@ impl Activities {
         }
         Ok(Some(outcome.order.status))
     }
+}
+
+/// What a carrier answers to many questions at once, and why one was not answered.
+async fn hear(questions: Vec<impl Future<Output = (ShipmentId, anyhow::Result<Whereabouts>)>>) -> (Report, Option<anyhow::Error>) {
+    let (mut report, mut failure) = (Report::default(), None);
+    let mut answers = stream::iter(questions).buffer_unordered(AT_ONCE);
+    while let Some((id, said)) = answers.next().await {
+        match said {
+            Ok(said) => report.add(id, said),
+            Err(error) => failure = Some(error),
+        }
+    }
+    (report, failure)
 }
 
 async fn whereabouts(carrier: &dyn Carrier, parcel: &Parcel) -> (ShipmentId, Result<Whereabouts, Error>) {

@@ -59,6 +59,10 @@ fn items(row: &Row, column: usize) -> anyhow::Result<BTreeMap<String, i64>> {
 pub(crate) struct Report(BTreeMap<ShipmentId, Whereabouts>);
 
 impl Report {
+    pub(crate) fn is_any_out(&self) -> bool {
+        self.0.values().any(|said| said.status.is_out())
+    }
+
     pub(crate) fn add(&mut self, id: ShipmentId, said: Whereabouts) {
         self.0.insert(id, said);
     }
