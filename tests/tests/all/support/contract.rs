@@ -9,8 +9,9 @@ use std::{
 };
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::DOCUMENT).expect("the document is JSON"));
-/// By path of the document, status and media type: what such a body may be. To make one takes longer than to use it.
-static BODIES: LazyLock<Mutex<HashMap<(String, u16, String), Arc<Validator>>>> = LazyLock::new(Mutex::default);
+/// What the body of an answer may be, by path of the document, status and media type. To make one takes longer than to use it.
+type Bodies = HashMap<(String, u16, String), Arc<Validator>>;
+static BODIES: LazyLock<Mutex<Bodies>> = LazyLock::new(Mutex::default);
 
 /// Whether a path is one of the document's.
 fn matches(documented: &str, path: &str) -> bool {
