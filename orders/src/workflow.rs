@@ -286,7 +286,8 @@ impl OrderWorkflow {
         let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
         let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, detached()).await?;
         let withdrawn = ended.status == end.status();
-        if withdrawn {
+        if let Some(end) = End::of(ended.status) {
+            // It may have ended otherwise, by a worker that died before it could tell.
             Self::tell(ctx, order_id, end.notice()).await?;
         }
         ctx.state_mut(|s| s.compensating = false);

@@ -11,6 +11,7 @@ use crate::{
     db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateways, projection::Projector,
     shipping::Shipping,
 };
+use anyhow::anyhow;
 use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
@@ -142,8 +143,11 @@ impl Activities {
     async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Move, Failure> {
         let id = withdrawal.order_id;
         let status = {
-            let client = db::connection(&self.pool).await?;
-            order::begin_compensation(&client, id).await?
+            let mut client = db::connection(&self.pool).await?;
+            let transaction = client.transaction().await?;
+            let status = order::begin_compensation(&transaction, id).await?;
+            transaction.commit().await?;
+            status
         };
         if status.is_final() {
             return Ok(Move::none(status));
@@ -156,9 +160,12 @@ impl Activities {
         let (payment, reversal) = self.reverse_payment(id, status).await?;
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let status = order::lock(&transaction, id).await?;
-        if status.is_final() {
-            return Ok(Move::none(status));
+        let now = order::lock(&transaction, id).await?;
+        if now.is_final() {
+            return Ok(Move::none(now));
+        }
+        if now != status {
+            return Err(Failure::Temporary(anyhow!("the order went from {status} to {now} while it was being withdrawn")));
         }
         payment::record_reversed(&transaction, id, &payment, self.gateways.name_of(&payment), &reversal).await?;
         inventory::release(&transaction, id).await?;

@@ -135,7 +135,8 @@ async fn take(
             ), asked AS (
                 SELECT product_id, price_minor FROM unnest($4::text[], $5::bigint[]) AS a (product_id, price_minor)
             ), pending AS (
-                SELECT FROM orders WHERE id = $1 AND status = $7 AND NOT EXISTS (SELECT FROM maintenance) FOR NO KEY UPDATE
+                SELECT FROM orders WHERE id = $1 AND status = $7 AND compensating_since IS NULL AND NOT EXISTS (SELECT FROM maintenance)
+                FOR NO KEY UPDATE
             ), locked AS MATERIALIZED (
                 SELECT id, price_minor, currency, stock FROM products WHERE id = ANY ($2) AND EXISTS (SELECT FROM pending)
                 ORDER BY id FOR NO KEY UPDATE

@@ -1,7 +1,7 @@
 //! The orders table: recording an accepted order and moving it along.
 
 use anyhow::Context;
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Transaction};
 use orders::{OrderId, OrderInput, OrderStatus, contact::Channel};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -57,16 +57,15 @@ pub(crate) fn is_open() -> String {
     format!("status IN ('{}')", OrderStatus::open().join("', '"))
 }
 
-/// Notes that an order's compensation has begun, if it has not ended yet; answers its status.
-pub(crate) async fn begin_compensation(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
-    let open = is_open();
-    let statement = client
-        .prepare_cached(&format!(
-            "WITH begun AS (UPDATE orders SET compensating_since = now(), version = version + 1 WHERE id = $1 AND compensating_since IS NULL AND {open})
-            SELECT status FROM orders WHERE id = $1"
-        ))
-        .await?;
-    status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
+/// Notes that an order's compensation has begun, if it has not ended yet; answers its status. From then on nobody moves it but to its end.
+pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, id: OrderId) -> anyhow::Result<OrderStatus> {
+    // Under the lock: whoever had it before may have moved the order.
+    let status = lock(transaction, id).await?;
+    if !status.is_final() {
+        let begun = "UPDATE orders SET compensating_since = now(), version = version + 1 WHERE id = $1 AND compensating_since IS NULL";
+        transaction.execute(begun, &[&id.to_string()]).await?;
+    }
+    Ok(status)
 }
 
 /// The order's status, locked until the transaction ends.
@@ -111,7 +110,7 @@ impl Move {
     }
 }
 
-/// Moves an order to a status if the transition table allows it.
+/// Moves an order to a status if the transition table allows it. One that is being withdrawn moves to its end only, unless it has arrived.
 pub(crate) async fn advance(client: &impl GenericClient, id: OrderId, to: OrderStatus, reason: Option<&str>) -> anyhow::Result<Move> {
     let statement = client.prepare_cached("SELECT status, age_ms FROM move_order($1, $2, $3, $4)").await?;
     let row = client.query_opt(&statement, &[&id.to_string(), &to.as_str(), &to.predecessors(), &reason]).await?;

@@ -32,3 +32,4 @@ mod stock;
 mod stripe;
 mod support;
 mod watch;
+mod withdrawal;

@@ -2,10 +2,11 @@
 
 mod model;
 
-use crate::support::{Draft, FAST, own, shared, text};
+use crate::support::{Draft, FAST, own, shared, text, until};
 use anyhow::ensure;
 use futures::future::try_join_all;
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn sixty_orders_for_five_units_sell_exactly_five() {
@@ -54,6 +55,30 @@ fn what_is_short_beside_what_is_not_is_never_sold_twice() {
         let held: i64 = held.filter(|line| line["productID"] == *scarce.id).filter_map(|line| line["available"].as_i64()).sum();
         assert_eq!((sold + held, shop.stock(&scarce).await?), (5, (0, held)));
         shop.audit_is_clean().await
+    });
+}
+
+/// The sweep gives an order's stock back at the very moment at which its amount is held. Whoever comes second sees what the first did.
+#[test]
+fn stock_that_is_being_given_back_is_not_paid_for() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 5).await?;
+        let id = shop.place(&Draft::new("CUST-last-moment").line(&product, 1).payment_method("tok_down")).await?;
+        shop.reaches(&id, &["RESERVED"]).await?;
+        shop.stack.workers[0].kill().await?;
+        let (mut sweeping, paying) = (shop.db().await?, shop.db().await?);
+        let sweep = sweeping.transaction().await?;
+        sweep.execute("SELECT FROM orders WHERE id = $1 FOR NO KEY UPDATE", &[&id]).await?;
+        sweep.execute("UPDATE reservations SET state = 'EXPIRED' WHERE order_id = $1", &[&id]).await?;
+        let authorize = "SELECT permission, status FROM authorize_payment($1, '{RESERVED}', 1000, 'USD', 'sandbox', 'a reference')";
+        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%authorize_payment%'";
+        let end = async {
+            until("it waits", Duration::from_secs(20), async || Ok(shop.db().await?.query_opt(waiting, &[]).await?.map(|_| ()))).await?;
+            Ok(sweep.commit().await?)
+        };
+        let (row, ()) = tokio::try_join!(async { anyhow::Ok(paying.query_one(authorize, &[&id]).await?) }, end)?;
+        assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("TOO_LATE", "RESERVED"));
+        Ok(())
     });
 }
 

@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{anyhow, bail};
 use orders::{
     OrderId, OrderStatus,
-    activities::{PAYMENT_UNANSWERED, PaymentRequest, Refusal},
+    activities::{End, PAYMENT_UNANSWERED, PaymentRequest, Refusal},
     refund::RefundInput,
 };
 use std::time::{Duration, Instant};
@@ -31,7 +31,8 @@ impl Activities {
     /// Holds the amount, then takes it, within `limit`. `again` says that an earlier attempt may have got somewhere, so the gateway is asked first.
     pub(super) async fn pay(&self, request: &PaymentRequest, again: bool, limit: Duration) -> Result<Answer, Failure> {
         let step = self.try_to_pay(request, again, limit.mul_f32(GATEWAYS_SHARE)).await?;
-        Ok(Answer { ships: step.status == OrderStatus::Paid && self.shipping.ships(), ..step.into() })
+        let is_paid = matches!(step.status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered);
+        Ok(Answer { ships: is_paid && self.shipping.ships(), ..step.into() })
     }
 
     /// The gateway is asked a limited number of times, and then only for what it holds already; what fails for another reason, as when Postgres is
@@ -56,9 +57,9 @@ impl Activities {
                 let paid =
                     payment::record_captured(&client, id, &payment, self.gateways.name_of(&payment), self.shipping.carrier_name()).await?;
                 self.courier.notify_one();
-                Ok(paid)
+                going_on(id, paid)
             }
-            Charged::NotNow(status) => Ok(Move::none(status)),
+            Charged::NotNow(status) => going_on(id, Move::none(status)),
             Charged::NotTaken(payment::Error::Declined(reason)) => {
                 match payment::record_declined(&client, id, &payment, self.gateways.name_of(&payment)).await? {
                     OrderStatus::Reserved => Err(Failure::Refused(Refusal::PaymentDeclined, reason)),
@@ -99,7 +100,13 @@ impl Activities {
                 gateway.reverse(payment).await?;
                 bail!("another gateway than {} has the payment", gateway.name());
             }
-            Permission::Over(status) => Charged::NotNow(status),
+            Permission::Over(status) => {
+                // Whoever ended it may have looked before this was held.
+                if End::of(status).is_some() {
+                    gateway.reverse(payment).await?;
+                }
+                Charged::NotNow(status)
+            }
         })
     }
 
@@ -156,6 +163,15 @@ async fn within<T>(patience: &mut Duration, call: impl Future<Output = Result<T,
     let answer = timeout(*patience, call).await.unwrap_or_else(silent);
     *patience = patience.saturating_sub(asked.elapsed());
     answer
+}
+
+/// An order that is not paid after all is being withdrawn, by a worker that died or by another one: it goes no further than that.
+fn going_on(id: OrderId, step: Move) -> Result<Move, Failure> {
+    if OrderStatus::Paid.predecessors().contains(&step.status.as_str()) {
+        tracing::warn!(order_id = %id, "{id}: it is not paid, since it is being withdrawn");
+        return Err(Failure::Refused(Refusal::PaymentUnanswered, PAYMENT_UNANSWERED.to_owned()));
+    }
+    Ok(step)
 }
 
 fn unanswered(id: OrderId, error: &anyhow::Error) -> Failure {

@@ -70,38 +70,23 @@ pub(crate) async fn record_authorized(
     payment: &Payment,
     gateway: &str,
 ) -> anyhow::Result<Permission> {
-    let statement = client
-        .prepare_cached(
-            "WITH unpaid AS (
-                UPDATE orders o SET version = o.version + 1
-                WHERE id = $1 AND status = ANY ($6) AND compensating_since IS NULL
-                    AND EXISTS (SELECT FROM reservations WHERE order_id = $1 AND state = 'HELD')
-                    AND NOT EXISTS (SELECT FROM payments WHERE order_id = $1 AND gateway <> $4)
-                RETURNING id
-            ), payment AS (
-                INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway, gateway_reference)
-                SELECT id, 'AUTHORIZED', $2, $3, $4, $5 FROM unpaid
-                ON CONFLICT (order_id) DO UPDATE SET status = 'AUTHORIZED', gateway_reference = EXCLUDED.gateway_reference
-            )
-            SELECT EXISTS (SELECT FROM unpaid), status, status = ANY ($6) AND compensating_since IS NULL,
-                EXISTS (SELECT FROM payments WHERE order_id = $1 AND gateway <> $4) FROM orders WHERE id = $1",
-        )
-        .await?;
+    let statement = client.prepare_cached("SELECT permission, status FROM authorize_payment($1, $2, $3, $4, $5, $6)").await?;
     let unpaid = OrderStatus::Paid.predecessors();
     let currency = payment.currency.code();
     let row = client
-        .query_one(&statement, &[&order_id.to_string(), &payment.amount_minor, &currency, &gateway, &payment.reference, &unpaid])
-        .await?;
-    Ok(match (row.try_get(0)?, row.try_get(2)?, row.try_get(3)?) {
-        (true, ..) => Permission::Take,
-        (false, false, _) => Permission::Over(row.try_get::<_, &str>(1)?.parse()?),
-        (false, true, true) => Permission::Elsewhere,
-        (false, true, false) => Permission::TooLate,
+        .query_opt(&statement, &[&order_id.to_string(), &unpaid, &payment.amount_minor, &currency, &gateway, &payment.reference])
+        .await?
+        .context("the order is not on record")?;
+    Ok(match row.try_get(0)? {
+        "TAKE" => Permission::Take,
+        "TOO_LATE" => Permission::TooLate,
+        "ELSEWHERE" => Permission::Elsewhere,
+        _ => Permission::Over(row.try_get::<_, &str>(1)?.parse()?),
     })
 }
 
 /// Records a captured payment, moves the order to PAID and, where a carrier is to take it, splits it into shipments, in one statement. An order that has
-/// ended meanwhile stays as it is.
+/// ended meanwhile, or is being withdrawn, stays as it is.
 pub(crate) async fn record_captured(
     client: &impl GenericClient,
     order_id: OrderId,

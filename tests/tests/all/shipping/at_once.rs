@@ -77,6 +77,16 @@ fn an_order_of_which_nothing_arrives_fails_and_is_paid_back_once() {
 }
 
 #[test]
+fn an_order_that_costs_nothing_is_withdrawn_like_any_other() {
+    shared(async |shop| {
+        let product = product_in(shop, "SANDBOX-REFUSED", 0).await?;
+        let order = shop.ends(&shop.place(&Draft::new("CUST-gift").line(&product, 2)).await?, "FAILED").await?;
+        assert_eq!((&order["payment"]["status"], shop.stock(&product).await?), (&json!("REFUNDED"), (10, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
 fn units_that_are_returned_after_delivery_are_sold_again() {
     shared(async |shop| {
         let product = shop.product(1_000, 10).await?;
@@ -98,7 +108,7 @@ fn without_a_carrier_an_order_is_complete_when_it_is_paid() {
         // Sold, and not reserved any more.
         assert_eq!((&order["shipments"], shop.stock(&product).await?), (&json!(null), (8, 0)));
         let back = json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": true });
-        crate::refunds::refunded(shop, &text(&order, "/id")?.to_owned(), &back).await?;
+        crate::refunds::refunded(shop, text(&order, "/id")?, &back).await?;
         assert_eq!(shop.stock(&product).await?, (9, 0));
         shop.audit_is_clean().await
     });
