@@ -5,15 +5,17 @@ mod config;
 
 pub use config::PaymentMethods;
 
-use crate::{http::nothing_here, identity};
+use crate::{
+    http::{Problem, nothing_here},
+    identity,
+};
 use axum::{
     body::Body,
     extract::Request,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use std::path::PathBuf;
-use tower::ServiceExt;
+use std::{io, path::PathBuf};
 use tower_http::services::ServeDir;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -85,7 +87,7 @@ impl Page {
     }
 
     /// Answers with the file that a request names, wherever no route does; with the page itself for the address of one of its views.
-    pub async fn serve(self, mut request: Request) -> Response {
+    pub async fn serve(mut self, mut request: Request) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return nothing_here().await.into_response();
         }
@@ -96,10 +98,12 @@ impl Page {
         if is_view(&path) {
             *request.uri_mut() = Uri::from_static("/index.html");
         }
-        let Ok(mut response) = self.files.oneshot(request).await;
-        if response.status() == StatusCode::NOT_FOUND {
-            return nothing_here().await.into_response();
-        }
+        let mut response = match self.files.try_call(request).await {
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => return nothing_here().await.into_response(),
+            Ok(response) => response,
+            Err(error) if can_be_no_file(&error) => return nothing_here().await.into_response(),
+            Err(error) => return Problem::unavailable("The page cannot be read right now.", error).into_response(),
+        };
         let headers = response.headers_mut();
         headers.extend(HEADERS);
         headers.insert(header::CONTENT_SECURITY_POLICY, self.policy);
@@ -111,6 +115,12 @@ impl Page {
 /// Whether the page itself decides what to show there: files have a dot in their names, and the API answers for itself.
 fn is_view(path: &str) -> bool {
     path != "/api" && !path.starts_with("/api/") && !path.rsplit('/').next().unwrap_or_default().contains('.')
+}
+
+/// Whether the path is at fault, and not the disk: it is too long, or holds what no name may.
+fn can_be_no_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), InvalidFilename | InvalidInput | NotADirectory | NotFound | PermissionDenied)
 }
 
 /// `https://host:port` of a URL.
@@ -168,6 +178,13 @@ mod tests {
         }
         let (status, cached, body) = get(&page, "/assets/a-1.js").await;
         assert_eq!((status, cached.as_str(), body.as_str()), (StatusCode::OK, "public, max-age=31536000, immutable", "code"));
+        // Paths that no file system takes.
+        for path in [format!("/{}.js", "a".repeat(256)), format!("/api/{}", "a/".repeat(2_100)), "/a%00.js".to_owned()] {
+            for method in [Method::GET, Method::HEAD] {
+                let request = Request::builder().method(&method).uri(&path).body(Body::empty()).unwrap();
+                assert_eq!(page.clone().serve(request).await.status(), StatusCode::NOT_FOUND, "{method} {path}");
+            }
+        }
         let posted = page.serve(Request::post("/orders").body(Body::empty()).unwrap()).await;
         assert_eq!(posted.status(), StatusCode::NOT_FOUND);
     }
