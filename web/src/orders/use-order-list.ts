@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../api/client.ts';
 import { type Failure, failure } from '../api/errors.ts';
 import type { Order } from '../api/model.ts';
+import { filledPage } from './filled-page.ts';
 
 /** Orders, page after page. `query` is null while there is nothing to ask for. */
 export function useOrderList(query: api.OrderQuery | null) {
@@ -18,7 +19,8 @@ export function useOrderList(query: api.OrderQuery | null) {
     const turn = ++asked.current;
     setLoading(true);
     try {
-      const page = await api.orders(cursor ? { ...query, cursor } : query);
+      const read = (cursor: string | null) => api.orders(cursor ? { ...query, cursor } : query);
+      const page = await filledPage(read, cursor, () => turn === asked.current);
       if (turn !== asked.current) return;
       setItems((known) => (cursor ? [...(known ?? []), ...page.items] : page.items));
       setNext(page.nextCursor);

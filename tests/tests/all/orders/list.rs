@@ -1,7 +1,12 @@
 //! `GET /api/orders?customerID=`.
 
-use crate::support::{Draft, Shop, answer, shared, text};
+use crate::support::{Draft, FAST, Shop, answer, own, shared, text};
 use anyhow::{Context as _, Result, ensure};
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use futures::future::try_join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -114,6 +119,47 @@ fn staff_see_all_customers_orders_that_stand_at_a_status() {
         assert_eq!((status, text(&problem, "/errors/0/pointer")?), (StatusCode::UNPROCESSABLE_ENTITY, "customerID"));
         let (status, problem) = answer(shop.get("/api/orders?status=PAID&sort=best").await?).await?;
         assert_eq!((status, text(&problem, "/errors/0/pointer")?), (StatusCode::UNPROCESSABLE_ENTITY, "sort"));
+        Ok(())
+    });
+}
+
+/// Gives the order's customer so many younger orders at another status, in the read model alone.
+async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
+    let (dynamodb, table) = (Client::new(&shop.aws()?), shop.stack.settings().get("ORDERS_TABLE")?.to_owned());
+    let order =
+        dynamodb.get_item().table_name(&table).key("id", AttributeValue::S(id.to_owned())).send().await?.item.context("no order")?;
+    let younger = (0..count).map(|n| {
+        let mut order = order.clone();
+        for (name, value) in [
+            ("id", format!("ord_{:032x}", 0x0193_0000_0000_7000_8000_0000_0000_0000 + n)),
+            ("createdAt", format!("2099-01-01T00:00:{:02}.{:03}Z", n / 1_000, n % 1_000)),
+            ("status", "COMPLETED".to_owned()),
+        ] {
+            order.insert(name.to_owned(), AttributeValue::S(value));
+        }
+        Ok(WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(order)).build()?).build())
+    });
+    let younger = younger.collect::<Result<Vec<_>>>()?;
+    // DynamoDB takes 25 at once.
+    let written = younger.chunks(25).map(|chunk| dynamodb.batch_write_item().request_items(&table, chunk.to_vec()).send());
+    try_join_all(written).await?;
+    Ok(())
+}
+
+#[test]
+fn a_rare_order_of_a_long_history_is_on_one_of_its_pages() {
+    own(1, &FAST, async |shop| {
+        let (product, customer) = (shop.product(1_000, 10).await?, "CUST-long");
+        let rare = shop.place(&Draft::new(customer).line(&product, 1).payment_method("tok_declined")).await?;
+        shop.ends(&rare, "FAILED").await?;
+        bury(shop, &rare, 1_600).await?;
+        for limit in [1, 100] {
+            let failed = pages(shop, &format!("customerID={customer}&status=FAILED&limit={limit}")).await?;
+            assert_eq!(failed, [vec![], vec![rare.clone()]], "nobody waits until all is searched");
+        }
+        let oldest = pages(shop, &format!("customerID={customer}&status=FAILED&sort=oldest&limit=2")).await?;
+        assert_eq!(oldest, [vec![rare.clone()], vec![]]);
+        assert_eq!(page(shop, &format!("customerID={customer}&status=FAILED&sort=oldest&limit=1")).await?.0, [rare]);
         Ok(())
     });
 }

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { filledPage } from './filled-page.ts';
+
+/** A history of pages, each named by its cursor; what was read is kept. */
+function history(...pages: string[][]) {
+  const asked: (string | null)[] = [];
+  const read = async (cursor: string | null) => {
+    asked.push(cursor);
+    const at = Number(cursor ?? 0);
+    return { items: pages[at] ?? [], nextCursor: at + 1 < pages.length ? String(at + 1) : null };
+  };
+  return { asked, read };
+}
+
+test('empty pages are passed over', async () => {
+  const { asked, read } = history([], [], ['rare'], ['rarer']);
+  assert.deepEqual(await filledPage(read, null, () => true), { items: ['rare'], nextCursor: '3' });
+  assert.deepEqual(asked, [null, '1', '2']);
+});
+
+test('the last page may be empty', async () => {
+  const { read } = history(['first'], [], []);
+  assert.deepEqual(await filledPage(read, '1', () => true), { items: [], nextCursor: null });
+});
+
+test('what nobody wants any more is read no further', async () => {
+  const { asked, read } = history([], [], ['rare']);
+  await filledPage(read, null, () => false);
+  assert.deepEqual(asked, [null]);
+});
