@@ -70,10 +70,17 @@ pub struct Object<'a> {
     pointer: String,
 }
 
+/// Members that are looked at: many more than any request has. To name the faults of thousands would cost more than whoever sends them.
+const MAX_MEMBERS: usize = 100;
+
 impl<'a> Object<'a> {
-    /// The object at `pointer`, or a fault when the value is of another type.
+    /// The object at `pointer`, or a fault when the value is of another type or has too many members.
     pub fn read(value: &'a RawValue, pointer: String, faults: &mut Faults) -> Option<Self> {
         match serde_json::from_str::<Members<'a>>(value.get()) {
+            Ok(Members(members)) if members.len() > MAX_MEMBERS => {
+                faults.add(pointer, format!("must have at most {MAX_MEMBERS} fields, not {}", members.len()));
+                None
+            }
             Ok(Members(members)) => {
                 let mut object = Self { members, pointer };
                 object.refuse_repeated(faults);
@@ -167,5 +174,31 @@ pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Op
     } else {
         faults.add(pointer, "must be a number");
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The faults of an object of which nothing is taken.
+    fn faults(members: impl Iterator<Item = String>) -> Vec<(String, String)> {
+        let text = format!("{{{}}}", members.map(|name| format!(r#""{name}":1"#)).collect::<Vec<_>>().join(","));
+        let mut faults = Faults::default();
+        if let Some(object) = Object::read(serde_json::from_str(&text).unwrap(), "/at".to_owned(), &mut faults) {
+            object.end(&mut faults);
+        }
+        faults.into_vec().into_iter().map(|fault| (fault.pointer, fault.message)).collect()
+    }
+
+    #[test]
+    fn a_fault_is_named_for_each_of_so_many_members_and_no_more() {
+        let names = |count: usize| (0..count).map(|n| format!("n{n}"));
+        let named = faults(names(99).chain(["n7".to_owned()]));
+        assert_eq!(named.len(), 100);
+        assert_eq!(named[0], ("/at/n7".to_owned(), "appears more than once".to_owned()));
+        for count in [101, 8_000] {
+            assert_eq!(faults(names(count)), [("/at".to_owned(), format!("must have at most 100 fields, not {count}"))]);
+        }
     }
 }
