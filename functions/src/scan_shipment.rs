@@ -49,7 +49,7 @@ async fn scan_shipment(
         return Err(no_such_shipment());
     }
     let at = OffsetDateTime::now_utc();
-    scans::pass_on(&workflows, &read_model, Scan { shipment_id, event, at, reason }, caller.subject().unwrap_or("anyone")).await
+    scans::pass_on(&workflows, &read_model, Scan { shipment_id, event, at, reason }, "staff").await
 }
 
 /// Whether the order has this shipment.

@@ -3,10 +3,10 @@
 use crate::{
     orders::statuses,
     shipping::{SLOW, product_in, shipped},
-    support::{Draft, FAST, Function, Pool, Shop, answer, own, shared, until},
+    support::{Draft, FAST, Function, Gate, Pool, Shop, answer, own, shared, until},
 };
-use anyhow::Result;
-use reqwest::StatusCode;
+use anyhow::{Result, ensure};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -80,6 +80,24 @@ fn customers_do_not_say_where_a_parcel_is() {
             event["headers"]["authorization"] = format!("Bearer {}", user.access).into();
             assert_eq!(function.answer(&event).await?.0, status);
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn no_log_says_who_said_where_a_parcel_is() {
+    shared(async |shop| {
+        let pool = Pool::create(shop).await?;
+        let (gate, staff) = (Gate::start(shop, &pool.settings()).await?, pool.user("sue", Some("staff")).await?);
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-marked-late").line(&product, 1)).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let scan = gate.request(Method::POST, &format!("/api/orders/{id}/shipments/{id}-1/scans")).bearer_auth(&staff.access);
+        let answered = answer(scan.json(&json!({ "event": "LOST" })).send().await?).await?;
+        assert_eq!(answered, (StatusCode::OK, json!({ "received": true })));
+        let log = shop.log(&gate.log);
+        ensure!(log.contains(&format!("so LOST of {id}-1 changes nothing")), "{log}");
+        ensure!(!log.contains(&staff.id), "{} is in the log", staff.id);
         Ok(())
     });
 }
