@@ -89,8 +89,9 @@ async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderIn
     }
     match intake_queue.send(order).await {
         Ok(()) => Ok(Taken::ByIntakeQueue),
+        // Either may have taken it, and only its answer be lost.
         Err(error) => Err(Problem::unavailable(
-            "Orders cannot be accepted right now; try again, with the same Idempotency-Key if there is one.",
+            "It is not certain that the order was accepted; try again, with the same Idempotency-Key if there is one.",
             error,
         )),
     }

@@ -93,6 +93,23 @@ fn every_example_is_as_its_schema_says() {
     assert!(seen > 30, "{seen}");
 }
 
+/// Whoever did not answer may have taken it.
+#[tokio::test]
+async fn an_order_that_nobody_confirms_is_not_said_to_be_refused() {
+    let document = document();
+    let orders = &document["paths"]["/api/orders"]["post"];
+    let order = &orders["requestBody"]["content"]["application/json"]["examples"].as_object().unwrap().values().next().unwrap()["value"];
+    let answer = call(post("/api/orders", order.to_string())).await;
+    let (status, detail) = (answer.status.as_u16(), &answer.json()["detail"]);
+    assert_eq!(
+        (status, detail.as_str().unwrap()),
+        (503, "It is not certain that the order was accepted; try again, with the same Idempotency-Key if there is one.")
+    );
+    let documented = resolve(&document, &orders["responses"]["503"]);
+    assert_eq!(&documented["content"]["application/problem+json"]["example"]["detail"], detail);
+    assert!(orders["responses"]["503"]["description"].as_str().unwrap().contains("may have been accepted all the same"));
+}
+
 /// Checks the examples of a body; answers how many there were.
 fn check_examples(document: &Value, body: &Value) -> usize {
     let media = body["content"].as_object().into_iter().flat_map(|media| media.values());
