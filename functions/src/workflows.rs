@@ -2,9 +2,11 @@
 //!
 //! Somebody waits for each call, and an order that Temporal does not take goes to the intake queue, so everything towards Temporal, connecting
 //! included, has [`LIMIT`] to succeed. The connection is made once, by whoever needs it first, and heals itself; it is made anew when Temporal
-//! refuses its credentials, which somebody may have rotated. While Temporal is away a [`Breaker`] spares all but one request a second the wait.
+//! refuses its credentials, which somebody may have rotated, and when it has been [`Unreached`] for so long that they may be the reason. While
+//! Temporal is away a [`Breaker`] spares all but one request a second the wait.
 
 mod breaker;
+mod unreached;
 
 use breaker::Breaker;
 use orders::{
@@ -16,7 +18,7 @@ use orders::{
     workflow::{Cancel, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, RestockWorkflowType, Review},
 };
 use platform::temporal::{self, Backlog};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use temporalio_client::{
     Client, WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
@@ -27,6 +29,7 @@ use tokio::{
     sync::{Mutex, Semaphore},
     time::timeout,
 };
+use unreached::Unreached;
 
 /// How long everything towards Temporal may take.
 pub const LIMIT: Duration = Duration::from_secs(2);
@@ -68,14 +71,19 @@ impl Error {
         }
     }
 
-    /// Whether Temporal does not let us in any more.
-    fn refuses_credentials(&self) -> bool {
+    /// What Temporal, or the way to it, says of a call.
+    fn status(&self) -> Option<&tonic::Status> {
         match self {
             Self::Start(WorkflowStartError::Rpc(status)) | Self::Signal(WorkflowInteractionError::Rpc(status)) | Self::Ping(status) => {
-                temporal::refuses_credentials(status)
+                Some(status)
             }
-            _ => false,
+            _ => None,
         }
+    }
+
+    /// Whether Temporal does not let us in any more.
+    fn refuses_credentials(&self) -> bool {
+        self.status().is_some_and(temporal::refuses_credentials)
     }
 
     /// The error and what lies beneath it, for the log.
@@ -105,6 +113,7 @@ pub struct Workflows {
     connector: temporal::Connector,
     client: Mutex<Option<Client>>,
     breaker: Breaker,
+    unreached: Unreached,
     /// A permit for each start that somebody may wait for.
     starts: Semaphore,
 }
@@ -115,7 +124,7 @@ impl Workflows {
         let task_queue = settings.temporal_task_queue.clone();
         let connector = temporal::Connector::new(settings, "orderflow-functions", PATIENCE);
         let starts = Semaphore::new(STARTS_AT_ONCE);
-        Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default(), starts }
+        Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default(), unreached: Unreached::default(), starts }
     }
 
     /// Connects ahead of the first call. When Temporal is away, the first call that finds it back connects.
@@ -257,8 +266,12 @@ impl Workflows {
         let attempt = timeout(LIMIT, async { work(self.client().await?).await });
         let result = attempt.await.unwrap_or(Err(Error::TimedOut));
         self.breaker.record(&result);
-        if result.as_ref().is_err_and(Error::refuses_credentials) {
+        let is_refused = result.as_ref().is_err_and(Error::refuses_credentials);
+        if is_refused {
             self.connector.forget_credentials();
+        }
+        // Should the secret have to be read again, the connector finds out.
+        if is_refused || (self.unreached.for_too_long(&result, Instant::now()) && self.connector.has_secret()) {
             *self.client.lock().await = None;
         }
         result

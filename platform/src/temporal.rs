@@ -5,7 +5,7 @@ mod connector;
 
 use crate::secrets;
 pub use backlog::Backlog;
-pub use connector::{Connector, refuses_credentials};
+pub use connector::{Connector, RENEW, is_unreached, refuses_credentials};
 use std::time::Duration;
 use temporalio_client::{
     Client, NamespacedClient,

@@ -14,7 +14,7 @@ use temporalio_client::{
 };
 
 /// After how long a secret is read again when Temporal cannot be reached: an outdated certificate shows as nothing more than that.
-const RENEW: Duration = Duration::from_secs(60);
+pub const RENEW: Duration = Duration::from_secs(60);
 
 /// What Temporal knows us by.
 #[derive(Clone, Deserialize)]
@@ -47,6 +47,12 @@ impl Connector {
     #[must_use]
     pub fn new(settings: Settings, identity: &'static str, patience: Patience) -> Self {
         Self { settings, identity, patience, secret: Mutex::default() }
+    }
+
+    /// Whether the credentials lie in a secret, where others may be by now.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.settings.temporal_secret_arn.is_some()
     }
 
     /// Connects, and checks that the server answers. The connection heals itself afterwards, but keeps its credentials.
@@ -117,6 +123,12 @@ impl Error {
 #[must_use]
 pub fn refuses_credentials(status: &Status) -> bool {
     matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+}
+
+/// Whether the call may not have got to Temporal: so it is when it is away, and also when it closes each new connection for its certificate.
+#[must_use]
+pub fn is_unreached(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::Unknown)
 }
 
 fn tls(client: Option<(String, String)>) -> TlsOptions {

@@ -1,0 +1,69 @@
+//! Since when nothing has reached Temporal.
+//!
+//! A connection keeps its client certificate, and when that is outdated each attempt to mend the connection fails as if Temporal were away. So once
+//! nothing has got through for [`RENEW`], a connection may be worth making anew.
+
+use super::Error;
+use platform::temporal::{self, RENEW};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+#[derive(Default)]
+pub(super) struct Unreached(Mutex<Option<Instant>>);
+
+impl Unreached {
+    /// Learns from an attempt that ended now; says once each [`RENEW`] that none has got through for so long.
+    pub(super) fn for_too_long<T>(&self, result: &Result<T, Error>, now: Instant) -> bool {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            // A busy Temporal does the same; that it was reached is not certain either.
+            Err(Error::TimedOut) => false,
+            Err(error) if error.status().is_some_and(temporal::is_unreached) => {
+                let is_too_long = now.duration_since(*since.get_or_insert(now)) > RENEW;
+                if is_too_long {
+                    *since = None;
+                }
+                is_too_long
+            }
+            _ => {
+                *since = None;
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use temporalio_client::tonic::{Code, Status};
+
+    fn failed(code: Code) -> Result<(), Error> {
+        Err(Error::Ping(Status::new(code, "")))
+    }
+
+    #[test]
+    fn it_is_too_long_when_nothing_has_got_through_for_a_while() {
+        let (unreached, start) = (Unreached::default(), Instant::now());
+        let at = |seconds: u64, result: &Result<(), Error>| unreached.for_too_long(result, start + Duration::from_secs(seconds));
+        assert!(!at(0, &failed(Code::Unavailable)));
+        assert!(!at(60, &failed(Code::Unknown)));
+        assert!(!at(61, &Err(Error::TimedOut)), "that may be a busy server");
+        assert!(at(62, &failed(Code::Unavailable)));
+        assert!(!at(63, &failed(Code::Unavailable)), "once for each while");
+        assert!(at(124, &failed(Code::Unavailable)));
+    }
+
+    #[test]
+    fn any_answer_ends_it() {
+        for answer in [Ok(()), failed(Code::NotFound), failed(Code::PermissionDenied)] {
+            let (unreached, start) = (Unreached::default(), Instant::now());
+            unreached.for_too_long(&failed(Code::Unavailable), start);
+            unreached.for_too_long(&answer, start + Duration::from_secs(59));
+            assert!(!unreached.for_too_long(&failed(Code::Unavailable), start + Duration::from_secs(61)), "{answer:?}");
+        }
+    }
+}
