@@ -75,10 +75,17 @@ fn after_a_lost_answer_the_gateway_is_asked_before_anything_is_charged_again() {
 #[test]
 fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
     shared(async |shop| {
-        let (order, stock) = pay_by(shop, "tok_down", "FAILED").await?;
+        let product = shop.product(2_500, 10).await?;
+        let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method("tok_down")).await?;
+        until("it is shown that nobody knows", SOON, async || {
+            let order = shop.order(&id).await?;
+            Ok((order["payment"] == json!({ "status": "UNKNOWN", "amount": 75.0 })).then_some(()))
+        })
+        .await?;
+        let order = shop.ends(&id, "FAILED").await?;
         let reason = text(&order, "/failureReason")?;
         ensure!(reason.contains("payment service did not answer"), "{reason}");
-        assert_eq!(stock, (10, 0));
+        assert_eq!(shop.stock(&product).await?, (10, 0));
         assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("VOIDED".to_owned(), 3, 0));
         assert_eq!(order["payment"], json!({ "status": "VOIDED", "amount": 75.0 }));
         shop.audit_is_clean().await
