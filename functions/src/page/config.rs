@@ -6,15 +6,28 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::str::FromStr;
 
-/// What customers can pay with, in the order in which it is offered.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct PaymentMethods(Vec<PaymentMethod>);
+/// What customers can pay with.
+#[derive(Clone, Debug)]
+pub enum PaymentMethods {
+    /// No money: what happens is chosen by the sandbox gateway's tokens, which the page knows.
+    Sandbox,
+    /// In the order in which it is offered.
+    Named(Vec<PaymentMethod>),
+}
 
 #[derive(Clone, Debug, Serialize)]
-struct PaymentMethod {
+pub struct PaymentMethod {
     /// The gateway's token.
     id: String,
     label: String,
+}
+
+impl PaymentMethods {
+    /// What can be paid with at this gateway, named as the worker names it.
+    #[must_use]
+    pub fn at(self, gateway: &str) -> Self {
+        if gateway == "sandbox" { Self::Sandbox } else { self }
+    }
 }
 
 impl FromStr for PaymentMethods {
@@ -31,7 +44,7 @@ impl FromStr for PaymentMethods {
                 Ok(PaymentMethod { id, label })
             }
         });
-        methods.collect::<Result<_, _>>().map(Self)
+        methods.collect::<Result<_, _>>().map(Self::Named)
     }
 }
 
@@ -43,12 +56,13 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
         .zip(settings.auth_client_id.as_ref())
         .map_or(Value::Null, |(issuer, client_id)| json!({ "issuer": issuer, "clientId": client_id, "scope": settings.auth_client_scope }));
     let temporal = settings.temporal_web_port.map(|port| format!("http://localhost:{port}/namespaces/{temporal_namespace}"));
-    // An emulator takes no money.
-    let sandbox = identity.aws_endpoint_url.is_some();
+    let sandbox = matches!(settings.payment_methods, PaymentMethods::Sandbox);
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
     let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.shipped_by != "none", "links": links });
-    if !settings.payment_methods.0.is_empty() {
-        config["paymentMethods"] = json!(settings.payment_methods);
+    if let PaymentMethods::Named(methods) = &settings.payment_methods
+        && !methods.is_empty()
+    {
+        config["paymentMethods"] = json!(methods);
     }
     config.to_string()
 }
@@ -67,14 +81,19 @@ mod tests {
     }
 
     fn config(arguments: &[&str]) -> Value {
-        let cli = Cli::parse_from(["api"].iter().chain(arguments));
+        config_at("stripe", arguments)
+    }
+
+    fn config_at(gateway: &str, arguments: &[&str]) -> Value {
+        let mut cli = Cli::parse_from(["api"].iter().chain(arguments));
+        cli.page.payment_methods = cli.page.payment_methods.at(gateway);
         serde_json::from_str(&json(&cli.page, &cli.identity, "orders")).unwrap()
     }
 
     #[test]
     fn an_open_shop_has_no_sign_in() {
         let links = json!({ "temporal": "http://localhost:8088/namespaces/orders" });
-        let open = json!({ "signIn": null, "sandbox": true, "ships": true, "links": links });
+        let open = json!({ "signIn": null, "sandbox": false, "ships": true, "links": links });
         assert_eq!(config(&["--aws-endpoint-url", "http://127.0.0.1:4566", "--temporal-web-port", "8088"]), open);
         assert_eq!(config(&["--auth-issuer", "https://i"]), json!({ "signIn": null, "sandbox": false, "ships": true, "links": {} }));
     }
@@ -90,6 +109,14 @@ mod tests {
     fn a_shop_without_a_carrier_ships_nothing() {
         assert_eq!(config(&["--carrier", "none"])["ships"], false);
         assert_eq!(config(&["--carrier", "sandbox"])["ships"], true);
+    }
+
+    #[test]
+    fn only_the_sandbox_gateway_moves_no_money() {
+        let arguments = ["--aws-endpoint-url", "http://127.0.0.1:4566", "--payment-methods", "pm_card=Card"];
+        let (sandbox, stripe) = (config_at("sandbox", &arguments), config_at("stripe", &arguments));
+        assert_eq!((&sandbox["sandbox"], sandbox.get("paymentMethods")), (&json!(true), None));
+        assert_eq!((&stripe["sandbox"], &stripe["paymentMethods"][0]["id"]), (&json!(false), &json!("pm_card")));
     }
 
     #[test]
