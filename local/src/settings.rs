@@ -20,12 +20,20 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The values of env.example alone.
+    /// The values of env.example alone. The keys that it leaves out, as `#KEY=`, are there without a value, which is as if they were not set: else
+    /// binaries would take them from the developer's .env.
     ///
     /// # Errors
     /// When the file is missing or is not a list of variables.
     pub fn example() -> Result<Self> {
-        Ok(Self { values: read(&project().join("env.example"))? })
+        let file = project().join("env.example");
+        let mut values = read(&file)?;
+        let text = std::fs::read_to_string(&file)?;
+        let left_out = text.lines().filter_map(|line| Some(line.strip_prefix('#')?.split_once('=')?.0)).filter(|key| is_key(key));
+        for key in left_out {
+            values.entry(key.to_owned()).or_default();
+        }
+        Ok(Self { values })
     }
 
     /// What a developer set: the environment, else .env, else env.example. Makes .env from env.example when there is none.
@@ -99,6 +107,10 @@ impl Settings {
     pub fn env(&self) -> Vec<(String, String)> {
         self.values.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
+}
+
+fn is_key(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 fn parse_port(key: &str, value: &str) -> Result<u16> {

@@ -43,7 +43,7 @@ impl Stack {
     }
 
     /// A stack of its own: free ports, no data, in a folder that goes with it (and stays for reading when a test panics). It has the settings of
-    /// env.example and of `env`, which worker and api get as their environment.
+    /// env.example and of `env`, none of the developer's, which worker and api get as their environment.
     ///
     /// # Errors
     /// When a program is missing or the folder cannot be made.

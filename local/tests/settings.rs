@@ -1,7 +1,8 @@
 //! env.example is where a reader looks for every setting.
 
-use local::project;
+use local::{Stack, project};
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -20,6 +21,25 @@ fn every_variable_that_a_binary_reads_is_explained_in_env_example() {
         }
     }
     assert!(read > 20, "only {read} variables found");
+}
+
+/// Keys of env.example that it leaves out, with the values that it gives as examples.
+fn left_out() -> BTreeMap<String, String> {
+    let example = fs::read_to_string(project().join("env.example")).unwrap();
+    let entries = example.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let entries = entries.filter(|(key, _)| key.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_'));
+    entries.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn a_fresh_stack_has_nothing_of_the_developer() {
+    let env: BTreeMap<String, String> = Stack::fresh(1, &[("PAYMENT_METHODS", "pm_card=Card")]).unwrap().env().into_iter().collect();
+    let left_out = left_out();
+    assert!(left_out.len() > 20, "only {left_out:?}");
+    for key in left_out.keys() {
+        let given = if key == "PAYMENT_METHODS" { "pm_card=Card" } else { "" };
+        assert_eq!(env.get(key).map(String::as_str), Some(given), "{key}");
+    }
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
