@@ -1,10 +1,11 @@
 //! env.example is where a reader looks for every setting.
 
-use local::{Stack, project};
+use local::{Stack, Tools, project};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 #[test]
@@ -40,6 +41,28 @@ fn a_fresh_stack_has_nothing_of_the_developer() {
         let given = if key == "PAYMENT_METHODS" { "pm_card=Card" } else { "" };
         assert_eq!(env.get(key).map(String::as_str), Some(given), "{key}");
     }
+}
+
+#[test]
+fn every_example_can_be_used_as_it_stands() {
+    for (key, value) in left_out() {
+        let read: Result<Vec<_>, _> = dotenvy::from_read_iter(format!("{key}={value}\n").as_bytes()).collect();
+        assert_eq!(read.unwrap_or_else(|error| panic!("{key}: {error}")).len(), 1);
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_read_stops_every_binary() {
+    let folder = std::env::temp_dir().join(format!("orderflow-settings-{}", std::process::id()));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(".env"), "LOG_LEVEL=info\nA=b c\n").unwrap();
+    for (binary, args) in [("worker", &["run"][..]), ("api", &[])] {
+        let ended = Command::new(Tools::built(binary).unwrap()).args(args).current_dir(&folder).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("error: line 2 of ") && said.contains("/.env is not KEY=value") && said.lines().count() == 1, "{said}");
+    }
+    fs::remove_dir_all(folder).unwrap();
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

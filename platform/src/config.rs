@@ -1,19 +1,40 @@
 //! Configuration comes from the environment, and locally from `.env`. Each binary is a [`clap::Parser`] whose arguments name their variable, so
 //! `--help` documents them, a bad value is one clear error that names its key, and everything is checked at the start.
 
-use clap::{Arg, Command, Parser, builder::Resettable};
-use std::env;
+use clap::{Arg, Command, Parser, builder::Resettable, error::ErrorKind};
+use std::{env, fs};
 
 /// Reads the configuration of a binary. A `.env` in this folder or above it fills in what the environment lacks. A variable that is empty counts as
 /// one that is not set.
 ///
-/// Prints the error and exits with status 2 when a value is missing or wrong.
+/// Prints the error and exits with status 2 when a value is missing or wrong, or a line of `.env` cannot be read.
 #[must_use]
 pub fn read<T: Parser>() -> T {
-    // Deployed binaries have no .env, and a missing one is no error.
-    let _ = dotenvy::dotenv();
+    if let Err(wrong) = fill_in() {
+        clap::Error::raw(ErrorKind::Io, format!("{wrong}\n")).exit();
+    }
     let matches = without_empty(T::command()).get_matches();
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Sets from `.env` what the environment lacks. Deployed binaries have no .env, and a missing one is no error; of one that cannot be read to its
+/// end, the rest would not count.
+fn fill_in() -> Result<(), String> {
+    let here = env::current_dir().unwrap_or_default();
+    let Some(file) = here.ancestors().map(|folder| folder.join(".env")).find(|file| file.is_file()) else { return Ok(()) };
+    let name = file.display();
+    let text = fs::read_to_string(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    // Without what stands there, which may be secret.
+    dotenvy::from_read(text.as_bytes()).map_err(|_| {
+        format!("line {} of {name} is not KEY=value: a value with spaces or quotes stands in single quotes", unreadable(&text))
+    })
+}
+
+/// The line at which the first entry begins that cannot be read; an entry in quotes may have several.
+fn unreadable(text: &str) -> usize {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let readable = |count: &usize| dotenvy::from_read_iter(lines[..*count].concat().as_bytes()).all(|entry| entry.is_ok());
+    (0..lines.len()).rev().find(readable).unwrap_or_default() + 1
 }
 
 fn without_empty(command: Command) -> Command {
@@ -22,4 +43,19 @@ fn without_empty(command: Command) -> Command {
 
 fn is_empty(arg: &Arg) -> bool {
     arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_cannot_be_read_is_found() {
+        for (text, line) in
+            [("A=b c", 1), ("A=b \n\n# a b c\nB=c d\nC=d", 4), ("A='b\nc'\nB", 3), ("A=b\nB='c\nd\ne", 2), ("A=b\r\nB={\"c\": 1}\r\n", 2)]
+        {
+            assert!(dotenvy::from_read_iter(text.as_bytes()).any(|entry| entry.is_err()), "{text:?}");
+            assert_eq!(unreadable(text), line, "{text:?}");
+        }
+    }
 }
