@@ -2,11 +2,21 @@
 
 use local::{Stack, Tools, project};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
+
+/// What worker and api read, but not in containers, and why.
+const NOT_IN_CONTAINERS: &[(&str, &[&str])] = &[
+    ("the images set it", &["API_HOST", "WEB_DIR", "WORKER_HOST"]),
+    ("each container has its own ports", &["API_PORT", "WORKER_PORT"]),
+    ("it names a file or a folder, for which there is no mount", &["NOTICE_TEMPLATES", "POSTGRES_TLS_CA"]),
+    ("Postgres and Temporal are in containers beside them, without TLS", &["POSTGRES_TLS", "TEMPORAL_TLS", "TEMPORAL_API_KEY"]),
+    ("as above", &["TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"]),
+    ("LocalStack has no secrets", &["CARRIER_SECRET_ARN", "POSTGRES_SECRET_ARN", "STRIPE_SECRET_ARN", "TEMPORAL_SECRET_ARN"]),
+];
 
 #[test]
 fn every_variable_that_a_binary_reads_is_explained_in_env_example() {
@@ -63,6 +73,37 @@ fn a_line_that_cannot_be_read_stops_every_binary() {
         assert!(said.starts_with("error: line 2 of ") && said.contains("/.env is not KEY=value") && said.lines().count() == 1, "{said}");
     }
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_worker_and_api_read_reaches_their_containers() {
+    let compose = fs::read_to_string(project().join("docker-compose.yml")).unwrap();
+    let excepted: Vec<&str> = NOT_IN_CONTAINERS.iter().flat_map(|(_, keys)| *keys).copied().collect();
+    for (container, help) in [("worker", &["run", "--help"][..]), ("api", &["--help"])] {
+        let help = Command::new(Tools::built(container).unwrap()).args(help).current_dir("/").output().unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let read = help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next());
+        let passed = environment(&compose, &format!("  {container}:"));
+        let missing: Vec<&str> = read.filter(|key| !passed.contains(*key) && !excepted.contains(key)).collect();
+        assert!(passed.len() > 20 && missing.is_empty(), "{container} does not get {missing:?} of docker-compose.yml");
+    }
+}
+
+/// The variables in the block under a heading, and in those that are merged into it.
+fn environment<'a>(compose: &'a str, heading: &str) -> BTreeSet<&'a str> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let block = compose.lines().skip_while(|line| !line.starts_with(heading)).skip(1);
+    let block = block.take_while(|line| line.trim().is_empty() || indent(line) > indent(heading));
+    let mut found = BTreeSet::new();
+    for (name, value) in block.filter_map(|line| line.trim().split_once(':')) {
+        if name == "<<" {
+            let merged = value.split(['[', ']', ',', ' ']).filter_map(|name| name.strip_prefix('*'));
+            merged.for_each(|name| found.extend(environment(compose, &format!("x-{name}:"))));
+        } else if name.starts_with(|char: char| char.is_ascii_uppercase()) {
+            found.insert(name);
+        }
+    }
+    found
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
