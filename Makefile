@@ -76,7 +76,7 @@ db-migrate: build ## Bring the local database's schema up to date
 db-connect: build ## Open psql on the local database
 	@$(LOCAL) db-connect
 
-db-reset: build ## Empty the local database, tables and queues, and migrate again
+db-reset: build ## Empty the local database, tables and queues, end all workflows, and migrate again
 	@$(LOCAL) db-reset
 
 docker-build: $(ENV_FILE) ## Build the images of worker and api

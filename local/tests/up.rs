@@ -84,3 +84,24 @@ async fn a_busy_port_is_one_line_that_names_the_setting() -> Result<()> {
     assert_eq!(String::from_utf8(refused.stderr)?.trim(), format!("error: port {port} is in use: set TEMPORAL_WEB_PORT in .env"));
     Ok(())
 }
+
+#[tokio::test]
+async fn after_a_reset_nothing_is_left_of_any_order() -> Result<()> {
+    let stack = Stack::fresh(0, &[])?;
+    stack.start_services().await?;
+    stack.migrate().await?;
+    let temporal = stack.temporal.service();
+    for id in ["one", "another"] {
+        temporal.cli(&["workflow", "start", "--type", "Order", "--task-queue", "orders", "--workflow-id", id]).await?;
+    }
+    stack.postgres.service().connect().await?.batch_execute("CREATE TABLE kept (id int)").await?;
+    let reset = timeout(LIMIT, local(&stack, &["db-reset"])?.output()).await??;
+    assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));
+    for (status, total) in [("Running", "Total: 0"), ("Terminated", "Total: 2")] {
+        let query = format!("ExecutionStatus = '{status}'");
+        assert_eq!(temporal.cli(&["workflow", "count", "--query", &query]).await?.trim(), total, "{status}");
+    }
+    let db = stack.postgres.service().connect().await?;
+    assert!(db.query("SELECT 1 FROM kept", &[]).await.is_err() && db.query("SELECT 1 FROM orders", &[]).await?.is_empty());
+    Ok(())
+}

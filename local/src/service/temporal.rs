@@ -5,11 +5,17 @@ use crate::{Settings, Tools, process::Launch};
 use anyhow::{Result, bail};
 use futures::future::{BoxFuture, FutureExt as _};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use std::path::{Path, PathBuf};
-use tokio::{net::TcpStream, process::Command, task::spawn_blocking};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpStream, process::Command, task::spawn_blocking, time::sleep};
 
 /// How long the server keeps finished workflows, so that a developer finds Friday's order on Monday.
 const RETENTION: &str = "72h";
+/// How long the server may take to end what is open, fifty workflows a second.
+const TERMINATED: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(200);
 /// The indexes by which executions are listed here: all of them by time, those with an id, of a type, of a status.
 const INDEXES: [&str; 4] = ["default_idx", "by_workflow_id", "by_workflow_type", "by_status"];
 
@@ -51,6 +57,24 @@ impl Temporal {
             bail!("temporal {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Ends all workflows that are open, without a word to them.
+    ///
+    /// # Errors
+    /// When the server does not answer, or takes longer than [`TERMINATED`].
+    pub async fn terminate_all(&self, reason: &str) -> Result<()> {
+        let open = ["--query", "ExecutionStatus = 'Running'"];
+        let deadline = Instant::now() + TERMINATED;
+        self.cli(&[&["workflow", "terminate", "--yes", "--reason", reason], &open[..]].concat()).await?;
+        // The server ends them one after another by itself.
+        while self.cli(&[&["workflow", "count"], &open[..]].concat()).await?.trim() != "Total: 0" {
+            if Instant::now() > deadline {
+                bail!("workflows are still open after {} s", TERMINATED.as_secs());
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 }
 

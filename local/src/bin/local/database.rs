@@ -23,12 +23,14 @@ pub(crate) fn connect() -> Result<()> {
     Err(psql.exec()).context("cannot run psql")
 }
 
-/// Drops the database and all that the emulator holds, since the read model and the intake queue are about the orders in it, and makes both again.
+/// Drops the database and makes it again, and with it all that is about the orders in it: Temporal's open workflows, and what the emulator holds, the
+/// read model and the intake queue. The queue goes first, so that nothing starts from it.
 pub(crate) async fn reset(folder: &Path) -> Result<()> {
     let stack = Stack::of_developer(Settings::of_developer()?, folder)?;
-    stack.postgres.service().recreate_database().await.context(START_FIRST).context("Postgres")?;
     stack.emulator.service().reset().await.context(START_FIRST).context("the AWS emulator")?;
+    stack.temporal.service().terminate_all("db-reset").await.context(START_FIRST).context("Temporal")?;
+    stack.postgres.service().recreate_database().await.context(START_FIRST).context("Postgres")?;
     stack.migrate().await?;
-    terminal::say("The database, the tables and the queues are as new.");
+    terminal::say("The database, the tables and the queues are as new, and no workflow is open.");
     Ok(())
 }

@@ -33,7 +33,7 @@ enum Task {
     Stop,
     /// Open psql on the local database.
     DbConnect,
-    /// Drop the local database and empty the emulator, then make both again.
+    /// Drop the local database, empty the emulator and end all workflows, then make database and tables again.
     DbReset,
     /// Remove the local data and logs.
     Clean,
