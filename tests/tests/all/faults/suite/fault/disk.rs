@@ -1,6 +1,6 @@
 //! Postgres' disk is full.
 
-use super::{OPPORTUNITY, Site};
+use super::{OPPORTUNITY, Site, postgres::logged};
 use crate::{faults::suite::world::Program, support::until_ok};
 use anyhow::{Context as _, Result, ensure};
 use std::time::{Duration, Instant};
@@ -12,8 +12,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn fill(site: &Site<'_>, duration: Duration) -> Result<()> {
     let world = site.world.context("no disk can be filled here")?;
     let postgres = &site.shop.stack.postgres;
-    let logged = |what: &str| site.shop.log(postgres.log()).matches(what).count();
-    let (refusals, crashes) = (|| logged("No space left on device"), || logged("PANIC:"));
+    let (refusals, crashes) = (|| logged(site, "No space left on device"), || logged(site, "PANIC:"));
     let (refused_before, crashed_before, began) = (refusals(), crashes(), Instant::now());
     world.fill_disk(Program::Postgres, true)?;
     sleep(duration / 2).await;

@@ -168,7 +168,7 @@ impl Fault {
             Self::DiskFull(duration) => disk::fill(site, *duration).await,
             Self::ClockSteps(duration) => clock::steps(site, *duration).await,
             Self::Gateway(illness, duration) => gateway::falls_ill(site, *illness, *duration).await,
-            Self::ReadOnly(duration) => postgres::with_default(site, "default_transaction_read_only", "on", *duration).await,
+            Self::ReadOnly(duration) => postgres::refuse_writes(site, *duration).await,
             Self::Serializable(duration) => {
                 let refused = || site.shop.logs().matches("could not serialize access").count();
                 let before = refused();

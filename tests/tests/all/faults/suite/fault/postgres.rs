@@ -13,6 +13,8 @@ const MANY: usize = 1_000;
 /// Takes every connection that there is, those of the worker too, for so long.
 pub(super) async fn exhaust_connections(site: &Site<'_>, duration: Duration) -> Result<()> {
     let control = site.shop.db().await?;
+    let refusals = || logged(site, "too many clients already") + logged(site, "remaining connection slots are reserved");
+    let (refused_before, mut own) = (refusals(), 0);
     let (began, mut held) = (Instant::now(), Vec::new());
     while began.elapsed() < duration {
         // Only the worker's: what has been taken stays taken.
@@ -21,9 +23,29 @@ pub(super) async fn exhaust_connections(site: &Site<'_>, duration: Duration) -> 
             held.push(connection);
             ensure!(held.len() < MANY, "there is no end of connections");
         }
+        own += 1;
         sleep(PAUSE).await;
     }
+    let refused = (refusals() - refused_before).saturating_sub(own);
+    println!("connections refused to the worker: {refused}");
+    ensure!(refused > 0, "the worker wanted no connection");
     Ok(())
+}
+
+/// For so long, Postgres writes nothing.
+pub(super) async fn refuse_writes(site: &Site<'_>, duration: Duration) -> Result<()> {
+    let refusals = || logged(site, "in a read-only transaction");
+    let before = refusals();
+    with_default(site, "default_transaction_read_only", "on", duration).await?;
+    let refused = refusals() - before;
+    println!("writes refused as read-only: {refused}");
+    ensure!(refused > 0, "nobody wanted to write");
+    Ok(())
+}
+
+/// How often Postgres' log has this.
+pub(super) fn logged(site: &Site<'_>, what: &str) -> usize {
+    site.shop.log(site.shop.stack.postgres.log()).matches(what).count()
 }
 
 /// For so long, all sessions begin with another value of a setting. Sessions that stand are ended before and after, so that none keeps the old one.
