@@ -17,13 +17,17 @@ const QUIET: Duration = Duration::from_secs(5);
 impl Site<'_> {
     /// Every order acknowledged so far has ended, and readers see it.
     pub(super) async fn acknowledged_orders_end(&self, limit: Duration) -> Result<()> {
+        self.acknowledged_orders(limit, "projected_version >= version").await
+    }
+
+    /// Every order acknowledged so far has ended, and fulfils this condition.
+    async fn acknowledged_orders(&self, limit: Duration, condition: &str) -> Result<()> {
         let mut open: BTreeSet<String> = self.record.acknowledged().iter().cloned().collect();
-        let query = "SELECT id FROM orders WHERE id = ANY ($1) AND projected_version >= version
-            AND status IN ('COMPLETED', 'FAILED', 'CANCELLED')";
+        let query = format!("SELECT id FROM orders WHERE id = ANY ($1) AND {condition} AND status IN ('COMPLETED', 'FAILED', 'CANCELLED')");
         let ended = self
             .look("every acknowledged order has ended", limit, async || {
                 let ids: Vec<&String> = open.iter().collect();
-                for row in self.shop.db().await?.query(query, &[&ids]).await? {
+                for row in self.shop.db().await?.query(&query, &[&ids]).await? {
                     open.remove(row.get::<_, &str>(0));
                 }
                 ensure!(open.is_empty(), "{} are open", open.len());
@@ -39,7 +43,8 @@ impl Site<'_> {
     /// No order is open and no refund is on its way, the intake queue is empty, readers see what Postgres has, and others have heard of it. `since`
     /// is the number of orders that had been acknowledged when it last was so.
     pub(super) async fn settles(&self, since: usize, limit: Duration) -> Result<()> {
-        self.acknowledged_orders_end(limit).await?;
+        // In Postgres: what readers see has its own limit, from then on.
+        self.acknowledged_orders(limit, "true").await?;
         let query = "SELECT (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')),
             (SELECT count(*) FROM refunds WHERE state = 'PENDING')";
         self.look("the system has settled", limit, async || {
