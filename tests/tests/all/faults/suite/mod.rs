@@ -20,6 +20,7 @@ mod settle;
 mod shelf;
 mod site;
 mod story;
+mod supplier;
 mod watcher;
 mod wish;
 mod world;

@@ -3,7 +3,7 @@
 use super::fault::{Fault, Illness, Server};
 use std::time::Duration;
 
-/// The activities, in the order in which an order meets them.
+/// The activities, in the order in which an order meets them, and the supplier's.
 const ACTIVITIES: &[&str] = &[
     "CreateOrder",
     "CheckInventory",
@@ -16,6 +16,7 @@ const ACTIVITIES: &[&str] = &[
     "CancelOrder",
     "RefundPayment",
     "ReconcilePayment",
+    "RestockProduct",
 ];
 
 pub(super) struct Plan {

@@ -2,9 +2,10 @@
 
 use super::wish::{Line, Wish};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 /// What it was like when somebody ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) struct Record {
     purchases: Mutex<Vec<Purchase>>,
     /// In the order of their acknowledgement.
     acknowledged: Mutex<Vec<String>>,
+    /// Units of each product that came in.
+    brought_in: AsyncMutex<BTreeMap<usize, i64>>,
     breaches: Mutex<Vec<String>>,
     revived: Mutex<Vec<String>>,
 }
@@ -81,6 +84,11 @@ impl Record {
     /// The ids that were acknowledged; some twice.
     pub(super) fn acknowledged(&self) -> MutexGuard<'_, Vec<String>> {
         locked(&self.acknowledged)
+    }
+
+    /// Units of each product that came in, by its place on the shelf. The supplier holds it during a delivery: who else holds it, finds none in doubt.
+    pub(super) async fn brought_in(&self) -> AsyncMutexGuard<'_, BTreeMap<usize, i64>> {
+        self.brought_in.lock().await
     }
 
     /// Notes a broken promise.

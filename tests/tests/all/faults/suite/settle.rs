@@ -40,11 +40,12 @@ impl Site<'_> {
         }
     }
 
-    /// No order is open and no refund is on its way, the intake queue is empty, readers see what Postgres has, and others have heard of it. `since`
-    /// is the number of orders that had been acknowledged when it last was so.
+    /// No order is open, no refund and no delivery is on its way, the intake queue is empty, readers see what Postgres has, and others have heard of
+    /// it. `since` is the number of orders that had been acknowledged when it last was so.
     pub(super) async fn settles(&self, since: usize, limit: Duration) -> Result<()> {
         // In Postgres: what readers see has its own limit, from then on.
         self.acknowledged_orders(limit, "true").await?;
+        let _at_rest = self.record.brought_in().await;
         let query = "SELECT (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')),
             (SELECT count(*) FROM refunds WHERE state = 'PENDING')";
         self.look("the system has settled", limit, async || {

@@ -11,7 +11,7 @@ use super::{
     report::{Report, Stretch},
     shelf::Shelf,
     site::Site,
-    watcher,
+    supplier, watcher,
     wish::Wish,
     world::World,
 };
@@ -34,6 +34,7 @@ pub(super) async fn tell(shop: &Shop, fail_points: &FailPoints, world: Option<&W
     let report = select! {
         report = run.run() => report?,
         never = watcher::watch(&site) => match never {},
+        never = supplier::supply(&site, &shelf, plan.seed) => match never? {},
         never = site.listener.listen() => match never {},
     };
     println!("{report}");
@@ -74,7 +75,8 @@ impl Run<'_> {
             faults.push((fault.name(), recovery, stretch));
             next += orders;
         }
-        let account = account::take(self.site, self.shelf, self.plan.histories).await?;
+        let brought_in = self.site.record.brought_in().await;
+        let account = account::take(self.site, self.shelf, &brought_in, self.plan.histories).await?;
         Ok(Report { seed: self.plan.seed, calm, faults, account, revived: self.site.record.all_revived() })
     }
 
@@ -89,7 +91,9 @@ impl Run<'_> {
             anyhow::Ok(mended.elapsed())
         };
         if fault.strikes_at_rest() {
+            let at_rest = self.site.record.brought_in().await;
             let recovery = striking.await?;
+            drop(at_rest);
             self.place(orders, Duration::ZERO, fault.weather()).await?;
             return Ok(recovery);
         }

@@ -56,11 +56,11 @@ pub(super) struct Account {
 }
 
 /// Holds everything against the record; what does not fit is entered there as a breach.
-pub(super) async fn take(site: &Site<'_>, shelf: &Shelf, histories: usize) -> Result<Account> {
+pub(super) async fn take(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<usize, i64>, histories: usize) -> Result<Account> {
     let (record, books) = (&site.record, Books::read(site.shop).await?);
     let ends = settle_with_customers(record, &books.orders);
     books.check(site);
-    stock::check(site.shop, record, shelf, &books.orders).await?;
+    stock::check(site, shelf, brought_in, &books.orders).await?;
     refunds::check(site.shop, record).await?;
     let ids: Vec<String> = books.orders.iter().map(|order| order.id.clone()).collect();
     readers::check(site, &ids).await?;

@@ -1,15 +1,12 @@
 //! The account of stock: what is left of each product, how it came to that, and what is still held.
 
 use super::Order;
-use crate::{
-    faults::suite::{record::Record, shelf::Shelf},
-    support::Shop,
-};
+use crate::faults::suite::{record::Record, shelf::Shelf, site::Site};
 use anyhow::Result;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub(super) async fn check(shop: &Shop, record: &Record, shelf: &Shelf, orders: &[Order]) -> Result<()> {
-    let db = shop.db().await?;
+pub(super) async fn check(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<usize, i64>, orders: &[Order]) -> Result<()> {
+    let (record, db) = (&site.record, site.shop.db().await?);
     // The level after each movement, as the ledger has it; its lines of one product are written one after another.
     let levels = "SELECT p.id, p.stock, coalesce(sum(m.quantity), 0)::bigint, coalesce(min(m.level), 0)::bigint FROM products p LEFT JOIN (
             SELECT product_id, quantity, sum(quantity) OVER (PARTITION BY product_id ORDER BY id) AS level FROM stock_movements
@@ -24,10 +21,11 @@ pub(super) async fn check(shop: &Shop, record: &Record, shelf: &Shelf, orders: &
     }
     let kept = kept(record, orders);
     for (index, (product, initial)) in shelf.products.iter().enumerate() {
-        let left = initial - kept.get(&index).copied().unwrap_or_default();
+        let of = |units: &BTreeMap<usize, i64>| units.get(&index).copied().unwrap_or_default();
+        let (came, left) = (of(brought_in), initial + of(brought_in) - of(&kept));
         let stock = stock.get(&product.id).copied();
         if left < 0 || stock != Some(left) {
-            record.breach(format!("of {} there were {initial}, {left} should be left, and {stock:?} are", product.id));
+            record.breach(format!("of {} there were {initial}, {came} came in, {left} should be left, and {stock:?} are", product.id));
         }
     }
     let outlived = "SELECT r.order_id, o.status, r.quantity, r.product_id FROM reservations r JOIN orders o ON o.id = r.order_id

@@ -1,0 +1,61 @@
+//! Somebody who brings in more of what there is plenty of, whatever is broken: each delivery is there once, however often it had to be said.
+
+use super::{shelf::Shelf, site::Site};
+use crate::support::answer;
+use anyhow::{Result, ensure};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// Between two deliveries, and between two tries at one.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How long the supplier waits for an answer, and how long for the end of one delivery. Longer than any fault lasts.
+const ANSWER: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Brings in for ever, one delivery after another. None is begun while somebody else holds the record of them.
+pub(super) async fn supply(site: &Site<'_>, shelf: &Shelf, seed: u64) -> Result<Infallible> {
+    let (mut rng, mut number) = (fastrand::Rng::with_seed(seed), 0);
+    loop {
+        sleep(PAUSE).await;
+        number += 1;
+        let mut brought_in = site.record.brought_in().await;
+        let (product, units) = (shelf.any_plenty(&mut rng), rng.i64(1..=9));
+        deliver(site, &shelf.product(product).id, units, &format!("delivery-{number}")).await?;
+        *brought_in.entry(product).or_default() += units;
+    }
+}
+
+/// Posts with one key until the units are known to be there.
+async fn deliver(site: &Site<'_>, product: &str, units: i64, key: &str) -> Result<()> {
+    let (began, path) = (Instant::now(), format!("/api/products/{product}/restock"));
+    let mut id = Value::Null;
+    loop {
+        let post = site.shop.request(Method::POST, &path).timeout(ANSWER).header("Idempotency-Key", key);
+        let answered = match post.json(&json!({ "quantity": units })).send().await {
+            Ok(response) => answer(response).await.ok(),
+            Err(_) => None,
+        };
+        match answered {
+            Some((status @ (StatusCode::OK | StatusCode::ACCEPTED), taken)) => {
+                if !id.is_null() && taken["id"] != id {
+                    site.record.breach(format!("{key} of {product} is {id}, and is {}", taken["id"]));
+                }
+                id = taken["id"].clone();
+                if status == StatusCode::OK {
+                    return Ok(());
+                }
+            }
+            Some((status, problem)) if status.is_client_error() => {
+                site.record.breach(format!("{key} of {product} was answered {status}: {problem}"));
+            }
+            _ => {}
+        }
+        ensure!(began.elapsed() < PATIENCE, "{key} of {product} was not there for {} s", PATIENCE.as_secs());
+        sleep(PAUSE).await;
+    }
+}
