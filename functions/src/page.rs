@@ -33,6 +33,9 @@ pub struct Settings {
     /// Origins that the page calls to sign in, beside AUTH_ISSUER's; several are separated by spaces.
     #[arg(long, env = "AUTH_CLIENT_ORIGINS", value_delimiter = ' ')]
     pub auth_client_origins: Vec<String>,
+    /// Who takes the money, as the worker has it; sandbox: nobody, and the page says so and offers the sandbox's tokens.
+    #[arg(long = "payment-gateway", env = "PAYMENT_GATEWAY", default_value = "sandbox")]
+    pub paid_through: String,
     /// What the page offers to pay with where it is not the sandbox: payment tokens and what customers call them, such as pm_card=Card,pm_sepa=SEPA.
     #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
     pub payment_methods: PaymentMethods,

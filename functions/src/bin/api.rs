@@ -22,9 +22,6 @@ struct Cli {
     server: server::Settings,
     #[command(flatten)]
     page: page::Settings,
-    /// Who takes the money, as the worker has it; sandbox: nobody, and the page says so and offers the sandbox's tokens.
-    #[arg(long, env = "PAYMENT_GATEWAY", default_value = "sandbox")]
-    payment_gateway: String,
     #[command(flatten)]
     parts: AcceptingSettings,
     #[command(flatten)]
@@ -45,9 +42,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(mut cli: Cli) -> anyhow::Result<()> {
+async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
-    cli.page.payment_methods = cli.page.payment_methods.at(&cli.payment_gateway);
     let page = Page::new(&cli.page, &cli.parts.identity, &cli.parts.temporal.temporal_namespace)?;
     let parts = Accepting::new(cli.parts).await?;
     let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;

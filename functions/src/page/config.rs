@@ -6,28 +6,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::str::FromStr;
 
-/// What customers can pay with.
-#[derive(Clone, Debug)]
-pub enum PaymentMethods {
-    /// No money: what happens is chosen by the sandbox gateway's tokens, which the page knows.
-    Sandbox,
-    /// In the order in which it is offered.
-    Named(Vec<PaymentMethod>),
-}
+/// What customers can pay with, in the order in which it is offered.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PaymentMethods(Vec<PaymentMethod>);
 
 #[derive(Clone, Debug, Serialize)]
-pub struct PaymentMethod {
+struct PaymentMethod {
     /// The gateway's token.
     id: String,
     label: String,
-}
-
-impl PaymentMethods {
-    /// What can be paid with at this gateway, named as the worker names it.
-    #[must_use]
-    pub fn at(self, gateway: &str) -> Self {
-        if gateway == "sandbox" { Self::Sandbox } else { self }
-    }
 }
 
 impl FromStr for PaymentMethods {
@@ -44,7 +31,7 @@ impl FromStr for PaymentMethods {
                 Ok(PaymentMethod { id, label })
             }
         });
-        methods.collect::<Result<_, _>>().map(Self::Named)
+        methods.collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -56,13 +43,11 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
         .zip(settings.auth_client_id.as_ref())
         .map_or(Value::Null, |(issuer, client_id)| json!({ "issuer": issuer, "clientId": client_id, "scope": settings.auth_client_scope }));
     let temporal = settings.temporal_web_port.map(|port| format!("http://localhost:{port}/namespaces/{temporal_namespace}"));
-    let sandbox = matches!(settings.payment_methods, PaymentMethods::Sandbox);
+    let sandbox = settings.paid_through == "sandbox";
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
     let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.shipped_by != "none", "links": links });
-    if let PaymentMethods::Named(methods) = &settings.payment_methods
-        && !methods.is_empty()
-    {
-        config["paymentMethods"] = json!(methods);
+    if !sandbox && !settings.payment_methods.0.is_empty() {
+        config["paymentMethods"] = json!(settings.payment_methods);
     }
     config.to_string()
 }
@@ -81,21 +66,16 @@ mod tests {
     }
 
     fn config(arguments: &[&str]) -> Value {
-        config_at("stripe", arguments)
-    }
-
-    fn config_at(gateway: &str, arguments: &[&str]) -> Value {
-        let mut cli = Cli::parse_from(["api"].iter().chain(arguments));
-        cli.page.payment_methods = cli.page.payment_methods.at(gateway);
+        let cli = Cli::parse_from(["api"].iter().chain(arguments));
         serde_json::from_str(&json(&cli.page, &cli.identity, "orders")).unwrap()
     }
 
     #[test]
     fn an_open_shop_has_no_sign_in() {
         let links = json!({ "temporal": "http://localhost:8088/namespaces/orders" });
-        let open = json!({ "signIn": null, "sandbox": false, "ships": true, "links": links });
+        let open = json!({ "signIn": null, "sandbox": true, "ships": true, "links": links });
         assert_eq!(config(&["--aws-endpoint-url", "http://127.0.0.1:4566", "--temporal-web-port", "8088"]), open);
-        assert_eq!(config(&["--auth-issuer", "https://i"]), json!({ "signIn": null, "sandbox": false, "ships": true, "links": {} }));
+        assert_eq!(config(&["--auth-issuer", "https://i"]), json!({ "signIn": null, "sandbox": true, "ships": true, "links": {} }));
     }
 
     #[test]
@@ -113,8 +93,9 @@ mod tests {
 
     #[test]
     fn only_the_sandbox_gateway_moves_no_money() {
-        let arguments = ["--aws-endpoint-url", "http://127.0.0.1:4566", "--payment-methods", "pm_card=Card"];
-        let (sandbox, stripe) = (config_at("sandbox", &arguments), config_at("stripe", &arguments));
+        let [sandbox, stripe] = ["sandbox", "stripe"].map(|gateway| {
+            config(&["--aws-endpoint-url", "http://127.0.0.1:4566", "--payment-methods", "pm_card=Card", "--payment-gateway", gateway])
+        });
         assert_eq!((&sandbox["sandbox"], sandbox.get("paymentMethods")), (&json!(true), None));
         assert_eq!((&stripe["sandbox"], &stripe["paymentMethods"][0]["id"]), (&json!(false), &json!("pm_card")));
     }
@@ -122,8 +103,9 @@ mod tests {
     #[test]
     fn what_can_be_paid_with_is_named_in_its_order() {
         let methods = json!([{ "id": "pm_sepa", "label": "Direct debit" }, { "id": "pm_card", "label": "Card" }]);
-        assert_eq!(config(&["--payment-methods", "pm_sepa=Direct debit, pm_card=Card"])["paymentMethods"], methods);
-        assert_eq!(config(&["--payment-methods", ""]).get("paymentMethods"), None);
+        let stripe = |methods| config(&["--payment-gateway", "stripe", "--payment-methods", methods]);
+        assert_eq!(stripe("pm_sepa=Direct debit, pm_card=Card")["paymentMethods"], methods);
+        assert_eq!(stripe("").get("paymentMethods"), None);
         for wrong in ["pm_card", "=Card", "pm_card= "] {
             assert!(Cli::try_parse_from(["api", "--payment-methods", wrong]).is_err(), "{wrong}");
         }
