@@ -14,7 +14,7 @@ use orders::{
     view::{NotificationView, ShipmentItemView, ShipmentView},
 };
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ fn assert_valid(document: &Value, schema: &Value, value: &Value) {
 #[tokio::test]
 async fn routes_and_methods_are_the_documents() {
     let document = document();
-    let mut methods: std::collections::BTreeMap<String, BTreeSet<String>> = Default::default();
+    let mut methods: BTreeMap<String, BTreeSet<String>> = Default::default();
     for (path, method, _) in operations(&document) {
         methods.entry(path).or_default().insert(method);
     }
@@ -73,6 +73,21 @@ async fn routes_and_methods_are_the_documents() {
     let printed = format!("{:?}", crate::common::routes());
     let routes: BTreeSet<_> = printed.split('"').filter(|text| text.starts_with("/api")).map(str::to_owned).collect();
     assert_eq!(routes, methods.into_keys().collect::<BTreeSet<_>>());
+}
+
+/// `cargo lambda watch` has its routes from the workspace's manifest.
+#[test]
+fn watched_routes_are_the_documents() {
+    let (_, router) = include_str!("../../../Cargo.toml").split_once("[workspace.metadata.lambda.watch.router]\n").unwrap();
+    let watched = router.lines().take_while(|line| !line.is_empty()).map(|line| {
+        let (path, functions) = line.split_once(" = ").unwrap();
+        // A function that is all there is of a path names no method.
+        (path.trim_matches('"').to_owned(), functions.matches("method = ").count().max(1))
+    });
+    let document = document();
+    let documented =
+        document["paths"].as_object().unwrap().iter().map(|(path, methods)| (path.clone(), methods.as_object().unwrap().len()));
+    assert_eq!(watched.collect::<BTreeMap<_, _>>(), documented.collect());
 }
 
 #[test]

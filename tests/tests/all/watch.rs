@@ -68,10 +68,7 @@ impl Drop for Watch {
 
 #[test]
 fn it_serves_the_same_routes() {
-    let Ok(program) = Tools::default().installed("cargo-lambda") else {
-        eprintln!("skipped: cargo-lambda is not installed (local/install cargo-lambda)");
-        return;
-    };
+    let program = Tools::default().installed("cargo-lambda").expect("local/install cargo-lambda");
     shared(async |shop| {
         let watch = Watch::start(shop, &program)?;
         until("it listens", Duration::from_secs(30), async || {
