@@ -57,6 +57,26 @@ fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
     });
 }
 
+/// The worker dies when one parcel has arrived and the other is lost. The next one goes on from there to the order's end.
+#[test]
+fn the_end_of_a_dead_workers_order_is_told_as_what_it_is() {
+    let fail_points = FailPoints::new().expect("a folder for fail points");
+    let folder = fail_points.folder();
+    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+        let (near, lost) = (shop.product(1_000, 10).await?, product_in(shop, "SANDBOX-LOST", 250).await?);
+        let worker = &shop.stack.workers[0];
+        fail_points.arm("ShipOrder")?;
+        let id = shop.place(&Draft::new("CUST-half").line(&near, 1).line(&lost, 1)).await?;
+        until("the worker has shipped it and died", SOON, async || Ok(worker.pid().is_none().then_some(()))).await?;
+        worker.start().await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((shipped(&order), &order["payment"]["refundedAmount"]), (vec!["DELIVERED", "LOST"], &json!(2.5)));
+        let expected = ["ORDER_CONFIRMED", "ORDER_DELIVERED", "ORDER_REFUNDED"].map(|kind| (kind.to_owned(), 1));
+        assert_eq!(told(shop, &id).await?, expected);
+        shop.audit_is_clean().await
+    });
+}
+
 /// The carrier takes the booking, and its answer is lost. Who cancels before it is asked again is too late when the parcel has arrived, and the order
 /// goes on to its end without waiting for the next look.
 #[test]
