@@ -16,17 +16,24 @@ use platform::{
     aws::{self, Patience},
     stop,
 };
-use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::{select, sync::watch, time::sleep};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    select,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 /// Messages received at once: the most that SQS gives.
 const BATCH: i32 = 10;
-/// How long SQS may wait for a message to come.
-const WAIT_SECONDS: i32 = 20;
+/// How long SQS may wait for a message to come. What it gives to somebody who has gone meanwhile is not given again for a minute, so this is short, and
+/// whoever is told to stop waits for it.
+const WAIT_SECONDS: i32 = 1;
 /// After how long a message that failed comes again.
 const RETRY_SECONDS: i32 = 5;
 /// Longer than SQS waits for messages. The loop itself tries again.
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), attempts: 1 };
+/// How long what is being received is waited for when there is no more to be.
+const LAST: Duration = Duration::from_secs(2);
 /// How long to wait after the first failure in a row; each further one doubles it, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -51,13 +58,17 @@ impl QueuePoller {
         Self { sqs: Client::new(&aws::config(PATIENCE).await), workflows, intake_queue }
     }
 
-    /// Polls until `stop` says so. A batch that has been received is brought to its end.
+    /// Polls until `stop` says so. A batch that has been received, or is about to be, is brought to its end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut pause = FIRST_PAUSE;
-        loop {
+        while !*stop.borrow() {
+            let mut receiving = pin!(self.receive());
             let received = select! {
-                received = self.receive() => received,
-                () = stop::wait(stop.clone()) => return,
+                received = &mut receiving => received,
+                () = stop::wait(stop.clone()) => match timeout(LAST, receiving).await {
+                    Ok(received) => received,
+                    Err(_) => return,
+                },
             };
             let round = match received {
                 Ok(messages) => self.process(messages).await,

@@ -1,6 +1,6 @@
 //! The intake queue in local mode: what can never be started ends in the dead-letter queue, and holds up nothing; what waits in it can be cancelled.
 
-use crate::support::{Draft, Function, shared, text, until};
+use crate::support::{Draft, FAST, Function, own, shared, text, until};
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::Client;
 use reqwest::StatusCode;
@@ -25,6 +25,23 @@ fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
         assert_eq!(dead.body().context("no body")?, garbage);
         let product = shop.product(1_000, 1).await?;
         shop.ends(&shop.place(&Draft::new("CUST-after-garbage").line(&product, 1)).await?, "COMPLETED").await?;
+        Ok(())
+    });
+}
+
+/// Whoever is told to stop takes nothing along: what is queued from then on is there for the next one, and not only after a minute.
+#[test]
+fn an_api_that_stops_leaves_the_queue_to_the_next() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let apart = [("TEMPORAL_HOST_PORT".to_owned(), "127.0.0.1:9".to_owned())];
+        let mut create = Function::start_with(shop, "create-order", &apart).await?;
+        shop.stack.api.stop().await?;
+        let draft = Draft::new("CUST-between").line(&product, 1).body().to_string();
+        let (status, order) = create.request("POST", "/api/orders", Some(&draft)).await?;
+        assert_eq!((status, &order["queued"]), (202, &json!(true)), "{order}");
+        shop.stack.api.start().await?;
+        shop.ends(text(&order, "/id")?, "COMPLETED").await?;
         Ok(())
     });
 }

@@ -159,8 +159,9 @@ fn a_race_with_completion_has_one_winner() {
         let raced = drafts.iter().zip(0..).map(async |(draft, nth)| {
             let id = shop.place(draft).await?;
             sleep(Duration::from_millis(4 * nth)).await;
-            // Many orders at once go to the intake queue, and may stay there for longer than a cancellation waits for them.
-            let answer = until("the cancellation is heard", SOON, async || {
+            // Many orders at once go to the intake queue, and may stay there for longer than a cancellation waits for them: for a minute where they were
+            // given to a process that is killed, such as another test's.
+            let answer = until("the cancellation is heard", Duration::from_secs(90), async || {
                 let answer = shop.cancel(&id).await?;
                 Ok((answer.0 != StatusCode::SERVICE_UNAVAILABLE).then_some(answer))
             });
