@@ -30,8 +30,8 @@ const BATCH: i32 = 10;
 const WAIT_SECONDS: i32 = 1;
 /// After how long a message that failed comes again.
 const RETRY_SECONDS: i32 = 5;
-/// Longer than SQS waits for messages. The loop itself tries again.
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), attempts: 1 };
+/// Far longer than SQS waits for messages: a request that is given up while SQS is stalled may be answered later, to nobody. The loop itself tries again.
+const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
 /// How long what is being received is waited for when there is no more to be.
 const LAST: Duration = Duration::from_secs(2);
 /// How long to wait after the first failure in a row; each further one doubles it, up to the longest.
