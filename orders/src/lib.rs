@@ -15,6 +15,7 @@ pub mod request;
 pub mod restock;
 pub mod shipping;
 pub mod status;
+pub mod text;
 pub mod view;
 pub mod workflow;
 

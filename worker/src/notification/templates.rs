@@ -7,7 +7,7 @@
 use super::notice::Facts;
 use anyhow::{Context, ensure};
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
-use orders::contact::Language;
+use orders::{contact::Language, text::shorten};
 use std::{fs, io::ErrorKind, path::Path};
 
 /// The kinds of notices, as their templates are called.
@@ -55,6 +55,8 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+        // `{{ text|shorten(60) }}`: at most 60 characters, ending at a word.
+        environment.add_filter("shorten", shortened);
         if let Some(folder) = own {
             ensure!(folder.is_dir(), "NOTICE_TEMPLATES: {} is no folder", folder.display());
         }
@@ -101,6 +103,10 @@ impl Templates {
     fn render(&self, name: &str, context: Value) -> anyhow::Result<String> {
         Ok(self.0.get_template(name)?.render(context)?)
     }
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
+    shorten(text, max_chars).into_owned()
 }
 
 #[cfg(test)]
@@ -173,6 +179,26 @@ mod tests {
             facts.reason = Some(reason.to_owned());
             let text = templates.mail("failed", &facts).unwrap().text;
             assert!(text.contains(&format!(": {told}.")), "{reason}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_between_words_in_an_sms() {
+        let templates = built_in();
+        let family = "👨‍👩‍👧";
+        let cases = [
+            (
+                Language::En,
+                "the parcel shop has lost it somewhere on its way between two depots".to_owned(),
+                "the parcel shop has lost it somewhere on its way between…".to_owned(),
+            ),
+            (Language::Ru, family.repeat(13), format!("{}…", family.repeat(11))),
+        ];
+        for (language, reason, told) in cases {
+            let mut facts = Facts::full(language);
+            facts.reason = Some(reason);
+            let sms = templates.sms("failed", &facts).unwrap();
+            assert!(sms.contains(&format!(": {told}. ")), "{sms}");
         }
     }
 
