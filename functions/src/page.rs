@@ -12,7 +12,7 @@ use crate::{
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::{io, path::PathBuf};
@@ -52,10 +52,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The same for all files.
-const HEADERS: [(HeaderName, HeaderValue); 2] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-];
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// Names under `/assets/` hold a hash of the content; every other file is asked for each time.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -107,17 +104,22 @@ impl Page {
             Err(error) if can_be_no_file(&error) => return nothing_here().await.into_response(),
             Err(error) => return Problem::unavailable("The page cannot be read right now.", error).into_response(),
         };
+        let is_there = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
         let headers = response.headers_mut();
-        headers.extend(HEADERS);
+        headers.insert(header::REFERRER_POLICY, NO_REFERRER);
         headers.insert(header::CONTENT_SECURITY_POLICY, self.policy);
-        headers.insert(header::CACHE_CONTROL, if path.starts_with("/assets/") { FOREVER } else { EACH_TIME });
+        let kept = is_there && path.starts_with("/assets/");
+        headers.insert(header::CACHE_CONTROL, if kept { FOREVER } else { EACH_TIME });
         response.map(Body::new)
     }
 }
 
-/// Whether the page itself decides what to show there: files have a dot in their names, and the API answers for itself.
+/// Whether the page itself decides what to show there: files have a dot in their names or stand under `/assets/`, and the API
+/// answers for itself.
 fn is_view(path: &str) -> bool {
-    path != "/api" && !path.starts_with("/api/") && !path.rsplit('/').next().unwrap_or_default().contains('.')
+    path != "/api"
+        && !["/api/", "/assets/"].iter().any(|files| path.starts_with(files))
+        && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
 /// Whether the path is at fault, and not the disk: it is too long, or holds what no name may.
@@ -176,7 +178,17 @@ mod tests {
             let (status, cached, body) = get(&page, path).await;
             assert_eq!((status, cached.as_str(), body.as_str()), (StatusCode::OK, "no-cache", "the page"), "{path}");
         }
-        for path in ["/api", "/api/", "/api/nothing", "/api/orders/x/y", "/assets/a-2.js", "/robots.txt"] {
+        for path in [
+            "/api",
+            "/api/",
+            "/api/nothing",
+            "/api/orders/x/y",
+            "/assets/a-2.js",
+            "/assets/nothing",
+            "/assets/",
+            "/assets/x/y",
+            "/robots.txt",
+        ] {
             assert_eq!(get(&page, path).await.0, StatusCode::NOT_FOUND, "{path}");
         }
         let (status, cached, body) = get(&page, "/assets/a-1.js").await;

@@ -1,16 +1,17 @@
 //! Reading a request body that must be JSON.
 
-use super::{Kind, MAX_BODY_BYTES, Problem};
+use super::{Direct, Kind, MAX_BODY_BYTES, Problem};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
 use futures::TryStreamExt;
+use std::time::Duration;
+use tokio::time::timeout;
 
-/// How much of a body that is too large is read, in bytes. A client that still writes when the connection closes would see a broken connection
-/// instead of the answer.
-const MAX_DISCARDED_BYTES: usize = 8 << 20;
+/// How long a body may take to arrive where nobody says otherwise.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The bytes of a body that its sender declares to be JSON. Only an empty body may come without a content type.
 pub struct JsonBody(pub Bytes);
@@ -19,11 +20,17 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        check_coding(request.headers())?;
         let declared = declares_json(request.headers());
         if declared == Some(false) {
             return Err(unsupported());
         }
-        let body = read(request.into_body()).await?;
+        if length(request.headers()).is_some_and(|length| length > MAX_BODY_BYTES) {
+            return Err(too_large());
+        }
+        let limit = request.extensions().get::<Direct>().map_or(BODY_TIMEOUT, |direct| direct.body_timeout);
+        let late = |_| Problem::new(Kind::RequestTimeout, "The body did not arrive in time.");
+        let body = timeout(limit, read(request.into_body())).await.map_err(late)??;
         if declared.is_none() && !body.is_empty() {
             return Err(unsupported());
         }
@@ -31,20 +38,35 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
+/// Reads no more than a body may have. Whoever serves the connection reads and drops the rest.
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    let (mut stream, mut kept, mut length) = (body.into_data_stream(), Vec::new(), 0);
+    let (mut stream, mut kept) = (body.into_data_stream(), Vec::new());
     while let Some(chunk) = stream.try_next().await.map_err(|_| Problem::new(Kind::MalformedRequest, "The body ended early."))? {
-        length += chunk.len();
-        if length <= MAX_BODY_BYTES {
-            kept.extend_from_slice(&chunk);
-        } else if length > MAX_DISCARDED_BYTES {
-            break;
+        if kept.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(too_large());
         }
-    }
-    if length > MAX_BODY_BYTES {
-        return Err(Problem::new(Kind::BodyTooLarge, format!("A body may have at most {MAX_BODY_BYTES} bytes.")));
+        kept.extend_from_slice(&chunk);
     }
     Ok(kept)
+}
+
+fn too_large() -> Problem {
+    Problem::new(Kind::BodyTooLarge, format!("A body may have at most {MAX_BODY_BYTES} bytes."))
+}
+
+/// The length that the client announces.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body is read as it is: nothing here unpacks it.
+fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Problem::new(Kind::UnsupportedMediaType, "The body must be sent without a Content-Encoding."))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unsupported() -> Problem {

@@ -3,9 +3,9 @@
 use super::{Problem, RequestId, request_id};
 use axum::{
     extract::{FromRequestParts, MatchedPath, RawPathParams, Request},
-    http::Method,
+    http::{HeaderValue, Method, header},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use orders::OrderId;
 use std::time::Instant;
@@ -40,7 +40,24 @@ pub(super) async fn edge(request: Request, next: Next) -> Response {
         response = problem.render(response, &seen.request_id);
     }
     log(&seen, response.status().as_u16(), problem.as_ref().and_then(Problem::cause));
-    response.headers_mut().insert(request_id::HEADER, seen.request_id.into_header());
+    sign(response, seen.request_id)
+}
+
+/// Answers what was not even a request.
+pub(super) fn refuse(problem: Problem) -> Response {
+    let request_id = RequestId::make();
+    let status = problem.status().as_u16();
+    tracing::info!(status, request_id = request_id.as_str(), "a request that cannot be read was answered {status}");
+    let response = problem.render(problem.clone().into_response(), &request_id);
+    sign(response, request_id)
+}
+
+/// What every answer carries.
+fn sign(mut response: Response, request_id: RequestId) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(request_id::HEADER, request_id.into_header());
+    // A browser takes each body for what its type says, and for nothing else.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -22,6 +22,9 @@ pub enum Kind {
     IdempotencyKeyReused,
     UnsupportedMediaType,
     BodyTooLarge,
+    UriTooLong,
+    HeadersTooLarge,
+    RequestTimeout,
     NotFound,
     OrderNotFound,
     ProductNotFound,
@@ -51,6 +54,9 @@ impl Kind {
             }
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body is not JSON"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
+            Self::UriTooLong => (StatusCode::URI_TOO_LONG, "uri-too-long", "The address is too long"),
+            Self::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The headers are too large"),
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request did not arrive in time"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::OrderNotFound => (StatusCode::NOT_FOUND, "order-not-found", "There is no such order"),
             Self::ProductNotFound => (StatusCode::NOT_FOUND, "product-not-found", "There is no such product"),
@@ -123,6 +129,15 @@ impl Problem {
     /// Something that we depend on is away; the client may try again. The cause is for the log.
     pub fn unavailable(detail: &'static str, cause: impl Into<anyhow::Error>) -> Self {
         Self { kind: Kind::Unavailable, detail: detail.into(), errors: Vec::new(), cause: Some(format!("{:#}", cause.into())) }
+    }
+
+    #[must_use]
+    pub fn uri_too_long() -> Self {
+        Self::new(Kind::UriTooLong, "The address, with its query, is too long.")
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.traits().0
     }
 
     pub(super) fn cause(&self) -> Option<&str> {

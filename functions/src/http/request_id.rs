@@ -14,7 +14,8 @@ impl RequestId {
         headers.get(HEADER).filter(|value| is_well_formed(value.as_bytes())).cloned().map_or_else(Self::make, Self)
     }
 
-    fn make() -> Self {
+    /// A new one.
+    pub(super) fn make() -> Self {
         let text = Uuid::now_v7().to_string();
         // Hex digits and dashes are always a header value.
         Self(HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("none")))

@@ -53,6 +53,11 @@ pub(crate) fn routes() -> Router<Accepting> {
     api::routes()
 }
 
+/// An API that is open to anyone.
+pub(crate) fn app() -> Router {
+    finish(routes().with_state(parts(Arc::new(Identity::Open))), nothing_here)
+}
+
 /// Calls an API that is open to anyone.
 pub(crate) async fn call(request: Request<Body>) -> Answer {
     call_as(Arc::new(Identity::Open), request).await

@@ -5,4 +5,5 @@ mod common;
 mod identity;
 mod issuer;
 mod openapi;
+mod raw;
 mod stripe;

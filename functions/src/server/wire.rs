@@ -1,0 +1,111 @@
+//! The socket as hyper sees it.
+//!
+//! hyper answers a request that it cannot parse by itself, with a bare status. Every answer of ours
+//! is a problem with a request id, so these bytes are dropped here; the connection then ends with
+//! hyper's error, and [`super::connection`] answers.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+pub(super) struct Wire {
+    stream: TcpStream,
+    /// How long the client may take no byte.
+    patience: Duration,
+    /// Runs while the client takes no byte.
+    blocked: Option<Pin<Box<Sleep>>>,
+    given_up: bool,
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+        Self { stream, patience, blocked: None, given_up: false }
+    }
+
+    /// The socket, unless its client has stopped reading.
+    pub(super) fn into_stream(self) -> Option<TcpStream> {
+        (!self.given_up).then_some(self.stream)
+    }
+
+    /// Writes, or fails when the client has taken nothing for too long.
+    fn write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) {
+            self.blocked = None;
+            return Poll::Ready(written);
+        }
+        let patience = self.patience;
+        let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(blocked.as_mut().poll(context));
+        self.given_up = true;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let ours = without_bare_answer(bytes);
+        if ours.is_empty() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = ready!(self.write(context, ours))?;
+        Poll::Ready(Ok(if written == ours.len() { bytes.len() } else { written }))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// The bytes without hyper's own refusal, which is the last that it writes on a connection: a status
+/// of 4xx with no body and, unlike every answer of ours, no request id.
+fn without_bare_answer(bytes: &[u8]) -> &[u8] {
+    const START: &[u8] = b"HTTP/1.";
+    const OURS: &[u8] = b"\r\nx-request-id: ";
+    if !bytes.ends_with(b"\r\n\r\n") {
+        return bytes;
+    }
+    let Some(at) = bytes.windows(START.len()).rposition(|window| window == START) else { return bytes };
+    let head = &bytes[at..];
+    let is_refusal = head.get(8..10) == Some(b" 4");
+    if is_refusal && !head.windows(OURS.len()).any(|window| window == OURS) { &bytes[..at] } else { bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_bare_answer;
+
+    #[test]
+    fn drops_what_hyper_says_alone() {
+        let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        let ours = "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nx-request-id: 7\r\n\r\n{}";
+        let empty = "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nx-request-id: 7\r\n\r\n";
+        for (bytes, kept) in [
+            (bare.to_owned(), ""),
+            (format!("{ours}{bare}"), ours),
+            (ours.to_owned(), ours),
+            (empty.to_owned(), empty),
+            ("HTTP/1.1 100 Continue\r\n\r\n".to_owned(), "HTTP/1.1 100 Continue\r\n\r\n"),
+            ("the end of a page\r\n\r\n".to_owned(), "the end of a page\r\n\r\n"),
+        ] {
+            assert_eq!(without_bare_answer(bytes.as_bytes()), kept.as_bytes(), "{bytes}");
+        }
+    }
+}
