@@ -25,7 +25,8 @@ pub enum AmountError {
     /// With the largest amount in the currency.
     #[error("must be an amount between 0 and {0}")]
     OutOfRange(Money),
-    #[error("has more decimal places than the currency ({0})")]
+    /// With how many decimal places the currency has.
+    #[error("must have {} decimal places", if *.0 == 0 { "no".to_owned() } else { format!("at most {}", .0) })]
     TooPrecise(u32),
 }
 
@@ -36,20 +37,53 @@ impl Money {
     /// When the amount is negative, above [`MAX_MINOR`], or finer than the currency's minor unit.
     pub fn parse(number: &str, currency: Currency) -> Result<Self, AmountError> {
         let out_of_range = AmountError::OutOfRange(Self { minor: MAX_MINOR, currency });
-        let decimal = if number.contains(['e', 'E']) { Decimal::from_scientific(number) } else { Decimal::from_str_exact(number) }
-            .map_err(|_| out_of_range)?
-            .normalize();
+        let number = Decimals::read(number).ok_or(out_of_range)?;
         let places = minor_digits(currency);
-        if decimal.scale() > places {
+        if number.digits.is_empty() {
+            return Ok(Self { minor: 0, currency });
+        }
+        if number.negative {
+            return Err(out_of_range);
+        }
+        if number.places > i64::from(places) {
             return Err(AmountError::TooPrecise(places));
         }
-        let minor = decimal
-            .mantissa()
-            .checked_mul(10_i128.pow(places - decimal.scale()))
-            .and_then(|minor| i64::try_from(minor).ok())
+        let zeros = usize::try_from(i64::from(places).saturating_sub(number.places)).map_err(|_| out_of_range)?;
+        // An i64 has at most 19 digits; so many zeros are never written out.
+        let minor = (number.digits.len().saturating_add(zeros) <= 19)
+            .then(|| format!("{}{}", number.digits, "0".repeat(zeros)))
+            .and_then(|digits| digits.parse().ok())
             .filter(|minor| (0..=MAX_MINOR).contains(minor))
             .ok_or(out_of_range)?;
         Ok(Self { minor, currency })
+    }
+}
+
+/// A JSON number as its text has it, whatever its size: a library's decimal has 28 places, and says of
+/// one more that the number is too large.
+struct Decimals {
+    negative: bool,
+    /// Without zeros at either end; empty for zero.
+    digits: String,
+    /// How many of the digits stand behind the decimal point; negative when zeros follow before it.
+    places: i64,
+}
+
+impl Decimals {
+    fn read(number: &str) -> Option<Self> {
+        let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+        let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |mantissa| (true, mantissa));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{fraction}");
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let significant = digits.trim_end_matches('0');
+        let dropped = digits.len() - significant.len();
+        // An exponent beyond an i64 is as good as its limit, which no amount reaches.
+        let exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+        let places = i64::try_from(fraction.len()).ok()?.saturating_sub(i64::try_from(dropped).ok()?).saturating_sub(exponent);
+        Some(Self { negative, digits: significant.trim_start_matches('0').to_owned(), places })
     }
 }
 
@@ -92,11 +126,31 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_amount() {
-        for number in ["1e400", "-1", "10000000000.01", "99999999999999999999999999999999"] {
+        for number in ["1e400", "1e99999999999999999999", "-1", "10000000000.01", "99999999999999999999999999999999"] {
             assert_eq!(usd(number), Err(AmountError::OutOfRange(Money { minor: MAX_MINOR, currency: Currency::USD })), "{number}");
         }
         assert_eq!(usd("0.001"), Err(AmountError::TooPrecise(2)));
         assert_eq!(usd("1e-9"), Err(AmountError::TooPrecise(2)));
+        assert_eq!(usd("-0.001"), Err(AmountError::OutOfRange(Money { minor: MAX_MINOR, currency: Currency::USD })));
+    }
+
+    /// However many they are.
+    #[test]
+    fn too_many_decimal_places_are_told_as_that() {
+        for places in [3, 27, 28, 29, 30, 60_000] {
+            for zeros in [0, 5] {
+                let number = format!("1.{}1{}", "0".repeat(places - 1), "0".repeat(zeros));
+                assert_eq!(usd(&number), Err(AmountError::TooPrecise(2)), "{places}");
+            }
+            assert_eq!(usd(&format!("1.25{}", "0".repeat(places))), Ok(125), "{places}");
+        }
+        for number in ["1e-30", "125e-3", "1E-99999999999999999999", "0.1e-2"] {
+            assert_eq!(usd(number), Err(AmountError::TooPrecise(2)), "{number}");
+        }
+        assert_eq!((usd("12500e-4"), usd("0.00125E+3"), usd("0e-99999999999999999999")), (Ok(125), Ok(125), Ok(0)));
+        let fault = |currency| Money::parse("0.00001", currency).unwrap_err().to_string();
+        assert_eq!(fault(Currency::USD), "must have at most 2 decimal places");
+        assert_eq!(fault(Currency::JPY), "must have no decimal places");
     }
 
     #[test]
