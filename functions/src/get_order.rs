@@ -1,8 +1,9 @@
-//! `GET /api/orders/{id}`: an order as the read model has it. Its version is its entity tag, so that a client that polls gets a body only when
-//! something has changed.
+//! `GET /api/orders/{id}`: an order as the read model has it. Its entity tag is its version, with a
+//! mark where the caller does not see all of it, so that a client that polls gets a body only when
+//! something has changed, and one caller's body is never taken for another's.
 
 use crate::{
-    http::{OrderPath, Problem},
+    http::{OF_CALLER, OrderPath, Problem},
     identity::{Caller, Identity},
 };
 use axum::{
@@ -33,8 +34,8 @@ async fn get_order(
     let order = read_model.order(id).await?;
     caller.must_own(order.as_ref())?;
     let order = order.ok_or_else(Problem::no_such_order)?;
-    let tag = format!("\"{}\"", order.version);
-    let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    let tag = if caller.sees_all() { format!("\"{}\"", order.version) } else { format!("\"{}-own\"", order.version) };
+    let caching = ([(header::ETAG, tag.clone())], OF_CALLER);
     if knows(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }

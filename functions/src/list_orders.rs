@@ -1,13 +1,12 @@
 //! `GET /api/orders?customerID=…`: a customer's orders, page by page; for staff also `?status=…`, the orders of all customers that stand there.
 
 use crate::{
-    http::Problem,
+    http::{OF_CALLER, Problem},
     identity::{Caller, Identity},
 };
 use axum::{
     Json, Router,
     extract::{FromRef, Query, State},
-    http::header,
     response::IntoResponse,
     routing::get,
 };
@@ -20,6 +19,7 @@ use std::{ops::RangeInclusive, str::FromStr, sync::Arc};
 /// Orders a page.
 const LIMITS: RangeInclusive<usize> = 1..=100;
 const DEFAULT_LIMIT: usize = 20;
+const BAD_CURSOR: &str = "is not a cursor of this list";
 
 pub fn route<S>() -> Router<S>
 where
@@ -51,7 +51,7 @@ async fn list_orders(
     let unreadable = |error| Problem::unavailable("The orders cannot be read right now.", error);
     let items = page.orders.into_iter().map(|order| RawValue::from_string(caller.may_read(order)?).map_err(unreadable));
     let items = items.collect::<Result<_, _>>()?;
-    Ok(([(header::CACHE_CONTROL, "no-cache")], Json(Listing { items, next_cursor: page.next })))
+    Ok((OF_CALLER, Json(Listing { items, next_cursor: page.next })))
 }
 
 /// Reads the parameters, naming every fault at once.
@@ -77,10 +77,15 @@ fn parse(parameters: &[(String, String)]) -> Result<PageRequest, Problem> {
     if !LIMITS.contains(&limit) {
         faults.add("limit", "must be a whole number from 1 to 100");
     }
-    let cursor = parsed(parameters, "cursor", "is not a cursor of this list", &mut faults);
-    match list {
-        Some(list) if faults.is_empty() => Ok(PageRequest { list, sort, limit, cursor }),
-        _ => Err(Problem::invalid(faults.into_vec())),
+    let cursor = parsed(parameters, "cursor", BAD_CURSOR, &mut faults);
+    match list.map(|list| PageRequest { list, sort, limit, cursor }) {
+        Some(request) if faults.is_empty() && request.continues() => Ok(request),
+        request => {
+            if request.is_some_and(|request| !request.continues()) {
+                faults.add("cursor", BAD_CURSOR);
+            }
+            Err(Problem::invalid(faults.into_vec()))
+        }
     }
 }
 

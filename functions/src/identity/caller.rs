@@ -73,12 +73,18 @@ impl Caller {
         if owns { Ok(()) } else { Err(Problem::no_such_order()) }
     }
 
+    /// Whether this caller reads an order as it is, with what is the shop's business.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        !matches!(self, Self::Customer { .. })
+    }
+
     /// An order's JSON as the caller may read it: why it is reviewed tells of limits that are the shop's business.
     ///
     /// # Errors
     /// 503 when it cannot be told what is in it.
     pub fn may_read(&self, order: StoredOrder) -> Result<String, Problem> {
-        if order.status != OrderStatus::InReview || !matches!(self, Self::Customer { .. }) {
+        if order.status != OrderStatus::InReview || self.sees_all() {
             return Ok(order.json);
         }
         let unreadable = |error| Problem::unavailable("The order cannot be read right now.", error);

@@ -1,7 +1,7 @@
 //! Lists of orders, by the time that they were placed, page by page: a customer's, or those of all customers that stand at a status.
 //!
-//! The cursor is the key of the last order of a page, so that paging stays right while new orders come in. It is opaque to clients and only
-//! ever continues the list that it was made for.
+//! The cursor is the key of the last order of a page, with the name of its list, so that paging stays
+//! right while new orders come in, and a cursor continues no list but its own. It is opaque to clients.
 
 use super::{Error, ReadModel, StoredOrder, stored_order, text};
 use aws_sdk_dynamodb::{
@@ -72,9 +72,42 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// A place in the list.
+impl PageRequest {
+    /// Whether the cursor, if there is one, is of this list.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.cursor.as_ref().is_none_or(|cursor| cursor.list == self.list_name())
+    }
+
+    /// What tells lists apart; ids and statuses hold no space.
+    fn list_name(&self) -> String {
+        let sort = match self.sort {
+            Sort::Newest => "newest",
+            Sort::Oldest => "oldest",
+        };
+        match &self.list {
+            List::OfCustomer { customer_id, status: None } => format!("{sort} of {customer_id}"),
+            List::OfCustomer { customer_id, status: Some(status) } => format!("{sort} {status} of {customer_id}"),
+            List::OfStatus(status) => format!("{sort} {status}"),
+        }
+    }
+
+    fn cursor_at(&self, key: Key) -> Cursor {
+        Cursor { key, list: self.list_name() }
+    }
+}
+
+/// A place in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
+    key: Key,
+    /// Of which list.
+    list: String,
+}
+
+/// Where an order stands in every index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
     id: OrderId,
     created_at: String,
 }
@@ -90,18 +123,20 @@ impl std::str::FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, BadCursor> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
         let text = String::from_utf8(bytes).map_err(|_| BadCursor)?;
-        let (id, created_at) = text.split_once(' ').ok_or(BadCursor)?;
+        let (id, rest) = text.split_once(' ').ok_or(BadCursor)?;
+        let (created_at, list) = rest.split_once(' ').ok_or(BadCursor)?;
         let well_formed = created_at.len() == 24 && created_at.bytes().all(|b| b.is_ascii_digit() || b"-T:.Z".contains(&b));
         if !well_formed {
             return Err(BadCursor);
         }
-        Ok(Self { id: id.parse().map_err(|_| BadCursor)?, created_at: created_at.to_owned() })
+        let key = Key { id: id.parse().map_err(|_| BadCursor)?, created_at: created_at.to_owned() };
+        Ok(Self { key, list: list.to_owned() })
     }
 }
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{} {}", self.id, self.created_at)))
+        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{} {} {}", self.key.id, self.key.created_at, self.list)))
     }
 }
 
@@ -137,21 +172,21 @@ impl ReadModel {
             let answer = query.send().await.map_err(Error::from_sdk)?;
             for mut item in answer.items.unwrap_or_default() {
                 if orders.len() == request.limit {
-                    let next = orders.last().map(|(_, cursor): &(StoredOrder, Cursor)| cursor.to_string());
-                    return Ok(Page { orders: without_cursors(orders), next });
+                    let next = orders.last().map(|(_, key): &(StoredOrder, Key)| request.cursor_at(key.clone()).to_string());
+                    return Ok(Page { orders: without_keys(orders), next });
                 }
                 let created_at = text(&mut item, "createdAt")?;
                 let order = stored_order(item)?;
-                let cursor = Cursor { id: order.id, created_at };
-                orders.push((order, cursor));
+                let key = Key { id: order.id, created_at };
+                orders.push((order, key));
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
-                return Ok(Page { orders: without_cursors(orders), next: None });
+                return Ok(Page { orders: without_keys(orders), next: None });
             }
         }
-        let next = start.map(cursor_of).transpose()?.map(|cursor| cursor.to_string());
-        Ok(Page { orders: without_cursors(orders), next })
+        let next = start.map(key_of).transpose()?.map(|key| request.cursor_at(key).to_string());
+        Ok(Page { orders: without_keys(orders), next })
     }
 
     async fn orders_of_status(&self, request: &PageRequest, status: OrderStatus) -> Result<Page, Error> {
@@ -166,10 +201,10 @@ impl ReadModel {
             .send()
             .await
             .map_err(Error::from_sdk)?;
-        let mut keys = answer.items.unwrap_or_default().into_iter().map(cursor_of).collect::<Result<Vec<_>, _>>()?;
+        let mut keys = answer.items.unwrap_or_default().into_iter().map(key_of).collect::<Result<Vec<_>, _>>()?;
         let has_more = keys.len() > request.limit;
         keys.truncate(request.limit);
-        let next = keys.last().filter(|_| has_more).map(ToString::to_string);
+        let next = keys.last().filter(|_| has_more).map(|key| request.cursor_at(key.clone()).to_string());
         let mut found = self.orders_by_id(keys.iter().map(|key| key.id)).await?;
         // An order that has moved on since the index was read stands elsewhere now.
         let orders = keys.iter().filter_map(|key| found.remove(&key.id)).filter(|order| order.status == status).collect();
@@ -205,20 +240,20 @@ fn one_more(limit: usize) -> i32 {
     i32::try_from(limit + 1).unwrap_or(i32::MAX)
 }
 
-fn cursor_of(mut key: HashMap<String, AttributeValue>) -> Result<Cursor, Error> {
+fn key_of(mut key: HashMap<String, AttributeValue>) -> Result<Key, Error> {
     let id = text(&mut key, "id")?.parse().map_err(|error| Error(format!("{error}")))?;
-    Ok(Cursor { id, created_at: text(&mut key, "createdAt")? })
+    Ok(Key { id, created_at: text(&mut key, "createdAt")? })
 }
 
-fn without_cursors(orders: Vec<(StoredOrder, Cursor)>) -> Vec<StoredOrder> {
+fn without_keys(orders: Vec<(StoredOrder, Key)>) -> Vec<StoredOrder> {
     orders.into_iter().map(|(order, _)| order).collect()
 }
 
 /// The key of a place in an index whose partitions are the values of `partition`.
 fn start_key(cursor: &Cursor, partition: &str, value: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([
-        ("id".to_owned(), AttributeValue::S(cursor.id.to_string())),
-        ("createdAt".to_owned(), AttributeValue::S(cursor.created_at.clone())),
+        ("id".to_owned(), AttributeValue::S(cursor.key.id.to_string())),
+        ("createdAt".to_owned(), AttributeValue::S(cursor.key.created_at.clone())),
         (partition.to_owned(), AttributeValue::S(value.to_owned())),
     ])
 }
@@ -227,13 +262,46 @@ fn start_key(cursor: &Cursor, partition: &str, value: &str) -> HashMap<String, A
 mod tests {
     use super::*;
 
+    fn key() -> Key {
+        Key { id: "ord_01930000000070008000000000000001".parse().unwrap(), created_at: "2026-11-21T09:00:00.123Z".to_owned() }
+    }
+
     #[test]
     fn a_cursor_reads_back_and_nothing_else_does() {
-        let cursor =
-            Cursor { id: "ord_01930000000070008000000000000001".parse().unwrap(), created_at: "2026-11-21T09:00:00.123Z".to_owned() };
+        let cursor = Cursor { key: key(), list: "newest of CUST-1".to_owned() };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        for text in ["", "x", "b3JkXzAx", &URL_SAFE_NO_PAD.encode("ord_01930000000070008000000000000001 yesterday")] {
+        let id = "ord_01930000000070008000000000000001";
+        for text in ["", "x", "b3JkXzAx", &URL_SAFE_NO_PAD.encode(format!("{id} yesterday x")), &URL_SAFE_NO_PAD.encode(id)] {
             assert_eq!(text.parse::<Cursor>(), Err(BadCursor), "{text}");
         }
+    }
+
+    #[test]
+    fn a_cursor_continues_its_own_list_alone() {
+        let of = |customer_id: &str, status| List::OfCustomer { customer_id: customer_id.to_owned(), status };
+        let (paid, failed) = (Some(OrderStatus::Paid), Some(OrderStatus::Failed));
+        let lists = [
+            of("CUST-1", None),
+            of("CUST-2", None),
+            of("CUST-1", paid),
+            of("CUST-1", failed),
+            List::OfStatus(OrderStatus::Paid),
+            List::OfStatus(OrderStatus::Failed),
+            // No name of a customer looks like another list.
+            of("PAID", None),
+            of("of", paid),
+        ];
+        let requests = lists
+            .iter()
+            .flat_map(|list| [Sort::Newest, Sort::Oldest].map(|sort| PageRequest { list: list.clone(), sort, limit: 1, cursor: None }));
+        let requests: Vec<_> = requests.collect();
+        for (made_for, from) in requests.iter().enumerate() {
+            let cursor: Cursor = from.cursor_at(key()).to_string().parse().unwrap();
+            for (asked, request) in requests.iter().enumerate() {
+                let request = PageRequest { cursor: Some(cursor.clone()), ..request.clone() };
+                assert_eq!(request.continues(), asked == made_for, "{from:?} and {request:?}");
+            }
+        }
+        assert!(requests.iter().all(PageRequest::continues));
     }
 }
