@@ -1,4 +1,5 @@
-//! Idempotency keys: a retried `POST /api/orders` makes one order, a retried refund is one refund.
+//! Idempotency keys: a retried `POST /api/orders` makes one order, a retried refund is one refund, and
+//! an order that is reviewed gets one verdict.
 //!
 //! The first request with a key claims it for the order or refund that it is about to make, before anything is started. Whoever comes later with the key
 //! works on that same one: starting its workflow again does nothing if it was started, and repairs it if the first request died in between.
@@ -16,7 +17,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use axum::http::HeaderMap;
-use orders::json::Fault;
+use orders::{OrderId, json::Fault};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -64,6 +65,14 @@ impl Key {
             }
             _ => Err(Fault { pointer: HEADER.to_owned(), message: "must be one key of 1 to 255 visible ASCII characters".to_owned() }),
         }
+    }
+}
+
+impl Key {
+    /// The key of an order's review, which stands for the first verdict. No caller's key looks like it.
+    #[must_use]
+    pub fn of_review(id: OrderId) -> Self {
+        Self(format!("review#{id}"))
     }
 }
 

@@ -1,8 +1,12 @@
 //! `POST /api/orders/{id}/review`: the shop approves or declines an order that waits for its word. For the shop's own people.
+//!
+//! The first verdict counts. A signal has no answer, so it is claimed here before it is sent: whoever
+//! says otherwise is refused, and whoever repeats it sends it again.
 
 use crate::{
     amend_order::{Decided, TRY_AGAIN, must_wait},
-    http::{JsonBody, OrderPath, Problem},
+    http::{JsonBody, Kind, OrderPath, Problem},
+    idempotency::{Claim, Idempotency, Key},
     identity::{Caller, Identity},
     workflows::{Signalled, Workflows},
 };
@@ -13,14 +17,16 @@ use axum::{
     response::IntoResponse,
     routing::post,
 };
-use orders::{OrderStatus, request, workflow::Review};
+use orders::{OrderId, OrderStatus, request, workflow::Review};
 use platform::read_model::ReadModel;
 use std::sync::Arc;
+use time::OffsetDateTime;
 
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
+    Arc<Idempotency>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
@@ -32,6 +38,7 @@ const ANYONE: &str = "anyone";
 
 async fn review_order(
     caller: Caller,
+    State(idempotency): State<Arc<Idempotency>>,
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,
     OrderPath(id): OrderPath,
@@ -41,9 +48,21 @@ async fn review_order(
     let (approved, note) = request::parse_review(&body)?;
     let status = OrderStatus::InReview;
     must_wait(&read_model, &caller, id, status).await?;
+    must_agree(&idempotency, id, approved).await?;
     let review = Review { approved, by: caller.subject().unwrap_or(ANYONE).to_owned(), note };
     match workflows.review(id, review).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(Decided { id, status }))),
         Signalled::NotRunning => Err(Problem::decided()),
+    }
+}
+
+/// # Errors
+/// 409 when the other verdict came first.
+async fn must_agree(idempotency: &Idempotency, id: OrderId, approved: bool) -> Result<(), Problem> {
+    let (verdict, other) = if approved { ("approved", "declined") } else { ("declined", "approved") };
+    let claim = idempotency.claim(&Key::of_review(id), verdict.as_bytes(), id, OffsetDateTime::now_utc()).await;
+    match claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
+        Claim::New | Claim::Replay { .. } => Ok(()),
+        Claim::OtherBody => Err(Problem::new(Kind::NotWaiting, format!("The order has been {other} already; the first verdict counts."))),
     }
 }

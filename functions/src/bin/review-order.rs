@@ -5,5 +5,5 @@ use functions::{lambda, parts, review_order};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(review_order::route().with_state(parts::Signalling::new(settings).await?)).await
+    lambda::serve(review_order::route().with_state(parts::Refunding::new(settings).await?)).await
 }

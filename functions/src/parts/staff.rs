@@ -15,7 +15,7 @@ use platform::{
 };
 use std::sync::Arc;
 
-/// To give money back.
+/// To give money back, or to decide about an order: what has its effect once.
 #[derive(Clone, FromRef)]
 pub struct Refunding {
     pub identity: Arc<Identity>,

@@ -150,6 +150,7 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
         assert_eq!(decide(shop, &held, "review", "{}").await?.0, StatusCode::UNPROCESSABLE_ENTITY);
         let (status, body) = decide(shop, &held, "review", r#"{"approved":true,"note":"known"}"#).await?;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+        assert_eq!(decide(shop, &held, "review", r#"{"approved":false}"#).await?.0, StatusCode::CONFLICT, "one verdict counts");
         assert_eq!(shop.ends(&held, "COMPLETED").await?.get("reviewReason"), None);
         let review = "SELECT approved, decided_by, note, reason FROM reviews WHERE order_id = $1";
         let row = shop.db().await?.query_one(review, &[&held]).await?;
@@ -163,6 +164,39 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
         assert_eq!(text(&order, "/failureReason")?, "the shop did not approve the order");
         assert!(order["payment"].is_null());
         assert_eq!(shop.stock(&product).await?, (979, 0));
+        shop.audit_is_clean().await
+    });
+}
+
+/// Temporal's answer to a verdict is no more than that it has it. So of two that differ one is refused,
+/// even when the worker that could tell them apart is away.
+#[test]
+fn of_an_approval_and_a_decline_one_is_refused() {
+    own(1, &LIMITS, async |shop| {
+        let product = shop.product(1_000, 1_000).await?;
+        let worker = &shop.stack.workers[0];
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            let id = shop.place(&Draft::new(&shop.unique("CUST-torn")).line(&product, 11)).await?;
+            shop.reaches(&id, &["IN_REVIEW"]).await?;
+            held.push(id);
+        }
+        worker.kill().await?;
+        let mut ends = Vec::new();
+        for id in &held {
+            let word = async |approved: bool| decide(shop, id, "review", &json!({ "approved": approved }).to_string()).await;
+            let (yes, no) = tokio::try_join!(word(true), word(false))?;
+            let approved = yes.0 == StatusCode::ACCEPTED;
+            let refused = if approved { no } else { yes };
+            assert_eq!((refused.0, &refused.1["type"]), (StatusCode::CONFLICT, &json!("/problems/not-waiting")), "{}", refused.1);
+            assert_eq!(word(approved).await?.0, StatusCode::ACCEPTED, "the same verdict again");
+            assert_eq!(word(!approved).await?.0, StatusCode::CONFLICT);
+            ends.push(if approved { "COMPLETED" } else { "FAILED" });
+        }
+        worker.start().await?;
+        for (id, end) in held.iter().zip(ends) {
+            shop.ends(id, end).await?;
+        }
         shop.audit_is_clean().await
     });
 }
