@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { capped } from '../text.ts';
 
 interface FieldProps {
   id: string;
@@ -47,11 +48,12 @@ type InputProps = FieldProps & {
   type?: 'text' | 'email' | 'tel';
   inputMode?: 'decimal' | 'numeric';
   autocomplete?: string;
+  /** In code points, as the API counts; the attribute of the same name counts otherwise. */
   maxLength?: number;
   required?: boolean;
 };
 
-export function TextField({ id, label, hint, faults, value, onInput, ...rest }: InputProps) {
+export function TextField({ id, label, hint, faults, value, onInput, maxLength = Infinity, ...rest }: InputProps) {
   return (
     <Field id={id} label={label} hint={hint} faults={faults}>
       {(attributes) => (
@@ -60,7 +62,11 @@ export function TextField({ id, label, hint, faults, value, onInput, ...rest }: 
           autocapitalize="off"
           spellcheck={false}
           value={value}
-          onInput={(event) => onInput(event.currentTarget.value)}
+          onInput={({ currentTarget: input }) => {
+            const text = capped(input.value, maxLength);
+            if (text !== input.value) input.value = text;
+            onInput(text);
+          }}
           {...(rest as object)}
           {...attributes}
         />

@@ -7,6 +7,7 @@ import { words } from '../i18n/words.ts';
 import { Button } from '../parts/button.tsx';
 import { Empty } from '../parts/empty.tsx';
 import { Notice } from '../parts/notice.tsx';
+import { initials } from '../text.ts';
 import { cart } from './cart.ts';
 import { load, matching, products, trouble } from './catalogue.ts';
 import { add } from './lines.ts';
@@ -94,7 +95,7 @@ function Tile({ product, onAdd }: { product: Product; onAdd: () => void }) {
 
 /** Stands for a picture, which the catalogue does not have. */
 function Monogram({ name }: { name: string }) {
-  const letters = name.split(/\s+/).slice(0, 2).map((word) => word.charAt(0).toUpperCase()).join('');
+  const letters = initials(name);
   const colour = [...letters].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % 6;
   return (
     <span class={`tile tile-${colour}`} aria-hidden="true">
