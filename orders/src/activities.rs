@@ -203,6 +203,9 @@ pub struct Tracking {
     pub order_id: OrderId,
     /// What the carriers have said since; none when nothing was heard for long and they are to be asked.
     pub scans: Vec<Scan>,
+    /// Somebody has asked for the order to be cancelled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancel_requested: bool,
 }
 
 /// Why an order is refused for good. Travels as the type of a non-retryable application failure, whose message the customer reads.

@@ -13,6 +13,7 @@ pub mod reconciliation;
 pub mod refund;
 pub mod request;
 pub mod restock;
+pub mod rfc3339;
 pub mod shipping;
 pub mod status;
 pub mod text;

@@ -30,6 +30,9 @@ pub struct OrderView {
     /// The order is being withdrawn: its payment reversed, its stock released. Left out when it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub compensating: bool,
+    /// What became of a cancellation that did not end the order. Left out when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<CancellationView>,
     /// What was asked to be given back, oldest first. Left out when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
@@ -46,10 +49,26 @@ pub struct OrderView {
     pub queued: bool,
     /// 0 until the worker has taken the order up.
     pub version: i64,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::rfc3339")]
     pub created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::rfc3339")]
     pub updated_at: OffsetDateTime,
+}
+
+/// A cancellation that the order outlived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CancellationView {
+    pub status: CancellationStatus,
+    /// When it was found to be so.
+    #[serde(with = "crate::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CancellationStatus {
+    /// A parcel was on its way already.
+    TooLate,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,7 +116,7 @@ pub struct RefundView {
     pub reason: Option<String>,
     /// Why nothing was given back.
     pub failure_reason: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::rfc3339")]
     pub requested_at: OffsetDateTime,
 }
 
@@ -108,7 +127,7 @@ pub struct NotificationView {
     pub r#type: String,
     /// `EMAIL` or `SMS`.
     pub channel: String,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
 
@@ -126,7 +145,7 @@ pub struct ShipmentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub items: Vec<ShipmentItemView>,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
@@ -140,7 +159,7 @@ pub struct ShipmentItemView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StatusChange {
     pub status: OrderStatus,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
 
@@ -159,6 +178,7 @@ impl OrderView {
             items: order.items.iter().map(|line| ItemView::new(line.clone(), order.currency)).collect(),
             payment: None,
             compensating: false,
+            cancellation: None,
             refunds: Vec::new(),
             shipments: Vec::new(),
             notifications: Vec::new(),

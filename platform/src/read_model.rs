@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
-use orders::{OrderId, OrderStatus, OrderView, ProductView};
+use orders::{OrderId, OrderStatus, OrderView, ProductView, rfc3339};
 use std::collections::HashMap;
-use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+use time::OffsetDateTime;
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "read-model")]
@@ -55,8 +55,6 @@ pub struct StoredOrder {
     /// The JSON of [`OrderView`].
     pub json: String,
 }
-
-const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 impl ReadModel {
     #[must_use]
@@ -193,5 +191,5 @@ fn json<T: serde::Serialize>(view: &T) -> Result<String, Error> {
 
 /// UTC with milliseconds at a fixed width, so that the index sorts by time.
 fn sortable(at: OffsetDateTime) -> Result<String, Error> {
-    at.to_offset(UtcOffset::UTC).format(TIME).map_err(|error| Error(error.to_string()))
+    rfc3339::text(at).map_err(|error| Error(error.to_string()))
 }

@@ -16,7 +16,9 @@ use attempt::Failure;
 use deadpool_postgres::Pool;
 use orders::{
     OrderInput, OrderStatus,
-    activities::{Amendment, Dispatch, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions},
+    activities::{
+        Amendment, Dispatch, End, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions,
+    },
     reconciliation::PaymentEvent,
     refund::RefundInput,
     restock::{RestockInput, Restocked},
@@ -150,11 +152,13 @@ impl Activities {
             status
         };
         if status.is_final() {
+            self.note_late_cancellation(withdrawal).await?;
             return Ok(Move::none(status));
         }
         if matches!(status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered)
             && let Some(status) = self.take_back(id, withdrawal.end).await?
         {
+            self.note_late_cancellation(withdrawal).await?;
             return Ok(Move::none(status));
         }
         let (payment, reversal) = self.reverse_payment(id, status).await?;
@@ -172,6 +176,14 @@ impl Activities {
         let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
         transaction.commit().await?;
         Ok(step)
+    }
+
+    /// Whoever cancelled reads that it was too late.
+    async fn note_late_cancellation(&self, withdrawal: &Withdrawal) -> Result<(), Failure> {
+        if withdrawal.end == End::Cancelled {
+            order::refuse_cancellation(&db::connection(&self.pool).await?, withdrawal.order_id).await?;
+        }
+        Ok(())
     }
 }
 

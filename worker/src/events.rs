@@ -33,7 +33,7 @@ struct Event {
     r#type: &'static str,
     /// Of this format; rises when a field changes its meaning or goes.
     version: u32,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "orders::rfc3339")]
     time: OffsetDateTime,
     data: Data,
 }

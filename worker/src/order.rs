@@ -87,6 +87,19 @@ pub(crate) async fn touch(client: &impl GenericClient, id: OrderId) -> anyhow::R
     Ok(())
 }
 
+/// Notes, once, that a cancellation came too late, if the order is on its way or has arrived.
+pub(crate) async fn refuse_cancellation(client: &impl GenericClient, id: OrderId) -> anyhow::Result<()> {
+    let statement = client
+        .prepare_cached(
+            "UPDATE orders SET cancel_refused_at = date_trunc('milliseconds', clock_timestamp()), version = version + 1
+            WHERE id = $1 AND cancel_refused_at IS NULL AND status = ANY ($2)",
+        )
+        .await?;
+    let gone = [OrderStatus::Shipped, OrderStatus::Delivered, OrderStatus::Completed].map(OrderStatus::as_str);
+    client.execute(&statement, &[&id.to_string(), &gone.as_slice()]).await?;
+    Ok(())
+}
+
 /// What [`advance`] and its kin did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Move {

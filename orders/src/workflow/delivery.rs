@@ -59,8 +59,9 @@ impl OrderWorkflow {
             };
             let watched = if too_late || !status.may_be_cancelled() { detached() } else { scope.clone() };
             Self::wait(ctx, watched, pause, |s| !s.scans.is_empty()).await;
-            let scans = ctx.state_mut(|s| std::mem::take(&mut s.scans));
-            step = take(ctx, || OrderActivities::track_order, Tracking { order_id, scans }, detached()).await;
+            let (scans, cancel_requested) = ctx.state_mut(|s| (std::mem::take(&mut s.scans), s.cancel.is_some()));
+            let tracking = Tracking { order_id, scans, cancel_requested };
+            step = take(ctx, || OrderActivities::track_order, tracking, detached()).await;
         }
     }
 }

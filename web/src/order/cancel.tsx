@@ -51,10 +51,11 @@ export function useCancelling(order: Order, onAsked: () => void): Cancelling {
 /** The button that asks first, and what became of it. */
 export function Cancel({ order, cancelling: { canCancel, isAsking, refusal, dialog } }: { order: Order; cancelling: Cancelling }) {
   const { order: say } = words();
-  if (isFinal(order.status)) return isAsking && order.status !== 'CANCELLED' ? <Notice>{say.cancelLate}</Notice> : null;
+  const known = order.cancellation?.status === 'TOO_LATE';
+  if (isFinal(order.status)) return known || (isAsking && order.status !== 'CANCELLED') ? <Notice>{say.cancelLate}</Notice> : null;
   return (
     <>
-      {isAsking && <Notice>{canCancel || order.compensating ? say.cancelling : say.cancelLate}</Notice>}
+      {(known || isAsking) && <Notice>{!known && (canCancel || order.compensating) ? say.cancelling : say.cancelLate}</Notice>}
       {refusal && (
         <Notice tone="bad">
           <ApiText text={refusal} />

@@ -37,12 +37,17 @@ impl Activities {
 
     pub(super) async fn track(&self, tracking: Tracking) -> Result<Answer, Failure> {
         let id = tracking.order_id;
-        if tracking.scans.is_empty() {
+        let answer = if tracking.scans.is_empty() {
             let parcels = shipping::load(&db::connection(&self.pool).await?, id).await?;
-            return self.visit(id, parcels).await;
+            self.visit(id, parcels).await?
+        } else {
+            let outcome = self.note(id, &tracking.scans.into()).await?;
+            self.conclude(id, outcome, None).await?
+        };
+        if tracking.cancel_requested && !answer.step.status.may_be_cancelled() {
+            order::refuse_cancellation(&db::connection(&self.pool).await?, id).await?;
         }
-        let outcome = self.note(id, &tracking.scans.into()).await?;
-        self.conclude(id, outcome, None).await
+        Ok(answer)
     }
 
     /// Books what is not booked, asks where the others are, and goes on from what the carrier says.

@@ -6,6 +6,7 @@ use crate::{
     projection::{Projector, load_orders, load_products},
 };
 use deadpool_postgres::Pool;
+use orders::rfc3339;
 use platform::read_model::ReadModel;
 use serde_json::Value;
 use std::{
@@ -134,18 +135,32 @@ fn compare(version: i64, view: &Value, stored: Option<(i64, String)>) -> anyhow:
     let Some((has, json)) = stored else { return Ok(Some(Difference::Behind { has: None })) };
     Ok(if has < version {
         Some(Difference::Behind { has: Some(has) })
-    } else if has > version || serde_json::from_str::<Value>(&json)? != *view {
+    } else if has > version || !is_the_same(serde_json::from_str(&json)?, view) {
         Some(Difference::Other { has })
     } else {
         None
     })
 }
 
+/// Entries that an earlier release wrote say the same times in a shorter form.
+fn is_the_same(stored: Value, view: &Value) -> bool {
+    stored == *view || one_form_of_times(stored) == one_form_of_times(view.clone())
+}
+
+fn one_form_of_times(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(rfc3339::parse(&text).ok().and_then(|at| rfc3339::text(at).ok()).unwrap_or(text)),
+        Value::Array(values) => values.into_iter().map(one_form_of_times).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, one_form_of_times(value))).collect(),
+        other => other,
+    }
+}
+
 fn created_before(json: &str, moment: OffsetDateTime) -> anyhow::Result<bool> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Created {
-        #[serde(with = "time::serde::rfc3339")]
+        #[serde(with = "orders::rfc3339")]
         created_at: OffsetDateTime,
     }
     Ok(serde_json::from_str::<Created>(json)?.created_at < moment)
@@ -183,6 +198,14 @@ mod tests {
         assert_eq!(compared(Some((2, r#"{"version":2,"status":"RESERVED"}"#))), Some(Difference::Behind { has: Some(2) }));
         assert_eq!(compared(Some((3, r#"{"version":3,"status":"FAILED"}"#))), Some(Difference::Other { has: 3 }));
         assert_eq!(compared(Some((4, r#"{"version":3,"status":"PAID"}"#))), Some(Difference::Other { has: 4 }));
+    }
+
+    #[test]
+    fn times_of_an_earlier_release_differ_in_their_form_alone() {
+        let view = json!({ "history": [{ "at": "2026-11-21T09:00:00.120Z" }], "version": 3 });
+        let differs = |at: &str| compare(3, &view, Some((3, json!({ "history": [{ "at": at }], "version": 3 }).to_string()))).unwrap();
+        assert_eq!(differs("2026-11-21T09:00:00.12Z"), None);
+        assert_eq!(differs("2026-11-21T09:00:00.121Z"), Some(Difference::Other { has: 3 }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use deadpool_postgres::GenericClient;
 use orders::{
     Currency, Money, OrderStatus, OrderView, ProductView,
     activities::LineItem,
-    view::{ItemView, NotificationView, PaymentView, RefundView, StatusChange},
+    view::{CancellationStatus, CancellationView, ItemView, NotificationView, PaymentView, RefundView, StatusChange},
 };
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -20,7 +20,8 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
                 p.status, p.amount_minor, i.products, i.quantities, i.prices, h.statuses, h.times, p.refunded_minor,
                 r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered,
                 n.types AS notice_types, n.channels AS notice_channels, n.times AS notice_times,
-                CASE WHEN o.status = $2 THEN (SELECT reason FROM reviews WHERE order_id = o.id) END AS review_reason, {}
+                CASE WHEN o.status = $2 THEN (SELECT reason FROM reviews WHERE order_id = o.id) END AS review_reason,
+                o.cancel_refused_at, {}
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
@@ -84,6 +85,9 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
             refunded_amount: refunded.filter(|minor| *minor > 0).map(|minor| Money { minor, currency }),
         }),
         compensating: !status.is_final() && row.try_get(23)?,
+        cancellation: row
+            .try_get::<_, Option<OffsetDateTime>>("cancel_refused_at")?
+            .map(|at| CancellationView { status: CancellationStatus::TooLate, at }),
         refunds: refunds(row, currency)?,
         shipments: shipments::shipments(row)?,
         notifications: notifications(row)?,

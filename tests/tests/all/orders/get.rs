@@ -16,7 +16,7 @@ fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
         shop.reaches(&id, &["RESERVED"]).await?;
         let first = shop.get(&format!("/api/orders/{id}")).await?;
         let tag = first.headers().get(header::ETAG).context("no ETag")?.to_str()?.to_owned();
-        assert_eq!(first.headers().get(header::CACHE_CONTROL).context("no Cache-Control")?, "no-cache");
+        assert_eq!(first.headers().get(header::CACHE_CONTROL).context("no Cache-Control")?, "private, no-cache");
 
         for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
             let unchanged = get_if_changed(shop, &id, &known).await?;
@@ -49,8 +49,9 @@ fn an_order_never_goes_back() {
             (version, changes) = (now, history);
             if order["status"] == "COMPLETED" {
                 let times: Vec<_> = order["history"].as_array().into_iter().flatten().filter_map(|change| change["at"].as_str()).collect();
-                // A fraction ends where only zeros would follow.
-                ensure!(times.is_sorted_by_key(|time| time.trim_end_matches('Z')), "{times:?}");
+                // In one form, their texts sort as they do.
+                ensure!(times.iter().all(|time| time.len() == "2026-11-21T09:00:00.120Z".len() && time.ends_with('Z')), "{times:?}");
+                ensure!(times.is_sorted(), "{times:?}");
                 return Ok(());
             }
             ensure!(order["status"] != "FAILED", "{order:#}");

@@ -2,15 +2,20 @@
 
 use super::{SLOW, message, product_in, say, shipped, told};
 use crate::{
-    histories::happens,
+    histories::{connect, happens},
     payment::ledger,
-    support::{DEAF, Draft, FAST, FailPoints, own, until},
+    support::{DEAF, Draft, FAST, FailPoints, Shop, own, until},
 };
-use anyhow::ensure;
+use ::orders::{
+    OrderWorkflow,
+    workflow::{Cancel, OrderWorkflowType},
+};
+use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::Duration;
+use temporalio_client::WorkflowSignalOptions;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -53,6 +58,40 @@ fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
         worker.start().await?;
         let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
+        shows_that_it_was_too_late(shop, &id).await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// Whoever cancelled got 202, and reads what came of it.
+async fn shows_that_it_was_too_late(shop: &Shop, id: &str) -> Result<()> {
+    let order = until("the order shows it", SOON, async || {
+        let order = shop.order(id).await?;
+        Ok(order.get("cancellation").is_some().then_some(order))
+    })
+    .await?;
+    assert_eq!(order["cancellation"]["status"], "TOO_LATE", "{order}");
+    Ok(())
+}
+
+/// The parcel is on its way, but readers do not see that yet: the cancellation is taken, and its
+/// customer reads at the next news of the parcel that it came too late.
+#[test]
+fn who_cancels_what_has_left_reads_that_it_was_too_late() {
+    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-left").line(&product, 1)).await?;
+        until("the parcel is booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED"]).then_some(()))).await?;
+        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
+        shop.reaches(&id, &["SHIPPED"]).await?;
+        assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT, "readers see that it has left");
+        assert_eq!(shop.order(&id).await?.get("cancellation"), None, "nobody was promised anything");
+        // As a handler does that reads an older order.
+        let order = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id.clone());
+        order.signal(OrderWorkflow::cancel, Cancel::default(), WorkflowSignalOptions::default()).await?;
+        say(shop, &message(&id, 1, "DELIVERED")).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        shows_that_it_was_too_late(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
@@ -99,6 +138,7 @@ fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
+        shows_that_it_was_too_late(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
