@@ -7,7 +7,7 @@ use crate::{notification, order};
 use deadpool_postgres::Transaction;
 use orders::{
     OrderStatus,
-    refund::{RefundInput, What},
+    refund::{RefundInput, RefundRequest, What},
 };
 use std::collections::BTreeMap;
 
@@ -19,7 +19,8 @@ pub(crate) enum Decision {
     Done,
 }
 
-/// Records a refund, unless it is on record, and decides what is due. It must not be more than was captured and is not given back, or about to be.
+/// Records a refund, unless it is on record, and decides what is due. It must not be more than was captured and is not given back, or about to be; nor
+/// may it be for units that another refund is for.
 pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) -> anyhow::Result<(OrderStatus, Decision)> {
     let status = order::lock(transaction, refund.order_id).await?;
     let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
@@ -49,11 +50,23 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
 }
 
 /// What a new refund comes to.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Due {
     amount_minor: i64,
-    /// The units that it is for, if it names any.
+    /// The units that it is for, by product; none when it is for an amount.
     units: BTreeMap<String, i64>,
+}
+
+/// The units of one product in an order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Units {
+    unit_price_minor: i64,
+    /// Units that no refund is for, so far.
+    left: i64,
+    held: i64,
+    in_transit: i64,
+    /// Units that the customer has and no refund is for.
+    kept: i64,
 }
 
 /// What a new refund comes to; else why it is refused.
@@ -66,119 +79,111 @@ async fn due(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderS
     let Some(row) = transaction.query_opt(paid, &[&order_id]).await? else {
         return Ok(Err(format!("nothing is paid: the order is {status}")));
     };
-    let rest: i64 = row.try_get(0)?;
-    let mut due = match &refund.request.what {
-        What::Rest => Due { amount_minor: rest, units: BTreeMap::new() },
-        What::Amount(amount_minor) => Due { amount_minor: *amount_minor, units: BTreeMap::new() },
-        What::Items(items) => match price(transaction, &order_id, items, false).await? {
-            Ok(due) => due,
-            Err(refusal) => return Ok(Err(refusal)),
-        },
-        What::Undelivered(items) => match price(transaction, &order_id, items, true).await? {
-            Ok(due) => Due { amount_minor: due.amount_minor.min(rest), ..due },
-            Err(refusal) => return Ok(Err(refusal)),
-        },
-    };
-    due.units.retain(|_, quantity| *quantity > 0);
-    if refund.request.restock
-        && let Some(product_id) = still_here(transaction, &order_id, &due, matches!(refund.request.what, What::Rest)).await?
-    {
-        return Ok(Err(format!("{product_id} has not left yet and cannot come back: cancel the order, or do not restock")));
-    }
-    Ok(match due.amount_minor {
-        0 => Err("everything has been given back".to_owned()),
-        amount if amount > rest => Err("it is more than was paid and is not given back yet".to_owned()),
-        _ => Ok(due),
-    })
+    let rest = row.try_get(0)?;
+    Ok(decide_due(&refund.request, rest, &units(transaction, &order_id).await?))
 }
 
-/// One of the products that are to come back, though the order still holds them: they would be sold again, and shipped as well.
-async fn still_here(transaction: &Transaction<'_>, order_id: &str, due: &Due, all: bool) -> anyhow::Result<Option<String>> {
-    let held = "SELECT min(product_id) FROM reservations WHERE order_id = $1 AND state = 'HELD' AND ($3 OR product_id = ANY ($2))";
-    let units: Vec<&str> = due.units.keys().map(String::as_str).collect();
-    Ok(transaction.query_one(held, &[&order_id, &units, &all]).await?.try_get(0)?)
+/// Where an order's units are, by product.
+async fn units(transaction: &Transaction<'_>, order_id: &str) -> anyhow::Result<BTreeMap<String, Units>> {
+    // The prices of one product's lines are the same: the catalogue's.
+    let units = "SELECT i.product_id, i.price, i.quantity - coalesce(c.units, 0), coalesce(u.held, 0), coalesce(u.on_the_way, 0),
+            coalesce(u.kept, 0) - coalesce(c.pending, 0)
+        FROM (
+            SELECT product_id, max(unit_price_minor) AS price, sum(quantity)::bigint AS quantity FROM order_items WHERE order_id = $1 GROUP BY 1
+        ) i
+        LEFT JOIN order_units u ON u.order_id = $1 AND u.product_id = i.product_id
+        LEFT JOIN (
+            SELECT b.product_id, sum(b.quantity)::bigint AS units,
+                coalesce(sum(b.quantity) FILTER (WHERE r.state = 'PENDING'), 0)::bigint AS pending
+            FROM refund_items b JOIN refunds r ON r.id = b.refund_id WHERE r.order_id = $1 AND r.state <> 'FAILED' GROUP BY 1
+        ) c ON c.product_id = i.product_id";
+    let mut found = BTreeMap::new();
+    for row in transaction.query(units, &[&order_id]).await? {
+        let (unit_price_minor, left, held) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let of_product = Units { unit_price_minor, left, held, in_transit: row.try_get(4)?, kept: row.try_get(5)? };
+        found.insert(row.try_get(0)?, of_product);
+    }
+    Ok(found)
+}
+
+/// What a refund of an order comes to of which `rest` is paid and not given back; else why it is refused.
+fn decide_due(request: &RefundRequest, rest: i64, units: &BTreeMap<String, Units>) -> Result<Due, String> {
+    let due = match &request.what {
+        What::Amount(amount_minor) => Due { amount_minor: *amount_minor, units: BTreeMap::new() },
+        What::Rest => Due { amount_minor: rest, units: units.iter().map(|(product_id, units)| (product_id.clone(), units.left)).collect() },
+        What::Items(items) => price(units, items, false)?,
+        What::Undelivered(items) => {
+            let due = price(units, items, true)?;
+            Due { amount_minor: due.amount_minor.min(rest), ..due }
+        }
+    };
+    let due = Due { units: due.units.into_iter().filter(|(_, quantity)| *quantity > 0).collect(), ..due };
+    if request.restock {
+        for (product_id, quantity) in &due.units {
+            // Of everything, what a carrier lost does not come back.
+            let quantity = if matches!(request.what, What::Rest) { 0 } else { *quantity };
+            may_come_back(product_id, quantity, &units[product_id])?;
+        }
+    }
+    // Units may come back that cost nothing, or whose price was given back before.
+    let moves_units = !due.units.is_empty() && (request.restock || !matches!(request.what, What::Rest));
+    match due.amount_minor {
+        0 if !moves_units => Err("everything has been given back".to_owned()),
+        amount if amount > rest => Err("it is more than was paid and is not given back yet".to_owned()),
+        _ => Ok(due),
+    }
+}
+
+/// Only what the customer has can come back to stock: what is held or on its way would be sold again, and arrive as well.
+fn may_come_back(product_id: &str, quantity: i64, units: &Units) -> Result<(), String> {
+    if units.held > 0 {
+        return Err(format!("{product_id} has not left yet and cannot come back: cancel the order, or do not restock"));
+    }
+    if units.in_transit > 0 {
+        return Err(format!("{product_id} has not arrived yet and cannot come back: wait for it, or do not restock"));
+    }
+    if quantity > units.kept {
+        return Err(format!("{product_id}: only {} units can come back", units.kept.max(0)));
+    }
+    Ok(())
 }
 
 /// What units of an order cost, at the prices of its lines; else why they cannot be given back. With `capped`, only those that have not been given
 /// back yet.
-async fn price(
-    transaction: &Transaction<'_>,
-    order_id: &str,
-    items: &BTreeMap<String, i32>,
-    capped: bool,
-) -> anyhow::Result<Result<Due, String>> {
-    // The prices of one product's lines are the same: the catalogue's.
-    let sold = "SELECT product_id, max(unit_price_minor), sum(quantity)::bigint - coalesce((
-            SELECT sum(b.quantity) FROM refund_items b JOIN refunds r ON r.id = b.refund_id
-            WHERE r.order_id = i.order_id AND b.product_id = i.product_id AND r.state <> 'FAILED'
-        ), 0)::bigint
-        FROM order_items i WHERE order_id = $1 GROUP BY order_id, product_id";
-    let mut left = BTreeMap::new();
-    for row in transaction.query(sold, &[&order_id]).await? {
-        left.insert(row.try_get::<_, String>(0)?, (row.try_get::<_, i64>(1)?, row.try_get::<_, i64>(2)?));
-    }
+fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped: bool) -> Result<Due, String> {
     let mut due = Due::default();
     for (product_id, quantity) in items {
-        let Some((unit_price, left)) = left.get(product_id) else { return Ok(Err(format!("{product_id} is not in the order"))) };
-        let quantity = i64::from(*quantity);
-        if quantity > *left && !capped {
-            return Ok(Err(format!("{product_id}: only {left} units can be given back")));
+        let Some(units) = units.get(product_id) else { return Err(format!("{product_id} is not in the order")) };
+        let (quantity, left) = (i64::from(*quantity), units.left.max(0));
+        if quantity > left && !capped {
+            return Err(format!("{product_id}: only {left} units can be given back"));
         }
-        let quantity = quantity.min(*left);
-        due.amount_minor += unit_price * quantity;
+        let quantity = quantity.min(left);
+        due.amount_minor += units.unit_price_minor * quantity;
         due.units.insert(product_id.clone(), quantity);
     }
-    Ok(Ok(due))
+    Ok(due)
 }
 
-/// Records that the gateway has given the refund back: the payment shows it, the customer is told, and units that came back can be sold again.
+/// Records that the gateway has given the refund back: the payment shows it, the customer is told, and its units are settled.
 pub(crate) async fn record_given(transaction: &Transaction<'_>, refund: &RefundInput) -> anyhow::Result<OrderStatus> {
     let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
     let status = order::lock(transaction, refund.order_id).await?;
     let given = "UPDATE refunds SET state = 'SUCCEEDED' WHERE id = $1 AND state = 'PENDING' RETURNING amount_minor";
     let Some(row) = transaction.query_opt(given, &[&id]).await? else { return Ok(status) };
     let amount_minor: i64 = row.try_get(0)?;
-    // Where all was reversed meanwhile, with the order, this refund is part of it.
-    let payment = "UPDATE payments SET refunded_minor = refunded_minor + $2,
-            status = CASE WHEN refunded_minor + $2 = amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
-        WHERE order_id = $1 AND status IN ('CAPTURED', 'PARTIALLY_REFUNDED')";
-    transaction.execute(payment, &[&order_id, &amount_minor]).await?;
-    if refund.request.restock {
-        restock(transaction, &id, &order_id, matches!(refund.request.what, What::Rest)).await?;
+    // Units alone may come back.
+    if amount_minor > 0 {
+        // Where all was reversed meanwhile, with the order, this refund is part of it.
+        let payment = "UPDATE payments SET refunded_minor = refunded_minor + $2,
+                status = CASE WHEN refunded_minor + $2 = amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
+            WHERE order_id = $1 AND status IN ('CAPTURED', 'PARTIALLY_REFUNDED')";
+        transaction.execute(payment, &[&order_id, &amount_minor]).await?;
+        notification::record_refund(transaction, &order_id, &id).await?;
     }
-    notification::record_refund(transaction, &order_id, &id).await?;
+    transaction.execute("SELECT settle_units($1, $2)", &[&order_id, &id]).await?;
     order::touch(transaction, refund.order_id).await?;
     Ok(status)
-}
-
-/// Puts a refund's units back; all that the order has when it is for the whole order, but for what a carrier lost. Locks products by id, as everybody
-/// does.
-async fn restock(transaction: &Transaction<'_>, id: &str, order_id: &str, all: bool) -> anyhow::Result<()> {
-    let back = "SELECT h.product_id, CASE WHEN $3 THEN h.quantity - h.returned ELSE least(b.quantity, h.quantity - h.returned) END, h.state = 'HELD'
-        FROM reservations h LEFT JOIN refund_items b ON b.refund_id = $1 AND b.product_id = h.product_id
-        WHERE h.order_id = $2 AND h.state IN ('HELD', 'COMMITTED') AND ($3 OR b.quantity IS NOT NULL)
-        AND NOT EXISTS (
-            SELECT FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
-            WHERE s.order_id = h.order_id AND s.status = 'LOST' AND i.product_id = h.product_id
-        ) ORDER BY h.product_id";
-    let mut units = Vec::new();
-    for row in transaction.query(back, &[&id, &order_id, &all]).await? {
-        units.push((row.try_get::<_, String>(0)?, row.try_get::<_, i64>(1)?, row.try_get::<_, bool>(2)?));
-    }
-    for (product_id, quantity, held) in units {
-        // What has left the building is not reserved any more.
-        let reserved = if held { quantity } else { 0 };
-        transaction
-            .execute("UPDATE products SET stock = stock + $2, reserved = reserved - $3 WHERE id = $1", &[&product_id, &quantity, &reserved])
-            .await?;
-        transaction
-            .execute(
-                "UPDATE reservations SET returned = returned + $3 WHERE order_id = $1 AND product_id = $2",
-                &[&order_id, &product_id, &quantity],
-            )
-            .await?;
-    }
-    Ok(())
 }
 
 /// Records that the gateway refuses the refund for good.
@@ -188,4 +193,59 @@ pub(crate) async fn record_refused(transaction: &Transaction<'_>, refund: &Refun
     transaction.execute(refused, &[&refund.id.to_string(), &reason]).await?;
     order::touch(transaction, refund.order_id).await?;
     Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> BTreeMap<String, Units> {
+        let bought = |unit_price_minor, left| Units { unit_price_minor, left, kept: left, ..Units::default() };
+        BTreeMap::from([("GIFT".to_owned(), bought(0, 2)), ("LAMP".to_owned(), bought(1_000, 3))])
+    }
+
+    fn decided(what: What, restock: bool, rest: i64, units: &BTreeMap<String, Units>) -> Result<(i64, Vec<(&str, i64)>), String> {
+        let due = decide_due(&RefundRequest { what, reason: None, restock }, rest, units)?;
+        let names = |(id, quantity): (&String, &i64)| (units.keys().find(|known| *known == id).unwrap().as_str(), *quantity);
+        Ok((due.amount_minor, due.units.iter().map(names).collect()))
+    }
+
+    fn items(product_id: &str, quantity: i32) -> What {
+        What::Items(BTreeMap::from([(product_id.to_owned(), quantity)]))
+    }
+
+    #[test]
+    fn a_refund_of_everything_names_the_units_that_no_other_is_for() {
+        let mut units = order();
+        units.insert("BOOK".to_owned(), Units { unit_price_minor: 500, ..Units::default() });
+        assert_eq!(decided(What::Rest, true, 3_000, &units), Ok((3_000, vec![("GIFT", 2), ("LAMP", 3)])));
+        assert_eq!(decided(What::Amount(700), false, 3_000, &units), Ok((700, Vec::new())));
+    }
+
+    #[test]
+    fn units_that_cost_nothing_come_back_for_nothing() {
+        assert_eq!(decided(items("GIFT", 1), true, 3_000, &order()), Ok((0, vec![("GIFT", 1)])));
+        assert_eq!(decided(items("GIFT", 1), false, 0, &order()), Ok((0, vec![("GIFT", 1)])));
+        // All money was given back before.
+        assert_eq!(decided(What::Rest, true, 0, &order()), Ok((0, vec![("GIFT", 2), ("LAMP", 3)])));
+        for (what, restock, units) in [(What::Rest, false, order()), (What::Rest, true, BTreeMap::new())] {
+            assert_eq!(decided(what, restock, 0, &units), Err("everything has been given back".to_owned()));
+        }
+    }
+
+    #[test]
+    fn no_unit_is_given_back_twice_and_none_comes_back_that_the_customer_does_not_have() {
+        assert_eq!(decided(items("LAMP", 4), false, 9_000, &order()).unwrap_err(), "LAMP: only 3 units can be given back");
+        assert_eq!(decided(items("DESK", 1), false, 9_000, &order()).unwrap_err(), "DESK is not in the order");
+        assert_eq!(decided(items("LAMP", 3), false, 2_999, &order()).unwrap_err(), "it is more than was paid and is not given back yet");
+        let lamps = |units: Units| BTreeMap::from([("LAMP".to_owned(), Units { unit_price_minor: 1_000, left: 3, ..units })]);
+        for (units, refusal) in [
+            (Units { held: 3, ..Units::default() }, "LAMP has not left yet and cannot come back: cancel the order, or do not restock"),
+            (Units { in_transit: 3, ..Units::default() }, "LAMP has not arrived yet and cannot come back: wait for it, or do not restock"),
+            (Units { kept: 2, ..Units::default() }, "LAMP: only 2 units can come back"),
+        ] {
+            assert_eq!(decided(items("LAMP", 3), true, 9_000, &lamps(units)).unwrap_err(), refusal);
+            assert_eq!(decided(items("LAMP", 3), false, 9_000, &lamps(units)), Ok((3_000, vec![("LAMP", 3)])));
+        }
+    }
 }

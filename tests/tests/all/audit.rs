@@ -37,6 +37,19 @@ const BREACHES: &[(&str, &str)] = &[
         "no reservation outlives its order",
         "DELETE FROM shipments WHERE order_id = '$1'; UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'",
     ),
+    ("no reservation outlives its order", "UPDATE reservations SET in_transit = true WHERE order_id = '$1'"),
+    ("reservations follow their shipments", "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1'"),
+    (
+        "every unit is in one place",
+        "ALTER TABLE reservations DROP CONSTRAINT reservations_units_check; UPDATE reservations SET written_off = 2 WHERE order_id = '$1'",
+    ),
+    ("what came back or was written off is what refunds say", "UPDATE reservations SET written_off = 1 WHERE order_id = '$1'"),
+    ("what came back or was written off is what refunds say", "UPDATE reservations SET returned = 1 WHERE order_id = '$1'"),
+    (
+        "no more units are given back than were bought",
+        "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'PENDING', 0, true, now());
+        INSERT INTO refund_items (refund_id, product_id, quantity) SELECT 'ref_' || substr('$1', 5), product_id, 2 FROM order_items WHERE order_id = '$1'",
+    ),
     ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
     // The gateway would not give it back.
     (

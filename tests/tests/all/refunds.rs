@@ -2,7 +2,7 @@
 
 use crate::{
     payment::ledger,
-    shipping::{SLOW, shipped},
+    shipping::{SLOW, message, say, shipped},
     support::{Draft, FAST, Product, Shop, answer, own, shared, text, until},
 };
 use anyhow::{Result, ensure};
@@ -103,6 +103,46 @@ fn units_come_back_to_stock_and_no_unit_twice() {
         let (order, refund) = refunded(shop, &id, &json!({ "restock": true })).await?;
         assert_eq!((&refund["amount"], &order["payment"]["status"]), (&json!(25.0), &json!("REFUNDED")));
         assert_eq!((shop.stock(&product).await?, ledger(shop, &id).await?.2), ((10, 0), 0));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn what_arrived_broken_does_not_come_back_with_the_rest() {
+    shared(async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let id = shop.place(&Draft::new("CUST-broken").line(&product, 3)).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let broken = json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": false });
+        refunded(shop, &id, &broken).await?;
+        let (order, refund) = refunded(shop, &id, &json!({ "restock": true })).await?;
+        assert_eq!((&refund["amount"], &order["payment"]["status"]), (&json!(50.0), &json!("REFUNDED")));
+        assert_eq!(shop.stock(&product).await?, (9, 0));
+        shop.audit_is_clean().await
+    });
+}
+
+/// What is refunded while it is on its way arrives, and then does not come back with the rest.
+#[test]
+fn what_is_on_its_way_cannot_come_back() {
+    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+        let product = shop.product(2_500, 10).await?;
+        let id = shop.place(&Draft::new("CUST-on-its-way").line(&product, 3)).await?;
+        until("the parcel is booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED"]).then_some(()))).await?;
+        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
+        shop.reaches(&id, &["SHIPPED"]).await?;
+        let unit = |restock: bool| json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": restock });
+        for body in [json!({ "restock": true }), unit(true)] {
+            let (_, refused) = refunded(shop, &id, &body).await?;
+            let expected = format!("{} has not arrived yet and cannot come back: wait for it, or do not restock", product.id);
+            assert_eq!((&refused["status"], text(&refused, "/failureReason")?), (&json!("FAILED"), expected.as_str()));
+        }
+        let (_, given) = refunded(shop, &id, &unit(false)).await?;
+        assert_eq!((&given["status"], shop.stock(&product).await?), (&json!("SUCCEEDED"), (7, 0)));
+        say(shop, &message(&id, 1, "DELIVERED")).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        let (_, given) = refunded(shop, &id, &json!({ "restock": true })).await?;
+        assert_eq!((&given["amount"], shop.stock(&product).await?), (&json!(50.0), (9, 0)));
         shop.audit_is_clean().await
     });
 }

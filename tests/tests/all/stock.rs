@@ -1,6 +1,7 @@
 //! Stock: never sold twice, never lost.
 
 mod model;
+mod units;
 
 use crate::support::{Draft, FAST, own, shared, text, until};
 use anyhow::ensure;

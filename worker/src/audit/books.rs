@@ -16,9 +16,9 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "what was taken from stock is what orders hold",
-        "SELECT p.id, format('%s taken from stock, %s held by orders', p.reserved, coalesce(sum(r.quantity - r.returned), 0))
-        FROM products p LEFT JOIN reservations r ON r.product_id = p.id AND r.state = 'HELD'
-        GROUP BY p.id HAVING p.reserved <> coalesce(sum(r.quantity - r.returned), 0)",
+        "SELECT p.id, format('%s taken from stock, %s held by orders', p.reserved, coalesce(sum(u.held), 0))
+        FROM products p LEFT JOIN order_units u ON u.product_id = p.id
+        GROUP BY p.id HAVING p.reserved <> coalesce(sum(u.held), 0)",
     ),
     (
         "stock is the sum of its movements",
@@ -56,7 +56,8 @@ const INVARIANTS: &[(&str, &str)] = &[
         LEFT JOIN reservations r ON r.order_id = s.order_id AND r.product_id = i.product_id
         WHERE r.state IS DISTINCT FROM CASE
             WHEN s.status IN ('PENDING', 'BOOKED') THEN 'HELD' WHEN s.status IN ('REFUSED', 'CANCELLED') THEN 'RELEASED' ELSE 'COMMITTED' END
-        OR (s.status = 'RETURNED' AND r.returned < i.quantity)
+        OR r.in_transit <> (s.status = 'IN_TRANSIT') OR (s.status = 'RETURNED' AND r.returned < i.quantity)
+        OR (s.status = 'LOST' AND r.returned + r.written_off < i.quantity)
         UNION ALL
         SELECT r.order_id, format('%s of %s committed, which is in no shipment', r.quantity, r.product_id)
         FROM reservations r JOIN orders o ON o.id = r.order_id
@@ -66,8 +67,41 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "no reservation outlives its order",
-        "SELECT r.order_id, format('%s, and holds %s of %s', o.status, r.quantity, r.product_id)
-        FROM reservations r JOIN orders o ON o.id = r.order_id WHERE r.state = 'HELD' AND o.status = ANY ($2)",
+        "SELECT u.order_id, format('%s, and %s of %s are held, %s on their way', o.status, u.held, u.product_id, u.on_the_way)
+        FROM order_units u JOIN orders o ON o.id = u.order_id WHERE u.held + u.on_the_way > 0 AND o.status = ANY ($2)",
+    ),
+    (
+        "every unit is in one place",
+        "SELECT order_id, format('%s of %s: %s held, %s on the way, %s kept, %s returned, %s written off',
+            quantity, product_id, held, on_the_way, kept, returned, written_off)
+        FROM order_units WHERE quantity <> held + on_the_way + kept + returned + written_off
+        OR least(held, on_the_way, kept, returned, written_off) < 0",
+    ),
+    (
+        "no more units are given back than were bought",
+        "SELECT f.order_id, format('%s of %s given back, of %s', f.units, f.product_id, coalesce(b.units, 0))
+        FROM (
+            SELECT r.order_id, i.product_id, sum(i.quantity) AS units FROM refund_items i JOIN refunds r ON r.id = i.refund_id
+            WHERE r.state <> 'FAILED' GROUP BY r.order_id, i.product_id
+        ) f LEFT JOIN (
+            SELECT order_id, product_id, sum(quantity) AS units FROM order_items GROUP BY order_id, product_id
+        ) b USING (order_id, product_id) WHERE f.units > coalesce(b.units, 0)",
+    ),
+    // Of units that arrived: those of failed shipments follow these.
+    (
+        "what came back or was written off is what refunds say",
+        "SELECT u.order_id, format('%s of %s came back, by refunds %s; %s written off, by refunds %s; %s to be, by refunds %s',
+            u.returned, u.product_id, f.back, u.written_off, f.gone, u.refunded_early, f.gone)
+        FROM reservations r JOIN order_units u USING (order_id, product_id)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(i.quantity) FILTER (WHERE f.restock), 0) AS back, coalesce(sum(i.quantity) FILTER (WHERE NOT f.restock), 0) AS gone
+            FROM refunds f JOIN refund_items i ON i.refund_id = f.id
+            WHERE f.order_id = u.order_id AND i.product_id = u.product_id AND f.state = 'SUCCEEDED'
+        ) f
+        WHERE r.state IN ('HELD', 'COMMITTED') AND NOT EXISTS (
+            SELECT FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id
+            WHERE s.order_id = u.order_id AND i.product_id = u.product_id AND s.status IN ('LOST', 'RETURNED')
+        ) AND (u.returned <> f.back OR u.written_off + u.refunded_early <> f.gone)",
     ),
     (
         "an order ends with its shipments",
