@@ -2,7 +2,10 @@
 //!
 //! `serde` derives stop at the first fault, read numbers as `f64` and let the last of two equal keys win. Here numbers keep their text and a
 //! repeated or unknown key is a fault.
+//!
+//! Every text of a request is read here, so here card numbers are refused ([`card_number`]), and names of fields that hold one are not repeated.
 
+use crate::card_number;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
@@ -21,23 +24,38 @@ pub struct Fault {
 
 /// Collects the faults of one request.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults {
+    faults: Vec<Fault>,
+    /// Any number may stand in a text.
+    any_number: bool,
+}
 
 impl Faults {
+    /// Of a message that a program has signed: its texts hold tracking numbers, which may look like card numbers.
+    #[must_use]
+    pub fn of_signed() -> Self {
+        Self { any_number: true, ..Self::default() }
+    }
+
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault { pointer: pointer.into(), message: message.into() });
+        self.faults.push(Fault { pointer: pointer.into(), message: message.into() });
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.faults.is_empty()
     }
 
     #[must_use]
     pub fn into_vec(self) -> Vec<Fault> {
-        self.0
+        self.faults
     }
 }
+
+/// What is said of a text with a card number. The text is not repeated.
+pub const CARD_NUMBER: &str = "must not contain a card number";
+/// Stands for the name of a field that holds a card number.
+const HIDDEN: &str = "(card number)";
 
 /// The members of a JSON object, in order, values not yet parsed.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
@@ -108,6 +126,7 @@ impl<'a> Object<'a> {
     /// The pointer of a member of this object.
     #[must_use]
     pub fn at(&self, name: &str) -> String {
+        let name = if card_number::is_in(name) { HIDDEN } else { name };
         let escaped = if name.contains(['~', '/']) { Cow::Owned(name.replace('~', "~0").replace('/', "~1")) } else { Cow::Borrowed(name) };
         format!("{}/{escaped}", self.pointer)
     }
@@ -145,13 +164,17 @@ pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Opt
     elements
 }
 
-/// A string, or a fault.
+/// A string without a card number, or a fault.
 pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
-    let text = serde_json::from_str(value.get()).ok();
-    if text.is_none() {
+    let Ok(text) = serde_json::from_str::<String>(value.get()) else {
         faults.add(pointer, "must be a string");
+        return None;
+    };
+    if !faults.any_number && card_number::is_in(&text) {
+        faults.add(pointer, CARD_NUMBER);
+        return None;
     }
-    text
+    Some(text)
 }
 
 /// A truth value, or a fault.
@@ -189,6 +212,21 @@ mod tests {
             object.end(&mut faults);
         }
         faults.into_vec().into_iter().map(|fault| (fault.pointer, fault.message)).collect()
+    }
+
+    #[test]
+    fn a_text_with_a_card_number_is_refused_and_not_repeated() {
+        let read = |json: &str, mut faults: Faults| {
+            let text = string(serde_json::from_str(json).unwrap(), "/reason", &mut faults);
+            (text, faults.into_vec())
+        };
+        let refused = Fault { pointer: "/reason".to_owned(), message: CARD_NUMBER.to_owned() };
+        for json in [r#""4242424242424242""#, r#""card: 4242-4242 4242.4242!""#, r#""\u0034242424242424242""#] {
+            assert_eq!(read(json, Faults::default()), (None, vec![refused.clone()]), "{json}");
+            assert!(read(json, Faults::of_signed()).0.is_some(), "{json}");
+        }
+        let named = faults(["4242424242424242".to_owned(), "note".to_owned()].into_iter());
+        assert_eq!(named[0], ("/at/(card number)".to_owned(), "is not a known field".to_owned()));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! code is replayed from history and must do the same each time (`local/check-purity` holds it to that).
 
 pub mod activities;
+pub mod card_number;
 pub mod contact;
 pub mod id;
 pub mod json;

@@ -2,6 +2,7 @@
 
 use crate::{
     activities::{LineItem, OrderInput},
+    card_number,
     contact::Contact,
     id::OrderId,
     json::{self, Faults, Object},
@@ -228,7 +229,8 @@ pub(crate) fn whole_number(value: &RawValue, pointer: &str, range: &RangeInclusi
 
 pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
     let text = json::string(value, pointer, faults)?;
-    if is_identifier(&text) {
+    // Card numbers have been refused with the text.
+    if has_form_of_identifier(&text) {
         return Some(text);
     }
     faults.add(pointer, format!("must be 1 to {MAX_ID_BYTES} of the characters A-Z a-z 0-9 . _ : @ | + -"));
@@ -238,6 +240,10 @@ pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -
 /// Whether a text can be the id of a customer or a product.
 #[must_use]
 pub fn is_identifier(text: &str) -> bool {
+    has_form_of_identifier(text) && !card_number::is_in(text)
+}
+
+fn has_form_of_identifier(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'@' | b'|' | b'+' | b'-'))
 }

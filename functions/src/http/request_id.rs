@@ -1,6 +1,7 @@
 //! The id by which a request is found in the logs, on every answer.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use orders::card_number;
 use uuid::Uuid;
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,7 +34,9 @@ impl RequestId {
 
 /// Short, and harmless wherever logs are read.
 fn is_well_formed(id: &[u8]) -> bool {
-    (1..=128).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=' | b':'))
+    (1..=128).contains(&id.len())
+        && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=' | b':'))
+        && str::from_utf8(id).is_ok_and(|id| !card_number::is_in(id))
 }
 
 #[cfg(test)]
@@ -44,7 +47,7 @@ mod tests {
     fn keeps_a_good_id_and_replaces_a_bad_one() {
         let id = |text: &str| RequestId::of(&HeaderMap::from_iter([(HEADER, HeaderValue::from_str(text).unwrap())])).as_str().to_owned();
         assert_eq!(id("01H-abc_7.x"), "01H-abc_7.x");
-        for text in ["", "two words", "<script>", &"x".repeat(129)] {
+        for text in ["", "two words", "<script>", "4242-4242-4242-4242", &"x".repeat(129)] {
             assert_eq!(Uuid::parse_str(&id(text)).unwrap().get_version_num(), 7, "{text}");
         }
     }

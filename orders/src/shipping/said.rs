@@ -22,7 +22,7 @@ impl Message {
     /// # Errors
     /// As [`request::NewOrder::parse`].
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        let mut faults = Faults::default();
+        let mut faults = Faults::of_signed();
         let message = Object::read(request::document(body)?, String::new(), &mut faults).and_then(|object| read(object, &mut faults));
         match message {
             Some(message) if faults.is_empty() => Ok(message),

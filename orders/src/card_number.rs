@@ -1,0 +1,395 @@
+//! Finds card numbers in texts, so that they are refused wherever somebody puts one: what must never be stored must never be accepted.
+//!
+//! A card number is 13 to 19 digits of any script, with spaces, dashes or dots between them or not. It begins with digits that a payment network
+//! uses, has a length that the network uses, and its last digit is right (Luhn). Other long numbers are common in requests, and one in ten of them
+//! has a right last digit by chance, so these are not taken for card numbers:
+//!
+//! - ids of 24 or more hexadecimal digits, and UUIDs;
+//! - article numbers of 13 digits with a right check digit (GTIN-13);
+//! - phone numbers, which begin with `+` and have at most 15 digits, unless they can be no phone number: an American Express number is longer
+//!   than any number of the countries +34 and +37x, and so is a Diners Club number for +30, +36, +38x and +39.
+
+use std::ops::RangeInclusive;
+
+/// The first four digits and the lengths of the networks' numbers (ISO/IEC 7812).
+const NETWORKS: &[(RangeInclusive<u32>, RangeInclusive<usize>)] = &[
+    // Mir, Mastercard.
+    (2200..=2204, 16..=19),
+    (2221..=2720, 16..=16),
+    // Diners Club, American Express, JCB.
+    (3000..=3059, 14..=19),
+    (3095..=3095, 14..=19),
+    (3400..=3499, 15..=15),
+    (3528..=3589, 16..=19),
+    (3600..=3699, 14..=19),
+    (3700..=3799, 15..=15),
+    (3800..=3999, 14..=19),
+    // Visa.
+    (4000..=4999, 13..=19),
+    // Maestro, Mastercard, Maestro.
+    (5000..=5099, 13..=19),
+    (5100..=5599, 16..=16),
+    (5600..=5999, 13..=19),
+    // Discover, Maestro, RuPay, UnionPay.
+    (6000..=6999, 13..=19),
+    (8100..=8299, 16..=19),
+    // Troy.
+    (9792..=9792, 16..=16),
+];
+
+/// The digits of the shortest and of the longest number.
+const DIGITS: RangeInclusive<usize> = 13..=19;
+/// Digits of the longest phone number (E.164).
+const PHONE_DIGITS: usize = 15;
+/// Separators that may follow each other within a number.
+const MAX_SEPARATORS: usize = 3;
+/// An id in hexadecimal digits is at least so long.
+const HEX_ID: usize = 24;
+/// Where the hyphens of a UUID are, and how long it is.
+const UUID_HYPHENS: [usize; 4] = [8, 13, 18, 23];
+const UUID: usize = 36;
+
+/// The zeros of the scripts of the world; the other nine digits follow each (Unicode, category Nd).
+const ZEROS: &[char] = &[
+    '0',
+    '\u{660}',
+    '\u{6f0}',
+    '\u{7c0}',
+    '\u{966}',
+    '\u{9e6}',
+    '\u{a66}',
+    '\u{ae6}',
+    '\u{b66}',
+    '\u{be6}',
+    '\u{c66}',
+    '\u{ce6}',
+    '\u{d66}',
+    '\u{de6}',
+    '\u{e50}',
+    '\u{ed0}',
+    '\u{f20}',
+    '\u{1040}',
+    '\u{1090}',
+    '\u{17e0}',
+    '\u{1810}',
+    '\u{1946}',
+    '\u{19d0}',
+    '\u{1a80}',
+    '\u{1a90}',
+    '\u{1b50}',
+    '\u{1bb0}',
+    '\u{1c40}',
+    '\u{1c50}',
+    '\u{a620}',
+    '\u{a8d0}',
+    '\u{a900}',
+    '\u{a9d0}',
+    '\u{a9f0}',
+    '\u{aa50}',
+    '\u{abf0}',
+    '\u{ff10}',
+    '\u{104a0}',
+    '\u{10d30}',
+    '\u{10d40}',
+    '\u{11066}',
+    '\u{110f0}',
+    '\u{11136}',
+    '\u{111d0}',
+    '\u{112f0}',
+    '\u{11450}',
+    '\u{114d0}',
+    '\u{11650}',
+    '\u{116c0}',
+    '\u{116d0}',
+    '\u{116da}',
+    '\u{11730}',
+    '\u{118e0}',
+    '\u{11950}',
+    '\u{11bf0}',
+    '\u{11c50}',
+    '\u{11d50}',
+    '\u{11da0}',
+    '\u{11f50}',
+    '\u{16a60}',
+    '\u{16ac0}',
+    '\u{16b50}',
+    '\u{1ccf0}',
+    '\u{1d7ce}',
+    '\u{1d7d8}',
+    '\u{1d7e2}',
+    '\u{1d7ec}',
+    '\u{1d7f6}',
+    '\u{1e140}',
+    '\u{1e2f0}',
+    '\u{1e4f0}',
+    '\u{1e5f1}',
+    '\u{1e950}',
+    '\u{1fbf0}',
+];
+
+/// Whether a card number stands anywhere in a text.
+#[must_use]
+pub fn is_in(text: &str) -> bool {
+    // Most texts are short, and have few digits. A digit of another script takes two bytes at least.
+    if text.len() < *DIGITS.start() || text.bytes().filter(|byte| byte.is_ascii_digit() || !byte.is_ascii()).count() < *DIGITS.start() {
+        return false;
+    }
+    let text: Vec<char> = text.chars().collect();
+    let (mut run, mut separators, mut at) = (Run::default(), 0, 0);
+    while at < text.len() {
+        let id = id_at(&text, at);
+        if id > 0 {
+            if std::mem::take(&mut run).has_card_number() {
+                return true;
+            }
+            at += id;
+            continue;
+        }
+        if let Some(digit) = digit(text[at]) {
+            run.add(digit, separators > 0);
+            separators = 0;
+        } else if is_separator(text[at]) && !run.groups.is_empty() && separators < MAX_SEPARATORS {
+            separators += 1;
+        } else {
+            if std::mem::take(&mut run).has_card_number() {
+                return true;
+            }
+            separators = 0;
+            run.is_phone = text[at] == '+';
+        }
+        at += 1;
+    }
+    run.has_card_number()
+}
+
+/// The value of a decimal digit of any script.
+fn digit(char: char) -> Option<u8> {
+    if char.is_ascii() {
+        return char.to_digit(10).and_then(|digit| u8::try_from(digit).ok());
+    }
+    let zero = ZEROS[..ZEROS.partition_point(|zero| *zero <= char)].last()?;
+    u8::try_from(u32::from(char) - u32::from(*zero)).ok().filter(|digit| *digit <= 9)
+}
+
+/// What people and programs put between the digits of one number; also what cannot be seen.
+fn is_separator(char: char) -> bool {
+    char.is_whitespace()
+        || matches!(char, '-' | '.' | '\u{b7}' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2212}' | '\u{30fb}')
+        || matches!(char, '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{ff0e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+/// How many characters the id takes that begins here, a UUID or a long one in hexadecimal digits; 0 when none does.
+fn id_at(text: &[char], at: usize) -> usize {
+    let is_part = |at: usize| text.get(at).is_some_and(char::is_ascii_alphanumeric);
+    if !is_part(at) || (at > 0 && is_part(at - 1)) {
+        return 0;
+    }
+    let is_uuid = text.get(at..at + UUID).is_some_and(|id| {
+        let mut chars = id.iter().enumerate();
+        chars.all(|(n, char)| if UUID_HYPHENS.contains(&n) { *char == '-' } else { char.is_ascii_hexdigit() })
+    });
+    if is_uuid && !is_part(at + UUID) {
+        return UUID;
+    }
+    let word = text[at..].iter().take_while(|char| char.is_ascii_alphanumeric());
+    let (mut length, mut has_letters, mut is_hex) = (0, false, true);
+    for char in word {
+        length += 1;
+        has_letters |= char.is_ascii_alphabetic();
+        is_hex &= char.is_ascii_hexdigit();
+    }
+    if length >= HEX_ID && has_letters && is_hex { length } else { 0 }
+}
+
+/// Digits that follow each other, in groups with separators between them.
+#[derive(Default)]
+struct Run {
+    groups: Vec<Vec<u8>>,
+    /// A plus sign stands before it.
+    is_phone: bool,
+}
+
+impl Run {
+    fn add(&mut self, digit: u8, after_separator: bool) {
+        match self.groups.last_mut() {
+            Some(group) if !after_separator => group.push(digit),
+            _ => self.groups.push(vec![digit]),
+        }
+    }
+
+    fn has_card_number(self) -> bool {
+        let all = self.groups.concat();
+        if self.is_phone && all.len() <= PHONE_DIGITS {
+            return is_no_phone_number(&all) && is_card_number(&all);
+        }
+        // What stands before or after it, such as a date, may look like another part of it.
+        (0..self.groups.len()).any(|first| {
+            let mut digits = Vec::new();
+            self.groups[first..].iter().any(|group| {
+                digits.extend_from_slice(group);
+                digits.len() <= *DIGITS.end() && !(digits.len() == group.len() && is_article_number(group)) && is_card_number(&digits)
+            })
+        })
+    }
+}
+
+/// Whether digits after a plus sign are too many for the country that they begin with.
+fn is_no_phone_number(digits: &[u8]) -> bool {
+    matches!((digits.len(), digits), (15, [3, 4 | 7, ..]) | (14, [3, 0 | 6 | 8 | 9, ..]))
+}
+
+fn is_card_number(digits: &[u8]) -> bool {
+    if !DIGITS.contains(&digits.len()) {
+        return false;
+    }
+    let first = digits[..4].iter().fold(0, |number, digit| number * 10 + u32::from(*digit));
+    NETWORKS.iter().any(|(begins, lengths)| begins.contains(&first) && lengths.contains(&digits.len())) && sum(digits, doubled) % 10 == 0
+}
+
+/// GTIN-13, which EAN and ISBN are, too.
+fn is_article_number(digits: &[u8]) -> bool {
+    digits.len() == 13 && sum(digits, |digit| 3 * digit) % 10 == 0
+}
+
+/// The sum of the digits; every other one counts for more, beginning with the last but one.
+fn sum(digits: &[u8], more: impl Fn(u32) -> u32) -> u32 {
+    let digits = digits.iter().rev().map(|digit| u32::from(*digit)).enumerate();
+    digits.map(|(n, digit)| if n % 2 == 1 { more(digit) } else { digit }).sum()
+}
+
+/// As Luhn has it.
+fn doubled(digit: u32) -> u32 {
+    if digit < 5 { 2 * digit } else { 2 * digit - 9 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that networks and gateways have published for tests.
+    const NUMBERS: &[&str] = &[
+        "4242424242424242",
+        "4000056655665556",
+        "4222222222222",
+        "5555555555554444",
+        "2223003122003222",
+        "378282246310005",
+        "371449635398431",
+        "30569309025904",
+        "36227206271667",
+        "3566002020360505",
+        "6011111111111117",
+        "6205500000000000004",
+        "6304000000000000",
+        "2200000000000004",
+        "9792030394440796",
+    ];
+
+    #[test]
+    fn the_digits_of_every_script_are_known() {
+        assert!(ZEROS.is_sorted());
+        for zero in ZEROS {
+            for value in 0..10 {
+                let char = char::from_u32(u32::from(*zero) + value).unwrap();
+                assert!(char.is_numeric(), "{char:?}");
+                assert_eq!(digit(char), u8::try_from(value).ok(), "{char:?}");
+            }
+        }
+        for other in ['a', '²', '½', 'Ⅳ', '\u{66a}', '/', ':'] {
+            assert_eq!(digit(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn card_numbers_are_found_however_they_are_written() {
+        for number in NUMBERS {
+            let spaced = |separator: &str| {
+                let digits: Vec<char> = number.chars().collect();
+                digits.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(separator)
+            };
+            let arabic: String = number.chars().map(|digit| char::from_u32(digit.to_digit(10).unwrap() + 0x660).unwrap()).collect();
+            let wide: String = number.chars().map(|digit| char::from_u32(digit.to_digit(10).unwrap() + 0xff10).unwrap()).collect();
+            for text in [
+                (*number).to_owned(),
+                spaced(" "),
+                spaced("-"),
+                spaced("."),
+                spaced("\u{a0}"),
+                spaced(" \u{2013} "),
+                spaced("\u{200b}"),
+                arabic,
+                wide,
+                format!("my card is {number}."),
+                format!("{} 12/27 123", spaced(" ")),
+                format!("{number} 12 27 123"),
+                format!("order 7, {number}"),
+                format!("tok_{number}"),
+                format!("card{number}x"),
+                format!("{number}@example.com"),
+                format!("é{number}é"),
+            ] {
+                assert!(is_in(&text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_last_digit_makes_another_number() {
+        for number in NUMBERS {
+            let (rest, last) = number.split_at(number.len() - 1);
+            let last = last.parse::<u32>().unwrap();
+            for other in (0..10).filter(|other| *other != last) {
+                let text = format!("{rest}{other}");
+                assert!(!is_in(&text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_let_through() {
+        for text in [
+            "",
+            "tok_visa",
+            "ord_01930000000070008000000000000001",
+            "ord_01930000000070008000000000000001-1",
+            "a4242424242424242000000000000000b",
+            "12345678-4242-4242-4242-424212345678",
+            "8e03978e-40d5-43dd-4242-424242424242",
+            "google-oauth2|103547991597142817347",
+            // Milliseconds and nanoseconds of some day, and a number of Twitter's kind; the last digit of each is right.
+            "1764446400004",
+            "1764446400000000004",
+            "1234567812345670",
+            "0000000000000000",
+            // Article numbers, of which the first one's last digit is right for a card, too.
+            "4000000000006",
+            "4006381333931",
+            "9780306406157",
+            "2026-11-29T10:11:12.345Z",
+            "99 bottles, 100 cups, 12 plates",
+            "42424242424242424242424",
+        ] {
+            assert!(!is_in(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn phone_numbers_are_none_unless_they_cannot_be_one() {
+        let valid = |digits: &str| {
+            (0..10).map(|last| format!("{digits}{last}")).find(|number| {
+                let digits: Vec<u8> = number.bytes().map(|byte| byte - b'0').collect();
+                sum(&digits, doubled) % 10 == 0
+            })
+        };
+        // Germany, Brazil, Indonesia, and one as long as any.
+        for phone in ["491511234567", "551199876543", "62812345678", "49151123456789"] {
+            let number = valid(phone).unwrap();
+            assert!(!is_in(&format!("+{number}")), "{number}");
+            assert!(!is_in(&format!("call +{} {}", &number[..2], &number[2..])), "{number}");
+        }
+        for number in ["378282246310005", "30569309025904", "4242424242424242"] {
+            assert!(is_in(&format!("+{number}")), "{number}");
+        }
+        assert!(is_in("+49 151 1234567 4242424242424242"));
+    }
+}
