@@ -2,8 +2,12 @@
 //!
 //! Nothing is acknowledged before Temporal has the order's workflow or the intake queue has the order. Everything that may happen twice has one
 //! effect: the workflow's id is the order's id, and the read model takes version 0 only where there is nothing newer.
+//!
+//! An order that the catalogue shows to be wrong is refused, and leaves no claim of its Idempotency-Key: the corrected order may have the same key.
+//! Who repeats an order that was accepted gets that order, whatever has become of the catalogue since.
 
 use crate::{
+    catalogue::Catalogue,
     http::{JsonBody, Problem},
     idempotency::{Idempotency, Key},
     identity::{Caller, Identity},
@@ -17,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use orders::{OrderId, OrderInput, OrderView, request::NewOrder};
+use orders::{OrderId, OrderInput, OrderView, json::Fault, request::NewOrder};
 use platform::read_model::ReadModel;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -27,6 +31,7 @@ pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
+    Arc<Catalogue>: FromRef<S>,
     Arc<Idempotency>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
     Arc<IntakeQueue>: FromRef<S>,
@@ -45,8 +50,10 @@ enum Taken {
     ByIntakeQueue,
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part that the handler works with")]
 async fn create_order(
     caller: Caller,
+    State(catalogue): State<Arc<Catalogue>>,
     State(idempotency): State<Arc<Idempotency>>,
     State(workflows): State<Arc<Workflows>>,
     State(intake_queue): State<Arc<IntakeQueue>>,
@@ -57,10 +64,14 @@ async fn create_order(
     let key = Key::of(&caller, &headers).map_err(|fault| Problem::invalid(vec![fault]))?;
     let order = NewOrder::parse(&body)?;
     caller.must_be(&order.customer_id)?;
-    let mut order = order.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    if let Some(key) = key {
-        order = under_key(&idempotency, &key, &body, order).await?;
-    }
+    let checked = catalogue.check(&order).await;
+    let order = order.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    let order = match (key, checked) {
+        (None, Ok(())) => order,
+        (None, Err(faults)) => return Err(Problem::invalid(faults)),
+        (Some(key), Ok(())) => under_key(&idempotency, &key, &body, order).await?,
+        (Some(key), Err(faults)) => under_known_key(&idempotency, &key, &body, order, faults).await?,
+    };
     let taken = take(&workflows, &intake_queue, &order).await?;
     let order = OrderView::accepted(&order, taken == Taken::ByIntakeQueue);
     if let Err(error) = read_model.put_order(&order).await {
@@ -73,11 +84,26 @@ async fn create_order(
 /// The order that the key stands for: this one if the key is new, else the one that the first request made of the same body.
 async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: OrderInput) -> Result<OrderInput, Problem> {
     let claim = idempotency.claim(key, body, order.id, order.accepted_at).await;
-    let claim = claim
-        .map_err(|error| Problem::unavailable("The Idempotency-Key cannot be checked right now; try again with the same key.", error))?;
+    let claim = claim.map_err(|error| Problem::unavailable(TRY_KEY_AGAIN, error))?;
     let (id, accepted_at) = claim.settle(order.id, order.accepted_at)?;
     Ok(OrderInput { id, accepted_at, ..order })
 }
+
+/// The order that the key stands for already; the faults of this one when it stands for none.
+async fn under_known_key(
+    idempotency: &Idempotency,
+    key: &Key,
+    body: &[u8],
+    order: OrderInput,
+    faults: Vec<Fault>,
+) -> Result<OrderInput, Problem> {
+    let claim = idempotency.known(key, body, order.accepted_at).await;
+    let claim = claim.map_err(|error| Problem::unavailable(TRY_KEY_AGAIN, error))?.ok_or_else(|| Problem::invalid(faults))?;
+    let (id, accepted_at) = claim.settle(order.id, order.accepted_at)?;
+    Ok(OrderInput { id, accepted_at, ..order })
+}
+
+const TRY_KEY_AGAIN: &str = "The Idempotency-Key cannot be checked right now; try again with the same key.";
 
 /// Hands the order to Temporal, or else to the intake queue: when Temporal is away, and when it has its hands full.
 async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderInput) -> Result<Taken, Problem> {

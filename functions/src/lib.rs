@@ -7,6 +7,7 @@ pub mod amend_order;
 pub mod api;
 pub mod cancel_order;
 pub mod carrier_webhook;
+pub mod catalogue;
 pub mod create_order;
 pub mod create_refund;
 pub mod get_operations;

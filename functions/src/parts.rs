@@ -5,6 +5,7 @@ mod staff;
 
 use crate::{
     carrier_webhook::{self, CarrierSecret},
+    catalogue::Catalogue,
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
@@ -29,6 +30,7 @@ pub struct Accepting {
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
+    pub catalogue: Arc<Catalogue>,
     pub queues: Arc<Queues>,
     pub carrier: Arc<CarrierSecret>,
     pub stripe: Arc<StripeSecret>,
@@ -62,9 +64,11 @@ impl Accepting {
         let aws = aws::config(Patience::INTERACTIVE).await;
         let (dynamodb, sqs) = (aws_sdk_dynamodb::Client::new(&aws), aws_sdk_sqs::Client::new(&aws));
         let queues = queues::Settings { intake_queue: settings.intake_queue.clone(), feedback_queue: settings.feedback_queue };
+        let read_model = Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model));
         Ok(Self {
             identity,
-            read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
+            catalogue: Arc::new(Catalogue::new(read_model.clone())),
+            read_model,
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), settings.intake_queue)),
             queues: Arc::new(Queues::new(sqs, queues)),

@@ -4,6 +4,7 @@
 //! filters and conditions need. A write takes effect only when it brings a newer version, so that projections may come twice, late or out of
 //! order.
 
+mod catalogue;
 mod listing;
 
 use aws_sdk_dynamodb::{

@@ -9,6 +9,7 @@ use axum::{
 use functions::{
     api,
     carrier_webhook::{self, CarrierSecret},
+    catalogue::Catalogue,
     http::{finish, nothing_here},
     idempotency::{self, Idempotency},
     identity::Identity,
@@ -97,9 +98,11 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         temporal_secret_arn: None,
     };
     let intake = intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") };
+    let read_model = Arc::new(ReadModel::new(dynamodb.clone(), tables));
     Accepting {
         identity,
-        read_model: Arc::new(ReadModel::new(dynamodb.clone(), tables)),
+        catalogue: Arc::new(Catalogue::new(read_model.clone())),
+        read_model,
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), intake.clone())),
         queues: Arc::new(Queues::new(

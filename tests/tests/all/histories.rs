@@ -214,8 +214,12 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             shop.ends(&id, if path == "approved" { "COMPLETED" } else { "FAILED" }).await?;
             Ok(id)
         }
-        "wrong_price" => straight(&draft.line_at(&product.id, 1, 1), "FAILED").await,
-        "unknown_product" => straight(&draft.line_at("NO-SUCH-PRODUCT", 1, 1), "FAILED").await,
+        "wrong_price" | "unknown_product" => {
+            let product_id = if path == "wrong_price" { product.id.as_str() } else { "NO-SUCH-PRODUCT" };
+            let id = shop.enqueue(&draft.line_at(product_id, 1, 1)).await?;
+            shop.ends(&id, "FAILED").await?;
+            Ok(id)
+        }
         "payment_retried" => straight(&draft.payment_method("tok_processing_error"), "COMPLETED").await,
         "payment_answer_lost" => straight(&draft.payment_method("tok_timeout"), "COMPLETED").await,
         "payment_exhausted" => straight(&draft.payment_method("tok_down"), "FAILED").await,
@@ -282,7 +286,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             if path == "refund_retried" {
                 lock.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", &[&id]).await?;
             }
-            let (_, accepted) = answer(shop.post(&format!("/api/orders/{id}/refunds"), r#"{"amount":1}"#).await?).await?;
+            let (_, accepted) = answer(shop.post_once(&format!("/api/orders/{id}/refunds"), r#"{"amount":1}"#).await?).await?;
             let refund = text(&accepted, "/id")?.to_owned();
             if path == "refund_retried" {
                 happens(shop, &refund, "ActivityTaskScheduled").await?;
@@ -306,7 +310,8 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             Ok(path.to_owned())
         }
         "restocked" => {
-            let (_, restocked) = answer(shop.post(&format!("/api/products/{}/restock", product.id), r#"{"quantity":1}"#).await?).await?;
+            let (_, restocked) =
+                answer(shop.post_once(&format!("/api/products/{}/restock", product.id), r#"{"quantity":1}"#).await?).await?;
             Ok(text(&restocked, "/id")?.to_owned())
         }
         other => anyhow::bail!("no way to walk {other}"),

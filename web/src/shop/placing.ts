@@ -9,6 +9,7 @@ import type { Fault, NewOrder } from '../api/model.ts';
 import { accepted } from '../order/accepted.ts';
 import { mayOrder } from '../sign-in/session.ts';
 import { cart } from './cart.ts';
+import { load } from './catalogue.ts';
 
 /** What became of the last attempt. */
 export type Outcome =
@@ -20,6 +21,8 @@ export type Outcome =
 export type Stage = 'idle' | 'placing' | 'resuming';
 
 const attempts = new Attempts<NewOrder>('order');
+/** Where the API names what is not as in its catalogue. */
+const OF_CATALOGUE = /^\/(items\/\d+\/(productID|unitPrice)|currency)$/;
 
 export function usePlacing() {
   const { route } = useLocation();
@@ -39,7 +42,10 @@ export function usePlacing() {
       accepted(placed);
       route(`/orders/${placed.id}`);
     } catch (error) {
-      setOutcome(outcomeOf(error));
+      const outcome = outcomeOf(error);
+      setOutcome(outcome);
+      // The form has an older catalogue than the API: the next try is at today's prices.
+      if (outcome.kind === 'refused' && outcome.faults.some(({ pointer }) => OF_CATALOGUE.test(pointer))) void load();
     } finally {
       isSending.current = false;
       setStage('idle');

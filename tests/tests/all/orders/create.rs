@@ -83,43 +83,6 @@ fn an_amount_is_kept_exactly() {
     });
 }
 
-#[test]
-fn a_wrong_price_fails_with_a_reason() {
-    shared(async |shop| {
-        let product = shop.product(5_000, 10).await?;
-        let id = shop.place(&Draft::new("CUST-price").line_at(&product.id, 1, 4_999)).await?;
-        let order = shop.ends(&id, "FAILED").await?;
-        let reason = text(&order, "/failureReason")?;
-        ensure!(reason.contains("50.00") && reason.contains("49.99"), "{reason}");
-        assert_eq!((shop.stock(&product).await?, &order["payment"]), ((10, 0), &Value::Null));
-        shop.audit_is_clean().await
-    });
-}
-
-#[test]
-fn an_unknown_product_fails_with_a_reason() {
-    shared(async |shop| {
-        let known = shop.product(100, 10).await?;
-        let id = shop.place(&Draft::new("CUST-unknown").line(&known, 1).line_at("NO-SUCH-PRODUCT", 1, 100)).await?;
-        let order = shop.ends(&id, "FAILED").await?;
-        assert_eq!(text(&order, "/failureReason")?, "there is no product NO-SUCH-PRODUCT");
-        assert_eq!(statuses(&order), ["PENDING", "FAILED"]);
-        assert_eq!(shop.stock(&known).await?, (10, 0));
-        shop.audit_is_clean().await
-    });
-}
-
-#[test]
-fn a_product_in_another_currency_fails_with_a_reason() {
-    shared(async |shop| {
-        let product = shop.product(5_000, 10).await?;
-        let id = shop.place(&Draft::new("CUST-currency").line(&product, 1).with("currency", "EUR")).await?;
-        let order = shop.ends(&id, "FAILED").await?;
-        assert_eq!(text(&order, "/failureReason")?, format!("{} is priced in USD", product.id));
-        Ok(())
-    });
-}
-
 /// Every status that the order has had.
 pub(crate) fn statuses(order: &Value) -> Vec<&str> {
     order["history"].as_array().into_iter().flatten().filter_map(|change| change["status"].as_str()).collect()

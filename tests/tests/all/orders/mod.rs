@@ -1,6 +1,7 @@
 //! `/api/orders` and what lies beneath it.
 
 mod cancel;
+mod catalogue;
 mod create;
 mod get;
 mod idempotency;

@@ -6,6 +6,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use local::Stack;
+use orders::{Currency, Money, OrderId, ProductView, request::NewOrder};
+use platform::read_model::{self, ReadModel};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
 use std::{
@@ -14,6 +16,8 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// How long an order may take on a loaded machine, its retries included.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -68,12 +72,22 @@ impl Shop {
             .build())
     }
 
-    /// A product with so much stock.
+    /// A product with so much stock, which the catalogue has.
     pub(crate) async fn product(&self, price_minor: i64, stock: i64) -> Result<Product> {
         let id = self.unique("TEST");
-        let insert = "INSERT INTO products (id, name, price_minor, currency, stock) VALUES ($1, $1, $2, 'USD', $3)";
-        self.db().await?.execute(insert, &[&id, &price_minor, &stock]).await?;
+        let insert = "INSERT INTO products (id, name, price_minor, currency, stock) VALUES ($1, $1, $2, 'USD', $3) RETURNING version";
+        let version = self.db().await?.query_one(insert, &[&id, &price_minor, &stock]).await?.get(0);
+        // The worker projects it within a second or two, and does no harm then.
+        let (currency, product_id, name) = (Currency::USD, id.clone(), id.clone());
+        let product = ProductView { product_id, name, unit_price: Money { minor: price_minor, currency }, currency, in_stock: stock > 0 };
+        self.read_model()?.put_product(&product, version).await?;
         Ok(Product { id, price_minor })
+    }
+
+    pub(crate) fn read_model(&self) -> Result<ReadModel> {
+        let table = |key: &str| anyhow::Ok(self.stack.settings().get(key)?.to_owned());
+        let tables = read_model::Settings { orders_table: table("ORDERS_TABLE")?, products_table: table("PRODUCTS_TABLE")? };
+        Ok(ReadModel::new(aws_sdk_dynamodb::Client::new(&self.aws()?), tables))
     }
 
     /// What can still be reserved of a product, and what is reserved and has not left the building.
@@ -99,11 +113,27 @@ impl Shop {
         Ok(self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json").body(body).send().await?)
     }
 
+    /// Posts a body under an Idempotency-Key of its own.
+    pub(crate) async fn post_once(&self, path: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
+        let post = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
+        Ok(post.header("Idempotency-Key", self.unique("once")).body(body).send().await?)
+    }
+
     /// Places an order, which must be accepted; gives its id.
     pub(crate) async fn place(&self, draft: &Draft) -> Result<String> {
         let (status, body) = answer(self.post("/api/orders", draft.body().to_string()).await?).await?;
         ensure!(status == StatusCode::ACCEPTED, "{draft:?} was answered with {status}: {body}");
         Ok(text(&body, "/id")?.to_owned())
+    }
+
+    /// Leaves an order in the intake queue as if it had been accepted: the worker is the first to compare it with the catalogue.
+    pub(crate) async fn enqueue(&self, draft: &Draft) -> Result<String> {
+        let order = NewOrder::parse(draft.body().to_string().as_bytes())?;
+        let order = order.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+        let intake = self.stack.settings().get("INTAKE_QUEUE_URL")?;
+        let message = aws_sdk_sqs::Client::new(&self.aws()?).send_message().queue_url(intake);
+        message.message_body(serde_json::to_string(&order)?).send().await?;
+        Ok(order.id.to_string())
     }
 
     /// An order as readers see it.

@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Refunded,
     /// The gateway tells twice of the order's payment.
     Reconciled,
-    /// At a price that is not the catalogue's.
+    /// At a price that is not the catalogue's: refused at once, or failed when the catalogue could not be read.
     WrongPrice,
     /// Asks for the order's cancellation at some moment.
     Cancelled,

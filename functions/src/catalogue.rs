@@ -1,0 +1,293 @@
+//! Compares a new order with the catalogue in the read model. An order that is seen to be wrong is refused before anything is made of it.
+//!
+//! A process remembers the prices that it has read. An order at remembered prices costs no read. Before an order is refused, its products are read
+//! again, so that an outdated memory refuses no correct order. What the catalogue cannot tell is not judged: the worker compares each order with
+//! Postgres anyway. That is so when the read model does not answer in time, and when its catalogue is being filled again.
+
+use orders::{
+    Currency, Money,
+    activities::LineItem,
+    json::{Fault, Faults},
+    request::NewOrder,
+};
+use platform::read_model::{self, ReadModel};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
+
+/// How long a price is believed without reading it again.
+const BELIEVED: Duration = Duration::from_secs(10);
+/// How long an order waits for the read model.
+const LIMIT: Duration = Duration::from_millis(200);
+/// How long nothing is read after the read model did not answer in time.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Products that a process remembers.
+const MAX_KNOWN: usize = 10_000;
+/// Known products that are looked for when another one is not found.
+const WITNESSES: usize = 20;
+/// Witnesses that may be missing at once: a product that was taken out of the catalogue. When more are, the catalogue has been lost.
+const MAX_REMOVED: usize = 1;
+/// How long a catalogue that was lost may take until it is complete again.
+const FILLING: Duration = Duration::from_secs(60);
+
+/// What a product costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Price {
+    minor: i64,
+    currency: Currency,
+}
+
+impl Price {
+    /// Reads the JSON of a product; `None` when this release cannot read it.
+    fn read(json: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Product<'a> {
+            #[serde(borrow)]
+            unit_price: &'a RawValue,
+            currency: Currency,
+        }
+        let Product { unit_price, currency } = serde_json::from_str(json).ok()?;
+        Some(Self { minor: Money::parse(unit_price.get(), currency).ok()?.minor, currency })
+    }
+
+    fn is_of(self, line: &LineItem, currency: Currency) -> bool {
+        (self.minor, self.currency) == (line.unit_price_minor, currency)
+    }
+}
+
+#[derive(Default)]
+struct Memory {
+    products: HashMap<String, Known>,
+    /// Nothing is read until then.
+    rests_until: Option<Instant>,
+    /// The catalogue may lack products until then.
+    incomplete_until: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    price: Price,
+    read_at: Instant,
+}
+
+/// What was read for one order.
+struct Reading {
+    /// By product id. `None` inside: the product is there, and its price cannot be read.
+    found: HashMap<String, Option<Price>>,
+    /// What was not found does not exist.
+    is_complete: bool,
+}
+
+pub struct Catalogue {
+    read_model: Arc<ReadModel>,
+    memory: Mutex<Memory>,
+}
+
+impl Catalogue {
+    #[must_use]
+    pub fn new(read_model: Arc<ReadModel>) -> Self {
+        Self { read_model, memory: Mutex::default() }
+    }
+
+    /// Compares the order's lines with the catalogue. An order that cannot be judged now passes.
+    ///
+    /// # Errors
+    /// Each fault of the order, with its place in the request.
+    pub async fn check(&self, order: &NewOrder) -> Result<(), Vec<Fault>> {
+        let now = Instant::now();
+        if self.memory().confirms(order, now) || self.memory().rests_until.is_some_and(|until| until > now) {
+            return Ok(());
+        }
+        let reading = timeout(LIMIT, self.read(order)).await.map_err(|_| format!("no answer within {} ms", LIMIT.as_millis()));
+        match reading.and_then(|reading| reading.map_err(|error| error.to_string())) {
+            Ok(reading) => {
+                let faults = faults(order, &reading);
+                if faults.is_empty() { Ok(()) } else { Err(faults) }
+            }
+            Err(cause) => {
+                self.memory().rests_until = Some(now + PAUSE);
+                tracing::warn!(cause, "the catalogue cannot be read; orders are accepted without a look at it");
+                Ok(())
+            }
+        }
+    }
+
+    async fn read(&self, order: &NewOrder) -> Result<Reading, read_model::Error> {
+        let asked: BTreeSet<&str> = order.items.iter().map(|line| line.product_id.as_str()).collect();
+        let documents = self.read_model.products_by_id(asked.iter().copied()).await?;
+        let found = self.memory().remember(documents, Instant::now());
+        let is_complete = found.len() == asked.len() || self.is_complete(&asked).await?;
+        Ok(Reading { found, is_complete })
+    }
+
+    /// Whether what was not found can be taken for what does not exist: other products are there.
+    async fn is_complete(&self, asked: &BTreeSet<&str>) -> Result<bool, read_model::Error> {
+        let witnesses = self.memory().witnesses(asked);
+        let documents = if witnesses.is_empty() {
+            self.read_model.some_products(WITNESSES).await?
+        } else {
+            self.read_model.products_by_id(witnesses.iter().map(String::as_str)).await?
+        };
+        let (now, mut memory) = (Instant::now(), self.memory());
+        let mut missing = 0;
+        for removed in witnesses.iter().filter(|id| !documents.contains_key(*id)) {
+            memory.products.remove(removed);
+            missing += 1;
+        }
+        if documents.is_empty() || missing > MAX_REMOVED {
+            tracing::warn!(missing, "the catalogue has lost products; unknown ones are not refused for {} s", FILLING.as_secs());
+            memory.incomplete_until = Some(now + FILLING);
+        }
+        memory.remember(documents, now);
+        Ok(memory.incomplete_until.is_none_or(|until| until <= now))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    /// Whether each line has the price that is remembered of its product.
+    fn confirms(&self, order: &NewOrder, now: Instant) -> bool {
+        order.items.iter().all(|line| {
+            let known = self.products.get(&line.product_id);
+            known.is_some_and(|known| {
+                now.saturating_duration_since(known.read_at) < BELIEVED && known.price.is_of(line, order.total.currency)
+            })
+        })
+    }
+
+    /// Remembers products that were read now; gives their prices.
+    fn remember(&mut self, documents: HashMap<String, String>, now: Instant) -> HashMap<String, Option<Price>> {
+        if self.products.len() + documents.len() > MAX_KNOWN {
+            self.products.retain(|_, known| now.saturating_duration_since(known.read_at) < BELIEVED);
+            if self.products.len() + documents.len() > MAX_KNOWN {
+                self.products.clear();
+            }
+        }
+        let prices = documents.into_iter().map(|(id, json)| {
+            let price = Price::read(&json);
+            if let Some(price) = price {
+                self.products.insert(id.clone(), Known { price, read_at: now });
+            }
+            (id, price)
+        });
+        prices.collect()
+    }
+
+    /// Products that were there when they were last read, other than these.
+    fn witnesses(&self, asked: &BTreeSet<&str>) -> Vec<String> {
+        self.products.keys().filter(|id| !asked.contains(id.as_str())).take(WITNESSES).cloned().collect()
+    }
+}
+
+/// Each fault of an order, by what was read of its products.
+fn faults(order: &NewOrder, reading: &Reading) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    let mut currency_is_named = false;
+    for (n, line) in order.items.iter().enumerate() {
+        match reading.found.get(&line.product_id) {
+            None if reading.is_complete => faults.add(format!("/items/{n}/productID"), "is not in the catalogue"),
+            None | Some(None) => {}
+            Some(Some(price)) if price.currency != order.total.currency => {
+                if !currency_is_named {
+                    faults.add("/currency", format!("must be {}, as the catalogue has it for /items/{n}", price.currency.code()));
+                }
+                currency_is_named = true;
+            }
+            Some(Some(Price { minor, .. })) if *minor == line.unit_price_minor => {}
+            Some(Some(Price { minor, currency })) => {
+                let price = Money { minor: *minor, currency: *currency };
+                faults.add(format!("/items/{n}/unitPrice"), format!("must be {price}, the price in the catalogue"));
+            }
+        }
+    }
+    faults.into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(currency: &str, lines: &[(&str, &str)]) -> NewOrder {
+        let items: Vec<_> = lines.iter().map(|(id, price)| format!(r#"{{"productID":"{id}","quantity":1,"unitPrice":{price}}}"#)).collect();
+        let currency_of = Currency::from_code(currency).unwrap();
+        let minor = lines.iter().map(|(_, price)| Money::parse(price, currency_of).unwrap().minor).sum();
+        let total = Money { minor, currency: currency_of };
+        let body = format!(r#"{{"customerID":"C","currency":"{currency}","totalAmount":{total},"items":[{}]}}"#, items.join(","));
+        NewOrder::parse(body.as_bytes()).unwrap()
+    }
+
+    fn document(id: &str, price: &str, currency: &str) -> (String, String) {
+        (id.to_owned(), format!(r#"{{"productID":"{id}","name":"N","unitPrice":{price},"currency":"{currency}","inStock":true}}"#))
+    }
+
+    fn catalogue() -> HashMap<String, String> {
+        HashMap::from([document("LAMP", "19.95", "USD"), document("TEA", "1500", "JPY"), document("VASE", "1", "ZZZ")])
+    }
+
+    /// What is wrong with an order, as (pointer, message).
+    fn wrong(order: &NewOrder, is_complete: bool) -> Vec<(String, String)> {
+        let found = Memory::default().remember(catalogue(), Instant::now());
+        faults(order, &Reading { found, is_complete }).into_iter().map(|fault| (fault.pointer, fault.message)).collect()
+    }
+
+    #[test]
+    fn each_fault_is_named_by_its_place() {
+        let said = |pointer: &str, message: &str| (pointer.to_owned(), message.to_owned());
+        assert_eq!(wrong(&order("USD", &[("LAMP", "19.95"), ("LAMP", "19.950")]), true), []);
+        assert_eq!(
+            wrong(&order("USD", &[("LAMP", "19.94"), ("NONE", "1"), ("LAMP", "19.95")]), true),
+            [
+                said("/items/0/unitPrice", "must be 19.95, the price in the catalogue"),
+                said("/items/1/productID", "is not in the catalogue"),
+            ]
+        );
+        assert_eq!(
+            wrong(&order("USD", &[("TEA", "1500"), ("TEA", "1500")]), true),
+            [said("/currency", "must be JPY, as the catalogue has it for /items/0")]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_judged() {
+        assert_eq!(wrong(&order("USD", &[("NONE", "1")]), false), []);
+        // A product in the form of another release.
+        assert_eq!(wrong(&order("USD", &[("VASE", "2")]), true), []);
+        // A price that was found is right, whatever else is missing.
+        assert_eq!(wrong(&order("USD", &[("LAMP", "1"), ("NONE", "1")]), false).len(), 1);
+    }
+
+    #[test]
+    fn a_remembered_price_is_believed_for_a_while() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        assert!(!memory.confirms(&order("USD", &[("LAMP", "19.95")]), now));
+        memory.remember(catalogue(), now);
+        assert!(memory.confirms(&order("USD", &[("LAMP", "19.95"), ("LAMP", "19.95")]), now));
+        assert!(memory.confirms(&order("JPY", &[("TEA", "1500")]), now));
+        for other in
+            [order("USD", &[("LAMP", "19.94")]), order("EUR", &[("LAMP", "19.95")]), order("USD", &[("LAMP", "19.95"), ("NONE", "1")])]
+        {
+            assert!(!memory.confirms(&other, now));
+        }
+        assert!(!memory.confirms(&order("USD", &[("LAMP", "19.95")]), now + BELIEVED));
+    }
+
+    #[test]
+    fn no_more_products_are_remembered_than_may_be() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        for n in 0..MAX_KNOWN + 5 {
+            memory.remember(HashMap::from([document(&format!("P-{n}"), "1.00", "USD")]), now);
+            assert!(memory.products.len() <= MAX_KNOWN);
+        }
+        assert_eq!(memory.witnesses(&BTreeSet::new()).len(), 5);
+        assert!(memory.witnesses(&BTreeSet::from(["P-10000", "P-10001", "P-10002", "P-10003"])).len() == 1);
+    }
+}

@@ -1,0 +1,40 @@
+//! Single products of the catalogue, for checks of a few of them.
+
+use super::{Error, ReadModel, text};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use std::collections::HashMap;
+
+impl ReadModel {
+    /// The JSON of [`orders::ProductView`] of each of these products that the catalogue has, by product id. At most 100 ids, each once.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer.
+    pub async fn products_by_id(&self, ids: impl Iterator<Item = &str>) -> Result<HashMap<String, String>, Error> {
+        let mut keys: Vec<_> = ids.map(|id| HashMap::from([("productID".to_owned(), AttributeValue::S(id.to_owned()))])).collect();
+        let table = &self.settings.products_table;
+        let mut found = HashMap::new();
+        // DynamoDB may leave some for another call.
+        while !keys.is_empty() {
+            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let asked = asked.map_err(|error| Error(error.to_string()))?;
+            let answer = self.dynamodb.batch_get_item().request_items(table, asked).send().await.map_err(Error::from_sdk)?;
+            for mut item in answer.responses.unwrap_or_default().remove(table).unwrap_or_default() {
+                found.insert(text(&mut item, "productID")?, text(&mut item, "doc")?);
+            }
+            keys = answer.unprocessed_keys.unwrap_or_default().remove(table).map(|left| left.keys).unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    /// A few products of the catalogue, whichever come first, as [`Self::products_by_id`] gives them. None: the catalogue is empty.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer.
+    pub async fn some_products(&self, limit: usize) -> Result<HashMap<String, String>, Error> {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let scan = self.dynamodb.scan().table_name(&self.settings.products_table).limit(limit).consistent_read(true);
+        let answer = scan.send().await.map_err(Error::from_sdk)?;
+        let products = answer.items.unwrap_or_default().into_iter();
+        products.map(|mut item| Ok((text(&mut item, "productID")?, text(&mut item, "doc")?))).collect()
+    }
+}
