@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import digits from './currency-digits.json' with { type: 'json' };
 import * as money from './money.ts';
+import { price, toOrder } from './shop/lines.ts';
 
 test('amounts are read exactly, by their currency', () => {
   assert.equal(money.fromJson(1299.99, 'USD'), 129999n);
@@ -38,4 +40,32 @@ test('amounts that are typed are read exactly, in either manner', () => {
   assert.equal(money.fromText('12,5', 'USD'), 1250n);
   assert.equal(money.fromText('1500', 'JPY'), 1500n);
   for (const text of ['', '-1', '1.234', '1 000', '12.', '1e3', '123456789012']) assert.equal(money.fromText(text, 'USD'), null, text);
+});
+
+// Browsers give these fewer decimals than ISO 4217, by which the API goes.
+test('the API says how many decimals a currency has, not the browser', () => {
+  assert.equal(money.fromJson(999.5, 'HUF'), 99950n);
+  assert.equal(money.formatJson(999.5, 'HUF', 'en').replaceAll(/\s/g, ' '), 'HUF 999.50');
+  assert.equal(money.fromText('18,600', 'IQD'), 18600n);
+  assert.equal(money.toDecimal(18600n, 'IQD'), '18.600');
+  assert.equal(money.formatJson(18.6, 'IQD', 'en').replaceAll(/\s/g, ' '), 'IQD 18.600');
+});
+
+// orders/tests/properties/currencies.rs holds the same amounts to what the API reads and writes.
+test('in each currency that the API knows an order is written exactly, and shown with all its decimals', () => {
+  const details = { customerID: 'C', paymentMethod: '', email: '', phone: '', channel: '', language: 'en' } as const;
+  for (const [currency, places] of Object.entries(digits)) {
+    for (const minor of [1n, 7n * 10n ** BigInt(places) + 5n, 99_950n, 333_333_333_333n]) {
+      const unitPrice: number = JSON.parse(money.toDecimal(minor, currency));
+      assert.equal(money.fromJson(unitPrice, currency), minor, currency);
+      const product = { productID: 'P', name: 'N', unitPrice, currency, inStock: true };
+      const order = toOrder(price([{ productID: 'P', quantity: '3' }], new Map([['P', product]])), details);
+      assert.equal(order.currency, currency);
+      assert.equal(JSON.stringify(order.items[0]?.unitPrice), JSON.stringify(unitPrice));
+      assert.equal(money.fromJson(JSON.parse(JSON.stringify(order.totalAmount)), currency), 3n * minor, currency);
+      const shown = money.format(minor, currency, 'en');
+      assert.equal(shown.replaceAll(/\D/g, ''), String(minor).padStart(places + 1, '0'), `${currency}: ${shown}`);
+      assert.equal(money.fromText(money.toDecimal(minor, currency), currency), minor.toString().length - places > 11 ? null : minor, currency);
+    }
+  }
 });

@@ -1,11 +1,16 @@
 // Exact money: a BigInt of minor units (cents for USD, yen for JPY). Nothing is ever added or multiplied as a binary float.
 
+import digits from './currency-digits.json' with { type: 'json' };
+
 /** Minor units of some currency. */
 export type Minor = bigint;
 
-/** Decimal places of a currency; Intl takes them from ISO 4217, as the API does. */
+/**
+ * Decimal places of a currency, as the API has them: a test of `orders` writes the table. Browsers go by how people in a country write amounts,
+ * which for 18 currencies is with fewer decimals than ISO 4217 gives them.
+ */
 function places(currency: string): number {
-  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  return (digits as Record<string, number>)[currency] ?? 2;
 }
 
 /**
@@ -42,7 +47,8 @@ export function toDecimal(minor: Minor, currency: string): string {
 
 /** The amount for people, in the manner of a language. */
 export function format(minor: Minor, currency: string, language: string): string {
-  return new Intl.NumberFormat(language, { style: 'currency', currency }).format(toDecimal(minor, currency) as `${number}`);
+  const fraction = { minimumFractionDigits: places(currency), maximumFractionDigits: places(currency) };
+  return new Intl.NumberFormat(language, { style: 'currency', currency, ...fraction }).format(toDecimal(minor, currency) as `${number}`);
 }
 
 /** An amount of the API's JSON for people. */
