@@ -1,10 +1,10 @@
-//! `POST /api/orders/{id}/refunds`: starts giving back what was paid, whole or in part. For the shop's own people.
+//! `POST /api/orders/{id}/refunds`: starts giving back what was paid, whole or in part. For the shop's admins.
 //!
 //! What may be given back only Postgres knows, so the answer is that the refund was taken on; the order shows what came of it.
 
 use crate::{
     http::{JsonBody, Kind, OrderPath, Problem},
-    idempotency::{Claim, Idempotency, Key},
+    idempotency::{Idempotency, required_key},
     identity::{Caller, Identity},
     workflows::Workflows,
 };
@@ -54,19 +54,17 @@ async fn create_refund(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, Problem> {
-    caller.must_be_staff()?;
-    let key = Key::of(&caller, &headers).map_err(|fault| Problem::invalid(vec![fault]))?;
+    caller.must_be_admin()?;
+    let key = required_key(&caller, &headers)?;
     let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
     let payment = PaymentOf::read(&order)?;
     let request = RefundRequest::parse(&body, payment.currency)?;
     let asked = [order_id.to_string().as_bytes(), &body].concat();
     let (id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    let claim = match (key, payment.cannot_be_refunded()) {
-        (None, None) => Ok(Some(Claim::New)),
-        (Some(key), None) => idempotency.claim(&key, &asked, id, requested_at).await.map(Some),
+    let claim = match payment.cannot_be_refunded() {
+        None => idempotency.claim(&key, &asked, id, requested_at).await.map(Some),
         // A repeated request was taken on when there was something to give back.
-        (Some(key), Some(_)) => idempotency.known(&key, &asked, requested_at).await,
-        (None, Some(_)) => Ok(None),
+        Some(_) => idempotency.known(&key, &asked, requested_at).await,
     };
     let claim = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     let claim = claim.ok_or_else(|| Problem::new(Kind::NothingToRefund, payment.cannot_be_refunded().unwrap_or_default()))?;
@@ -77,7 +75,7 @@ async fn create_refund(
     Ok((StatusCode::ACCEPTED, location, Json(Accepted { id, order_id, status: "PENDING" })))
 }
 
-const TRY_AGAIN: &str = "The refund cannot be taken on right now; try again, with the same Idempotency-Key if there is one.";
+const TRY_AGAIN: &str = "The refund cannot be taken on right now; try again, with the same Idempotency-Key.";
 
 /// What the read model has of an order's payment.
 #[derive(Deserialize)]

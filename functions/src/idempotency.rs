@@ -1,6 +1,9 @@
 //! Idempotency keys: a retried `POST /api/orders` makes one order, a retried refund is one refund, and
 //! an order that is reviewed gets one verdict.
 //!
+//! Calls that move money or stock need a key: after a lost answer nobody could repeat them safely
+//! without one.
+//!
 //! The first request with a key claims it for the order or refund that it is about to make, before anything is started. Whoever comes later with the key
 //! works on that same one: starting its workflow again does nothing if it was started, and repairs it if the first request died in between.
 //! A key belongs to its caller and to one body, byte for byte: a client that repeats a request sends what it kept, and comparing meaning
@@ -17,7 +20,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 use axum::http::HeaderMap;
-use orders::{OrderId, json::Fault};
+use orders::{
+    OrderId, card_number,
+    json::{CARD_NUMBER, Fault},
+};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -54,16 +60,18 @@ impl Key {
     /// The request's key, if it has one. The table does not name its caller, but has what nobody else can have.
     ///
     /// # Errors
-    /// When there are several, or it is not 1 to 255 visible ASCII characters.
+    /// When there are several, or it is not 1 to 255 visible ASCII characters, or a card number stands in it.
     pub fn of(caller: &Caller, headers: &HeaderMap) -> Result<Option<Self>, Fault> {
         let mut keys = headers.get_all(HEADER).iter();
+        let fault = |message: &str| Fault { pointer: HEADER.to_owned(), message: message.to_owned() };
         match (keys.next(), keys.next()) {
             (None, _) => Ok(None),
+            (Some(key), None) if card_number::is_in(&String::from_utf8_lossy(key.as_bytes())) => Err(fault(CARD_NUMBER)),
             (Some(key), None) if (1..=255).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic) => {
                 let caller = caller.subject().map_or_else(|| ANYONE.to_owned(), |subject| sha256(subject.as_bytes()));
                 Ok(Some(Self(format!("{caller}#{}", String::from_utf8_lossy(key.as_bytes())))))
             }
-            _ => Err(Fault { pointer: HEADER.to_owned(), message: "must be one key of 1 to 255 visible ASCII characters".to_owned() }),
+            _ => Err(fault("must be one key of 1 to 255 visible ASCII characters")),
         }
     }
 }
@@ -74,6 +82,20 @@ impl Key {
     pub fn of_review(id: OrderId) -> Self {
         Self(format!("review#{id}"))
     }
+}
+
+/// The header of a call that cannot be repeated safely without a key.
+///
+/// # Errors
+/// As [`Key::of`], and 400 when there is none.
+pub fn required_key(caller: &Caller, headers: &HeaderMap) -> Result<Key, Problem> {
+    let key = Key::of(caller, headers).map_err(|fault| Problem::invalid(vec![fault]))?;
+    key.ok_or_else(|| {
+        Problem::new(
+            Kind::IdempotencyKeyRequired,
+            "This call needs a header Idempotency-Key: a new one for each effect, the same one to repeat it.",
+        )
+    })
 }
 
 /// What a key stands for.
@@ -215,6 +237,7 @@ mod tests {
         for values in bad {
             assert_eq!(key(values).unwrap_err().pointer, HEADER, "{values:?}");
         }
+        assert_eq!(key(&[b"order-4242.4242.4242.4242"]).unwrap_err().message, CARD_NUMBER);
     }
 
     #[test]

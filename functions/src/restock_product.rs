@@ -1,10 +1,10 @@
-//! `POST /api/products/{id}/restock`: units of a product came in. For the shop's own people.
+//! `POST /api/products/{id}/restock`: units of a product came in. For the shop's admins.
 //!
 //! Stock is in Postgres, which only workers reach: a workflow has one add the units, and mostly ends before its caller has waited for long.
 
 use crate::{
     http::{JsonBody, Kind, Problem},
-    idempotency::{Idempotency, Key},
+    idempotency::{Idempotency, required_key},
     identity::{Caller, Identity},
     workflows::Workflows,
 };
@@ -35,7 +35,7 @@ where
     Router::new().route("/api/products/{id}/restock", post(restock_product))
 }
 
-const TRY_AGAIN: &str = "The units cannot be added right now; try again, with the same Idempotency-Key if there is one.";
+const TRY_AGAIN: &str = "The units cannot be added right now; try again, with the same Idempotency-Key.";
 
 /// The restock was taken on; with what came of it where that is known.
 #[derive(Serialize)]
@@ -59,15 +59,13 @@ async fn restock_product(
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, Problem> {
-    caller.must_be_staff()?;
+    caller.must_be_admin()?;
     let product_id = path.ok().map(|Path(id)| id).filter(|id| is_identifier(id)).ok_or_else(no_such_product)?;
-    let key = Key::of(&caller, &headers).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let key = required_key(&caller, &headers)?;
     let request = RestockRequest::parse(&body)?;
-    let (mut id, mut requested_at) = (RestockId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    if let Some(key) = key {
-        let claim = idempotency.claim(&key, &[product_id.as_bytes(), b" ", &body].concat(), id, requested_at).await;
-        (id, requested_at) = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?.settle(id, requested_at)?;
-    }
+    let (id, requested_at) = (RestockId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    let claim = idempotency.claim(&key, &[product_id.as_bytes(), b" ", &body].concat(), id, requested_at).await;
+    let (id, requested_at) = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?.settle(id, requested_at)?;
     let by = caller.subject().map(str::to_owned);
     let restock = RestockInput { id, product_id: product_id.clone(), request, by, requested_at };
     let end = workflows.restock(restock).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;

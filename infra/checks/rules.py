@@ -190,6 +190,25 @@ def the_routes_are_those_of_the_openapi_document(templates):
             yield template.fault(name, f"has {method} {path} {'open' if is_open else 'closed'}, and functions/openapi.json says otherwise")
 
 
+def nobody_makes_an_account_unless_the_operator_says_so(templates):
+    for template in templates:
+        for name, pool in template.resources("AWS::Cognito::UserPool"):
+            only_admins = pool.get("Properties", {}).get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly")
+            if only_admins is True:
+                continue
+            # A condition on a parameter, whose default must close the pool in every template that passes it on.
+            if not (isinstance(only_admins, dict) and as_list(only_admins.get("Fn::If"))[1:] == [True, False]):
+                yield template.fault(name, "lets anybody make an account: AllowAdminCreateUserOnly is missing")
+                continue
+            if template.content["Conditions"][only_admins["Fn::If"][0]] != {"Fn::Equals": [{"Ref": "SelfSignUp"}, "false"]}:
+                yield template.fault(name, "is closed by another condition than SelfSignUp=false")
+            above = template
+            while above:
+                if above.content["Parameters"].get("SelfSignUp", {}).get("Default") != "false":
+                    yield above.fault("SelfSignUp", "is not off by default")
+                above = above.parent
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -197,6 +216,7 @@ RULES = [
     functions_end_before_their_message_comes_again,
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
+    nobody_makes_an_account_unless_the_operator_says_so,
 ]
 
 

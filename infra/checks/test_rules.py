@@ -35,6 +35,15 @@ class Rules(unittest.TestCase):
         faults = self.changed("infra/data.yaml", "      RedrivePolicy:", "      Tags:")
         self.assertIn("infra/data.yaml: IntakeQueue is a queue without a dead-letter queue", faults)
 
+    def test_an_open_user_pool(self):
+        faults = self.changed("infra/identity.yaml", "      AdminCreateUserConfig:\n        AllowAdminCreateUserOnly: !If [AdminsCreate, true, false]\n", "")
+        self.assertEqual(faults, ["infra/identity.yaml: UserPool lets anybody make an account: AllowAdminCreateUserOnly is missing"])
+        for file in ("template.yaml", "infra/identity.yaml"):
+            text = (ROOT / file).read_text()
+            opened = text[text.index("  SelfSignUp:\n") :].split("AllowedValues")[0]
+            faults = self.changed(file, opened, opened.replace('"false"', '"true"'))
+            self.assertEqual(faults, [f"{file}: SelfSignUp is not off by default"])
+
     def test_a_shared_role(self):
         faults = self.changed("infra/api.yaml", "!GetAtt GetOrderRole.Arn", "!GetAtt ListOrdersRole.Arn")
         self.assertEqual(faults, ["infra/api.yaml: ListOrdersRole is the role of more than one function: GetOrder, ListOrders"])

@@ -1,4 +1,4 @@
-// A real OpenID Connect issuer for the tests: access tokens are JSON web tokens for the API, and whoever signs in as `sue` is staff.
+// A real OpenID Connect issuer for the tests: access tokens are JSON web tokens for the API, and whoever signs in as `sue` is staff, and `eve` an admin.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ export async function start(port, pageUrl) {
     cookies: { keys: [randomUUID()] },
     clientBasedCORS: () => true,
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
-    extraTokenClaims: (_, token) => ({ groups: token.accountId === 'sue' ? ['staff'] : [] }),
+    extraTokenClaims: (_, token) => ({ groups: { sue: ['staff'], eve: ['admin'] }[token.accountId] ?? [] }),
     features: {
       // Its own plain pages to sign in and to agree on.
       devInteractions: { enabled: true },

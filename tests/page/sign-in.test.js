@@ -63,6 +63,18 @@ visit(
     await page.getByRole('link', { name: 'Operations' }).click();
     await page.getByRole('region', { name: 'All orders' }).getByRole('button', { name: 'Completed' }).click();
     await page.locator('[data-order]').filter({ hasText: 'ada' }).first().waitFor();
+    assert.equal(await page.locator('#restock-form').count(), 0, 'stock is for admins');
+  },
+  { baseUrl },
+);
+
+visit(
+  'admins bring in stock, too',
+  async ({ page, shop }) => {
+    await shop.open();
+    await signIn(page, 'eve');
+    await page.getByRole('link', { name: 'Operations' }).click();
+    await page.locator('#restock-form').waitFor();
   },
   { baseUrl },
 );

@@ -4,7 +4,7 @@ mod shipping;
 
 use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
 use clap::{Args, builder::RangedU64ValueParser};
-use orders::{Currency, Money, restock::QUANTITY, workflow::StepSettings};
+use orders::{Currency, Money, RestockId, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -106,6 +106,9 @@ pub struct Restock {
     /// Why; for people to read.
     #[arg(long)]
     pub reason: Option<String>,
+    /// The restock's id, to repeat one whose end is not known: its units are added once.
+    #[arg(long)]
+    pub id: Option<RestockId>,
 }
 
 /// The maintenance switch.

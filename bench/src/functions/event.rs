@@ -37,7 +37,7 @@ fn http(method: &str, path: &str, query: &str, body: &str) -> String {
         "routeKey": "$default",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"content-type": "application/json", "host": "bench.test"},
+        "headers": {"content-type": "application/json", "host": "bench.test", "idempotency-key": "bench"},
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "bench",

@@ -19,6 +19,7 @@ pub enum Kind {
     MalformedRequest,
     InvalidSignature,
     InvalidRequest,
+    IdempotencyKeyRequired,
     IdempotencyKeyReused,
     UnsupportedMediaType,
     BodyTooLarge,
@@ -38,6 +39,7 @@ pub enum Kind {
     InsufficientScope,
     Forbidden,
     StaffOnly,
+    AdminOnly,
     Unavailable,
     Internal,
 }
@@ -49,6 +51,7 @@ impl Kind {
             Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read"),
             Self::InvalidSignature => (StatusCode::BAD_REQUEST, "invalid-signature", "The signature is not valid"),
             Self::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", "The request is not valid"),
+            Self::IdempotencyKeyRequired => (StatusCode::BAD_REQUEST, "idempotency-key-required", "An idempotency key is needed"),
             Self::IdempotencyKeyReused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "The idempotency key belongs to another request")
             }
@@ -70,6 +73,7 @@ impl Kind {
             Self::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient-scope", "The token does not allow this"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This is another customer's"),
             Self::StaffOnly => (StatusCode::FORBIDDEN, "staff-only", "This is for the shop's own people"),
+            Self::AdminOnly => (StatusCode::FORBIDDEN, "admin-only", "This is for the shop's admins"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }

@@ -59,7 +59,6 @@ fn seconds(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Caller;
 
     fn claims(change: &[(&str, &str)]) -> Option<Claims> {
         let mut claims = HashMap::from([("iss", "https://i"), ("sub", "ada"), ("exp", "1800000000"), ("client_id", "shop")]);
@@ -68,7 +67,7 @@ mod tests {
     }
 
     fn is_staff(change: &[(&str, &str)]) -> Option<bool> {
-        Some(matches!(claims(change)?.into_caller(), Caller::Staff { .. }))
+        Some(claims(change)?.into_caller().must_be_staff().is_ok())
     }
 
     #[test]

@@ -67,6 +67,59 @@ async fn bad_idempotency_keys_are_named() {
     }
 }
 
+/// What is stored or logged nowhere must not come back either.
+#[tokio::test]
+async fn card_numbers_are_refused_and_not_repeated() {
+    let order = "/api/orders/ord_01930000000070008000000000000001";
+    let seed = |field: &str| SEED.replacen('{', &format!("{{{field},"), 1);
+    let (cancel, review, scan) =
+        (format!("{order}/cancel"), format!("{order}/review"), format!("{order}/shipments/{}-1/scans", &order[12..]));
+    for number in ["4242424242424242", "4242 4242 4242 4242", "3782-822463-10005", "my card: 5555.5555.5555.4444", "٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢"]
+    {
+        let cases = [
+            ("/api/orders", seed(&format!(r#""paymentMethod":"{number}""#)), "/paymentMethod"),
+            ("/api/orders", SEED.replace("CUST-001", number), "/customerID"),
+            ("/api/orders", SEED.replace("PROD-001", number), "/items/0/productID"),
+            ("/api/orders", seed(&format!(r#""currency":"{number}""#)), "/currency"),
+            ("/api/orders", seed(&format!(r#""contact":{{"email":"{number}@example.com"}}"#)), "/contact/email"),
+            ("/api/orders", seed(&format!(r#""contact":{{"phone":"{number}"}}"#)), "/contact/phone"),
+            ("/api/orders", seed(&format!(r#""{number}":1"#)), "/(card number)"),
+            (&cancel, format!(r#"{{"reason":"{number}"}}"#), "/reason"),
+            (&review, format!(r#"{{"approved":true,"note":"{number}"}}"#), "/note"),
+            (&scan, format!(r#"{{"event":"LOST","reason":"{number}"}}"#), "/reason"),
+            ("/api/products/PROD-001/restock", format!(r#"{{"quantity":1,"reason":"{number}"}}"#), "/reason"),
+        ];
+        for (path, body, pointer) in cases {
+            let mut request = post(path, body.clone());
+            request.headers_mut().insert("idempotency-key", "k".parse().unwrap());
+            let answer = call(request).await;
+            assert_problem(&answer, 422, "invalid-request", &body);
+            assert!(pointers(&answer).contains(&pointer.to_owned()), "{body}: {}", String::from_utf8_lossy(&answer.body));
+            assert!(!String::from_utf8_lossy(&answer.body).contains(number), "{body}");
+        }
+    }
+    let number = "4242424242424242";
+    let mut keyed = post("/api/orders", SEED);
+    keyed.headers_mut().insert("idempotency-key", number.parse().unwrap());
+    let listed = request("GET", &format!("/api/orders?customerID={number}"));
+    let restocked = post(&format!("/api/products/{number}/restock"), r#"{"quantity":1}"#);
+    for (request, status) in [(keyed, 422), (listed, 422), (restocked, 404)] {
+        let mut request = request;
+        request.headers_mut().insert("x-request-id", number.parse().unwrap());
+        let answer = call(request).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert!(!String::from_utf8_lossy(&answer.body).contains(number) && answer.header("x-request-id") != number);
+    }
+}
+
+#[tokio::test]
+async fn calls_that_move_money_or_stock_need_a_key() {
+    let restock = "/api/products/PROD-001/restock";
+    assert_problem(&call(post(restock, r#"{"quantity":1}"#)).await, 400, "idempotency-key-required", restock);
+    let refund = "/api/orders/ord_01930000000070008000000000000001/refunds";
+    assert_problem(&call(post(refund, "{}")).await, 400, "idempotency-key-required", refund);
+}
+
 #[tokio::test]
 async fn large_bodies_are_refused() {
     for path in ["/api/orders", "/api/orders/ord_01930000000070008000000000000001/cancel"] {

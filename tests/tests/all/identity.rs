@@ -164,7 +164,7 @@ fn functions_believe_the_gateway_or_else_the_token() {
     shared(async |shop| {
         let (pool, other_pool) = (Pool::create(shop).await?, Pool::create(shop).await?);
         let (ada, bob, staff) = (pool.user("ada", None).await?, pool.user("bob", None).await?, pool.user("sue", Some("staff")).await?);
-        let stranger = other_pool.user("sue", Some("staff")).await?;
+        let (stranger, admin) = (other_pool.user("sue", Some("staff")).await?, pool.user("eve", Some("admin")).await?);
         let product = shop.product(1_000, 10).await?;
         let settings = pool.settings();
 
@@ -180,16 +180,21 @@ fn functions_believe_the_gateway_or_else_the_token() {
         shop.ends(id, "COMPLETED").await?;
 
         let unknown = "ord_01930000000070008000000000000001";
-        for (function, method, path, of_ada, of_staff, of_bob) in [
-            ("get-order", "GET", format!("/api/orders/{id}"), 200, 200, 404),
-            ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 200, 403),
-            ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 409, 404),
-            ("create-refund", "POST", format!("/api/orders/{unknown}/refunds"), 403, 404, 403),
+        for (function, method, path, of_ada, of_staff, of_admin, of_bob) in [
+            ("get-order", "GET", format!("/api/orders/{id}"), 200, 200, 200, 404),
+            ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 200, 200, 403),
+            ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 409, 409, 404),
+            ("create-refund", "POST", format!("/api/orders/{unknown}/refunds"), 403, 403, 404, 403),
+            ("restock-product", "POST", "/api/products/NONE/restock".to_owned(), 403, 403, 400, 403),
+            ("review-order", "POST", format!("/api/orders/{unknown}/review"), 403, 400, 400, 403),
+            ("scan-shipment", "POST", format!("/api/orders/{unknown}/shipments/{unknown}-1/scans"), 403, 400, 400, 403),
+            ("get-operations", "GET", "/api/operations".to_owned(), 403, 200, 200, 403),
         ] {
             let mut function = Function::start_with(shop, function, &settings).await?;
-            let event = Function::event(method, &path, None);
+            let mut event = Function::event(method, &path, None);
+            event["headers"]["idempotency-key"] = "k".into();
             assert_eq!(function.answer(&event).await?.0, 401, "{path} without anything");
-            for (user, status) in [(&ada, of_ada), (&staff, of_staff), (&bob, of_bob), (&stranger, 401)] {
+            for (user, status) in [(&ada, of_ada), (&staff, of_staff), (&admin, of_admin), (&bob, of_bob), (&stranger, 401)] {
                 let mut by_gateway = event.clone();
                 by_gateway["requestContext"]["authorizer"] = authorizer(&user.access)?;
                 assert_eq!(function.answer(&by_gateway).await?.0, status, "{path} by the gateway");

@@ -21,12 +21,11 @@ async fn sold(shop: &Shop) -> Result<(String, Product)> {
     Ok((id, product))
 }
 
+/// Asks for a refund, under a key of its own unless one is given.
 pub(crate) async fn refund(shop: &Shop, id: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
-    let mut request = shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).header(header::CONTENT_TYPE, "application/json");
-    if let Some(key) = key {
-        request = request.header("Idempotency-Key", key);
-    }
-    answer(request.body(body.to_string()).send().await?).await
+    let key = key.map_or_else(|| shop.unique("refund"), str::to_owned);
+    let request = shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).header(header::CONTENT_TYPE, "application/json");
+    answer(request.header("Idempotency-Key", key).body(body.to_string()).send().await?).await
 }
 
 /// Asks for a refund, which must be taken on; gives the order once it is known what came of it, and the refund.
@@ -177,6 +176,19 @@ fn a_key_stands_for_one_refund() {
         let (status, problem) = refund(shop, &id, &json!({ "amount": 11.0 }), Some(&key)).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/idempotency-key-reused")));
         shop.audit_is_clean().await
+    });
+}
+
+/// Without a key a lost answer could not be told from a lost request.
+#[test]
+fn a_refund_without_a_key_is_refused() {
+    shared(async |shop| {
+        let (id, _) = sold(shop).await?;
+        let (status, problem) = answer(shop.post(&format!("/api/orders/{id}/refunds"), r#"{"amount":10}"#).await?).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/problems/idempotency-key-required")));
+        ensure!(text(&problem, "/detail")?.contains("Idempotency-Key"), "{problem}");
+        assert_eq!((&shop.order(&id).await?["refunds"], ledger(shop, &id).await?.2), (&Value::Null, 10_000));
+        Ok(())
     });
 }
 

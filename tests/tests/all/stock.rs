@@ -4,7 +4,7 @@ mod model;
 mod units;
 
 use crate::support::{Draft, FAST, own, shared, text, until};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
 use std::time::Duration;
@@ -162,6 +162,13 @@ fn what_comes_in_can_be_sold_and_every_movement_is_on_record() {
         for arguments in [["restock", "NO-SUCH-PRODUCT", "1"], ["restock", &product.id, "0"]] {
             ensure!(!shop.stack.run("worker", &arguments).await?.status.success(), "{arguments:?}");
         }
+        // One whose end was not known is repeated with its id.
+        let told = String::from_utf8_lossy(&restocked.stderr).into_owned();
+        let id = told.split("--id ").nth(1).context("it names no id")?.trim();
+        let before = shop.stock(&product).await?;
+        ensure!(shop.stack.run("worker", &["restock", &product.id, "4", "--id", id]).await?.status.success(), "{id}");
+        ensure!(!shop.stack.run("worker", &["restock", &product.id, "5", "--id", id]).await?.status.success(), "another quantity");
+        assert_eq!(shop.stock(&product).await?, before);
         shop.audit_is_clean().await
     });
 }

@@ -77,7 +77,7 @@ export async function review(id: string, approved: boolean, note: string): Promi
   await call(client.POST('/api/orders/{id}/review', { params: { path: { id } }, body: { approved, ...(note && { note }) } }));
 }
 
-/** Gives back what was paid; for staff. What becomes of it shows in the order. */
+/** Gives back what was paid; for admins. What becomes of it shows in the order. */
 export async function refund(id: string, refund: NewRefund, idempotencyKey: string): Promise<void> {
   const params = { path: { id }, header: { 'Idempotency-Key': idempotencyKey } };
   await call(client.POST('/api/orders/{id}/refunds', { params, body: refund }));
@@ -89,7 +89,7 @@ export async function mark(id: string, shipmentID: string, event: ScanEvent, rea
   await call(client.POST('/api/orders/{id}/shipments/{shipmentID}/scans', { params, body: { event, ...(reason && { reason }) } }));
 }
 
-/** Adds units that came in; for staff. Without `stock` it was taken on and is not done yet. */
+/** Adds units that came in; for admins. Without `stock` it was taken on and is not done yet. */
 export async function restock(productID: string, restock: NewRestock, idempotencyKey: string): Promise<Restocked> {
   const params = { path: { id: productID }, header: { 'Idempotency-Key': idempotencyKey } };
   return (await call(client.POST('/api/products/{id}/restock', { params, body: restock }))).body;

@@ -161,7 +161,7 @@ export const en = {
     taken: 'Passed on; it shows in a moment.',
   },
 
-  /** Staff bring in what came in. */
+  /** Admins bring in what came in. */
   restock: {
     title: 'Restock',
     product: 'Product',
@@ -174,7 +174,7 @@ export const en = {
     unsure: 'OrderFlow does not answer. Try again: nothing is added twice.',
   },
 
-  /** Staff give money back. */
+  /** Admins give money back. */
   refund: {
     action: 'Refund',
     title: 'Refund this order',

@@ -13,7 +13,7 @@ import { Title } from '../parts/title.tsx';
 import { OrderList } from '../orders/order-list.tsx';
 import { StatusFilter } from '../orders/status-filter.tsx';
 import { useOrderList } from '../orders/use-order-list.ts';
-import { mayOperate, mayOrder, signIn } from '../sign-in/session.ts';
+import { mayMoveMoney, mayOperate, mayOrder, signIn } from '../sign-in/session.ts';
 import { Parts } from './parts.tsx';
 import { isStuck } from './open-orders.ts';
 import { Restock } from './restock.tsx';
@@ -61,7 +61,7 @@ function All() {
           remark={(order) => <Remark order={order} />}
         />
       </section>
-      <Restock />
+      {mayMoveMoney.value && <Restock />}
       <section class="mt-4" aria-labelledby="all-title">
         <Find />
         <div class="d-flex flex-wrap align-items-center justify-content-between gap-2 mb-2">

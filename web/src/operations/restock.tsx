@@ -1,4 +1,4 @@
-// Staff bring in what came in.
+// Admins bring in what came in.
 
 import { type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';

@@ -11,7 +11,7 @@ import { Icon } from '../parts/icon.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { Title } from '../parts/title.tsx';
 import { need } from '../shop/catalogue.ts';
-import { mayOperate } from '../sign-in/session.ts';
+import { mayMoveMoney, mayOperate } from '../sign-in/session.ts';
 import { Amend } from './amend.tsx';
 import { Cancel, CancelDialog, useCancelling } from './cancel.tsx';
 import { Details } from './details.tsx';
@@ -91,7 +91,7 @@ function Content({ order, onAsked, onRefund }: ContentProps) {
               <Timeline order={order} />
               <div class="d-flex flex-wrap gap-2 mt-4">
                 {order.status !== 'ACTION_REQUIRED' && cancel}
-                {mayOperate.value && <RefundAction order={order} onAsked={onRefund} />}
+                {mayMoveMoney.value && <RefundAction order={order} onAsked={onRefund} />}
                 <a class="btn btn-outline-primary" href="/">
                   {say.another}
                 </a>

@@ -1,4 +1,4 @@
-// Staff give back what was paid: all that is left, an amount, or units. What becomes of it shows in the order.
+// Admins give back what was paid: all that is left, an amount, or units. What becomes of it shows in the order.
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claimsOf, isStaff } from './claims.ts';
+import { claimsOf, isAdmin, isStaff } from './claims.ts';
 
 const token = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 
@@ -11,6 +11,11 @@ test('staff are who the API takes for staff', () => {
   for (const claims of [{}, { groups: ['Staff'] }, { groups: 'sales staff' }, { 'cognito:groups': [] }]) {
     assert.equal(isStaff(claimsOf(token(claims))), false, JSON.stringify(claims));
   }
+});
+
+test('admins are who the API takes for admins', () => {
+  for (const claims of [{ groups: 'admin' }, { 'cognito:groups': ['staff', 'admin'] }]) assert.equal(isAdmin(claimsOf(token(claims))), true);
+  for (const claims of [{}, { groups: ['staff'] }, { groups: ['admins'] }]) assert.equal(isAdmin(claimsOf(token(claims))), false);
 });
 
 test('a name in any script is read', () => {

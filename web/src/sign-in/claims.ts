@@ -1,7 +1,10 @@
 // What an access token says of its bearer, as the API reads it (functions/src/identity). Nothing is decided here: the API verifies, the page only
 // offers what it would be allowed.
 
+/** Who sees every order and helps it on its way. */
 const STAFF = ['staff', 'admin'];
+/** Who moves money and stock, too. */
+const ADMIN = ['admin'];
 
 export interface Claims {
   sub?: string;
@@ -20,6 +23,9 @@ export function claimsOf(token: string): Claims {
   }
 }
 
-export function isStaff(claims: Claims): boolean {
-  return [claims.groups ?? [], claims['cognito:groups'] ?? []].flat().some((group) => STAFF.includes(group));
+export const isStaff = (claims: Claims): boolean => isIn(STAFF, claims);
+export const isAdmin = (claims: Claims): boolean => isIn(ADMIN, claims);
+
+function isIn(groups: string[], claims: Claims): boolean {
+  return [claims.groups ?? [], claims['cognito:groups'] ?? []].flat().some((group) => groups.includes(group));
 }

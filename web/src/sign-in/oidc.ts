@@ -3,7 +3,7 @@
 
 import { ErrorResponse, InMemoryWebStorage, type User as OidcUser, UserManager, WebStorageStateStore } from 'oidc-client-ts';
 import { getConfig } from '../config.ts';
-import { claimsOf, isStaff } from './claims.ts';
+import { claimsOf, isAdmin, isStaff } from './claims.ts';
 import { signedIn, signedOut } from './session.ts';
 
 /** That somebody had signed in with this tab. */
@@ -43,7 +43,8 @@ async function renew(): Promise<void> {
 function take({ access_token, profile }: OidcUser): void {
   const claims = claimsOf(access_token);
   const subject = claims.sub ?? profile.sub;
-  signedIn({ subject, name: profile.name ?? profile.email ?? profile.preferred_username ?? subject, isStaff: isStaff(claims) }, access_token);
+  const name = profile.name ?? profile.email ?? profile.preferred_username ?? subject;
+  signedIn({ subject, name, isStaff: isStaff(claims), isAdmin: isAdmin(claims) }, access_token);
   sessionStorage.setItem(HINT, 'yes');
 }
 

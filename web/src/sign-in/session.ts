@@ -9,6 +9,7 @@ export interface User {
   /** What they are called on the page. */
   name: string;
   isStaff: boolean;
+  isAdmin: boolean;
 }
 
 /** Set while somebody is signed in. */
@@ -36,6 +37,8 @@ export function refused(): void {
 export const mayOrder = computed(() => !getConfig().signIn || user.value !== null);
 /** Whether all orders can be seen. */
 export const mayOperate = computed(() => !getConfig().signIn || user.value?.isStaff === true);
+/** Whether money can be given back and stock brought in. */
+export const mayMoveMoney = computed(() => !getConfig().signIn || user.value?.isAdmin === true);
 /** The customer that the issuer says it is; null where customers say so themselves. Staff order for whom they like. */
 export const customer = computed(() => (user.value && !user.value.isStaff ? user.value.subject : null));
 

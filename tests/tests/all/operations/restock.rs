@@ -9,13 +9,11 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// Brings units in, under a key of its own unless one is given.
 async fn restock(shop: &Shop, product: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
-    let mut request =
-        shop.request(Method::POST, &format!("/api/products/{product}/restock")).header(header::CONTENT_TYPE, "application/json");
-    if let Some(key) = key {
-        request = request.header("Idempotency-Key", key);
-    }
-    answer(request.body(body.to_string()).send().await?).await
+    let key = key.map_or_else(|| shop.unique("restock"), str::to_owned);
+    let request = shop.request(Method::POST, &format!("/api/products/{product}/restock")).header(header::CONTENT_TYPE, "application/json");
+    answer(request.header("Idempotency-Key", key).body(body.to_string()).send().await?).await
 }
 
 /// Quantities of a product's movements that are restocks.
@@ -41,10 +39,12 @@ fn what_came_in_is_sold_once_however_often_it_is_said() {
         let other = shop.product(1_000, 0).await?;
         assert_eq!(restock(shop, &other.id, &delivery, Some(&key)).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
 
-        // Without a key each call counts.
+        // Each key counts.
         for stock in [7, 9] {
             assert_eq!(restock(shop, &product.id, &json!({ "quantity": 2 }), None).await?.1["stock"], stock);
         }
+        let (status, problem) = answer(shop.post(&format!("/api/products/{}/restock", product.id), r#"{"quantity":2}"#).await?).await?;
+        assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/problems/idempotency-key-required")));
         assert_eq!(movements(shop, &product).await?, [5, 2, 2]);
         let noted = "SELECT reason FROM restocks WHERE id = $1";
         let id = text(&said[0].1, "/id")?;
@@ -88,18 +88,19 @@ fn what_cannot_be_brought_in_is_refused() {
         assert_eq!(shop.stock(&product).await?, (1, 0));
 
         let pool = Pool::create(shop).await?;
-        let (ada, staff) = (pool.user("ada", None).await?, pool.user("sue", Some("staff")).await?);
+        let (staff, admin) = (pool.user("sue", Some("staff")).await?, pool.user("eve", Some("admin")).await?);
         let mut function = Function::start_with(shop, "restock-product", &pool.settings()).await?;
-        let event = Function::event("POST", &format!("/api/products/{}/restock", product.id), Some(r#"{"quantity":3}"#));
+        let mut event = Function::event("POST", &format!("/api/products/{}/restock", product.id), Some(r#"{"quantity":3}"#));
+        event["headers"]["idempotency-key"] = "by-staff".into();
         assert_eq!(function.answer(&event).await?.0, 401);
-        for (user, status) in [(&ada, 403), (&staff, 200)] {
+        for (user, status) in [(&staff, 403), (&admin, 200)] {
             let mut event = event.clone();
             event["headers"]["authorization"] = format!("Bearer {}", user.access).into();
             let (answered, body) = function.answer(&event).await?;
             assert_eq!(answered, status, "{body}");
         }
         let by = "SELECT requested_by FROM restocks WHERE product_id = $1";
-        assert_eq!(shop.db().await?.query_one(by, &[&product.id]).await?.get::<_, &str>(0), staff.id);
+        assert_eq!(shop.db().await?.query_one(by, &[&product.id]).await?.get::<_, &str>(0), admin.id);
         assert_eq!(shop.stock(&product).await?, (4, 0));
         Ok(())
     });

@@ -218,7 +218,7 @@ async fn is_asked_once_even_when_it_forgets(paid: &Paid<'_>) -> Result<()> {
 async fn refunds(paid: &Paid<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
     paid.stripe.trouble("/refunds", Trouble::AnswerLost);
-    let (status, refund) = answer(paid.shop.post(&format!("/api/orders/{id}/refunds"), r#"{"amount":20.5}"#).await?).await?;
+    let (status, refund) = answer(paid.shop.post_once(&format!("/api/orders/{id}/refunds"), r#"{"amount":20.5}"#).await?).await?;
     ensure!(status == StatusCode::ACCEPTED, "{refund}");
     paid.becomes(&id, "PARTIALLY_REFUNDED", 2_050).await?;
     let (intent, books) = paid.stripe.intent(&id)?;
@@ -251,7 +251,7 @@ async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
     .await?;
     let refunds: Vec<_> = order["refunds"].as_array().into_iter().flatten().map(|refund| (&refund["status"], &refund["amount"])).collect();
     assert_eq!(refunds, [(&json!("SUCCEEDED"), &json!(25.0)), (&json!("SUCCEEDED"), &json!(50.0))]);
-    let (status, problem) = answer(paid.shop.post(&format!("/api/orders/{id}/refunds"), "{}").await?).await?;
+    let (status, problem) = answer(paid.shop.post_once(&format!("/api/orders/{id}/refunds"), "{}").await?).await?;
     assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/nothing-to-refund")));
     Ok(())
 }
@@ -310,7 +310,7 @@ async fn changes_the_gateway(paid: &Paid<'_>) -> Result<()> {
     assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500));
     assert_eq!(paid.record(&begun).await?, ("CAPTURED".to_owned(), "stripe".to_owned(), Some(intent), 0));
 
-    let (status, refund) = answer(paid.shop.post(&format!("/api/orders/{complete}/refunds"), r#"{"amount":20.5}"#).await?).await?;
+    let (status, refund) = answer(paid.shop.post_once(&format!("/api/orders/{complete}/refunds"), r#"{"amount":20.5}"#).await?).await?;
     ensure!(status == StatusCode::ACCEPTED, "{refund}");
     paid.becomes(&complete, "PARTIALLY_REFUNDED", 2_050).await?;
     assert_eq!(paid.stripe.intent(&complete)?.1.refunded, 2_050);
