@@ -63,6 +63,20 @@ fn customers_see_and_cancel_their_own_orders_and_staff_all() {
             let ids: Vec<_> = listed["items"].as_array().into_iter().flatten().map(|order| &order["id"]).collect();
             assert_eq!((status, ids), (StatusCode::OK, vec![&json!(id)]));
         }
+        // What staff have is not what a customer has, in no cache either.
+        let mut tags = Vec::new();
+        for user in [&ada, &staff] {
+            let read = gate.request(Method::GET, &order).bearer_auth(&user.access).send().await?;
+            let header = |name: header::HeaderName| read.headers().get(&name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            assert_eq!((header(header::CACHE_CONTROL), header(header::VARY)), ("private, no-cache", "Authorization"));
+            tags.push(header(header::ETAG).to_owned());
+        }
+        for (user, expected) in [(&ada, [StatusCode::NOT_MODIFIED, StatusCode::OK]), (&staff, [StatusCode::OK, StatusCode::NOT_MODIFIED])] {
+            for (tag, expected) in tags.iter().zip(expected) {
+                let read = gate.request(Method::GET, &order).bearer_auth(&user.access).header(header::IF_NONE_MATCH, tag).send().await?;
+                assert_eq!(read.status(), expected, "{tag}");
+            }
+        }
         assert_eq!(call(&gate, &ada.access, Method::POST, &cancel, None).await?.0, StatusCode::ACCEPTED);
         shop.ends(&id, "CANCELLED").await?;
         let of_ada = open_order(shop, &gate, &ada).await?;

@@ -70,9 +70,17 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
         shop.ends(&newcomer, "COMPLETED").await?;
         assert_eq!(page(shop, &format!("customerID={customer}&limit=1")).await?.0, [newcomer]);
 
-        // A cursor gives nobody another customer's orders.
-        let (theirs, _) = page(shop, &format!("customerID={stranger}&limit=10&cursor={cursor}")).await?;
-        ensure!(theirs.iter().all(|id| !newest_first.contains(id)), "{theirs:?}");
+        // A cursor continues no list but its own.
+        let mine = format!("customerID={customer}");
+        for other in [
+            format!("customerID={stranger}"),
+            format!("{mine}&status=FAILED"),
+            format!("{mine}&sort=oldest"),
+            "status=COMPLETED".to_owned(),
+        ] {
+            let (status, problem) = answer(shop.get(&format!("/api/orders?{other}&cursor={cursor}")).await?).await?;
+            assert_eq!((status, text(&problem, "/errors/0/pointer")?), (StatusCode::UNPROCESSABLE_ENTITY, "cursor"), "{other}");
+        }
         Ok(())
     });
 }
