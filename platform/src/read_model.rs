@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod listing;
+mod operations;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -14,6 +15,7 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
+pub use operations::{Attention, AttentionGroup, AttentionItem, Operations};
 use orders::{OrderId, OrderStatus, OrderView, ProductView, rfc3339};
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -132,7 +134,10 @@ impl ReadModel {
         let mut pages = self.dynamodb.scan().table_name(&self.settings.orders_table).consistent_read(true).into_paginator().items().send();
         let mut orders = Vec::new();
         while let Some(item) = pages.next().await {
-            orders.push(stored_order(item.map_err(Error::from_sdk)?)?);
+            let item = item.map_err(Error::from_sdk)?;
+            if !operations::is_it(&item) {
+                orders.push(stored_order(item)?);
+            }
         }
         Ok(orders)
     }

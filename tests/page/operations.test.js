@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
 
+const ITEM = { id: 'ord_01930000000070008000000000000001', detail: 'PAID', since: '2026-11-21T08:00:00Z' };
 const form = (page) => page.locator('#restock-form');
 const add = (page) => form(page).getByRole('button', { name: 'Add to stock' });
 
@@ -48,13 +49,22 @@ visit('operations show how much waits', async ({ page, shop }) => {
   for (const name of ['intake', 'notice-feedback', 'tasks']) await waiting.locator(`[data-queue="${name}"]`).getByText(/\d+ waiting/).waitFor();
 
   await page.route('**/api/operations', (route) =>
-    route.fulfill({ json: { queues: [{ name: 'intake', waiting: 3, inFlight: 1, dead: 2 }], workflows: null } }),
+    route.fulfill({
+      json: {
+        queues: [{ name: 'intake', waiting: 3, inFlight: 1, dead: 2 }],
+        workflows: null,
+        attention: { at: '2026-11-21T09:00:00Z', groups: [{ kind: 'STUCK_ORDERS', count: 1, items: [ITEM] }] },
+      },
+    }),
   );
   await page.reload();
   const intake = waiting.locator('[data-queue="intake"]');
   await intake.getByText('3 waiting, 1 in work').waitFor();
   await intake.getByText('2 given up').waitFor();
   await waiting.locator('[data-queue="tasks"]').getByText('unknown').waitFor();
+  const attention = page.getByRole('region', { name: 'Needs attention' });
+  await attention.getByText('Orders that are stuck').waitFor();
+  assert.equal(await attention.getByRole('link').getAttribute('href'), `/orders/${ITEM.id}`);
 });
 
 visit('why an order waits for staff is said', async ({ page, shop }) => {

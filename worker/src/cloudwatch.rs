@@ -28,8 +28,12 @@ pub(crate) async fn publish(settings: config::CloudWatch, system: System) {
     let Some(stack) = settings.metrics_stack else { return };
     loop {
         sleep(settings.metrics_period).await;
-        let (backlog, stuck) = tokio::join!(known(system.backlog()), known(async { system.stuck().await.map(Some) }));
-        let values = values(backlog, stuck);
+        let (backlog, stuck, failing) = tokio::join!(
+            known(system.backlog()),
+            known(async { system.stuck().await.map(Some) }),
+            known(async { system.failing_rows().await.map(Some) }),
+        );
+        let values = values(backlog, stuck, failing);
         if !values.is_empty()
             && let Err(error) = writeln!(io::stdout(), "{}", line(&stack, OffsetDateTime::now_utc(), &values))
         {
@@ -56,11 +60,12 @@ async fn known<T>(question: impl Future<Output = anyhow::Result<Option<T>>>) -> 
 /// Name, unit and value.
 type Metric = (&'static str, &'static str, u64);
 
-fn values(backlog: Option<Backlog>, stuck: Option<Stuck>) -> Vec<Metric> {
+fn values(backlog: Option<Backlog>, stuck: Option<Stuck>, failing: Option<u64>) -> Vec<Metric> {
     let backlog =
         backlog.map(|backlog| [("TaskQueueBacklog", "Count", backlog.tasks), ("TaskQueueBacklogAge", "Seconds", backlog.age.as_secs())]);
     let stuck = stuck.map(|stuck| [("OrdersStuck", "Count", stuck.orders), ("StuckCompensations", "Count", stuck.compensations)]);
-    [backlog, stuck].into_iter().flatten().flatten().collect()
+    let failing = failing.map(|rows| ("FailingRows", "Count", rows));
+    [backlog, stuck].into_iter().flatten().flatten().chain(failing).collect()
 }
 
 fn line(stack: &str, at: OffsetDateTime, values: &[Metric]) -> Value {
@@ -86,7 +91,7 @@ mod tests {
     #[test]
     fn a_line_is_what_cloudwatch_reads() {
         let backlog = Backlog { tasks: 12, age: Duration::from_millis(3_700), is_polled: true };
-        let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }));
+        let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }), Some(3));
         let text = line("shop-prod", datetime!(2026-11-21 09:00:00.5 UTC), &values).to_string();
         assert!(!text.contains('\n'));
         let expected = json!({
@@ -100,6 +105,7 @@ mod tests {
                         { "Name": "TaskQueueBacklogAge", "Unit": "Seconds" },
                         { "Name": "OrdersStuck", "Unit": "Count" },
                         { "Name": "StuckCompensations", "Unit": "Count" },
+                        { "Name": "FailingRows", "Unit": "Count" },
                     ],
                 }],
             },
@@ -108,14 +114,15 @@ mod tests {
             "TaskQueueBacklogAge": 3,
             "OrdersStuck": 2,
             "StuckCompensations": 1,
+            "FailingRows": 3,
         });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
     }
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let names: Vec<&str> = values(None, Some(Stuck::default())).iter().map(|(name, ..)| *name).collect();
+        let names: Vec<&str> = values(None, Some(Stuck::default()), None).iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, ["OrdersStuck", "StuckCompensations"]);
-        assert!(values(None, None).is_empty());
+        assert!(values(None, None, None).is_empty());
     }
 }

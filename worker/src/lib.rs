@@ -2,11 +2,13 @@
 //! notifications. `worker migrate` and `worker audit` are here too, since they know the same tables.
 
 pub mod activities;
+mod attention;
 pub mod audit;
 mod cloudwatch;
 pub mod config;
 mod db;
 mod events;
+mod failing;
 mod health;
 pub mod healthcheck;
 mod inventory;

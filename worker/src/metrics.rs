@@ -1,7 +1,7 @@
 //! What is measured beside the SDK's own metrics. All of it goes through the SDK's meter, so that one exporter serves both.
 
 use crate::{
-    db,
+    db, failing,
     order::{self, Move},
     system::System,
 };
@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     notices_failed: Gauge,
     orders_stuck: Gauge,
     compensations_stuck: Gauge,
+    failing_rows: Gauge,
     backlog: Gauge,
     backlog_age: Gauge,
 }
@@ -43,6 +44,7 @@ impl Metrics {
             notices_failed: meter.gauge(named("orderflow_notifications_failed", "Notifications that were given up")),
             orders_stuck: meter.gauge(named("orderflow_orders_stuck", "Orders that have been open for too long")),
             compensations_stuck: meter.gauge(named("orderflow_compensations_stuck", "Compensations that have been tried for too long")),
+            failing_rows: meter.gauge(named("orderflow_failing_rows", "Rows that fail by themselves, by the loop that they fail in")),
             backlog: meter.gauge(named("orderflow_task_queue_backlog", "Tasks that wait in the task queue for a worker")),
             backlog_age: meter
                 .gauge(named("orderflow_task_queue_backlog_age_seconds", "How long the oldest task in the task queue has been waiting")),
@@ -102,6 +104,9 @@ impl Metrics {
         self.projections_behind.record(count(row.try_get(0)?), &all);
         self.notices_pending.record(count(row.try_get(1)?), &all);
         self.notices_failed.record(count(row.try_get(2)?), &all);
+        for (loop_name, rows) in failing::count(&client).await? {
+            self.failing_rows.record(rows, &self.attributes(&[("loop", &loop_name)]));
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     activities::Activities,
+    attention,
     cloudwatch,
     config::{Concurrency, Events, PaymentGateway, Payments, Run},
     db,
@@ -63,7 +64,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 
     let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
-    let projector = Projector::new(pool.clone(), read_model);
+    let projector = Projector::new(pool.clone(), read_model.clone());
     let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
     let courier = Courier::new(pool.clone(), &aws, &settings.notices)?;
     let limits = StepSettings::from(settings.steps.clone());
@@ -91,6 +92,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         tokio::spawn(read_feedback(settings.notices.notice_feedback_queue_url.clone(), system.pool.clone())),
         tokio::spawn(publish_events(settings.events.clone(), system.pool.clone(), sns, changed)),
         tokio::spawn(inventory::expiry::run(system.pool.clone())),
+        tokio::spawn(attention::run(system.clone(), read_model, settings.events.events_topic_arn.is_some())),
         tokio::spawn(cloudwatch::publish(settings.cloudwatch.clone(), system)),
     ];
 

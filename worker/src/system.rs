@@ -2,6 +2,7 @@
 
 mod stuck;
 
+use crate::{db, failing};
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use platform::temporal::Backlog;
@@ -29,6 +30,20 @@ impl System {
     pub(crate) async fn backlog(&self) -> anyhow::Result<Option<Backlog>> {
         let Some(client) = self.temporal.borrow().clone() else { return Ok(None) };
         Ok(Some(Backlog::read(&client, &self.task_queue).await.context("Temporal does not tell the backlog")?))
+    }
+
+    /// How many rows fail by themselves.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub(crate) async fn failing_rows(&self) -> anyhow::Result<u64> {
+        let client = db::connection(&self.pool).await?;
+        Ok(failing::count(&client).await?.iter().map(|(_, count)| count).sum())
+    }
+
+    /// SQL for the orders that are stuck, as (id, detail, since).
+    pub(crate) fn stuck_orders(&self) -> String {
+        stuck::query(self.stuck_after)
     }
 
     /// What is stuck.

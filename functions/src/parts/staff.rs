@@ -85,6 +85,7 @@ impl Restocking {
 pub struct Overseeing {
     pub identity: Arc<Identity>,
     pub queues: Arc<Queues>,
+    pub read_model: Arc<ReadModel>,
     pub workflows: Arc<Workflows>,
 }
 
@@ -95,6 +96,8 @@ pub struct OverseeingSettings {
     #[command(flatten)]
     pub queues: queues::Settings,
     #[command(flatten)]
+    pub read_model: read_model::Settings,
+    #[command(flatten)]
     pub temporal: temporal::Settings,
 }
 
@@ -103,7 +106,12 @@ impl Overseeing {
     /// When the settings do not say who may call.
     pub async fn new(settings: OverseeingSettings) -> Result<Self, identity::Error> {
         let identity = Arc::new(Identity::new(settings.identity)?);
-        let sqs = aws_sdk_sqs::Client::new(&aws::config(Patience::INTERACTIVE).await);
-        Ok(Self { identity, queues: Arc::new(Queues::new(sqs, settings.queues)), workflows: workflows(settings.temporal) })
+        let aws = aws::config(Patience::INTERACTIVE).await;
+        Ok(Self {
+            identity,
+            queues: Arc::new(Queues::new(aws_sdk_sqs::Client::new(&aws), settings.queues)),
+            read_model: Arc::new(ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model)),
+            workflows: workflows(settings.temporal),
+        })
     }
 }

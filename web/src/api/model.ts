@@ -15,6 +15,7 @@ export type Item = Schemas['Item'];
 export type OrderStatus = Schemas['OrderStatus'];
 export type Health = Schemas['Health'];
 export type Overview = Schemas['Operations'];
+export type AttentionGroup = Schemas['Attention']['groups'][number];
 export type Fault = Schemas['Fault'];
 
 /** An order, with what a newer API may tell of it. What the page does not know yet is shown by its name. */

@@ -1,8 +1,9 @@
-// How much waits in the queues and for the workers.
+// How much waits in the queues and for the workers, and what needs attention.
 
 import * as api from '../api/client.ts';
 import { words } from '../i18n/words.ts';
 import { Icon } from '../parts/icon.tsx';
+import { Attention } from './attention.tsx';
 import { type Line, linesOf } from './depths.ts';
 import { usePolled } from './use-polled.ts';
 
@@ -11,14 +12,17 @@ export function Waiting() {
   const { answer } = usePolled(api.operations);
   if (!answer) return null;
   return (
-    <section class="mt-4" aria-labelledby="waiting-title">
-      <h2 id="waiting-title">{say.waiting}</h2>
-      <ul class="plain parts" id="waiting">
-        {linesOf(answer, say).map((line) => (
-          <Depth key={line.name} {...line} />
-        ))}
-      </ul>
-    </section>
+    <>
+      {answer.attention && <Attention groups={answer.attention.groups} />}
+      <section class="mt-4" aria-labelledby="waiting-title">
+        <h2 id="waiting-title">{say.waiting}</h2>
+        <ul class="plain parts" id="waiting">
+          {linesOf(answer, say).map((line) => (
+            <Depth key={line.name} {...line} />
+          ))}
+        </ul>
+      </section>
+    </>
   );
 }
 

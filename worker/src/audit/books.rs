@@ -173,6 +173,10 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT order_id, format('%s is PENDING since %s', id, created_at) FROM refunds WHERE state = 'PENDING' AND created_at < now() - $3 * interval '1 ms'",
     ),
     (
+        "no row fails by itself",
+        "SELECT row_id, format('%s: failed %s times since %s: %s', loop, attempts, date_trunc('second', since), error) FROM failing_rows",
+    ),
+    (
         "money is charged for orders only",
         "SELECT e.idempotency_key, 'charged, but there is no such order' FROM sandbox.entries e
         LEFT JOIN orders o ON o.id = e.idempotency_key WHERE o.id IS NULL",

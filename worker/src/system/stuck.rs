@@ -38,6 +38,17 @@ impl Stuck {
     }
 }
 
+/// SQL for the orders that are stuck, as (id, detail, since).
+pub(super) fn query(after: Duration) -> String {
+    format!(
+        "SELECT id, status || CASE WHEN compensating_since IS NULL THEN '' ELSE ', in compensation' END AS detail,
+            coalesce(compensating_since, created_at) AS since
+        FROM orders WHERE {} AND {}",
+        order::is_open(),
+        ORDER.replace("$1", &seconds(after).to_string())
+    )
+}
+
 /// An order that has not ended.
 pub(crate) struct OpenOrder {
     pub(crate) id: String,

@@ -1,0 +1,103 @@
+//! What the workers know of how orders move, for the functions, which never ask Postgres: one item beside the orders, in which every worker writes
+//! the same.
+
+use super::{Error, ReadModel, json, number, text};
+use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError, types::AttributeValue};
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, time::Duration};
+use time::OffsetDateTime;
+
+/// The item's key; no order's id.
+const ID: &str = "operations";
+/// An item that says the same is written again after this long, so that readers see that a worker lives.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// How orders move, as a worker found it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Operations {
+    /// Whether Postgres answers and takes writes.
+    pub postgres_writable: bool,
+    /// For how long the oldest change has been missing in the read model; rows that fail by themselves do not count.
+    pub projection_lag_seconds: u64,
+    /// For how long the oldest event has been waiting to be published; 0 where events are not published.
+    pub outbox_lag_seconds: u64,
+    /// Rows that fail by themselves.
+    pub failing_rows: u64,
+    /// What staff should look at.
+    pub attention: Attention,
+}
+
+/// What staff should look at; empty when there is nothing.
+pub type Attention = Vec<AttentionGroup>;
+
+/// Everything of one kind that staff should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttentionGroup {
+    /// In capitals, like `STUCK_ORDERS`; a newer worker may know more kinds than its readers.
+    pub kind: String,
+    /// How many there are, but counted no further than to 1000.
+    pub count: u64,
+    /// The oldest of them.
+    pub items: Vec<AttentionItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttentionItem {
+    /// Of the order, product, shipment and so on.
+    pub id: String,
+    /// What is wrong with it; for staff to read.
+    pub detail: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+}
+
+impl ReadModel {
+    /// Stores what a worker found, if it differs from what is stored or that is old.
+    ///
+    /// # Errors
+    /// When DynamoDB does not take it.
+    pub async fn put_operations(&self, operations: &Operations, at: OffsetDateTime) -> Result<(), Error> {
+        let doc = AttributeValue::S(json(operations)?);
+        let item = HashMap::from([
+            ("id".to_owned(), AttributeValue::S(ID.to_owned())),
+            ("writtenAt".to_owned(), AttributeValue::N(at.unix_timestamp().to_string())),
+            ("doc".to_owned(), doc.clone()),
+        ]);
+        let put = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.settings.orders_table)
+            .set_item(Some(item))
+            // A clock that was ahead does not keep an item for good.
+            .condition_expression("attribute_not_exists(id) OR writtenAt < :old OR writtenAt > :now OR doc <> :doc")
+            .expression_attribute_values(":old", AttributeValue::N((at - REFRESH).unix_timestamp().to_string()))
+            .expression_attribute_values(":now", AttributeValue::N(at.unix_timestamp().to_string()))
+            .expression_attribute_values(":doc", doc);
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+            Err(error) => Err(Error::from_sdk(error)),
+        }
+    }
+
+    /// What a worker found last, and when it wrote that; `None` before any did.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer, or the item cannot be read.
+    pub async fn operations(&self) -> Result<Option<(Operations, OffsetDateTime)>, Error> {
+        let key = AttributeValue::S(ID.to_owned());
+        let get = self.dynamodb.get_item().table_name(&self.settings.orders_table).key("id", key).consistent_read(true);
+        let Some(mut item) = get.send().await.map_err(Error::from_sdk)?.item else { return Ok(None) };
+        let operations = serde_json::from_str(&text(&mut item, "doc")?).map_err(|error| Error(error.to_string()))?;
+        let at = OffsetDateTime::from_unix_timestamp(number(&mut item, "writtenAt")?).map_err(|error| Error(error.to_string()))?;
+        Ok(Some((operations, at)))
+    }
+}
+
+/// Whether an item of the orders' table is this one, and no order.
+pub(super) fn is_it(item: &HashMap<String, AttributeValue>) -> bool {
+    matches!(item.get("id"), Some(AttributeValue::S(id)) if id == ID)
+}

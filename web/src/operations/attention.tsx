@@ -1,0 +1,43 @@
+// What staff should look at, as a worker found it: stuck orders, rows that fail.
+
+import type { AttentionGroup } from '../api/model.ts';
+import { time } from '../i18n/format.ts';
+import { words } from '../i18n/words.ts';
+import { countOf, orderOf } from './attention-text.ts';
+
+export function Attention({ groups }: { groups: AttentionGroup[] }) {
+  const { operations: say } = words();
+  return (
+    <section class="mt-4" aria-labelledby="attention-title">
+      <h2 id="attention-title">{say.attention}</h2>
+      {groups.length === 0 && <p class="quiet">{say.noAttention}</p>}
+      <div id="attention">
+        {groups.map((group) => (
+          <Group key={group.kind} {...group} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Group({ kind, count, items }: AttentionGroup) {
+  const { operations: say } = words();
+  return (
+    <div data-kind={kind} class="mb-3">
+      <h3 class="h6">
+        {say.attentionKinds[kind] ?? kind} <span class="tone tone-bad">{countOf(count)}</span>
+      </h3>
+      <ul class="plain parts">
+        {items.map(({ id, detail, since }) => (
+          <li key={id} class="part">
+            <span>
+              <span class="name d-block">{orderOf(id) ? <a href={`/orders/${orderOf(id)}`}>{id}</a> : id}</span>
+              <span class="quiet">{detail}</span>
+            </span>
+            <span class="quiet number">{say.since(time(since))}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

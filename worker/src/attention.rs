@@ -1,0 +1,114 @@
+//! What staff should look at, and how orders move: read from Postgres every few seconds and written to one item of the read model, where
+//! `GET /api/operations` and `GET /api/health` find it. Every worker finds, and writes, the same.
+//!
+//! A new kind of thing to look at is one more of the [`sources`].
+
+use crate::{db, failing, system::System};
+use deadpool_postgres::GenericClient;
+use platform::read_model::{Attention, AttentionGroup, AttentionItem, Operations, ReadModel};
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::time::{sleep, timeout};
+
+/// How often it is looked for.
+const PERIOD: Duration = Duration::from_secs(3);
+/// How long Postgres may take to answer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Of each kind, how many are shown, and how many are counted.
+const SHOWN: i64 = 10;
+const COUNTED: i64 = 1_000;
+/// Bytes of a text, so that the item stays far below what DynamoDB takes.
+const TEXT_BYTES: usize = 300;
+
+/// For how long the oldest unpublished event has been waiting. Ids of orders rise with time, so it is among the first.
+const OUTBOX_LAG: &str = "SELECT coalesce(extract(epoch FROM now() - min(at)), 0)::bigint
+    FROM (SELECT at FROM order_history WHERE published_at IS NULL ORDER BY order_id, version LIMIT 1000) h";
+
+/// A kind of thing to look at.
+struct Source {
+    kind: &'static str,
+    /// SQL that answers (id, detail, since): texts and a `timestamptz`. It must be cheap, and find its rows by an index; it gets a LIMIT.
+    query: String,
+}
+
+fn sources(system: &System) -> Vec<Source> {
+    let failing = failing::LOOPS.iter().map(|name| Source {
+        kind: name,
+        query: format!(
+            "SELECT row_id AS id, format('failed %s times: %s', attempts, error) AS detail, since FROM failing_rows WHERE loop = '{name}'"
+        ),
+    });
+    let stuck = Source { kind: "STUCK_ORDERS", query: system.stuck_orders() };
+    failing.chain([stuck]).collect()
+}
+
+/// Writes for ever.
+pub(crate) async fn run(system: System, read_model: ReadModel, has_topic: bool) {
+    let sources = sources(&system);
+    let mut attention = Attention::new();
+    loop {
+        let read = timeout(LIMIT, read(&system, &sources, has_topic)).await;
+        let operations = match read.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", LIMIT.as_secs()))) {
+            Ok(operations) => {
+                attention.clone_from(&operations.attention);
+                operations
+            }
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "Postgres does not tell how orders move");
+                // What was to be looked at still is.
+                Operations { postgres_writable: false, attention: attention.clone(), ..Operations::default() }
+            }
+        };
+        if let Err(error) = read_model.put_operations(&operations, OffsetDateTime::now_utc()).await {
+            tracing::warn!(%error, "how orders move cannot be written");
+        }
+        sleep(PERIOD).await;
+    }
+}
+
+async fn read(system: &System, sources: &[Source], has_topic: bool) -> anyhow::Result<Operations> {
+    let client = db::connection(&system.pool).await?;
+    let writable = client.query_one("SELECT current_setting('transaction_read_only') = 'off'", &[]).await?.try_get(0)?;
+    let lag = format!(
+        "SELECT coalesce(extract(epoch FROM now() - least(
+            (SELECT min(o.updated_at) FROM orders o WHERE o.projected_version < o.version AND {}),
+            (SELECT min(p.updated_at) FROM products p WHERE p.projected_version < p.version AND {})
+        )), 0)::bigint",
+        failing::is_well(failing::PROJECTION_ORDERS, "o.id"),
+        failing::is_well(failing::PROJECTION_PRODUCTS, "p.id")
+    );
+    let failing_rows = failing::count(&client).await?.iter().map(|(_, count)| count).sum();
+    let mut attention = Attention::new();
+    for source in sources {
+        attention.extend(group(&client, source).await?);
+    }
+    Ok(Operations {
+        postgres_writable: writable,
+        projection_lag_seconds: seconds(&client, &lag).await?,
+        outbox_lag_seconds: if has_topic { seconds(&client, OUTBOX_LAG).await? } else { 0 },
+        failing_rows,
+        attention,
+    })
+}
+
+async fn seconds(client: &impl GenericClient, query: &str) -> anyhow::Result<u64> {
+    let query = client.prepare_cached(query).await?;
+    Ok(u64::try_from(client.query_one(&query, &[]).await?.try_get::<_, i64>(0)?).unwrap_or_default())
+}
+
+/// All of one kind; `None` when there is nothing.
+async fn group(client: &impl GenericClient, Source { kind, query }: &Source) -> anyhow::Result<Option<AttentionGroup>> {
+    let query = format!("SELECT id, detail, since, count(*) OVER () FROM ({query} LIMIT {COUNTED}) s ORDER BY since, id LIMIT {SHOWN}");
+    let query = client.prepare_cached(&query).await?;
+    let rows = client.query(&query, &[]).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let count = u64::try_from(first.try_get::<_, i64>(3)?).unwrap_or_default();
+    let items = rows.iter().map(|row| {
+        Ok(AttentionItem { id: within(row.try_get(0)?), detail: within(row.try_get(1)?), since: row.try_get(2)? })
+    });
+    Ok(Some(AttentionGroup { kind: (*kind).to_owned(), count, items: items.collect::<anyhow::Result<_>>()? }))
+}
+
+fn within(text: &str) -> String {
+    text[..text.floor_char_boundary(TEXT_BYTES)].to_owned()
+}
