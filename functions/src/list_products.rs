@@ -8,7 +8,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use platform::read_model::ReadModel;
+use platform::read_model::{ReadModel, StoredProduct};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -29,8 +29,14 @@ struct Catalogue {
 async fn list_products(State(read_model): State<Arc<ReadModel>>) -> Result<impl IntoResponse, Problem> {
     const UNREADABLE: &str = "The catalogue cannot be read right now.";
     let products = read_model.products().await.map_err(|error| Problem::unavailable(UNREADABLE, error))?;
-    let items = products.into_iter().map(|(_, _, json)| RawValue::from_string(json)).collect::<Result<_, _>>();
-    let items = items.map_err(|error| Problem::unavailable(UNREADABLE, error))?;
+    // A product that cannot be read is left out; the others are for sale.
+    let readable = |product: StoredProduct| {
+        let product_id = product.id;
+        RawValue::from_string(product.json)
+            .inspect_err(|error| tracing::error!(product_id, cause = %error, "{product_id} is left out: it cannot be read"))
+            .ok()
+    };
+    let items = products.into_iter().filter_map(readable).collect();
     // Availability changes with every order, but a shop page need not follow it to the second.
     Ok(([(header::CACHE_CONTROL, "max-age=5")], Json(Catalogue { items })))
 }

@@ -10,8 +10,8 @@ mod operations;
 
 use aws_sdk_dynamodb::{
     Client,
-    error::{DisplayErrorContext, SdkError},
-    operation::put_item::PutItemError,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    operation::{delete_item::DeleteItemError, put_item::PutItemError},
     types::AttributeValue,
 };
 pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
@@ -31,15 +31,45 @@ pub struct Settings {
     pub products_table: String,
 }
 
-/// The read model could not be reached, or holds something that it should not.
 #[derive(Debug, thiserror::Error)]
-#[error("read model: {0}")]
-pub struct Error(String);
+pub enum Error {
+    /// The read model could not be reached, or takes nothing for now.
+    #[error("read model: {0}")]
+    Away(String),
+    /// This item cannot be read, or will never be taken: others can and will.
+    #[error("read model: {0}")]
+    Item(String),
+}
 
 impl Error {
     fn from_sdk<E: std::error::Error + Send + Sync + 'static>(error: SdkError<E>) -> Self {
-        Self(DisplayErrorContext(&error).to_string())
+        Self::Away(DisplayErrorContext(&error).to_string())
     }
+
+    fn from_put(error: SdkError<PutItemError>) -> Self {
+        // What is wrong with the table or with the role is wrong for every item; what is not valid is this item.
+        let is_of_item = matches!(&error, SdkError::ConstructionFailure(_)) || error.code() == Some("ValidationException");
+        let text = DisplayErrorContext(&error).to_string();
+        if is_of_item { Self::Item(text) } else { Self::Away(text) }
+    }
+
+    fn item(error: impl std::fmt::Display) -> Self {
+        Self::Item(error.to_string())
+    }
+
+    /// Whether the failure concerns this item alone.
+    #[must_use]
+    pub fn is_of_item(&self) -> bool {
+        matches!(self, Self::Item(_))
+    }
+}
+
+/// An item that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Its key.
+    pub id: String,
+    pub error: Error,
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +89,21 @@ pub struct StoredOrder {
     pub json: String,
 }
 
+/// A product as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredProduct {
+    pub id: String,
+    pub version: i64,
+    /// The JSON of [`ProductView`].
+    pub json: String,
+}
+
+/// The keys of the two tables.
+const ORDER_KEY: &str = "id";
+const PRODUCT_KEY: &str = "productID";
+/// The largest item that DynamoDB takes.
+const ITEM_BYTES: usize = 400 * 1024;
+
 impl ReadModel {
     #[must_use]
     pub fn new(dynamodb: Client, settings: Settings) -> Self {
@@ -68,7 +113,7 @@ impl ReadModel {
     /// Stores an order unless the read model has this version or a newer one; answers whether it was stored.
     ///
     /// # Errors
-    /// When DynamoDB does not take it.
+    /// When DynamoDB does not take it, for now or because of the item.
     pub async fn put_order(&self, order: &OrderView) -> Result<bool, Error> {
         let item = HashMap::from([
             ("id".to_owned(), AttributeValue::S(order.id.to_string())),
@@ -111,35 +156,91 @@ impl ReadModel {
         found.item.map(stored_order).transpose()
     }
 
-    /// The whole catalogue as (product id, version, JSON of [`ProductView`]), sorted by product id.
+    /// The whole catalogue, sorted by product id. Products that cannot be read are left out; the log names them.
     ///
     /// # Errors
     /// When DynamoDB does not answer.
-    pub async fn products(&self) -> Result<Vec<(String, i64, String)>, Error> {
-        let mut pages = self.dynamodb.scan().table_name(&self.settings.products_table).into_paginator().items().send();
-        let mut products = Vec::new();
-        while let Some(item) = pages.next().await {
-            let mut item = item.map_err(Error::from_sdk)?;
-            products.push((text(&mut item, "productID")?, number(&mut item, "version")?, text(&mut item, "doc")?));
-        }
-        products.sort_unstable();
+    pub async fn products(&self) -> Result<Vec<StoredProduct>, Error> {
+        let mut products: Vec<_> = self.all_products().await?.into_iter().filter_map(readable).collect();
+        products.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(products)
     }
 
-    /// Every order in the read model, in no order. Reads the whole table: for audits, not for requests.
+    /// Every product in the read model, in no order, or why it cannot be read.
     ///
     /// # Errors
     /// When DynamoDB does not answer.
-    pub async fn all_orders(&self) -> Result<Vec<StoredOrder>, Error> {
+    pub async fn all_products(&self) -> Result<Vec<Result<StoredProduct, Unreadable>>, Error> {
+        let mut pages = self.dynamodb.scan().table_name(&self.settings.products_table).into_paginator().items().send();
+        let mut products = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(Error::from_sdk)?;
+            let id = key(&item, PRODUCT_KEY);
+            products.push(stored_product(item).map_err(|error| Unreadable { id, error }));
+        }
+        Ok(products)
+    }
+
+    /// Every order in the read model, in no order, or why it cannot be read. Reads the whole table: for audits, not for requests.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer.
+    pub async fn all_orders(&self) -> Result<Vec<Result<StoredOrder, Unreadable>>, Error> {
         let mut pages = self.dynamodb.scan().table_name(&self.settings.orders_table).consistent_read(true).into_paginator().items().send();
         let mut orders = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(Error::from_sdk)?;
             if !operations::is_it(&item) {
-                orders.push(stored_order(item)?);
+                let id = key(&item, ORDER_KEY);
+                orders.push(stored_order(item).map_err(|error| Unreadable { id, error }));
             }
         }
         Ok(orders)
+    }
+
+    /// The version of every order in the read model, by id, without reading the orders; `None` of an item that has none.
+    ///
+    /// # Errors
+    /// When DynamoDB does not answer.
+    pub async fn order_versions(&self) -> Result<HashMap<String, Option<i64>>, Error> {
+        let scan = self.dynamodb.scan().table_name(&self.settings.orders_table).consistent_read(true);
+        let mut pages = scan.projection_expression("id, version").into_paginator().items().send();
+        let mut versions = HashMap::new();
+        while let Some(item) = pages.next().await {
+            let mut item = item.map_err(Error::from_sdk)?;
+            if !operations::is_it(&item) {
+                versions.insert(key(&item, ORDER_KEY), number(&mut item, "version").ok());
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Removes an order's item, so that the order can be stored anew.
+    ///
+    /// # Errors
+    /// When DynamoDB does not do it.
+    pub async fn remove_order(&self, id: &str) -> Result<(), Error> {
+        let remove = self.dynamodb.delete_item().table_name(&self.settings.orders_table).key(ORDER_KEY, AttributeValue::S(id.to_owned()));
+        remove.send().await.map(|_| ()).map_err(Error::from_sdk)
+    }
+
+    /// Removes a product's item, unless it is of a newer version than this one.
+    ///
+    /// # Errors
+    /// When DynamoDB does not do it.
+    pub async fn remove_product(&self, id: &str, up_to: Option<i64>) -> Result<(), Error> {
+        let mut remove =
+            self.dynamodb.delete_item().table_name(&self.settings.products_table).key(PRODUCT_KEY, AttributeValue::S(id.to_owned()));
+        if let Some(version) = up_to {
+            remove = remove
+                .condition_expression("attribute_not_exists(version) OR version <= :version")
+                .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
+        }
+        match remove.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) => Ok(()),
+            Err(error) => Err(Error::from_sdk(error)),
+        }
     }
 
     /// Checks that the read model answers.
@@ -152,6 +253,10 @@ impl ReadModel {
     }
 
     async fn put_newer(&self, table: &str, item: HashMap<String, AttributeValue>, version: i64) -> Result<bool, Error> {
+        let bytes = item_bytes(&item);
+        if bytes > ITEM_BYTES {
+            return Err(Error::Item(format!("an item of {bytes} bytes is larger than the {ITEM_BYTES} that DynamoDB takes")));
+        }
         let put = self
             .dynamodb
             .put_item()
@@ -162,40 +267,63 @@ impl ReadModel {
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(false),
-            Err(error) => Err(Error::from_sdk(error)),
+            Err(error) => Err(Error::from_put(error)),
         }
     }
 }
 
 fn stored_order(mut item: HashMap<String, AttributeValue>) -> Result<StoredOrder, Error> {
     Ok(StoredOrder {
-        id: text(&mut item, "id")?.parse().map_err(|error| Error(format!("{error}")))?,
+        id: text(&mut item, ORDER_KEY)?.parse().map_err(Error::item)?,
         customer_id: text(&mut item, "customerID")?,
-        status: text(&mut item, "status")?.parse().map_err(|error| Error(format!("{error}")))?,
+        status: text(&mut item, "status")?.parse().map_err(Error::item)?,
         version: number(&mut item, "version")?,
         json: text(&mut item, "doc")?,
     })
 }
 
+fn stored_product(mut item: HashMap<String, AttributeValue>) -> Result<StoredProduct, Error> {
+    Ok(StoredProduct { id: text(&mut item, PRODUCT_KEY)?, version: number(&mut item, "version")?, json: text(&mut item, "doc")? })
+}
+
+/// What can be read; the log names what cannot.
+fn readable<T>(stored: Result<T, Unreadable>) -> Option<T> {
+    stored.inspect_err(|Unreadable { id, error }| tracing::error!(id, cause = %error, "{id} is left out: it cannot be read")).ok()
+}
+
+/// An item's key as text, for people to find it by.
+fn key(item: &HashMap<String, AttributeValue>, name: &str) -> String {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
+}
+
+/// An item's size as DynamoDB counts it: names and values.
+fn item_bytes(item: &HashMap<String, AttributeValue>) -> usize {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        _ => 0,
+    };
+    item.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
+}
+
 fn text(item: &mut HashMap<String, AttributeValue>, name: &str) -> Result<String, Error> {
     match item.remove(name) {
         Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(Error(format!("an item lacks {name}"))),
+        _ => Err(Error::Item(format!("an item lacks {name}"))),
     }
 }
 
 fn number(item: &mut HashMap<String, AttributeValue>, name: &str) -> Result<i64, Error> {
     match item.remove(name) {
-        Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| Error(format!("an item has a bad {name}"))),
-        _ => Err(Error(format!("an item lacks {name}"))),
+        Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| Error::Item(format!("an item has a bad {name}"))),
+        _ => Err(Error::Item(format!("an item lacks {name}"))),
     }
 }
 
 fn json<T: serde::Serialize>(view: &T) -> Result<String, Error> {
-    serde_json::to_string(view).map_err(|error| Error(error.to_string()))
+    serde_json::to_string(view).map_err(Error::item)
 }
 
 /// UTC with milliseconds at a fixed width, so that the index sorts by time.
 fn sortable(at: OffsetDateTime) -> Result<String, Error> {
-    rfc3339::text(at).map_err(|error| Error(error.to_string()))
+    rfc3339::text(at).map_err(Error::item)
 }

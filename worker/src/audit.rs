@@ -54,8 +54,7 @@ pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     let lagging = readers.settled_differences().await?;
     if settings.repair {
         let projector = Projector::new(pool.clone(), read_model.clone());
-        readers.repair(&projector, &lagging).await?;
-        println!("repaired {} entries of the read model", lagging.len());
+        println!("{}", readers.repair(&projector, &lagging).await?);
         findings.extend(readers::findings(&readers.settled_differences().await?));
     } else {
         findings.extend(readers::findings(&lagging));

@@ -14,8 +14,11 @@ pub(crate) const PROJECTION_ORDERS: &str = "PROJECTION_ORDERS";
 /// Products that cannot be projected to the read model.
 pub(crate) const PROJECTION_PRODUCTS: &str = "PROJECTION_PRODUCTS";
 
+/// Orders whose expired reservations cannot be given back.
+pub(crate) const EXPIRY: &str = "EXPIRY";
+
 /// The loops that metrics show, also while nothing fails in them.
-pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS];
+pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY];
 
 /// Bytes of an error that are kept.
 const ERROR_BYTES: usize = 500;
@@ -30,6 +33,17 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(row_id: impl Into<String>, error: &anyhow::Error) -> Self {
         Self { row_id: row_id.into(), error: format!("{error:#}") }
+    }
+}
+
+/// Whether a failure in work on a row in Postgres is the row's own: not a lost connection, a conflict with others, a lack of resources, or a server
+/// that takes no writes, which would meet any row.
+pub(crate) fn is_of_row(error: &anyhow::Error) -> bool {
+    /// Classes of SQLSTATE: connection, state of the transaction (read-only), rollback, resources, object not in the needed state, operator, system.
+    const OF_ALL: [&str; 7] = ["08", "25", "40", "53", "55", "57", "58"];
+    match error.downcast_ref::<tokio_postgres::Error>() {
+        None => error.downcast_ref::<deadpool_postgres::PoolError>().is_none(),
+        Some(error) => error.code().is_some_and(|code| !OF_ALL.contains(&&code.code()[..2])),
     }
 }
 

@@ -3,7 +3,7 @@
 //! The cursor is the key of the last order of a page, with the name of its list, so that paging stays
 //! right while new orders come in, and a cursor continues no list but its own. It is opaque to clients.
 
-use super::{Error, ReadModel, StoredOrder, stored_order, text};
+use super::{Error, ORDER_KEY, ReadModel, StoredOrder, Unreadable, key, readable, stored_order, text};
 use aws_sdk_dynamodb::{
     operation::query::builders::QueryFluentBuilder,
     types::{AttributeValue, KeysAndAttributes},
@@ -176,7 +176,8 @@ impl ReadModel {
                     return Ok(Page { orders: without_keys(orders), next });
                 }
                 let created_at = text(&mut item, "createdAt")?;
-                let order = stored_order(item)?;
+                // An order that cannot be read is left out; the others are listed.
+                let Some(order) = readable_order(item) else { continue };
                 let key = Key { id: order.id, created_at };
                 orders.push((order, key));
             }
@@ -201,7 +202,7 @@ impl ReadModel {
             .send()
             .await
             .map_err(Error::from_sdk)?;
-        let mut keys = answer.items.unwrap_or_default().into_iter().map(key_of).collect::<Result<Vec<_>, _>>()?;
+        let mut keys = answer.items.unwrap_or_default().into_iter().filter_map(readable_key).collect::<Vec<_>>();
         let has_more = keys.len() > request.limit;
         keys.truncate(request.limit);
         let next = keys.last().filter(|_| has_more).map(|key| request.cursor_at(key.clone()).to_string());
@@ -218,11 +219,12 @@ impl ReadModel {
         // DynamoDB may leave some for another call.
         while !keys.is_empty() {
             let table = self.settings.orders_table.clone();
-            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(|error| Error(error.to_string()))?;
+            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(Error::item)?;
             let answer = self.dynamodb.batch_get_item().request_items(&table, asked).send().await.map_err(Error::from_sdk)?;
             for item in answer.responses.unwrap_or_default().remove(&table).unwrap_or_default() {
-                let order = stored_order(item)?;
-                found.insert(order.id, order);
+                if let Some(order) = readable_order(item) {
+                    found.insert(order.id, order);
+                }
             }
             keys = answer.unprocessed_keys.unwrap_or_default().remove(&table).map(|left| left.keys).unwrap_or_default();
         }
@@ -240,8 +242,19 @@ fn one_more(limit: usize) -> i32 {
     i32::try_from(limit + 1).unwrap_or(i32::MAX)
 }
 
+/// Of an index's key that is no order's id, the log tells.
+fn readable_key(item: HashMap<String, AttributeValue>) -> Option<Key> {
+    let id = key(&item, ORDER_KEY);
+    readable(key_of(item).map_err(|error| Unreadable { id, error }))
+}
+
+fn readable_order(item: HashMap<String, AttributeValue>) -> Option<StoredOrder> {
+    let id = key(&item, ORDER_KEY);
+    readable(stored_order(item).map_err(|error| Unreadable { id, error }))
+}
+
 fn key_of(mut key: HashMap<String, AttributeValue>) -> Result<Key, Error> {
-    let id = text(&mut key, "id")?.parse().map_err(|error| Error(format!("{error}")))?;
+    let id = text(&mut key, "id")?.parse().map_err(Error::item)?;
     Ok(Key { id, created_at: text(&mut key, "createdAt")? })
 }
 

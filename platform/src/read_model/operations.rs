@@ -50,7 +50,7 @@ pub struct AttentionItem {
     pub id: String,
     /// What is wrong with it; for staff to read.
     pub detail: String,
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "orders::rfc3339")]
     pub since: OffsetDateTime,
 }
 
@@ -79,7 +79,7 @@ impl ReadModel {
         match put.send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-            Err(error) => Err(Error::from_sdk(error)),
+            Err(error) => Err(Error::from_put(error)),
         }
     }
 
@@ -91,8 +91,8 @@ impl ReadModel {
         let key = AttributeValue::S(ID.to_owned());
         let get = self.dynamodb.get_item().table_name(&self.settings.orders_table).key("id", key).consistent_read(true);
         let Some(mut item) = get.send().await.map_err(Error::from_sdk)?.item else { return Ok(None) };
-        let operations = serde_json::from_str(&text(&mut item, "doc")?).map_err(|error| Error(error.to_string()))?;
-        let at = OffsetDateTime::from_unix_timestamp(number(&mut item, "writtenAt")?).map_err(|error| Error(error.to_string()))?;
+        let operations = serde_json::from_str(&text(&mut item, "doc")?).map_err(Error::item)?;
+        let at = OffsetDateTime::from_unix_timestamp(number(&mut item, "writtenAt")?).map_err(Error::item)?;
         Ok(Some((operations, at)))
     }
 }

@@ -5,7 +5,7 @@ use crate::{db, inventory::millis};
 use deadpool_postgres::Pool;
 use orders::OrderStatus;
 use std::time::Duration;
-use tokio_postgres::IsolationLevel;
+use tokio_postgres::{IsolationLevel, error::DbError};
 
 /// An invariant as a query that answers (subject, detail) for each breach. The parameters are $1: the statuses of orders that hold stock, $2: all
 /// final statuses, $3: after how many milliseconds something is stuck.
@@ -223,7 +223,7 @@ pub(super) async fn check(pool: &Pool, told: bool, stuck_after: Duration) -> any
 /// Every breach, in one snapshot.
 async fn breaches(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
     let mut client = db::connection(pool).await?;
-    let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    let mut snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
     // A whole table is read here, which may take longer than a request may.
     snapshot.batch_execute("SET LOCAL statement_timeout = '10min'").await?;
     let names = |wanted: fn(&OrderStatus) -> bool| -> Vec<&str> {
@@ -238,12 +238,29 @@ async fn breaches(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Res
     for (invariant, query) in INVARIANTS.iter().chain(told.then_some(&TOLD)) {
         // Every query gets all parameters, so that they share one call.
         let query = format!("WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint) {query}");
-        for row in snapshot.query(&query, &[&holding, &ended, &millis(stuck_after)]).await? {
-            findings.push(Finding { invariant, subject: row.try_get(0)?, detail: row.try_get(1)? });
+        let point = snapshot.savepoint("invariant").await?;
+        match point.query(&query, &[&holding, &ended, &millis(stuck_after)]).await {
+            Ok(rows) => {
+                for row in rows {
+                    findings.push(Finding { invariant, subject: row.try_get(0)?, detail: row.try_get(1)? });
+                }
+            }
+            // A row with which this cannot be computed does not keep the other invariants from being checked.
+            Err(error) if is_data_exception(&error) => {
+                let detail = format!("cannot be checked: {}", error.as_db_error().map_or("", DbError::message));
+                findings.push(Finding { invariant, subject: "every row".to_owned(), detail });
+            }
+            Err(error) => return Err(error.into()),
         }
+        point.rollback().await?;
     }
     findings.extend(illegal_steps(&snapshot).await?);
     Ok(findings)
+}
+
+/// Whether a value is the reason (SQLSTATE class 22), such as a sum that is out of range.
+fn is_data_exception(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("22"))
 }
 
 /// Steps in the histories that the transition table does not know.

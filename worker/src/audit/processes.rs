@@ -11,7 +11,7 @@ use deadpool_postgres::Pool;
 use futures::{StreamExt, TryStreamExt};
 use orders::{OrderStatus, workflow::OrderWorkflowType};
 use std::{pin::pin, time::Duration};
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const STUCK: &str = "no order is stuck";
@@ -33,7 +33,14 @@ pub(super) async fn check(pool: &Pool, temporal: &Client, stuck_after: Duration)
         }
         // The workflow's last transaction comes before its end, so a workflow that ended leaves no order open, at whatever moment one looks;
         // but the order may have ended since it was read.
-        let workflow = workflow_state(temporal, &order.id).await?;
+        let workflow = match workflow_state(temporal, &order.id).await {
+            Ok(workflow) => workflow,
+            Err(error) if is_of_workflow(&error) => {
+                findings.push(finding(&order, format!("{}, and its workflow cannot be described: {error}", order.status)));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         if workflow != "running" && still_open(pool, &order.id).await? {
             findings.push(finding(&order, format!("{}, but its workflow is {workflow}", order.status)));
         }
@@ -57,7 +64,11 @@ async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> 
         for row in rows {
             let (id, status): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             // The list may be late.
-            if workflow_state(temporal, &id).await? == "running" {
+            let workflow = match workflow_state(temporal, &id).await {
+                Err(error) if !is_of_workflow(&error) => return Err(error.into()),
+                workflow => workflow,
+            };
+            if workflow.is_ok_and(|workflow| workflow == "running") {
                 let detail = format!("{status}, but its workflow has been running for more than {} s", stuck_after.as_secs());
                 findings.push(Finding { invariant: STUCK, subject: id, detail });
             }
@@ -76,12 +87,19 @@ async fn still_open(pool: &Pool, id: &str) -> anyhow::Result<bool> {
     Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
 }
 
-async fn workflow_state(temporal: &Client, id: &str) -> anyhow::Result<&'static str> {
+/// Whether Temporal is there, and refuses to speak of this workflow alone.
+fn is_of_workflow(error: &WorkflowInteractionError) -> bool {
+    use tonic::Code::{DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange};
+    matches!(error, WorkflowInteractionError::Rpc(status)
+        if [DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange].contains(&status.code()))
+}
+
+async fn workflow_state(temporal: &Client, id: &str) -> Result<&'static str, WorkflowInteractionError> {
     let handle = temporal.get_workflow_handle::<OrderWorkflowType>(id);
     match handle.describe(WorkflowDescribeOptions::default()).await {
         Ok(description) if description.status() == WorkflowExecutionStatus::Running => Ok("running"),
         Ok(_) => Ok("closed"),
         Err(WorkflowInteractionError::NotFound(_)) => Ok("unknown to Temporal"),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

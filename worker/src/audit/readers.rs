@@ -2,15 +2,16 @@
 
 use super::{Finding, SETTLE};
 use crate::{
-    db,
-    projection::{Projector, load_orders, load_products},
+    db, failing,
+    projection::{Loaded, Projector, load_orders, load_products},
 };
 use deadpool_postgres::Pool;
 use orders::rfc3339;
-use platform::read_model::ReadModel;
+use platform::read_model::{ReadModel, Unreadable};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     time::Duration,
 };
 use time::OffsetDateTime;
@@ -32,8 +33,12 @@ pub(super) enum Difference {
     Behind { has: Option<i64> },
     /// The read model has this or a newer version with another content.
     Other { has: i64 },
-    /// Postgres has no such order.
+    /// Postgres has no such order or product.
     Unknown,
+    /// What the read model has cannot be read.
+    Damaged { error: String },
+    /// What Postgres has cannot be read.
+    Unreadable { error: String },
 }
 
 /// Orders and products by id.
@@ -71,8 +76,13 @@ impl Check<'_> {
 
     async fn order_differences(&self) -> anyhow::Result<BTreeMap<String, Difference>> {
         // The read model first: what Postgres has beyond it is then newer, never older.
-        let mut stored: HashMap<String, (i64, String)> =
-            self.read_model.all_orders().await?.into_iter().map(|order| (order.id.to_string(), (order.version, order.json))).collect();
+        let stored = self.read_model.all_orders().await?.into_iter();
+        let mut stored: HashMap<String, Stored> = stored
+            .map(|order| match order {
+                Ok(order) => (order.id.to_string(), Ok((order.version, order.json))),
+                Err(Unreadable { id, error }) => (id, Err(error.to_string())),
+            })
+            .collect();
         let mut differences = BTreeMap::new();
         let client = db::connection(self.pool).await?;
         let page = client.prepare_cached("SELECT id FROM orders WHERE id > $1 ORDER BY id LIMIT $2").await?;
@@ -82,64 +92,147 @@ impl Check<'_> {
             let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
             let Some(id) = ids.last() else { break };
             last.clone_from(id);
-            for order in load_orders(&client, &ids).await? {
-                let id = order.id.to_string();
-                let difference = compare(order.version, &serde_json::to_value(&order)?, stored.remove(&id))?;
+            for Loaded { id, view } in load_orders(&client, &ids).await? {
+                let view = view.and_then(|order| Ok((order.version, serde_json::to_value(&order)?)));
+                let difference = compare(view, stored.remove(&id));
                 differences.extend(difference.map(|difference| (id, difference)));
             }
         }
         // What is left, Postgres does not have. It may be waiting for its workflow.
-        for (id, (_, json)) in stored {
-            if created_before(&json, OffsetDateTime::now_utc() - self.stuck_after)? {
-                differences.insert(id, Difference::Unknown);
+        let before = OffsetDateTime::now_utc() - self.stuck_after;
+        for (id, stored) in stored {
+            match stored.and_then(|(_, json)| created_at(&json).map_err(|error| error.to_string())) {
+                Ok(at) if at >= before => {}
+                Ok(_) => {
+                    differences.insert(id, Difference::Unknown);
+                }
+                Err(error) => {
+                    differences.insert(id, Difference::Damaged { error });
+                }
             }
         }
         Ok(differences)
     }
 
     async fn product_differences(&self) -> anyhow::Result<BTreeMap<String, Difference>> {
-        let mut stored: HashMap<String, (i64, String)> =
-            self.read_model.products().await?.into_iter().map(|(id, version, json)| (id, (version, json))).collect();
+        let stored = self.read_model.all_products().await?.into_iter();
+        let mut stored: HashMap<String, Stored> = stored
+            .map(|product| match product {
+                Ok(product) => (product.id, Ok((product.version, product.json))),
+                Err(Unreadable { id, error }) => (id, Err(error.to_string())),
+            })
+            .collect();
         let mut differences = BTreeMap::new();
         let client = db::connection(self.pool).await?;
-        for (product, version) in load_products(&client, false).await? {
-            let difference = compare(version, &serde_json::to_value(&product)?, stored.remove(&product.product_id))?;
-            differences.extend(difference.map(|difference| (product.product_id, difference)));
+        for Loaded { id, view } in load_products(&client, false).await? {
+            let view = view.and_then(|(product, version)| Ok((version, serde_json::to_value(&product)?)));
+            let difference = compare(view, stored.remove(&id));
+            differences.extend(difference.map(|difference| (id, difference)));
         }
         differences.extend(stored.into_keys().map(|id| (id, Difference::Unknown)));
         Ok(differences)
     }
 
-    /// Projects again what differs. An order that only the read model has is left for people to look at.
-    pub(super) async fn repair(&self, projector: &Projector, differences: &Differences) -> anyhow::Result<()> {
+    /// Projects again what differs, and removes products that Postgres does not have; answers what was done. An order that only the read model has
+    /// is left for people to look at, and what cannot be read in Postgres has to be mended there.
+    pub(super) async fn repair(&self, projector: &Projector, differences: &Differences) -> anyhow::Result<Repaired> {
+        let mut repaired = Repaired::default();
         let client = db::connection(self.pool).await?;
-        for (table, entries) in [("orders", &differences.orders), ("products", &differences.products)] {
+        for (kind, entries) in [(Kind::Order, &differences.orders), (Kind::Product, &differences.products)] {
             // A version that the read model has already it would refuse, so what replaces it gets a higher one.
+            let table = kind.table();
             let renew = format!("UPDATE {table} SET version = greatest(version, $2) + 1, projected_version = 0 WHERE id = $1");
             let again = format!("UPDATE {table} SET projected_version = 0 WHERE id = $1");
             for (id, difference) in entries {
-                match difference {
-                    Difference::Behind { .. } => client.execute(&again, &[id]).await?,
-                    Difference::Other { has } => client.execute(&renew, &[id, has]).await?,
-                    Difference::Unknown => 0,
+                let count = match (difference, kind) {
+                    (Difference::Behind { .. }, _) => client.execute(&again, &[id]).await.map(|_| &mut repaired.projected),
+                    (Difference::Other { has }, _) => client.execute(&renew, &[id, has]).await.map(|_| &mut repaired.projected),
+                    (Difference::Damaged { .. }, Kind::Order) => {
+                        self.read_model.remove_order(id).await?;
+                        client.execute(&again, &[id]).await.map(|_| &mut repaired.projected)
+                    }
+                    (Difference::Damaged { .. }, Kind::Product) => {
+                        self.read_model.remove_product(id, None).await?;
+                        client.execute(&again, &[id]).await.map(|_| &mut repaired.projected)
+                    }
+                    (Difference::Unknown, Kind::Product) => {
+                        self.read_model.remove_product(id, None).await?;
+                        Ok(&mut repaired.removed)
+                    }
+                    (Difference::Unknown, Kind::Order) | (Difference::Unreadable { .. }, _) => Ok(&mut repaired.left),
                 };
+                match count {
+                    Ok(count) => *count += 1,
+                    // Postgres refuses this row's change; it goes on with the next.
+                    Err(error) if error.as_db_error().is_some() => {
+                        tracing::error!(id, %error, "{id} cannot be projected again");
+                        repaired.left += 1;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
+        failing::retry_now(&client, &[failing::PROJECTION_ORDERS, failing::PROJECTION_PRODUCTS]).await?;
         drop(client);
         projector.sweep_all().await?;
-        Ok(())
+        Ok(repaired)
     }
 }
 
-fn compare(version: i64, view: &Value, stored: Option<(i64, String)>) -> anyhow::Result<Option<Difference>> {
-    let Some((has, json)) = stored else { return Ok(Some(Difference::Behind { has: None })) };
-    Ok(if has < version {
+/// What a repair did to entries of the read model.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Repaired {
+    /// Entries that are to be projected again.
+    projected: usize,
+    /// Products that Postgres does not have.
+    removed: usize,
+    /// Entries that people have to look at.
+    left: usize,
+}
+
+impl fmt::Display for Repaired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { projected, removed, left } = self;
+        write!(f, "read model: {projected} entries projected again, {removed} removed, {left} left as they are")
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Order,
+    Product,
+}
+
+impl Kind {
+    fn table(self) -> &'static str {
+        match self {
+            Self::Order => "orders",
+            Self::Product => "products",
+        }
+    }
+}
+
+/// Version and JSON of what the read model has, or why that cannot be read.
+type Stored = Result<(i64, String), String>;
+
+/// How what the read model has differs from a version and a view.
+fn compare(view: anyhow::Result<(i64, Value)>, stored: Option<Stored>) -> Option<Difference> {
+    let (version, view) = match view {
+        Ok(view) => view,
+        Err(error) => return Some(Difference::Unreadable { error: format!("{error:#}") }),
+    };
+    let (has, json) = match stored {
+        None => return Some(Difference::Behind { has: None }),
+        Some(Err(error)) => return Some(Difference::Damaged { error }),
+        Some(Ok(stored)) => stored,
+    };
+    if has < version {
         Some(Difference::Behind { has: Some(has) })
-    } else if has > version || !is_the_same(serde_json::from_str(&json)?, view) {
+    } else if has > version || !serde_json::from_str(&json).is_ok_and(|stored| is_the_same(stored, &view)) {
         Some(Difference::Other { has })
     } else {
         None
-    })
+    }
 }
 
 /// Entries that an earlier release wrote say the same times in a shorter form.
@@ -156,14 +249,14 @@ fn one_form_of_times(value: Value) -> Value {
     }
 }
 
-fn created_before(json: &str, moment: OffsetDateTime) -> anyhow::Result<bool> {
+fn created_at(json: &str) -> serde_json::Result<OffsetDateTime> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Created {
         #[serde(with = "orders::rfc3339")]
         created_at: OffsetDateTime,
     }
-    Ok(serde_json::from_str::<Created>(json)?.created_at < moment)
+    Ok(serde_json::from_str::<Created>(json)?.created_at)
 }
 
 /// Each difference as a broken invariant.
@@ -176,6 +269,8 @@ pub(super) fn findings(differences: &Differences) -> Vec<Finding> {
                 Difference::Behind { has: Some(has) } => format!("stays at version {has}"),
                 Difference::Other { has } => format!("differs at version {has}"),
                 Difference::Unknown => "is unknown to Postgres".to_owned(),
+                Difference::Damaged { error } => format!("is damaged: {error}"),
+                Difference::Unreadable { error } => format!("cannot be read from Postgres: {error}"),
             };
             Finding { invariant: "the read model shows what Postgres has", subject: id.clone(), detail }
         })
@@ -188,7 +283,7 @@ mod tests {
     use serde_json::json;
 
     fn compared(stored: Option<(i64, &str)>) -> Option<Difference> {
-        compare(3, &json!({"status": "PAID", "version": 3}), stored.map(|(version, json)| (version, json.to_owned()))).unwrap()
+        compare(Ok((3, json!({"status": "PAID", "version": 3}))), stored.map(|(version, json)| Ok((version, json.to_owned()))))
     }
 
     #[test]
@@ -198,12 +293,21 @@ mod tests {
         assert_eq!(compared(Some((2, r#"{"version":2,"status":"RESERVED"}"#))), Some(Difference::Behind { has: Some(2) }));
         assert_eq!(compared(Some((3, r#"{"version":3,"status":"FAILED"}"#))), Some(Difference::Other { has: 3 }));
         assert_eq!(compared(Some((4, r#"{"version":3,"status":"PAID"}"#))), Some(Difference::Other { has: 4 }));
+        assert_eq!(compared(Some((3, "{"))), Some(Difference::Other { has: 3 }));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_from_what_differs() {
+        let damaged = compare(Ok((3, json!({}))), Some(Err("it lacks doc".to_owned())));
+        assert_eq!(damaged, Some(Difference::Damaged { error: "it lacks doc".to_owned() }));
+        let unreadable = compare(Err(anyhow::anyhow!("no currency ZZZ")), Some(Ok((3, "{}".to_owned()))));
+        assert_eq!(unreadable, Some(Difference::Unreadable { error: "no currency ZZZ".to_owned() }));
     }
 
     #[test]
     fn times_of_an_earlier_release_differ_in_their_form_alone() {
         let view = json!({ "history": [{ "at": "2026-11-21T09:00:00.120Z" }], "version": 3 });
-        let differs = |at: &str| compare(3, &view, Some((3, json!({ "history": [{ "at": at }], "version": 3 }).to_string()))).unwrap();
+        let differs = |at: &str| compare(Ok((3, view.clone())), Some(Ok((3, json!({ "history": [{ "at": at }], "version": 3 }).to_string()))));
         assert_eq!(differs("2026-11-21T09:00:00.12Z"), None);
         assert_eq!(differs("2026-11-21T09:00:00.121Z"), Some(Difference::Other { has: 3 }));
     }

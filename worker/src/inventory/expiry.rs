@@ -3,8 +3,12 @@
 //! Once the amount is authorized it is being taken, or has been and the answer was lost: then the stock stays until the order goes on, or is withdrawn.
 
 use super::give_back;
-use crate::{db, order};
-use deadpool_postgres::Pool;
+use crate::{
+    db,
+    failing::{self, EXPIRY, Failure},
+    order,
+};
+use deadpool_postgres::{ClientWrapper, Pool};
 use orders::{OrderId, OrderStatus};
 use std::time::Duration;
 
@@ -34,18 +38,36 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
         .prepare_cached(&format!(
             "SELECT o.id FROM orders o WHERE o.status = '{unpaid}'
             AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id AND r.state = 'HELD' AND r.expires_at <= now() AND {UNAUTHORIZED})
-            LIMIT $1"
+            AND {}
+            LIMIT $1",
+            failing::is_due(EXPIRY, "o.id")
         ))
         .await?;
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
     for row in client.query(&expired, &[&BATCH]).await? {
-        let id: OrderId = row.try_get::<_, &str>(0)?.parse()?;
-        let transaction = client.transaction().await?;
-        // It may have been paid, or its reservation renewed, since; authorizing takes the order's lock, too.
-        let unpaid = order::lock(&transaction, id).await? == OrderStatus::Reserved;
-        if unpaid && give_back(&transaction, id, "EXPIRED", &format!("expires_at <= now() AND {UNAUTHORIZED}")).await? > 0 {
-            transaction.commit().await?;
-            tracing::info!(order_id = %id, "{id}: its stock was held for too long and is given back");
+        let id: String = row.try_get(0)?;
+        match expire(&mut client, &id).await {
+            Ok(()) => done.push(id),
+            // One order that cannot be dealt with does not keep the stock of the others.
+            Err(error) if failing::is_of_row(&error) => failures.push(Failure::new(id, &error)),
+            Err(error) => return Err(error),
         }
+    }
+    failing::record(&**client, EXPIRY, &failures).await?;
+    if !done.is_empty() {
+        failing::clear(&**client, EXPIRY, &done).await?;
+    }
+    Ok(())
+}
+
+async fn expire(client: &mut ClientWrapper, id: &str) -> anyhow::Result<()> {
+    let id: OrderId = id.parse()?;
+    let transaction = client.transaction().await?;
+    // It may have been paid, or its reservation renewed, since; authorizing takes the order's lock, too.
+    let unpaid = order::lock(&transaction, id).await? == OrderStatus::Reserved;
+    if unpaid && give_back(&transaction, id, "EXPIRED", &format!("expires_at <= now() AND {UNAUTHORIZED}")).await? > 0 {
+        transaction.commit().await?;
+        tracing::info!(order_id = %id, "{id}: its stock was held for too long and is given back");
     }
     Ok(())
 }

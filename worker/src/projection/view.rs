@@ -2,7 +2,7 @@
 
 mod shipments;
 
-use crate::inventory::currency;
+use crate::{failing, inventory::currency};
 use deadpool_postgres::GenericClient;
 use orders::{
     Currency, Money, OrderStatus, OrderView, ProductView,
@@ -12,8 +12,17 @@ use orders::{
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 
+/// A row as readers see it, or why it cannot be read.
+pub(crate) struct Loaded<T> {
+    pub(crate) id: String,
+    pub(crate) view: anyhow::Result<T>,
+}
+
 /// The orders of these ids, in no order; ids that are not on record are left out.
-pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> anyhow::Result<Vec<OrderView>> {
+///
+/// # Errors
+/// When Postgres does not answer. That a row cannot be read is no error of the others.
+pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> anyhow::Result<Vec<Loaded<OrderView>>> {
     let statement = client
         .prepare_cached(&format!(
             "SELECT o.id, o.customer_id, o.status, o.failure_reason, o.currency, o.total_minor, o.version, o.created_at, o.updated_at,
@@ -51,7 +60,12 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
             shipments::SOURCE
         ))
         .await?;
-    client.query(&statement, &[&ids, &OrderStatus::InReview.as_str()]).await?.iter().map(order).collect()
+    loaded(&client.query(&statement, &[&ids, &OrderStatus::InReview.as_str()]).await?, order)
+}
+
+/// Reads each row by itself; the first column is its id.
+fn loaded<T>(rows: &[Row], read: impl Fn(&Row) -> anyhow::Result<T>) -> anyhow::Result<Vec<Loaded<T>>> {
+    rows.iter().map(|row| Ok(Loaded { id: row.try_get(0)?, view: read(row) })).collect()
 }
 
 fn order(row: &Row) -> anyhow::Result<OrderView> {
@@ -119,15 +133,16 @@ fn notifications(row: &Row) -> anyhow::Result<Vec<NotificationView>> {
     Ok(types.into_iter().zip(channels).zip(times).map(|((r#type, channel), at)| NotificationView { r#type, channel, at }).collect())
 }
 
-/// The products with their versions: all of them, or those that lag behind in the read model.
-pub(crate) async fn load_products(client: &impl GenericClient, lagging_only: bool) -> anyhow::Result<Vec<(ProductView, i64)>> {
-    let statement = if lagging_only {
-        "SELECT id, name, price_minor, currency, stock, version FROM products WHERE projected_version < version ORDER BY id"
-    } else {
-        "SELECT id, name, price_minor, currency, stock, version FROM products ORDER BY id"
-    };
-    let statement = client.prepare_cached(statement).await?;
-    client.query(&statement, &[]).await?.iter().map(product).collect()
+/// The products with their versions: all of them, or those that lag behind in the read model and are due.
+///
+/// # Errors
+/// As [`load_orders`].
+pub(crate) async fn load_products(client: &impl GenericClient, lagging_only: bool) -> anyhow::Result<Vec<Loaded<(ProductView, i64)>>> {
+    let lagging = format!("WHERE projected_version < version AND {}", failing::is_due(failing::PROJECTION_PRODUCTS, "products.id"));
+    let which = if lagging_only { &lagging } else { "" };
+    let statement = format!("SELECT id, name, price_minor, currency, stock, version FROM products {which} ORDER BY id");
+    let statement = client.prepare_cached(&statement).await?;
+    loaded(&client.query(&statement, &[]).await?, product)
 }
 
 fn product(row: &Row) -> anyhow::Result<(ProductView, i64)> {
