@@ -1,6 +1,14 @@
-//! `GET /api/health`: whether orders can be accepted and read; `GET /api/health/live`: whether this process answers.
+//! `GET /api/health`: whether orders can be accepted and read, and whether they move; `GET /api/health/live`: whether this process answers.
+//!
+//! What only Postgres knows a worker has written to the read model ([`platform::read_model::Operations`]). Something that is not known is left out:
+//! then what it would be asked of is down.
 
-use crate::{intake_queue::IntakeQueue, workflows::Workflows};
+use crate::{
+    idempotency::Idempotency,
+    intake_queue::IntakeQueue,
+    queue_poller::Consumer,
+    workflows::{self, Workflows},
+};
 use axum::{
     Json, Router,
     extract::{FromRef, State},
@@ -8,16 +16,25 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use platform::read_model::ReadModel;
+use platform::{
+    read_model::{Operations, ReadModel},
+    temporal::Backlog,
+};
 use serde::Serialize;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use time::OffsetDateTime;
 use tokio::time::timeout;
 
 /// How long a dependency may take to give a sign of life.
 const LIMIT: Duration = Duration::from_secs(1);
+/// A worker writes every 10 seconds; after this long, none does.
+const WORKER_SILENT: time::Duration = time::Duration::seconds(30);
+/// For how long the read model may lack a change, and an event may wait to be published.
+const PROJECTION_LAG: Duration = Duration::from_secs(30);
+const OUTBOX_LAG: Duration = Duration::from_secs(300);
 
 pub fn route<S>() -> Router<S>
 where
@@ -25,6 +42,8 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
     Arc<IntakeQueue>: FromRef<S>,
+    Arc<Idempotency>: FromRef<S>,
+    Consumer: FromRef<S>,
 {
     Router::new().route("/api/health", get(health)).route("/api/health/live", get(live))
 }
@@ -33,7 +52,7 @@ where
 #[serde(rename_all = "lowercase")]
 enum Status {
     Ok,
-    /// Orders are accepted and read, but something is away.
+    /// Orders are accepted and read, but something is away, or they do not move.
     Degraded,
     /// Orders cannot be accepted, or cannot be read.
     Down,
@@ -49,10 +68,10 @@ enum Presence {
 #[derive(Serialize)]
 struct Health {
     status: Status,
-    dependencies: [Dependency; 3],
+    dependencies: Vec<Dependency>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Dependency {
     name: &'static str,
@@ -68,16 +87,28 @@ async fn health(
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,
     State(intake_queue): State<Arc<IntakeQueue>>,
+    State(idempotency): State<Arc<Idempotency>>,
+    State(consumer): State<Consumer>,
 ) -> impl IntoResponse {
-    let (read_model, temporal, intake_queue) = tokio::join!(
+    let (read_model_answers, temporal, intake_queue, idempotency, backlog, told) = tokio::join!(
         check("read-model", read_model.ping()),
         check("temporal", workflows.ping()),
         check("intake-queue", intake_queue.ping()),
+        check("idempotency", idempotency.ping()),
+        backlog(&workflows),
+        told(&read_model),
     );
-    let status = status(read_model.state, temporal.state, intake_queue.state);
+    let status = status(read_model_answers.state, temporal.state, intake_queue.state);
+    let mut dependencies = vec![read_model_answers, temporal, intake_queue, idempotency];
+    dependencies.extend(moving(backlog, told, OffsetDateTime::now_utc()));
+    dependencies.extend(consumer.is_alive().map(|alive| Dependency::known("queue-consumer", alive, 0)));
+    let status = if status == Status::Ok && dependencies.iter().any(|dependency| dependency.state == Presence::Down) {
+        Status::Degraded
+    } else {
+        status
+    };
     let code = if status == Status::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let health = Health { status, dependencies: [read_model, temporal, intake_queue] };
-    (code, [(header::CACHE_CONTROL, "no-store")], Json(health))
+    (code, [(header::CACHE_CONTROL, "no-store")], Json(Health { status, dependencies }))
 }
 
 fn status(read_model: Presence, temporal: Presence, intake_queue: Presence) -> Status {
@@ -88,11 +119,64 @@ fn status(read_model: Presence, temporal: Presence, intake_queue: Presence) -> S
     }
 }
 
+/// Whether orders move: what Temporal says of the workers that ask it for tasks, and what a worker wrote last, and when.
+fn moving(backlog: Option<Backlog>, told: Told, now: OffsetDateTime) -> Vec<Dependency> {
+    let Told { operations, latency_ms } = told;
+    let written = operations.as_ref().map(|(_, at)| now - *at < WORKER_SILENT);
+    let mut parts = Vec::new();
+    if backlog.is_some() || written.is_some() {
+        let works = backlog.is_none_or(|backlog| backlog.is_polled) && written.unwrap_or(true);
+        parts.push(Dependency::known("workers", works, latency_ms));
+    }
+    // What no worker has written lately is not known.
+    if let Some((operations, _)) = operations.filter(|_| written == Some(true)) {
+        let within = |seconds, limit: Duration| seconds <= limit.as_secs();
+        parts.push(Dependency::known("postgres", operations.postgres_writable, latency_ms));
+        if operations.postgres_writable {
+            let (projection, outbox) = (operations.projection_lag_seconds, operations.outbox_lag_seconds);
+            parts.push(Dependency::known("projection", within(projection, PROJECTION_LAG), latency_ms));
+            parts.push(Dependency::known("outbox", within(outbox, OUTBOX_LAG), latency_ms));
+        }
+    }
+    for part in parts.iter().filter(|part| part.state == Presence::Down) {
+        tracing::warn!(dependency = part.name, "{} does not work", part.name);
+    }
+    parts
+}
+
+/// What waits for workers; nothing while Temporal does not tell, which is another dependency's business.
+async fn backlog(workflows: &Workflows) -> Option<Backlog> {
+    let answer: Result<Result<Backlog, workflows::Error>, _> = timeout(LIMIT, workflows.backlog()).await;
+    answer.ok()?.ok()
+}
+
+/// What a worker wrote last, and how long it took to read.
+struct Told {
+    operations: Option<(Operations, OffsetDateTime)>,
+    latency_ms: u64,
+}
+
+async fn told(read_model: &ReadModel) -> Told {
+    let started = Instant::now();
+    let operations = timeout(LIMIT, read_model.operations()).await.ok().and_then(Result::ok).flatten();
+    Told { operations, latency_ms: millis(started) }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Dependency {
+    fn known(name: &'static str, is_up: bool, latency_ms: u64) -> Self {
+        Self { name, state: if is_up { Presence::Up } else { Presence::Down }, latency_ms }
+    }
+}
+
 /// What is wrong is for the log; the answer says only that something is.
 async fn check<E: std::error::Error>(name: &'static str, ping: impl Future<Output = Result<(), E>>) -> Dependency {
     let started = Instant::now();
     let answer = timeout(LIMIT, ping).await;
-    let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let latency_ms = millis(started);
     let state = match answer {
         Ok(Ok(())) => Presence::Up,
         Ok(Err(error)) => {
@@ -119,5 +203,37 @@ mod tests {
         assert_eq!(status(Up, Up, Down), Status::Degraded);
         assert_eq!(status(Up, Down, Down), Status::Down);
         assert_eq!(status(Down, Up, Up), Status::Down);
+    }
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-21 09:00 UTC);
+    const WELL: Operations =
+        Operations { postgres_writable: true, projection_lag_seconds: 0, outbox_lag_seconds: 0, failing_rows: 0, attention: Vec::new() };
+
+    /// The parts that are down, and how many are known.
+    fn parts(polled: Option<bool>, told: Option<(Operations, i64)>) -> (Vec<&'static str>, usize) {
+        let backlog = polled.map(|is_polled| Backlog { is_polled, ..Backlog::default() });
+        let operations = told.map(|(operations, ago)| (operations, NOW - time::Duration::seconds(ago)));
+        let parts = moving(backlog, Told { operations, latency_ms: 1 }, NOW);
+        (parts.iter().filter(|part| part.state == Down).map(|part| part.name).collect(), parts.len())
+    }
+
+    #[test]
+    fn orders_move_when_workers_ask_for_tasks_and_write() {
+        assert_eq!(parts(Some(true), Some((WELL, 10))), (vec![], 4));
+        assert_eq!(parts(Some(false), Some((WELL, 10))), (vec!["workers"], 4));
+        assert_eq!(parts(Some(true), Some((WELL, 31))), (vec!["workers"], 1));
+        // Temporal is away: a worker lives all the same. No worker has written yet: one may be asking for tasks.
+        assert_eq!(parts(None, Some((WELL, 10))), (vec![], 4));
+        assert_eq!(parts(Some(true), None), (vec![], 1));
+        assert_eq!(parts(None, None), (vec![], 0));
+    }
+
+    #[test]
+    fn what_a_worker_finds_wrong_is_named() {
+        let down = |operations| parts(Some(true), Some((operations, 1))).0;
+        assert_eq!(down(Operations { postgres_writable: false, ..WELL }), ["postgres"]);
+        assert_eq!(down(Operations { projection_lag_seconds: 31, ..WELL }), ["projection"]);
+        assert_eq!(down(Operations { outbox_lag_seconds: 301, ..WELL }), ["outbox"]);
+        assert_eq!(down(Operations { failing_rows: 7, ..WELL }), [""; 0], "a row that fails concerns that row alone");
     }
 }

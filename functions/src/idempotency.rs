@@ -138,6 +138,15 @@ impl Idempotency {
         Self { dynamodb, table: settings.idempotency_table }
     }
 
+    /// Asks the table for a sign of life.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let describe = self.dynamodb.describe_table().table_name(&self.table);
+        describe.send().await.map(|_| ()).map_err(|error| Error(DisplayErrorContext(error).to_string()))
+    }
+
     /// Claims a key for an order or a refund, unless it stands for one already.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::{
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
+    queue_poller::Consumer,
     queues::{self, FeedbackQueue, Queues},
     stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
@@ -31,6 +32,7 @@ pub struct Accepting {
     pub intake_queue: Arc<IntakeQueue>,
     pub idempotency: Arc<Idempotency>,
     pub catalogue: Arc<Catalogue>,
+    pub consumer: Consumer,
     pub queues: Arc<Queues>,
     pub carrier: Arc<CarrierSecret>,
     pub stripe: Arc<StripeSecret>,
@@ -71,6 +73,7 @@ impl Accepting {
             read_model,
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), settings.intake_queue)),
+            consumer: Consumer::default(),
             queues: Arc::new(Queues::new(sqs, queues)),
             idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
             carrier: Arc::new(CarrierSecret::new(settings.carrier)),
@@ -162,10 +165,14 @@ pub struct Checking {
     pub read_model: Arc<ReadModel>,
     pub workflows: Arc<Workflows>,
     pub intake_queue: Arc<IntakeQueue>,
+    pub idempotency: Arc<Idempotency>,
+    pub consumer: Consumer,
 }
 
 #[derive(clap::Args, Clone)]
 pub struct CheckingSettings {
+    #[command(flatten)]
+    pub idempotency: idempotency::Settings,
     #[command(flatten)]
     pub read_model: read_model::Settings,
     #[command(flatten)]
@@ -177,10 +184,13 @@ pub struct CheckingSettings {
 impl Checking {
     pub async fn new(settings: CheckingSettings) -> Self {
         let aws = aws::config(Patience::INTERACTIVE).await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
         Self {
-            read_model: Arc::new(ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model)),
+            read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(aws_sdk_sqs::Client::new(&aws), settings.intake_queue)),
+            idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+            consumer: Consumer::default(),
         }
     }
 }

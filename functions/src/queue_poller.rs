@@ -16,7 +16,12 @@ use platform::{
     aws::{self, Patience},
     stop,
 };
-use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio::{
     select,
     sync::watch,
@@ -38,11 +43,40 @@ const LAST: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// A round takes half a minute at most. After twice that long without one, the consumer does not work.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// Whether this process consumes the intake queue, and when it last did; in AWS, Lambda does.
+#[derive(Clone, Debug, Default)]
+pub struct Consumer(Option<Arc<Mutex<Instant>>>);
+
+impl Consumer {
+    /// One that is about to begin.
+    #[must_use]
+    pub fn here() -> Self {
+        Self(Some(Arc::new(Mutex::new(Instant::now()))))
+    }
+
+    /// Whether it has done a round lately, whatever came of it; `None` where it is another's business.
+    #[must_use]
+    pub fn is_alive(&self) -> Option<bool> {
+        let last = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(last.elapsed() < SILENT)
+    }
+
+    fn beat(&self) {
+        if let Some(last) = &self.0 {
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+}
+
 pub struct QueuePoller {
     /// Waits longer than the clients that somebody waits for.
     sqs: Client,
     workflows: Arc<Workflows>,
     intake_queue: Arc<IntakeQueue>,
+    consumer: Consumer,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +88,8 @@ enum Error {
 }
 
 impl QueuePoller {
-    pub async fn new(workflows: Arc<Workflows>, intake_queue: Arc<IntakeQueue>) -> Self {
-        Self { sqs: Client::new(&aws::config(PATIENCE).await), workflows, intake_queue }
+    pub async fn new(workflows: Arc<Workflows>, intake_queue: Arc<IntakeQueue>, consumer: Consumer) -> Self {
+        Self { sqs: Client::new(&aws::config(PATIENCE).await), workflows, intake_queue, consumer }
     }
 
     /// Polls until `stop` says so. A batch that has been received, or is about to be, is brought to its end.
@@ -74,6 +108,7 @@ impl QueuePoller {
                 Ok(messages) => self.process(messages).await,
                 Err(error) => Err(error),
             };
+            self.consumer.beat();
             let Err(error) = round else {
                 pause = FIRST_PAUSE;
                 continue;

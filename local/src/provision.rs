@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::{
     error::DisplayErrorContext,
     types::{Parameter, Stack, StackStatus},
 };
-use aws_sdk_dynamodb::types::TimeToLiveSpecification;
+use aws_sdk_dynamodb::{operation::describe_table::DescribeTableError, types::TimeToLiveSpecification};
 use aws_sdk_ses::types::NotificationType;
 use aws_smithy_http_client::Builder;
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ impl Provision {
 
     pub(crate) async fn run(&self) -> Result<()> {
         let stack = self.deploy().await?;
+        self.restore_tables(&stack).await?;
         self.expire_idempotency_keys(&stack).await?;
         self.introduce_sender(&stack).await?;
         self.agrees(&stack)
@@ -98,6 +99,34 @@ impl Provision {
                 }
             }
         }
+    }
+
+    /// Makes tables again that somebody has deleted: CloudFormation believes that they are there. The read model's are filled from Postgres then
+    /// (`worker project`).
+    async fn restore_tables(&self, stack: &Stack) -> Result<()> {
+        for resource in ["OrdersTable", "IdempotencyTable", "ProductsTable"] {
+            let described = self.dynamodb.describe_table().table_name(output(stack, resource)?).send().await;
+            let Err(error) = described else { continue };
+            if !error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) {
+                return Err(error).with_context(|| format!("cannot describe {resource}"));
+            }
+            // A stack of its own makes the table and is deleted, which leaves the table.
+            let name = format!("{STACK}-{resource}");
+            let body = std::fs::read_to_string(project().join(TEMPLATE)).with_context(|| format!("cannot read {TEMPLATE}"))?;
+            let body = with_one_resource(&body, resource).with_context(|| format!("{TEMPLATE} has no resource {resource}"))?;
+            let parameters = stack.parameters().to_vec();
+            let create = self.cloudformation.create_stack().stack_name(&name).template_body(body).set_parameters(Some(parameters));
+            create.send().await.with_context(|| format!("cannot make {resource} again"))?;
+            let deadline = Instant::now() + LIMIT;
+            while self.dynamodb.describe_table().table_name(output(stack, resource)?).send().await.is_err() {
+                if Instant::now() > deadline {
+                    bail!("{resource} was deleted, and cannot be made again");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            self.cloudformation.delete_stack().stack_name(&name).send().await?;
+        }
+        Ok(())
     }
 
     async fn stack(&self) -> Result<Option<Stack>> {
@@ -159,7 +188,34 @@ impl Provision {
     }
 }
 
+/// The template with one of its resources alone, and without outputs.
+fn with_one_resource(template: &str, resource: &str) -> Option<String> {
+    let (head, rest) = template.split_once("\nResources:\n")?;
+    let heading = format!("  {resource}:");
+    let mut lines = rest.lines().skip_while(|line| *line != heading);
+    let first = lines.next()?;
+    // It ends where the next one begins, or a comment on it.
+    let block = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    Some([head, "Resources:", first].into_iter().chain(block).collect::<Vec<_>>().join("\n"))
+}
+
 fn output<'a>(stack: &'a Stack, key: &str) -> Result<&'a str> {
     let found = stack.outputs().iter().find(|output| output.output_key() == Some(key));
     found.and_then(|output| output.output_value()).ok_or_else(|| anyhow!("{TEMPLATE} has no output {key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_cut_out_of_the_template() {
+        let template = "Parameters:\n  Name: x\n\nResources:\n  # One.\n  A:\n    Type: T\n\n  # Two.\n  B:\n    Type: U\n    More: 1\n\nOutputs:\n  A: 1\n";
+        assert_eq!(
+            with_one_resource(template, "B").unwrap().trim_end(),
+            "Parameters:\n  Name: x\n\nResources:\n  B:\n    Type: U\n    More: 1"
+        );
+        assert_eq!(with_one_resource(template, "A").unwrap().trim_end(), "Parameters:\n  Name: x\n\nResources:\n  A:\n    Type: T");
+        assert_eq!(with_one_resource(template, "C"), None);
+    }
 }

@@ -149,6 +149,18 @@ impl Stack {
         Ok(())
     }
 
+    /// Makes up for what the read model has lost, such as what an emulator that was killed had in memory; answers what was done.
+    ///
+    /// # Errors
+    /// When it cannot be done; the error holds what the worker said.
+    pub async fn project(&self) -> Result<String> {
+        let output = self.run("worker", &["project"]).await?;
+        if !output.status.success() {
+            bail!("the read model cannot be brought up to date: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Stops everything, those first that need the others.
     ///
     /// # Errors

@@ -33,9 +33,12 @@ pub struct OrderView {
     /// What became of a cancellation that did not end the order. Left out when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<CancellationView>,
-    /// What was asked to be given back, oldest first. Left out when there is nothing.
+    /// What was asked to be given back, oldest first: the newest of it, where there is much. Left out when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
+    /// How many refunds there are. Left out when all of them are shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_count: Option<i64>,
     /// The order's parcels, one a warehouse. Left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
@@ -180,6 +183,7 @@ impl OrderView {
             compensating: false,
             cancellation: None,
             refunds: Vec::new(),
+            refund_count: None,
             shipments: Vec::new(),
             notifications: Vec::new(),
             history: vec![StatusChange { status: OrderStatus::Pending, at: order.accepted_at }],

@@ -1,6 +1,7 @@
 //! What functions and worker share at their edges: configuration, logs, secrets, the connections to Temporal and AWS, and the read model.
 
 pub mod aws;
+pub mod background;
 pub mod config;
 pub mod log;
 pub mod read_model;

@@ -67,8 +67,8 @@ pub(crate) async fn run(system: System, read_model: ReadModel, has_topic: bool) 
 }
 
 async fn read(system: &System, sources: &[Source], has_topic: bool) -> anyhow::Result<Operations> {
+    let writable = system.is_writable().await?;
     let client = db::connection(&system.pool).await?;
-    let writable = client.query_one("SELECT current_setting('transaction_read_only') = 'off'", &[]).await?.try_get(0)?;
     let lag = format!(
         "SELECT coalesce(extract(epoch FROM now() - least(
             (SELECT min(o.updated_at) FROM orders o WHERE o.projected_version < o.version AND {}),
@@ -103,9 +103,8 @@ async fn group(client: &impl GenericClient, Source { kind, query }: &Source) -> 
     let rows = client.query(&query, &[]).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let count = u64::try_from(first.try_get::<_, i64>(3)?).unwrap_or_default();
-    let items = rows.iter().map(|row| {
-        Ok(AttentionItem { id: within(row.try_get(0)?), detail: within(row.try_get(1)?), since: row.try_get(2)? })
-    });
+    let items =
+        rows.iter().map(|row| Ok(AttentionItem { id: within(row.try_get(0)?), detail: within(row.try_get(1)?), since: row.try_get(2)? }));
     Ok(Some(AttentionGroup { kind: (*kind).to_owned(), count, items: items.collect::<anyhow::Result<_>>()? }))
 }
 

@@ -34,6 +34,22 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Projects again what the read model lacks, or has in another version than Postgres, and says what it did. For the start of a system whose read
+/// model may have lost something; it compares versions alone, and finds nothing else.
+///
+/// # Errors
+/// When Postgres or DynamoDB does not answer. Rows that cannot be projected are no error: `worker run` goes on trying, and the audit names them.
+pub async fn project(settings: config::Project) -> anyhow::Result<()> {
+    platform::log::init(&settings.log);
+    let pool = db::pool(&settings.postgres).await?;
+    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model);
+    let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: Duration::ZERO };
+    let lagging = readers.version_differences().await?;
+    println!("{}", readers.repair(&Projector::new(pool.clone(), read_model.clone()), &lagging).await?);
+    Ok(())
+}
+
 /// Prints each broken invariant as a line of its own on standard output, then a count. Status 1 when there is any; after `--repair`, when any is
 /// left.
 ///

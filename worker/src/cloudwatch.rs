@@ -4,10 +4,7 @@
 //! Each worker publishes how the system as a whole is doing, all of them the same, so `Maximum` is the statistic to take; a sum would grow with
 //! the number of workers.
 
-use crate::{
-    config,
-    system::{Stuck, System},
-};
+use crate::system::{Stuck, System};
 use platform::temporal::Backlog;
 use serde_json::{Value, json};
 use std::{
@@ -23,11 +20,10 @@ const DIMENSION: &str = "Stack";
 /// How long Temporal and Postgres may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Publishes for ever, if there is a stack's name to publish under.
-pub(crate) async fn publish(settings: config::CloudWatch, system: System) {
-    let Some(stack) = settings.metrics_stack else { return };
+/// Publishes for ever, under a stack's name.
+pub(crate) async fn publish(stack: String, period: Duration, system: System) {
     loop {
-        sleep(settings.metrics_period).await;
+        sleep(period).await;
         let (backlog, stuck, failing) = tokio::join!(
             known(system.backlog()),
             known(async { system.stuck().await.map(Some) }),

@@ -83,6 +83,16 @@ pub struct Audit {
     pub events: Events,
 }
 
+#[derive(Args)]
+pub struct Project {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    #[command(flatten)]
+    pub read_model: platform::read_model::Settings,
+}
+
 /// Where other systems are told of orders.
 #[derive(Args, Clone)]
 pub struct Events {

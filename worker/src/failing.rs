@@ -92,11 +92,18 @@ pub(crate) async fn retry_now(client: &impl GenericClient, loop_names: &[&str]) 
     Ok(())
 }
 
+/// How many of these rows fail.
+///
+/// # Errors
+/// When Postgres does not answer.
+pub(crate) async fn among(client: &impl GenericClient, loop_names: &[&str], row_ids: &[String]) -> anyhow::Result<usize> {
+    let count = "SELECT count(*) FROM failing_rows WHERE loop = ANY ($1) AND row_id = ANY ($2)";
+    Ok(usize::try_from(client.query_one(count, &[&loop_names, &row_ids]).await?.try_get::<_, i64>(0)?)?)
+}
+
 /// SQL: the row whose id stands in this column does not fail, or is due to be tried again.
 pub(crate) fn is_due(loop_name: &str, id_column: &str) -> String {
-    format!(
-        "NOT EXISTS (SELECT FROM failing_rows f WHERE f.loop = '{loop_name}' AND f.row_id = {id_column} AND f.next_attempt_at > now())"
-    )
+    format!("NOT EXISTS (SELECT FROM failing_rows f WHERE f.loop = '{loop_name}' AND f.row_id = {id_column} AND f.next_attempt_at > now())")
 }
 
 /// SQL: the row whose id stands in this column does not fail.

@@ -47,16 +47,21 @@ pub(crate) async fn serve(listener: TcpListener, health: Health) {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let schema = tokio::time::timeout(PROBE_LIMIT, migrate::is_up_to_date(&health.system.pool)).await;
-    let postgres = matches!(schema, Ok(Ok(_)));
+    let (schema, writable) = tokio::join!(
+        tokio::time::timeout(PROBE_LIMIT, migrate::is_up_to_date(&health.system.pool)),
+        tokio::time::timeout(PROBE_LIMIT, health.system.is_writable()),
+    );
+    let (postgres, writable) = (matches!(schema, Ok(Ok(_))), matches!(writable, Ok(Ok(true))));
     let schema = matches!(schema, Ok(Ok(true)));
     let temporal = matches!(tokio::time::timeout(PROBE_LIMIT, answers(&health.system.temporal)).await, Ok(true));
-    let status = if schema && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if schema && writable && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let postgres = match (postgres, writable) {
+        (true, true) => "up",
+        (true, false) => "read-only",
+        (false, _) => "down",
+    };
     let state = |up| if up { "up" } else { "down" };
-    (
-        status,
-        Json(json!({ "postgres": state(postgres), "schema": if schema { "up to date" } else { "behind" }, "temporal": state(temporal) })),
-    )
+    (status, Json(json!({ "postgres": postgres, "schema": if schema { "up to date" } else { "behind" }, "temporal": state(temporal) })))
         .into_response()
 }
 

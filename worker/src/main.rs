@@ -16,6 +16,8 @@ enum Command {
     Migrate(config::Migrate),
     /// Compares Postgres, the read model, the payment ledger and Temporal and prints every broken invariant; status 1 on any.
     Audit(Box<config::Audit>),
+    /// Projects again what the read model lacks of what Postgres has; status 0 unless that could not be done.
+    Project(Box<config::Project>),
     /// Adds units to a product's stock.
     Restock(config::Restock),
     /// Lets new orders wait, or go on; says how the switch stands.
@@ -31,6 +33,7 @@ async fn main() -> ExitCode {
         Command::Run(settings) => run::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
+        Command::Project(settings) => audit::project(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Maintenance(settings) => maintenance::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),

@@ -2,9 +2,8 @@
 
 use crate::{
     activities::Activities,
-    attention,
-    cloudwatch,
-    config::{Concurrency, Events, PaymentGateway, Payments, Run},
+    attention, cloudwatch,
+    config::{Concurrency, PaymentGateway, Payments, Run},
     db,
     events::Publisher,
     health,
@@ -21,6 +20,7 @@ use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
 use orders::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow, workflow::StepSettings};
 use platform::{
+    background::Background,
     read_model::ReadModel,
     stop,
     temporal::{Connector, Patience},
@@ -85,36 +85,46 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let task_queue = settings.temporal.temporal_task_queue.clone();
     let system = System { pool, temporal, task_queue, stuck_after: settings.stuck.stuck_after };
     let health = Health { system: system.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
-    let background = [
-        tokio::spawn(health::serve(listener, health)),
-        tokio::spawn(projector.clone().run()),
-        tokio::spawn(courier.run()),
-        tokio::spawn(read_feedback(settings.notices.notice_feedback_queue_url.clone(), system.pool.clone())),
-        tokio::spawn(publish_events(settings.events.clone(), system.pool.clone(), sns, changed)),
-        tokio::spawn(inventory::expiry::run(system.pool.clone())),
-        tokio::spawn(attention::run(system.clone(), read_model, settings.events.events_topic_arn.is_some())),
-        tokio::spawn(cloudwatch::publish(settings.cloudwatch.clone(), system)),
-    ];
+    let mut background = Background::default();
+    background.spawn("health", health::serve(listener, health));
+    background.spawn("projector", projector.clone().run());
+    background.spawn("courier", courier.run());
+    if let Some(queue_url) = settings.notices.notice_feedback_queue_url.clone() {
+        background.spawn("feedback", Feedback::new(system.pool.clone(), queue_url).await.run());
+    }
+    if let Some(topic_arn) = settings.events.events_topic_arn.clone() {
+        background.spawn("events", Publisher::new(system.pool.clone(), sns, topic_arn, changed).run());
+    }
+    background.spawn("expiry", inventory::expiry::run(system.pool.clone()));
+    background.spawn("attention", attention::run(system.clone(), read_model, settings.events.events_topic_arn.is_some()));
+    if let Some(stack) = settings.cloudwatch.metrics_stack.clone() {
+        background.spawn("metrics", cloudwatch::publish(stack, settings.cloudwatch.metrics_period, system));
+    }
 
     let telemetry = TelemetryOptions::builder().metrics(meter).build();
     let runtime = Runtime::from_current_tokio(RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(anyhow::Error::msg)?)?;
     let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
     let connector = Connector::new(settings.temporal.clone(), "worker", patience);
-    let mut said = String::new();
-    while !*stop.borrow() {
-        if let Err(error) = poll(&runtime, &connector, &settings, &activities, &limits, &connected, stop.clone()).await {
-            let error = format!("{error:#}");
-            if said != error {
-                tracing::warn!(error, "no tasks come from Temporal; trying again each second");
-                said = error;
+    let work = async {
+        let mut said = String::new();
+        while !*stop.borrow() {
+            if let Err(error) = poll(&runtime, &connector, &settings, &activities, &limits, &connected, stop.clone()).await {
+                let error = format!("{error:#}");
+                if said != error {
+                    tracing::warn!(error, "no tasks come from Temporal; trying again each second");
+                    said = error;
+                }
+                let _ = tokio::time::timeout(RECONNECT, stop::wait(stop.clone())).await;
             }
-            let _ = tokio::time::timeout(RECONNECT, stop::wait(stop.clone())).await;
         }
+    };
+    tokio::select! {
+        () = work => {}
+        // What has been begun goes on elsewhere, as after any death of a worker.
+        ended = background.ended() => return Err(ended.into()),
     }
     projector.flush().await;
-    for task in background {
-        task.abort();
-    }
+    drop(background);
     tracing::info!("stopped");
     Ok(())
 }
@@ -128,20 +138,6 @@ async fn gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> 
     }
     let stripe: Arc<dyn Gateway> = Arc::new(Stripe::new(&settings.stripe).await?);
     Ok(if is_stripe { Gateways::new(stripe, vec![sandbox]) } else { Gateways::new(sandbox, vec![stripe]) })
-}
-
-/// Publishes events for ever; nothing without a topic.
-async fn publish_events(settings: Events, pool: Pool, sns: aws_sdk_sns::Client, woken: Arc<Notify>) {
-    if let Some(topic_arn) = settings.events_topic_arn {
-        Publisher::new(pool, sns, topic_arn, woken).run().await;
-    }
-}
-
-/// Reads for ever what became of mails; nothing without a queue.
-async fn read_feedback(queue_url: Option<String>, pool: Pool) {
-    if let Some(queue_url) = queue_url {
-        Feedback::new(pool, queue_url).await.run().await;
-    }
 }
 
 /// Connects and works until the connection is beyond healing or `stop` turns true.

@@ -32,6 +32,16 @@ impl System {
         Ok(Some(Backlog::read(&client, &self.task_queue).await.context("Temporal does not tell the backlog")?))
     }
 
+    /// Whether Postgres takes writes.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn is_writable(&self) -> anyhow::Result<bool> {
+        let client = db::connection(&self.pool).await?;
+        let writable = client.prepare_cached("SELECT current_setting('transaction_read_only') = 'off'").await?;
+        Ok(client.query_one(&writable, &[]).await?.try_get(0)?)
+    }
+
     /// How many rows fail by themselves.
     ///
     /// # Errors

@@ -4,11 +4,12 @@ use clap::Parser;
 use functions::{
     page::{self, Page},
     parts::{Accepting, AcceptingSettings},
-    queue_poller::QueuePoller,
+    queue_poller::{Consumer, QueuePoller},
     server,
 };
-use platform::{config, log, stop};
+use platform::{background::Background, config, log, stop};
 use std::process::ExitCode;
+use tokio::{select, sync::oneshot};
 
 /// As in the worker.
 #[global_allocator]
@@ -45,9 +46,23 @@ async fn main() -> ExitCode {
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
     let page = Page::new(&cli.page, &cli.parts.identity, &cli.parts.temporal.temporal_namespace)?;
-    let parts = Accepting::new(cli.parts).await?;
-    let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone()).await;
-    let polling = tokio::spawn(poller.run(stop.clone()));
-    server::run(&cli.server, page, parts, stop).await?;
-    Ok(polling.await?)
+    let parts = Accepting { consumer: Consumer::here(), ..Accepting::new(cli.parts).await? };
+    let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone(), parts.consumer.clone()).await;
+    let (finished, has_finished) = oneshot::channel();
+    let mut background = Background::default();
+    let is_told = stop.clone();
+    background.spawn("queue consumer", async move {
+        poller.run(is_told.clone()).await;
+        if *is_told.borrow() {
+            let _ = finished.send(());
+            std::future::pending().await
+        }
+    });
+    select! {
+        served = server::run(&cli.server, page, parts, stop) => served?,
+        ended = background.ended() => return Err(ended.into()),
+    }
+    // What it was receiving is brought to its end.
+    let _ = has_finished.await;
+    Ok(())
 }

@@ -15,6 +15,7 @@ use functions::{
     identity::Identity,
     intake_queue::{self, IntakeQueue},
     parts::Accepting,
+    queue_poller::Consumer,
     queues::{self, FeedbackQueue, Queues},
     stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
@@ -105,6 +106,7 @@ fn parts(identity: Arc<Identity>) -> Accepting {
         read_model,
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), intake.clone())),
+        consumer: Consumer::default(),
         queues: Arc::new(Queues::new(
             sqs,
             queues::Settings { intake_queue: intake, feedback_queue: FeedbackQueue { notice_feedback_queue_url: None } },

@@ -16,7 +16,7 @@ impl ReadModel {
         // DynamoDB may leave some for another call.
         while !keys.is_empty() {
             let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-            let asked = asked.map_err(|error| Error(error.to_string()))?;
+            let asked = asked.map_err(Error::item)?;
             let answer = self.dynamodb.batch_get_item().request_items(table, asked).send().await.map_err(Error::from_sdk)?;
             for mut item in answer.responses.unwrap_or_default().remove(table).unwrap_or_default() {
                 found.insert(text(&mut item, "productID")?, text(&mut item, "doc")?);

@@ -15,7 +15,7 @@ pub struct Backlog {
     pub tasks: u64,
     /// Since when the oldest of them has been waiting.
     pub age: Duration,
-    /// Whether a worker asks for tasks.
+    /// Whether a worker asks for tasks, of either kind.
     pub is_polled: bool,
 }
 
@@ -23,7 +23,7 @@ impl Backlog {
     /// # Errors
     /// When Temporal does not answer.
     pub async fn read(client: &Client, task_queue: &str) -> Result<Self, tonic::Status> {
-        let (mut backlog, now) = (Self::default(), SystemTime::now());
+        let (mut backlog, now) = (Self { is_polled: true, ..Self::default() }, SystemTime::now());
         for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
             let request = DescribeTaskQueueRequest {
                 namespace: client.namespace(),
@@ -37,9 +37,9 @@ impl Backlog {
             let age = stats.approximate_backlog_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
             backlog.tasks += u64::try_from(stats.approximate_backlog_count).unwrap_or_default();
             backlog.age = backlog.age.max(age);
-            let polls = described.pollers.into_iter().filter_map(|poller| SystemTime::try_from(poller.last_access_time?).ok());
+            let mut polls = described.pollers.into_iter().filter_map(|poller| SystemTime::try_from(poller.last_access_time?).ok());
             // One that began after now, by Temporal's clock, is none of long ago.
-            backlog.is_polled |= polls.into_iter().any(|began| now.duration_since(began).is_ok_and(|ago| ago < POLL) || began >= now);
+            backlog.is_polled &= polls.into_iter().any(|began| now.duration_since(began).is_ok_and(|ago| ago < POLL) || began >= now);
         }
         Ok(backlog)
     }

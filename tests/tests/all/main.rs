@@ -16,6 +16,7 @@ mod functions;
 mod histories;
 mod identity;
 mod intake_queue;
+mod isolation;
 mod logs;
 mod migrate;
 mod notifications;

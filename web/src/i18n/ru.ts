@@ -269,7 +269,7 @@ export const ru: Words = {
     title: 'Управление',
     health: 'Части системы',
     healthOf: { ok: 'Всё работает', degraded: 'Заказы принимаются, но одна из частей не отвечает', down: 'Заказы нельзя принять или прочесть' },
-    parts: { 'read-model': 'Модель чтения', temporal: 'Temporal', 'intake-queue': 'Очередь приёма' },
+    parts: { 'read-model': 'Модель чтения', temporal: 'Temporal', 'intake-queue': 'Очередь приёма', idempotency: 'Ключи идемпотентности', workers: 'Обработчики', postgres: 'Postgres', projection: 'Проекция', outbox: 'Исходящие события', 'queue-consumer': 'Разбор очереди приёма' },
     up: 'работает',
     down: 'не отвечает',
     latency: (ms) => `${ms} мс`,

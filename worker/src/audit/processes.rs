@@ -11,7 +11,9 @@ use deadpool_postgres::Pool;
 use futures::{StreamExt, TryStreamExt};
 use orders::{OrderStatus, workflow::OrderWorkflowType};
 use std::{pin::pin, time::Duration};
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic};
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const STUCK: &str = "no order is stuck";

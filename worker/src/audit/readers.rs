@@ -18,6 +18,8 @@ use time::OffsetDateTime;
 
 /// Orders compared at once.
 const BATCH: i64 = 500;
+/// Orders whose versions are compared at once.
+const VERSIONS: i64 = 10_000;
 
 pub(super) struct Check<'a> {
     pub(super) pool: &'a Pool,
@@ -72,6 +74,33 @@ impl Check<'_> {
 
     async fn differences(&self) -> anyhow::Result<Differences> {
         Ok(Differences { orders: self.order_differences().await?, products: self.product_differences().await? })
+    }
+
+    /// What the read model lacks, or has in another version: found without reading any order, so that it can be looked for at each start.
+    pub(super) async fn version_differences(&self) -> anyhow::Result<Differences> {
+        let mut stored = self.read_model.order_versions().await?;
+        let mut orders = BTreeMap::new();
+        let client = db::connection(self.pool).await?;
+        let page = client.prepare_cached("SELECT id, version FROM orders WHERE id > $1 ORDER BY id LIMIT $2").await?;
+        let mut last = String::new();
+        loop {
+            let rows = client.query(&page, &[&last, &VERSIONS]).await?;
+            let Some(row) = rows.last() else { break };
+            last = row.try_get(0)?;
+            for row in &rows {
+                let (id, version): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+                let difference = match stored.remove(&id) {
+                    None => Difference::Behind { has: None },
+                    Some(None) => Difference::Damaged { error: "it lacks a version".to_owned() },
+                    Some(Some(has)) if has < version => Difference::Behind { has: Some(has) },
+                    Some(Some(has)) if has > version => Difference::Other { has },
+                    Some(Some(_)) => continue,
+                };
+                orders.insert(id, difference);
+            }
+        }
+        drop(client);
+        Ok(Differences { orders, products: self.product_differences().await? })
     }
 
     async fn order_differences(&self) -> anyhow::Result<BTreeMap<String, Difference>> {
@@ -136,7 +165,7 @@ impl Check<'_> {
     /// Projects again what differs, and removes products that Postgres does not have; answers what was done. An order that only the read model has
     /// is left for people to look at, and what cannot be read in Postgres has to be mended there.
     pub(super) async fn repair(&self, projector: &Projector, differences: &Differences) -> anyhow::Result<Repaired> {
-        let mut repaired = Repaired::default();
+        let (mut repaired, mut projected) = (Repaired::default(), Vec::new());
         let client = db::connection(self.pool).await?;
         for (kind, entries) in [(Kind::Order, &differences.orders), (Kind::Product, &differences.products)] {
             // A version that the read model has already it would refuse, so what replaces it gets a higher one.
@@ -144,26 +173,30 @@ impl Check<'_> {
             let renew = format!("UPDATE {table} SET version = greatest(version, $2) + 1, projected_version = 0 WHERE id = $1");
             let again = format!("UPDATE {table} SET projected_version = 0 WHERE id = $1");
             for (id, difference) in entries {
-                let count = match (difference, kind) {
-                    (Difference::Behind { .. }, _) => client.execute(&again, &[id]).await.map(|_| &mut repaired.projected),
-                    (Difference::Other { has }, _) => client.execute(&renew, &[id, has]).await.map(|_| &mut repaired.projected),
+                let reset = match (difference, kind) {
+                    (Difference::Behind { .. }, _) => client.execute(&again, &[id]).await,
+                    (Difference::Other { has }, _) => client.execute(&renew, &[id, has]).await,
                     (Difference::Damaged { .. }, Kind::Order) => {
                         self.read_model.remove_order(id).await?;
-                        client.execute(&again, &[id]).await.map(|_| &mut repaired.projected)
+                        client.execute(&again, &[id]).await
                     }
                     (Difference::Damaged { .. }, Kind::Product) => {
                         self.read_model.remove_product(id, None).await?;
-                        client.execute(&again, &[id]).await.map(|_| &mut repaired.projected)
+                        client.execute(&again, &[id]).await
                     }
                     (Difference::Unknown, Kind::Product) => {
                         self.read_model.remove_product(id, None).await?;
-                        Ok(&mut repaired.removed)
+                        repaired.removed += 1;
+                        continue;
                     }
-                    (Difference::Unknown, Kind::Order) | (Difference::Unreadable { .. }, _) => Ok(&mut repaired.left),
+                    (Difference::Unknown, Kind::Order) | (Difference::Unreadable { .. }, _) => {
+                        repaired.left += 1;
+                        continue;
+                    }
                 };
-                match count {
-                    Ok(count) => *count += 1,
-                    // Postgres refuses this row's change; it goes on with the next.
+                match reset {
+                    Ok(_) => projected.push(id.clone()),
+                    // Postgres refuses to change this row; the others can be.
                     Err(error) if error.as_db_error().is_some() => {
                         tracing::error!(id, %error, "{id} cannot be projected again");
                         repaired.left += 1;
@@ -172,9 +205,12 @@ impl Check<'_> {
                 }
             }
         }
-        failing::retry_now(&client, &[failing::PROJECTION_ORDERS, failing::PROJECTION_PRODUCTS]).await?;
-        drop(client);
+        let loops = [failing::PROJECTION_ORDERS, failing::PROJECTION_PRODUCTS];
+        failing::retry_now(&client, &loops).await?;
         projector.sweep_all().await?;
+        let failing = failing::among(&client, &loops, &projected).await?;
+        repaired.projected = projected.len().saturating_sub(failing);
+        repaired.left += failing;
         Ok(repaired)
     }
 }
@@ -182,11 +218,11 @@ impl Check<'_> {
 /// What a repair did to entries of the read model.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Repaired {
-    /// Entries that are to be projected again.
+    /// Entries that were projected again.
     projected: usize,
     /// Products that Postgres does not have.
     removed: usize,
-    /// Entries that people have to look at.
+    /// Entries that people have to look at: rows that fail, and orders that Postgres does not have.
     left: usize,
 }
 

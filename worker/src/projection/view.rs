@@ -12,6 +12,22 @@ use orders::{
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 
+/// What an order's item shows at most, of what can grow: the newest of each. An item of DynamoDB holds 400 KB.
+const REFUNDS_SHOWN: i64 = 20;
+const HISTORY_SHOWN: i64 = 100;
+const NOTICES_SHOWN: i64 = 50;
+const SHIPMENTS_SHOWN: i64 = 100;
+/// Bytes of a text that people or other systems wrote.
+const TEXT_BYTES: usize = 1_000;
+
+/// A text, cut off where it is longer than an item has room for.
+fn within(text: Option<String>) -> Option<String> {
+    text.map(|mut text| {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES));
+        text
+    })
+}
+
 /// A row as readers see it, or why it cannot be read.
 pub(crate) struct Loaded<T> {
     pub(crate) id: String,
@@ -30,7 +46,7 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
                 r.ids, r.states, r.amounts, r.reasons, r.failures, r.times, o.compensating_since IS NOT NULL, i.available, i.ordered,
                 n.types AS notice_types, n.channels AS notice_channels, n.times AS notice_times,
                 CASE WHEN o.status = $2 THEN (SELECT reason FROM reviews WHERE order_id = o.id) END AS review_reason,
-                o.cancel_refused_at, {}
+                o.cancel_refused_at, r.total AS refund_count, {}
             FROM orders o
             LEFT JOIN payments p ON p.order_id = o.id
             CROSS JOIN LATERAL (
@@ -41,23 +57,29 @@ pub(crate) async fn load_orders(client: &impl GenericClient, ids: &[String]) -> 
             ) i
             CROSS JOIN LATERAL (
                 SELECT array_agg(status ORDER BY version) AS statuses, array_agg(at ORDER BY version) AS times
-                FROM order_history WHERE order_id = o.id
+                FROM (SELECT * FROM order_history WHERE order_id = o.id ORDER BY version DESC LIMIT {HISTORY_SHOWN}) h
             ) h
             CROSS JOIN LATERAL (
                 SELECT array_agg(id ORDER BY requested_at, id) AS ids, array_agg(state ORDER BY requested_at, id) AS states,
                     array_agg(amount_minor ORDER BY requested_at, id) AS amounts, array_agg(reason ORDER BY requested_at, id) AS reasons,
-                    array_agg(failure_reason ORDER BY requested_at, id) AS failures, array_agg(requested_at ORDER BY requested_at, id) AS times
-                FROM refunds WHERE order_id = o.id
+                    array_agg(failure_reason ORDER BY requested_at, id) AS failures, array_agg(requested_at ORDER BY requested_at, id) AS times,
+                    max(total) AS total
+                FROM (
+                    SELECT *, count(*) OVER () AS total FROM refunds WHERE order_id = o.id
+                    ORDER BY state = 'PENDING' DESC, requested_at DESC, id DESC LIMIT {REFUNDS_SHOWN}
+                ) r
             ) r
             CROSS JOIN LATERAL (
                 SELECT array_agg(type ORDER BY created_at, type, channel) AS types, array_agg(channel ORDER BY created_at, type, channel) AS channels,
                     array_agg(date_trunc('milliseconds', created_at) ORDER BY created_at, type, channel) AS times
-                FROM notifications WHERE order_id = o.id AND channel <> 'NONE'
+                FROM (
+                    SELECT * FROM notifications WHERE order_id = o.id AND channel <> 'NONE' ORDER BY created_at DESC, type, channel LIMIT {NOTICES_SHOWN}
+                ) n
             ) n
             {}
             WHERE o.id = ANY ($1)",
             shipments::COLUMNS,
-            shipments::SOURCE
+            shipments::source()
         ))
         .await?;
     loaded(&client.query(&statement, &[&ids, &OrderStatus::InReview.as_str()]).await?, order)
@@ -83,8 +105,8 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
         id: row.try_get::<_, &str>(0)?.parse()?,
         customer_id: row.try_get(1)?,
         status,
-        failure_reason: row.try_get(3)?,
-        review_reason: row.try_get("review_reason")?,
+        failure_reason: within(row.try_get(3)?),
+        review_reason: within(row.try_get("review_reason")?),
         currency,
         total_amount: Money { minor: row.try_get(5)?, currency },
         items: lines
@@ -103,6 +125,7 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
             .try_get::<_, Option<OffsetDateTime>>("cancel_refused_at")?
             .map(|at| CancellationView { status: CancellationStatus::TooLate, at }),
         refunds: refunds(row, currency)?,
+        refund_count: row.try_get::<_, Option<i64>>("refund_count")?.filter(|count| *count > REFUNDS_SHOWN),
         shipments: shipments::shipments(row)?,
         notifications: notifications(row)?,
         history: history.collect::<anyhow::Result<_>>()?,
@@ -122,7 +145,7 @@ fn refunds(row: &Row, currency: Currency) -> anyhow::Result<Vec<RefundView>> {
     columns
         .map(|(((((id, status), minor), reason), failure_reason), requested_at)| {
             let amount = Money { minor, currency };
-            Ok(RefundView { id: id.parse()?, status, amount, reason, failure_reason, requested_at })
+            Ok(RefundView { id: id.parse()?, status, amount, reason: within(reason), failure_reason: within(failure_reason), requested_at })
         })
         .collect()
 }

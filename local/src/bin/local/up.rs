@@ -88,6 +88,12 @@ async fn start(stack: &Stack, services_only: bool) -> Result<()> {
     let begun = Instant::now();
     stack.migrate().await?;
     terminal::step("database", "migrated", begun.elapsed());
+    let begun = Instant::now();
+    match stack.project().await {
+        Ok(_) => terminal::step("read model", "compared", begun.elapsed()),
+        // The worker tries again, and the audit tells.
+        Err(error) => terminal::error(&error),
+    }
     if !services_only {
         let workers = stack.workers.iter().map(|worker| started(worker));
         try_join!(futures::future::try_join_all(workers), started(&stack.api))?;
@@ -155,13 +161,8 @@ async fn keep_running(stack: Arc<Stack>, server: Arc<Server>) {
 
 /// An emulator that died has lost what it held in memory, as AWS would not. What readers read is made again from Postgres.
 async fn rebuild_read_model(stack: &Stack) {
-    match stack.run("worker", &["audit", "--repair"]).await {
-        Ok(output) if output.status.success() => {
-            terminal::say("The emulator had lost its data; the read model was made again from Postgres.");
-        }
-        Ok(output) => {
-            terminal::warning(&format!("The read model could not be made again: {}", String::from_utf8_lossy(&output.stdout).trim()));
-        }
+    match stack.project().await {
+        Ok(done) => terminal::say(&format!("The emulator had lost what it held in memory. {done}")),
         Err(error) => terminal::error(&error),
     }
 }

@@ -28,3 +28,13 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER products_made_again BEFORE INSERT ON products FOR EACH ROW EXECUTE FUNCTION succeed_deleted_product();
+
+-- Of an order's refused refunds, so many are kept; those beyond it leave no row, however often somebody asks.
+CREATE FUNCTION bound_refused_refunds() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) FROM refunds r WHERE r.order_id = NEW.order_id AND r.state = 'FAILED') >= 50 THEN
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refunds_bound BEFORE INSERT ON refunds FOR EACH ROW WHEN (NEW.state = 'FAILED') EXECUTE FUNCTION bound_refused_refunds();
