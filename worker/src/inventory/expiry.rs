@@ -53,9 +53,9 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
             Err(error) => return Err(error),
         }
     }
-    failing::record(&**client, EXPIRY, &failures).await?;
+    failing::record(&client, EXPIRY, &failures).await?;
     if !done.is_empty() {
-        failing::clear(&**client, EXPIRY, &done).await?;
+        failing::clear(&client, EXPIRY, &done).await?;
     }
     Ok(())
 }
