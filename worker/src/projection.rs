@@ -17,7 +17,7 @@ use crate::{
 };
 use deadpool_postgres::Pool;
 use futures::{StreamExt, stream};
-use orders::{OrderId, OrderView};
+use orders::OrderId;
 use platform::read_model::{self, ReadModel};
 use std::{
     collections::{HashMap, HashSet},

@@ -37,7 +37,7 @@ impl Backlog {
             let age = stats.approximate_backlog_age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
             backlog.tasks += u64::try_from(stats.approximate_backlog_count).unwrap_or_default();
             backlog.age = backlog.age.max(age);
-            let mut polls = described.pollers.into_iter().filter_map(|poller| SystemTime::try_from(poller.last_access_time?).ok());
+            let polls = described.pollers.into_iter().filter_map(|poller| SystemTime::try_from(poller.last_access_time?).ok());
             // One that began after now, by Temporal's clock, is none of long ago.
             backlog.is_polled &= polls.into_iter().any(|began| now.duration_since(began).is_ok_and(|ago| ago < POLL) || began >= now);
         }
