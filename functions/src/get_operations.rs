@@ -46,7 +46,7 @@ struct Overview {
 /// What staff should look at, as a worker found it.
 #[derive(Serialize)]
 struct Attention {
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "orders::rfc3339")]
     at: OffsetDateTime,
     groups: Vec<AttentionGroup>,
 }

@@ -343,7 +343,8 @@ mod tests {
     #[test]
     fn times_of_an_earlier_release_differ_in_their_form_alone() {
         let view = json!({ "history": [{ "at": "2026-11-21T09:00:00.120Z" }], "version": 3 });
-        let differs = |at: &str| compare(Ok((3, view.clone())), Some(Ok((3, json!({ "history": [{ "at": at }], "version": 3 }).to_string()))));
+        let differs =
+            |at: &str| compare(Ok((3, view.clone())), Some(Ok((3, json!({ "history": [{ "at": at }], "version": 3 }).to_string()))));
         assert_eq!(differs("2026-11-21T09:00:00.12Z"), None);
         assert_eq!(differs("2026-11-21T09:00:00.121Z"), Some(Difference::Other { has: 3 }));
     }
