@@ -2,6 +2,7 @@
 
 use crate::{
     http::{JsonBody, OrderPath, Problem},
+    idempotency::Idempotency,
     identity::{Caller, Identity},
     workflows::{Signalled, Workflows},
 };
@@ -21,6 +22,7 @@ pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
+    Arc<Idempotency>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
@@ -36,6 +38,7 @@ pub(crate) struct Decided {
 
 async fn amend_order(
     caller: Caller,
+    State(idempotency): State<Arc<Idempotency>>,
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,
     OrderPath(id): OrderPath,
@@ -44,6 +47,7 @@ async fn amend_order(
     request::parse_amendment(&body)?;
     let status = OrderStatus::ActionRequired;
     must_wait(&read_model, &caller, id, status).await?;
+    idempotency.count_request("amend", id).await?;
     match workflows.amend(id).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(Decided { id, status }))),
         Signalled::NotRunning => Err(Problem::decided()),

@@ -3,6 +3,7 @@
 
 use crate::{
     http::{JsonBody, Kind, OrderPath, Problem},
+    idempotency::Idempotency,
     identity::{Caller, Identity},
     workflows::{Signalled, Workflows},
 };
@@ -27,6 +28,7 @@ pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
+    Arc<Idempotency>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
@@ -42,6 +44,7 @@ struct Requested {
 
 async fn cancel_order(
     caller: Caller,
+    State(idempotency): State<Arc<Idempotency>>,
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,
     OrderPath(id): OrderPath,
@@ -49,8 +52,9 @@ async fn cancel_order(
 ) -> Result<impl IntoResponse, Problem> {
     let reason = request::parse_cancel(&body)?;
     let deadline = Instant::now() + MOMENT;
+    let mut before = open_status(&read_model, &caller, id).await?;
+    idempotency.count_request("cancel", id).await?;
     loop {
-        let before = open_status(&read_model, &caller, id).await?;
         let signalled = workflows.cancel(id, reason.clone()).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
         match (signalled, before) {
             // A running workflow that the read model does not know has only just been accepted.
@@ -61,6 +65,7 @@ async fn cancel_order(
             (Signalled::NotRunning, Some(_)) if Instant::now() >= deadline => return Err(Problem::new(Kind::Unavailable, TRY_AGAIN)),
             (Signalled::NotRunning, Some(_)) => sleep(PAUSE).await,
         }
+        before = open_status(&read_model, &caller, id).await?;
     }
 }
 

@@ -1,11 +1,13 @@
 //! `POST /api/orders/{id}/refunds`: starts giving back what was paid, whole or in part. For the shop's admins.
 //!
-//! What may be given back only Postgres knows, so the answer is that the refund was taken on; the order shows what came of it.
+//! What may be given back only Postgres knows, so the answer is that the refund was taken on; the order shows what came of it. What the read model
+//! shows to be of no use is refused at once, and counted.
 
 use crate::{
-    http::{JsonBody, Kind, OrderPath, Problem},
+    http::{JsonBody, OrderPath, Problem},
     idempotency::{Idempotency, required_key},
     identity::{Caller, Identity},
+    refundable::Refundable,
     workflows::Workflows,
 };
 use axum::{
@@ -16,11 +18,11 @@ use axum::{
     routing::post,
 };
 use orders::{
-    Currency, OrderId, RefundId,
+    OrderId, RefundId,
     refund::{RefundInput, RefundRequest},
 };
-use platform::read_model::{ReadModel, StoredOrder};
-use serde::{Deserialize, Serialize};
+use platform::read_model::ReadModel;
+use serde::Serialize;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -57,18 +59,23 @@ async fn create_refund(
     caller.must_be_admin()?;
     let key = required_key(&caller, &headers)?;
     let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
-    let payment = PaymentOf::read(&order)?;
-    let request = RefundRequest::parse(&body, payment.currency)?;
+    let unreadable = |error| Problem::unavailable("The order cannot be read right now.", error);
+    let refundable: Refundable<'_> = serde_json::from_str(&order.json).map_err(unreadable)?;
+    let request = RefundRequest::parse(&body, refundable.currency)?;
     let asked = [order_id.to_string().as_bytes(), &body].concat();
     let (id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    let claim = match payment.cannot_be_refunded() {
-        None => idempotency.claim(&key, &asked, id, requested_at).await.map(Some),
+    let claim = match refundable.refusal(&request, &body, requested_at, idempotency.order_request_limit) {
+        None => idempotency.claim(&key, &asked, id, requested_at).await,
         // A repeated request was taken on when there was something to give back.
-        Some(_) => idempotency.known(&key, &asked, requested_at).await,
+        Some(refusal) => match idempotency.known(&key, &asked, requested_at).await.transpose() {
+            Some(known) => known,
+            None => {
+                idempotency.count_request("refund", order_id).await?;
+                return Err(refusal);
+            }
+        },
     };
-    let claim = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
-    let claim = claim.ok_or_else(|| Problem::new(Kind::NothingToRefund, payment.cannot_be_refunded().unwrap_or_default()))?;
-    let (id, requested_at) = claim.settle(id, requested_at)?;
+    let (id, requested_at) = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?.settle(id, requested_at)?;
     let refund = RefundInput { id, order_id, request, requested_at };
     workflows.refund(refund).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     let location = [(header::LOCATION, format!("/api/orders/{order_id}"))];
@@ -76,30 +83,3 @@ async fn create_refund(
 }
 
 const TRY_AGAIN: &str = "The refund cannot be taken on right now; try again, with the same Idempotency-Key.";
-
-/// What the read model has of an order's payment.
-#[derive(Deserialize)]
-struct PaymentOf {
-    currency: Currency,
-    payment: Option<Payment>,
-}
-
-#[derive(Deserialize)]
-struct Payment {
-    status: String,
-}
-
-impl PaymentOf {
-    fn read(order: &StoredOrder) -> Result<Self, Problem> {
-        serde_json::from_str(&order.json).map_err(|error| Problem::unavailable("The order cannot be read right now.", error))
-    }
-
-    /// Why nothing can be given back, if that is so.
-    fn cannot_be_refunded(&self) -> Option<&'static str> {
-        match self.payment.as_ref().map(|payment| payment.status.as_str()) {
-            Some("CAPTURED" | "PARTIALLY_REFUNDED") => None,
-            Some("REFUNDED") => Some("Everything has been given back."),
-            _ => Some("The order is not paid."),
-        }
-    }
-}

@@ -45,6 +45,10 @@ pub struct Settings {
     /// Name of the DynamoDB table with the idempotency keys.
     #[arg(long, env = "IDEMPOTENCY_TABLE")]
     pub idempotency_table: String,
+    /// Requests of one kind about one order within an hour: cancellations, amendments, tracking events of a shipment, refunds that are refused. More
+    /// are answered with 429.
+    #[arg(long, env = "ORDER_REQUEST_LIMIT", default_value_t = 30)]
+    pub order_request_limit: u32,
 }
 
 /// The table could not be reached, or holds something that it should not.
@@ -128,14 +132,15 @@ impl<Id> Claim<Id> {
 
 #[derive(Clone, Debug)]
 pub struct Idempotency {
-    dynamodb: Client,
-    table: String,
+    pub(crate) dynamodb: Client,
+    pub(crate) table: String,
+    pub(crate) order_request_limit: u32,
 }
 
 impl Idempotency {
     #[must_use]
     pub fn new(dynamodb: Client, settings: Settings) -> Self {
-        Self { dynamodb, table: settings.idempotency_table }
+        Self { dynamodb, table: settings.idempotency_table, order_request_limit: settings.order_request_limit }
     }
 
     /// Asks the table for a sign of life.

@@ -25,6 +25,8 @@ pub mod page;
 pub mod parts;
 pub mod queue_poller;
 pub mod queues;
+mod refundable;
+pub mod request_limit;
 pub mod restock_product;
 pub mod review_order;
 pub mod scan_shipment;

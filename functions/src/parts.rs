@@ -88,6 +88,7 @@ pub struct Signalling {
     pub identity: Arc<Identity>,
     pub read_model: Arc<ReadModel>,
     pub workflows: Arc<Workflows>,
+    pub idempotency: Arc<Idempotency>,
 }
 
 #[derive(clap::Args, Clone)]
@@ -98,6 +99,8 @@ pub struct SignallingSettings {
     pub read_model: read_model::Settings,
     #[command(flatten)]
     pub temporal: temporal::Settings,
+    #[command(flatten)]
+    pub idempotency: idempotency::Settings,
 }
 
 impl Signalling {
@@ -105,7 +108,13 @@ impl Signalling {
     /// When the settings do not say who may call.
     pub async fn new(settings: SignallingSettings) -> Result<Self, identity::Error> {
         let identity = Arc::new(Identity::new(settings.identity)?);
-        Ok(Self { identity, read_model: read_model(settings.read_model).await, workflows: workflows(settings.temporal) })
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws::config(Patience::INTERACTIVE).await);
+        Ok(Self {
+            identity,
+            read_model: Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model)),
+            workflows: workflows(settings.temporal),
+            idempotency: Arc::new(Idempotency::new(dynamodb, settings.idempotency)),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::{
     http::{JsonBody, Kind, Problem},
+    idempotency::Idempotency,
     identity::{Caller, Identity},
     scans,
     workflows::Workflows,
@@ -26,6 +27,7 @@ pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
+    Arc<Idempotency>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
@@ -34,6 +36,7 @@ where
 
 async fn scan_shipment(
     caller: Caller,
+    State(idempotency): State<Arc<Idempotency>>,
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,
     path: Result<Path<(String, String)>, PathRejection>,
@@ -48,6 +51,7 @@ async fn scan_shipment(
     if !has(&order, shipment_id)? {
         return Err(no_such_shipment());
     }
+    idempotency.count_request(&format!("scan-{}", shipment_id.number), order_id).await?;
     let at = OffsetDateTime::now_utc();
     scans::pass_on(&workflows, &read_model, Scan { shipment_id, event, at, reason }, "staff").await
 }

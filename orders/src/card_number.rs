@@ -243,12 +243,13 @@ fn is_card_number(digits: &[u8]) -> bool {
         return false;
     }
     let first = digits[..4].iter().fold(0, |number, digit| number * 10 + u32::from(*digit));
-    NETWORKS.iter().any(|(begins, lengths)| begins.contains(&first) && lengths.contains(&digits.len())) && sum(digits, doubled) % 10 == 0
+    NETWORKS.iter().any(|(begins, lengths)| begins.contains(&first) && lengths.contains(&digits.len()))
+        && sum(digits, doubled).is_multiple_of(10)
 }
 
 /// GTIN-13, which EAN and ISBN are, too.
 fn is_article_number(digits: &[u8]) -> bool {
-    digits.len() == 13 && sum(digits, |digit| 3 * digit) % 10 == 0
+    digits.len() == 13 && sum(digits, |digit| 3 * digit).is_multiple_of(10)
 }
 
 /// The sum of the digits; every other one counts for more, beginning with the last but one.
@@ -378,7 +379,7 @@ mod tests {
         let valid = |digits: &str| {
             (0..10).map(|last| format!("{digits}{last}")).find(|number| {
                 let digits: Vec<u8> = number.bytes().map(|byte| byte - b'0').collect();
-                sum(&digits, doubled) % 10 == 0
+                sum(&digits, doubled).is_multiple_of(10)
             })
         };
         // Germany, Brazil, Indonesia, and one as long as any.

@@ -4,6 +4,7 @@
 //! written at the edge, where the request id is known.
 
 use super::RequestId;
+use crate::request_limit;
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -33,6 +34,7 @@ pub enum Kind {
     MethodNotAllowed,
     OrderEnded,
     NothingToRefund,
+    TooManyRequests,
     NotWaiting,
     Unauthenticated,
     InvalidToken,
@@ -67,6 +69,7 @@ impl Kind {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::OrderEnded => (StatusCode::CONFLICT, "order-ended", "The order has ended or is on its way"),
             Self::NothingToRefund => (StatusCode::CONFLICT, "nothing-to-refund", "There is nothing to refund"),
+            Self::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
             Self::NotWaiting => (StatusCode::CONFLICT, "not-waiting", "The order waits for no such decision"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "A token is needed"),
             Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid-token", "The token is not valid"),
@@ -144,6 +147,12 @@ impl Problem {
         self.kind.traits().0
     }
 
+    /// Its kind and the places of its faults.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> (String, Vec<String>) {
+        (self.kind.traits().1.to_owned(), self.errors.iter().map(|fault| fault.pointer.clone()).collect())
+    }
+
     pub(super) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
@@ -171,8 +180,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.kind == Kind::Unavailable {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+        match self.kind {
+            Kind::Unavailable => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into())),
+            Kind::TooManyRequests => drop(headers.insert(header::RETRY_AFTER, request_limit::WINDOW.as_secs().into())),
+            _ => {}
         }
         if let Some(challenge) = self.kind.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

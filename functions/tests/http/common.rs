@@ -119,6 +119,9 @@ fn parts(identity: Arc<Identity>) -> Accepting {
             stripe_secret_arn: None,
             stripe_webhook_secret: Some(STRIPE_SECRET.to_owned()),
         })),
-        idempotency: Arc::new(Idempotency::new(dynamodb, idempotency::Settings { idempotency_table: "idempotency".to_owned() })),
+        idempotency: Arc::new(Idempotency::new(
+            dynamodb,
+            idempotency::Settings { idempotency_table: "idempotency".to_owned(), order_request_limit: 30 },
+        )),
     }
 }

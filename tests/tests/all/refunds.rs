@@ -1,15 +1,24 @@
 //! `POST /api/orders/{id}/refunds`: giving back what was paid, whole and in part, and never more.
 
 use crate::{
+    histories::connect,
     payment::ledger,
     shipping::{SLOW, message, say, shipped},
     support::{Draft, FAST, Product, Shop, answer, own, shared, text, until},
 };
 use anyhow::{Result, ensure};
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use orders::{
+    RefundId,
+    refund::{RefundInput, RefundRequest, What},
+    workflow::RefundWorkflowType,
+};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+use temporalio_client::WorkflowStartOptions;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -33,6 +42,16 @@ pub(crate) async fn refunded(shop: &Shop, id: &str, body: &Value) -> Result<(Val
     let (status, accepted) = refund(shop, id, body, None).await?;
     ensure!(status == StatusCode::ACCEPTED, "{status} {accepted}");
     decided(shop, id, text(&accepted, "/id")?).await
+}
+
+/// Has the worker decide about a refund that the API has not looked at.
+async fn worker_decides(shop: &Shop, id: &str, what: What) -> Result<(Value, Value)> {
+    let (refund_id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
+    let request = RefundRequest { what, reason: None, restock: false };
+    let refund = RefundInput { id: refund_id, order_id: id.parse()?, request, requested_at };
+    let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, refund_id.to_string()).build();
+    connect(shop).await?.start_workflow(RefundWorkflowType, refund, options).await?;
+    decided(shop, id, &refund_id.to_string()).await
 }
 
 async fn decided(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value)> {
@@ -93,10 +112,11 @@ fn units_come_back_to_stock_and_no_unit_twice() {
         assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 100.0, "refundedAmount": 75.0 }));
         assert_eq!((shop.stock(&product).await?, ledger(shop, &id).await?.2), ((9, 0), 2_500));
 
-        let (order, refused) = refunded(shop, &id, &units(2)).await?;
+        let two = What::Items(BTreeMap::from([(product.id.clone(), 2)]));
+        let (order, refused) = worker_decides(shop, &id, two).await?;
         assert_eq!((&refused["status"], &order["payment"]["refundedAmount"]), (&json!("FAILED"), &json!(75.0)));
         ensure!(text(&refused, "/failureReason")?.contains("only 1 units"), "{refused}");
-        let (_, refused) = refunded(shop, &id, &json!({ "items": [{ "productID": "PROD-001", "quantity": 1 }] })).await?;
+        let (_, refused) = worker_decides(shop, &id, What::Items(BTreeMap::from([("PROD-001".to_owned(), 1)]))).await?;
         ensure!(text(&refused, "/failureReason")?.contains("not in the order"), "{refused}");
 
         let (order, refund) = refunded(shop, &id, &json!({ "restock": true })).await?;
@@ -179,6 +199,32 @@ fn a_key_stands_for_one_refund() {
     });
 }
 
+/// So nothing of it is on record, and nothing grows.
+#[test]
+fn a_refund_that_cannot_succeed_is_refused_at_once_and_limited() {
+    shared(async |shop| {
+        let (id, product) = sold(shop).await?;
+        let units = |product: &str, quantity: i32| json!({ "items": [{ "productID": product, "quantity": quantity }] });
+        for (body, pointer) in [
+            (json!({ "amount": 100.01 }), "/amount"),
+            (units(&product.id, 5), "/items/0/quantity"),
+            (units("PROD-001", 1), "/items/0/productID"),
+        ] {
+            let (status, problem) = refund(shop, &id, &body, None).await?;
+            assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(pointer)), "{problem}");
+        }
+        let greedy = json!({ "amount": 20_000, "reason": "👋".repeat(200) });
+        let statuses: Vec<_> =
+            stream::iter(0..30).then(async |_| anyhow::Ok(refund(shop, &id, &greedy, None).await?.0.as_u16())).try_collect().await?;
+        assert_eq!((statuses[26], statuses[27], statuses[29]), (422, 429, 429), "{statuses:?}");
+        assert_eq!((&shop.order(&id).await?["refunds"], ledger(shop, &id).await?.2), (&Value::Null, 10_000));
+        // Whoever asks for what is there gets it.
+        let (_, given) = refunded(shop, &id, &json!({ "amount": 100 })).await?;
+        assert_eq!(given["status"], "SUCCEEDED");
+        Ok(())
+    });
+}
+
 /// Without a key a lost answer could not be told from a lost request.
 #[test]
 fn a_refund_without_a_key_is_refused() {
@@ -224,7 +270,7 @@ fn what_is_not_paid_or_not_there_is_not_refunded() {
         {
             assert_eq!(refund(shop, &id, &body, None).await?.0, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         }
-        let (_, refused) = refunded(shop, &id, &json!({ "amount": 100.01 })).await?;
+        let (_, refused) = worker_decides(shop, &id, What::Amount(10_001)).await?;
         ensure!(refused["status"] == "FAILED" && text(&refused, "/failureReason")?.contains("more than was paid"), "{refused}");
         assert_eq!(ledger(shop, &id).await?.2, 10_000);
         shop.audit_is_clean().await

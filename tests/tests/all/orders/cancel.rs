@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -146,6 +146,24 @@ fn asked_for_twenty_times_it_has_one_effect() {
         assert_eq!(shop.stock(&product).await?, (10, 0));
         nothing_is_left(shop, &id).await?;
         shop.audit_is_clean().await
+    });
+}
+
+/// What a workflow is told stays in its history, which has an end.
+#[test]
+fn its_workflow_is_told_no_more_often_than_the_limit() {
+    own(0, &[("ORDER_REQUEST_LIMIT", "5")], async |shop| {
+        let id = shop.place(&Draft::new("CUST-insists").line_at("PROD-010", 1, 2_995)).await?;
+        for _ in 0..5 {
+            assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
+        }
+        let refused = shop.post(&format!("/api/orders/{id}/cancel"), "").await?;
+        assert_eq!(refused.headers().get(header::RETRY_AFTER).map(|seconds| seconds.as_bytes()), Some(&b"3600"[..]));
+        assert_eq!(answer(refused).await?.0, StatusCode::TOO_MANY_REQUESTS);
+        // Another order is another matter.
+        let other = shop.place(&Draft::new("CUST-insists").line_at("PROD-010", 1, 2_995)).await?;
+        assert_eq!(shop.cancel(&other).await?.0, StatusCode::ACCEPTED);
+        Ok(())
     });
 }
 

@@ -1,0 +1,226 @@
+//! What the read model shows of an order tells which refunds of it cannot succeed. The worker decides about all others, under the order's lock.
+
+use crate::{
+    http::{Kind, Problem},
+    request_limit::WINDOW,
+};
+use orders::{
+    Currency, Money,
+    json::{Fault, Faults},
+    refund::{RefundRequest, What},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use time::OffsetDateTime;
+
+/// What of an order's JSON decides about refunds.
+#[derive(Deserialize)]
+pub(crate) struct Refundable<'a> {
+    pub(crate) currency: Currency,
+    #[serde(borrow)]
+    items: Vec<Line<'a>>,
+    #[serde(borrow)]
+    payment: Option<Payment<'a>>,
+    #[serde(default, borrow)]
+    refunds: Vec<Refund<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(rename = "productID")]
+    product_id: String,
+    quantity: i64,
+    #[serde(borrow)]
+    unit_price: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payment<'a> {
+    status: String,
+    #[serde(borrow)]
+    amount: &'a RawValue,
+    #[serde(borrow)]
+    refunded_amount: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Refund<'a> {
+    status: String,
+    #[serde(borrow)]
+    amount: &'a RawValue,
+    #[serde(with = "time::serde::rfc3339")]
+    requested_at: OffsetDateTime,
+}
+
+impl Refundable<'_> {
+    /// Why a refund cannot succeed, if that is to be seen. `body` is what it was read from. So many failed ones within an hour are too many.
+    pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8], now: OffsetDateTime, limit: u32) -> Option<Problem> {
+        let failed = self.refunds.iter().filter(|refund| refund.status == "FAILED" && now - refund.requested_at < WINDOW).count();
+        if u32::try_from(failed).is_ok_and(|failed| failed >= limit) {
+            return Some(Problem::too_many_requests());
+        }
+        let nothing = |detail: &'static str| Some(Problem::new(Kind::NothingToRefund, detail));
+        let payment = self.payment.as_ref().filter(|payment| ["CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED"].contains(&&*payment.status));
+        let Some(payment) = payment else { return nothing("The order is not paid.") };
+        let units = match &request.what {
+            What::Items(units) => self.cost(units.iter().map(|(id, quantity)| (id.as_str(), i64::from(*quantity))), body),
+            _ => Ok(None),
+        };
+        let cost = match units {
+            Ok(cost) => cost,
+            Err(faults) => return Some(Problem::invalid(faults)),
+        };
+        let left = self.left(payment)?;
+        match (&request.what, cost) {
+            // Units that cost nothing come back for nothing.
+            (_, Some(0)) => None,
+            _ if left <= 0 => nothing("Everything has been given back, or is about to be."),
+            (What::Amount(amount), _) if *amount > left => {
+                Some(invalid("/amount", format!("must be at most {}, which has not been given back yet", self.money(left))))
+            }
+            (_, Some(cost)) if cost > left => {
+                Some(invalid("/items", format!("come to {}, but only {} has not been given back yet", self.money(cost), self.money(left))))
+            }
+            _ => None,
+        }
+    }
+
+    /// What was paid and is neither given back nor about to be, in minor units; `None` when it cannot be read.
+    fn left(&self, payment: &Payment<'_>) -> Option<i64> {
+        let mut left = self.minor(payment.amount)? - payment.refunded_amount.map_or(Some(0), |amount| self.minor(amount))?;
+        for pending in self.refunds.iter().filter(|refund| refund.status == "PENDING") {
+            left -= self.minor(pending.amount)?;
+        }
+        Some(left)
+    }
+
+    /// What units of the order cost, in minor units; `None` when a price cannot be read.
+    fn cost<'u>(&self, units: impl Iterator<Item = (&'u str, i64)>, body: &[u8]) -> Result<Option<i64>, Vec<Fault>> {
+        let mut bought: HashMap<&str, (Option<i64>, i64)> = HashMap::new();
+        for line in &self.items {
+            let (price, quantity) = bought.entry(&line.product_id).or_insert((self.minor(line.unit_price), 0));
+            // The prices of one product's lines are the same.
+            *price = price.or_else(|| self.minor(line.unit_price));
+            *quantity += line.quantity;
+        }
+        let (mut faults, mut cost) = (Faults::default(), Some(0_i64));
+        for (product_id, quantity) in units {
+            let place = place(body, product_id);
+            match bought.get(product_id) {
+                None => faults.add(format!("{place}/productID"), "is not in the order"),
+                Some((_, most)) if quantity > *most => {
+                    faults.add(format!("{place}/quantity"), format!("must be at most {most}, as the order has it"))
+                }
+                Some((price, _)) => cost = cost.zip(*price).and_then(|(cost, price)| cost.checked_add(price.checked_mul(quantity)?)),
+            }
+        }
+        if faults.is_empty() { Ok(cost) } else { Err(faults.into_vec()) }
+    }
+
+    fn minor(&self, amount: &RawValue) -> Option<i64> {
+        Money::parse(amount.get(), self.currency).ok().map(|money| money.minor)
+    }
+
+    fn money(&self, minor: i64) -> Money {
+        Money { minor, currency: self.currency }
+    }
+}
+
+fn invalid(pointer: &str, message: String) -> Problem {
+    Problem::invalid(vec![Fault { pointer: pointer.to_owned(), message }])
+}
+
+/// Where a request names a product.
+fn place(body: &[u8], product_id: &str) -> String {
+    #[derive(Deserialize)]
+    struct Request {
+        items: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        #[serde(rename = "productID")]
+        product_id: String,
+    }
+    let request: Option<Request> = serde_json::from_slice(body).ok();
+    let at = request.and_then(|request| request.items.iter().position(|item| item.product_id == product_id));
+    at.map_or_else(|| "/items".to_owned(), |n| format!("/items/{n}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const NOW: &str = "2026-11-29T12:00:00Z";
+
+    /// The status and the places of the faults with which a refund is refused.
+    fn refusal(change: Value, body: &str) -> Option<(String, Vec<String>)> {
+        let mut order = json!({
+            "currency": "USD",
+            "items": [
+                { "productID": "LAMP", "quantity": 3, "unitPrice": 25.0 }, { "productID": "LAMP", "quantity": 1, "unitPrice": 25.0 },
+                { "productID": "GIFT", "quantity": 1, "unitPrice": 0.0 }
+            ],
+            "payment": { "status": "CAPTURED", "amount": 100.0 }
+        });
+        order.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let order = order.to_string();
+        let order: Refundable<'_> = serde_json::from_str(&order).unwrap();
+        let request = RefundRequest::parse(body.as_bytes(), order.currency).unwrap();
+        let now = OffsetDateTime::parse(NOW, &time::format_description::well_known::Rfc3339).unwrap();
+        order.refusal(&request, body.as_bytes(), now, 3).map(|problem| problem.told())
+    }
+
+    fn refund(status: &str, amount: f64, at: &str) -> Value {
+        json!({ "id": "ref_1", "status": status, "amount": amount, "requestedAt": at })
+    }
+
+    #[test]
+    fn what_may_succeed_is_left_to_the_worker() {
+        for body in [
+            "",
+            r#"{"amount":100}"#,
+            r#"{"items":[{"productID":"LAMP","quantity":4}]}"#,
+            r#"{"items":[{"productID":"GIFT","quantity":1}]}"#,
+        ] {
+            assert_eq!(refusal(json!({}), body), None, "{body}");
+        }
+        let partly = json!({ "payment": { "status": "PARTIALLY_REFUNDED", "amount": 100.0, "refundedAmount": 75.0 } });
+        assert_eq!(refusal(partly, r#"{"amount":25}"#), None);
+        let all = json!({ "payment": { "status": "REFUNDED", "amount": 100.0, "refundedAmount": 100.0 } });
+        assert_eq!(refusal(all, r#"{"items":[{"productID":"GIFT","quantity":1}],"restock":true}"#), None);
+        // Of another release.
+        assert_eq!(refusal(json!({ "payment": { "status": "CAPTURED", "amount": 0.001 } }), r#"{"amount":25}"#), None);
+    }
+
+    #[test]
+    fn what_cannot_succeed_is_named() {
+        let invalid =
+            |pointers: &[&str]| Some(("invalid-request".to_owned(), pointers.iter().map(|&pointer| pointer.to_owned()).collect()));
+        let nothing = || Some(("nothing-to-refund".to_owned(), vec![]));
+        assert_eq!(refusal(json!({}), r#"{"amount":100.01}"#), invalid(&["/amount"]));
+        let items = r#"{"items":[{"productID":"LAMP","quantity":5},{"productID":"SOFA","quantity":1}]}"#;
+        assert_eq!(refusal(json!({}), items), invalid(&["/items/0/quantity", "/items/1/productID"]));
+        let partly = json!({ "payment": { "status": "PARTIALLY_REFUNDED", "amount": 100.0, "refundedAmount": 75.0 } });
+        assert_eq!(refusal(partly.clone(), r#"{"amount":25.01}"#), invalid(&["/amount"]));
+        assert_eq!(refusal(partly, r#"{"items":[{"productID":"LAMP","quantity":2}]}"#), invalid(&["/items"]));
+        let pending = json!({ "refunds": [refund("PENDING", 90.0, NOW), refund("FAILED", 90.0, NOW)] });
+        assert_eq!(refusal(pending, r#"{"amount":11}"#), invalid(&["/amount"]));
+        let all_pending = json!({ "refunds": [refund("PENDING", 100.0, NOW)] });
+        assert_eq!((refusal(all_pending.clone(), ""), refusal(all_pending, r#"{"amount":1}"#)), (nothing(), nothing()));
+        for payment in [Value::Null, json!({ "status": "DECLINED", "amount": 100.0 }), json!({ "status": "VOIDED", "amount": 100.0 })] {
+            assert_eq!(refusal(json!({ "payment": payment }), ""), nothing());
+        }
+    }
+
+    #[test]
+    fn after_so_many_failed_ones_no_more_are_taken_for_a_while() {
+        let failed = |at: &str| json!({ "refunds": [refund("FAILED", 1.0, at), refund("FAILED", 1.0, at), refund("FAILED", 1.0, at)] });
+        assert_eq!(refusal(failed("2026-11-29T11:30:00Z"), r#"{"amount":1}"#), Some(("too-many-requests".to_owned(), vec![])));
+        assert_eq!(refusal(failed("2026-11-29T10:59:00Z"), r#"{"amount":1}"#), None);
+    }
+}
