@@ -41,7 +41,11 @@ pub use order_workflow::Run as OrderWorkflowType;
 const SLOW_STEP_MS: u64 = 500;
 
 /// What a customer reads who cancelled without saying why.
-const CANCELLED_ON_REQUEST: &str = "cancelled on request";
+pub const CANCELLED_ON_REQUEST: &str = "cancelled on request";
+
+/// The reasons for a cancellation that are the shop's own sentences. Any other is what somebody wrote
+/// who cancelled.
+pub const CANCELLATION_REASONS: [&str; 3] = [CANCELLED_ON_REQUEST, decision::NOT_AMENDED, decision::NOT_REVIEWED];
 
 /// The `cancel` signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

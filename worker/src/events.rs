@@ -3,13 +3,13 @@
 //! At least once, and in order for each order: the history is the outbox, one worker at a time publishes from it, and never an order's event
 //! before its earlier ones have been taken. Whoever reads them tells repetitions by their id.
 
-use crate::{db, inventory::currency};
+use crate::{db, inventory::currency, reason};
 use anyhow::{Context, ensure};
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use deadpool_postgres::{Pool, Transaction};
 use orders::{Money, OrderId, OrderStatus};
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_postgres::Row;
@@ -50,7 +50,7 @@ struct Data {
     order_version: i64,
     total_amount: Money,
     currency: String,
-    /// Of an order that failed or was cancelled.
+    /// Of an order that failed or was cancelled, in the shop's words alone.
     failure_reason: Option<String>,
 }
 
@@ -147,15 +147,18 @@ async fn next_events(transaction: &Transaction<'_>) -> anyhow::Result<Vec<Event>
 fn event(row: &Row) -> anyhow::Result<Event> {
     let (order_id, order_version): (OrderId, i64) = (row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?);
     let (currency, minor) = (currency(row.try_get(6)?)?, row.try_get(5)?);
-    let failure_reason: Option<String> = row.try_get(7)?;
+    let status = row.try_get::<_, &str>(2)?.parse()?;
+    let recorded: Option<&str> = row.try_get(7)?;
+    // The reason is that of the order's present status.
+    let recorded = recorded.filter(|_| row.get(8));
     let data = Data {
         order_id,
         customer_id: row.try_get(4)?,
-        status: row.try_get::<_, &str>(2)?.parse()?,
+        status,
         order_version,
         total_amount: Money { minor, currency },
         currency: currency.code().to_owned(),
-        failure_reason: failure_reason.filter(|_| row.get(8)),
+        failure_reason: reason::of_order(status, recorded).map(Cow::into_owned),
     };
     Ok(Event { id: format!("{order_id}.{order_version}"), r#type: "order.status_changed", version: 1, time: row.try_get(3)?, data })
 }

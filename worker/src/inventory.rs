@@ -11,6 +11,7 @@ pub(crate) mod expiry;
 
 use crate::{
     order::{self, Move},
+    reason::NO_SUCH_PRODUCT,
     risk::{self, Limits},
 };
 pub(crate) use amendment::amend;
@@ -26,7 +27,7 @@ use tokio_postgres::Row;
 /// Why an order's stock could not be reserved; each message is for the customer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is no product {0}")]
+    #[error("{prefix} {0}", prefix = NO_SUCH_PRODUCT)]
     UnknownProduct(String),
     #[error("the price of {product} is {price} {code}, not {asked}", code = currency.code())]
     WrongPrice { product: String, price: Money, currency: Currency, asked: Money },

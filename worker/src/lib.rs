@@ -19,6 +19,7 @@ mod notification;
 mod order;
 pub mod payment;
 mod projection;
+mod reason;
 mod refund;
 pub mod restock;
 mod risk;

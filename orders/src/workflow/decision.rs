@@ -10,8 +10,8 @@ use std::time::Duration;
 use temporalio_workflow::WorkflowContext;
 
 /// What the customer reads whose order is cancelled because nobody answered.
-const NOT_AMENDED: &str = "a part of it is out of stock, and you did not say in time whether to send the rest";
-const NOT_REVIEWED: &str = "it could not be checked in time";
+pub(super) const NOT_AMENDED: &str = "a part of it is out of stock, and you did not say in time whether to send the rest";
+pub(super) const NOT_REVIEWED: &str = "it could not be checked in time";
 
 impl OrderWorkflow {
     /// Asks who has to decide, waits for as long as the worker said, and goes on by what they say.

@@ -94,6 +94,17 @@ fn every_status_is_told_in_order() {
         assert_eq!(last["data"], data);
         let first = &subscriber.seen[&declined][0];
         assert_eq!(first["data"]["failureReason"], Value::Null, "nobody knew it then");
+
+        // What a customer writes is for the order's readers alone.
+        let short = shop.product(1_000, 1).await?;
+        let draft = Draft::new("CUST-events").line(&short, 3).line(&product, 1);
+        let cancelled = shop.place(&draft).await?;
+        shop.reaches(&cancelled, &["ACTION_REQUIRED"]).await?;
+        let reason = json!({ "reason": "win at https://evil.example" }).to_string();
+        ensure!(shop.post(&format!("/api/orders/{cancelled}/cancel"), reason).await?.status().is_success(), "not cancelled");
+        assert_eq!(subscriber.statuses(&cancelled, "CANCELLED").await?, ["PENDING", "ACTION_REQUIRED", "CANCELLED"]);
+        let last = subscriber.seen[&cancelled].last().context("nothing")?;
+        assert_eq!(last["data"]["failureReason"], "cancelled on request");
         shop.audit_is_clean().await
     });
 }

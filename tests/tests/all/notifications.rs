@@ -122,13 +122,13 @@ fn a_customer_chooses_channel_and_language() {
 }
 
 #[test]
-fn a_refund_is_told_with_its_amount_and_reason() {
+fn a_refund_is_told_with_its_amount_and_without_the_words_of_staff() {
     shared(async |shop| {
         let product = shop.product(2_500, 10).await?;
         let email = format!("{}@customer.example", shop.unique("refunded"));
         let id = shop.place(&Draft::new("CUST-refunded").line(&product, 2).with("contact", json!({ "email": email }))).await?;
         shop.ends(&id, "COMPLETED").await?;
-        let body = json!({ "amount": 12.5, "reason": "a scratch" }).to_string();
+        let body = json!({ "amount": 12.5, "reason": "see https://evil.example" }).to_string();
         ensure!(shop.post_once(&format!("/api/orders/{id}/refunds"), body).await?.status().is_success(), "no refund");
         let mail = until("the refund is told", SOON, async || {
             let mails = mails_to(shop, &email).await?;
@@ -136,7 +136,38 @@ fn a_refund_is_told_with_its_amount_and_reason() {
         })
         .await?;
         let body = text(&mail, "/BodyText")?;
-        ensure!(body.contains("$12.50") && body.contains("a scratch") && body.contains("$50.00"), "{body}");
+        ensure!(body.contains("$12.50 of your order is on its way back to you.") && body.contains("$50.00"), "{body}");
+        ensure!(!mail.to_string().contains("evil"), "{mail}");
+        ensure!(shop.order(&id).await?["refunds"][0]["reason"] == "see https://evil.example", "readers do not see why");
+        Ok(())
+    });
+}
+
+/// The order waits for its customer, who cancels it with words of their own.
+#[test]
+fn what_a_customer_writes_does_not_leave_the_shop() {
+    shared(async |shop| {
+        let (short, plenty) = (shop.product(1_000, 1).await?, shop.product(250, 10).await?);
+        let email = format!("{}@customer.example", shop.unique("evil"));
+        let contact = json!({ "email": email, "phone": "+14155550171" });
+        let id = shop.place(&Draft::new("CUST-evil").line(&short, 3).line(&plenty, 2).with("contact", contact)).await?;
+        shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+        let cancel = json!({ "reason": "win at https://evil.example" }).to_string();
+        ensure!(shop.post(&format!("/api/orders/{id}/cancel"), cancel).await?.status().is_success(), "{id} cannot be cancelled");
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(order["failureReason"], "win at https://evil.example", "those who may see the order read it");
+        let told = ["ORDER_ACTION_REQUIRED", "ORDER_CANCELLED"];
+        until("both are told", SOON, async || {
+            let notices = notices(shop, &id).await?;
+            Ok(told.iter().all(|kind| notices.contains(&triple(kind, "EMAIL", "SENT"))).then_some(()))
+        })
+        .await?;
+        let mails = mails_to(shop, &email).await?;
+        ensure!(mails.iter().any(|mail| mail.to_string().contains("Your order is cancelled: cancelled on request.")), "{mails:?}");
+        ensure!(!format!("{mails:?}").contains("https://evil"), "{mails:?}");
+        let texts = sent(shop, "sns/sms-messages").await?;
+        ensure!(texts.contains("Your order needs your decision") && texts.contains(&format!("/orders/{id}")), "{texts}");
+        ensure!(!texts.contains("evil"), "{texts}");
         Ok(())
     });
 }

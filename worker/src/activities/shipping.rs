@@ -4,6 +4,7 @@ use super::{Activities, Answer, attempt::Failure};
 use crate::{
     db, order,
     order::Move,
+    reason::SEPARATOR,
     shipping::{self, Carrier, Error, Outcome, Parcel, Report, Whereabouts},
 };
 use futures::{StreamExt, stream};
@@ -102,7 +103,7 @@ impl Activities {
             return Ok(Answer { wait: Some(self.shipping.look_after(moves_in)), ..Move::none(status).into() });
         }
         if !outcome.arrived {
-            let why = if reasons.is_empty() { "there is nothing left to deliver".to_owned() } else { reasons.join("; ") };
+            let why = if reasons.is_empty() { "there is nothing left to deliver".to_owned() } else { reasons.join(SEPARATOR) };
             return Err(Failure::Refused(Refusal::NotDeliverable, why));
         }
         if status != OrderStatus::Delivered {

@@ -1,9 +1,10 @@
 //! A notice that is due, with all that its text tells.
 
 use super::amount::written;
-use crate::inventory::currency;
+use crate::{inventory::currency, reason};
 use minijinja::{Value, context};
-use orders::{Currency, Money, contact::Language};
+use orders::{Currency, Money, OrderStatus, contact::Language};
+use std::borrow::Cow;
 use tokio_postgres::Row;
 
 /// Takes notices that are due and reads what they tell.
@@ -20,13 +21,13 @@ pub(super) const TAKE: &str = "
         WHERE (n.order_id, n.type, n.channel, n.about) = (due.order_id, due.type, due.channel, due.about)
         RETURNING n.order_id, n.type, n.channel, n.about, n.attempts
     )
-    SELECT t.order_id, t.type, t.channel, t.about, t.attempts, o.contact_language, o.currency, o.total_minor,
+    SELECT t.order_id, t.type, t.channel, t.about, t.attempts, o.status, o.contact_language, o.currency, o.total_minor,
         CASE t.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END AS recipient,
         CASE WHEN r.id IS NULL THEN o.failure_reason ELSE r.reason END AS reason, r.amount_minor, i.names, i.quantities, i.prices,
         i.available, s.carrier, s.tracking_number, s.tracking_url
     FROM taken t JOIN orders o ON o.id = t.order_id LEFT JOIN refunds r ON r.id = t.about LEFT JOIN shipments s ON s.id = t.about
     CROSS JOIN LATERAL (
-        SELECT array_agg(coalesce(p.name, l.product_id) ORDER BY line) AS names, array_agg(l.quantity ORDER BY line) AS quantities,
+        SELECT array_agg(p.name ORDER BY line) AS names, array_agg(l.quantity ORDER BY line) AS quantities,
             array_agg(l.unit_price_minor ORDER BY line) AS prices,
             array_agg(CASE t.type WHEN 'ORDER_ACTION_REQUIRED' THEN l.available END ORDER BY line) AS available
         FROM order_items l LEFT JOIN products p ON p.id = l.product_id WHERE l.order_id = t.order_id
@@ -49,12 +50,13 @@ impl Notice {
     pub(super) fn read(row: &Row, page_url: Option<&str>) -> anyhow::Result<Self> {
         let order_id: String = row.try_get("order_id")?;
         let language: &str = row.try_get("contact_language")?;
-        let (names, quantities): (Vec<String>, Vec<i32>) = (row.try_get("names")?, row.try_get("quantities")?);
+        let language = Language::ALL.iter().copied().find(|known| known.as_str() == language).unwrap_or_default();
+        let (names, quantities): (Vec<Option<String>>, Vec<i32>) = (row.try_get("names")?, row.try_get("quantities")?);
         let (prices, available): (Vec<i64>, Vec<Option<i32>>) = (row.try_get("prices")?, row.try_get("available")?);
         let items = names.into_iter().zip(quantities).zip(prices).zip(available);
         let items = items.map(|(((name, quantity), price_minor), available)| {
             let available = available.filter(|available| *available < quantity);
-            Item { name, quantity, price_minor, available }
+            Item { name: name.unwrap_or_else(|| unknown_product(language).to_owned()), quantity, price_minor, available }
         });
         let (tracking_number, tracking_url) = (row.try_get("tracking_number")?, row.try_get("tracking_url")?);
         let carrier: Option<String> = row.try_get("carrier")?;
@@ -65,14 +67,14 @@ impl Notice {
             attempt: row.try_get("attempts")?,
             recipient: row.try_get::<_, Option<String>>("recipient")?.unwrap_or_default(),
             facts: Facts {
-                language: Language::ALL.iter().copied().find(|known| known.as_str() == language).unwrap_or_default(),
+                language,
                 link: page_url.map(|url| format!("{}/orders/{order_id}", url.trim_end_matches('/'))),
                 order_id,
                 currency: currency(row.try_get("currency")?)?,
                 // A line that the customer gave up has none.
                 items: items.filter(|item| item.quantity > 0).collect(),
                 total_minor: row.try_get("total_minor")?,
-                reason: row.try_get("reason")?,
+                reason: reason_for_customer(row)?,
                 refund_minor: row.try_get("amount_minor")?,
                 parcel: carrier.map(|carrier| Parcel { carrier, tracking_number, tracking_url }),
             },
@@ -83,6 +85,26 @@ impl Notice {
     pub(super) fn template(&self) -> String {
         self.kind.strip_prefix("ORDER_").unwrap_or(&self.kind).to_lowercase()
     }
+}
+
+/// What stands in place of a product's name that is not in the catalogue. Its id may be whatever the
+/// customer made up.
+fn unknown_product(language: Language) -> &'static str {
+    match language {
+        Language::En => "unknown product",
+        Language::Ru => "неизвестный товар",
+    }
+}
+
+/// Why the order ended so, or why money is given back, in the shop's words alone.
+fn reason_for_customer(row: &Row) -> anyhow::Result<Option<String>> {
+    let recorded: Option<&str> = row.try_get("reason")?;
+    if row.try_get::<_, &str>("type")? == "ORDER_REFUNDED" {
+        return Ok(reason::of_refund(recorded));
+    }
+    // A status that this release does not know has no reason that it could tell.
+    let status = row.try_get::<_, &str>("status")?.parse::<OrderStatus>().ok();
+    Ok(status.and_then(|status| reason::of_order(status, recorded)).map(Cow::into_owned))
 }
 
 /// What templates can tell.

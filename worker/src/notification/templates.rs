@@ -169,12 +169,13 @@ mod tests {
             ("it could not be checked in time", "его не успели проверить"),
             (PAYMENT_UNANSWERED, "платёжная служба не ответила, деньги не списаны"),
             ("Aurora Laptop is out of stock", "товара Aurora Laptop нет в наличии"),
-            ("there is no product PROD-7", "товара PROD-7 нет"),
+            ("a product of the order is not in the catalogue", "одного из товаров нет в каталоге"),
             ("the price of PROD-7 is 12.50 USD, not 1.00", "цена товара PROD-7 — 12.50 USD, а не 1.00"),
             ("shipment 2 was lost", "посылка 2 потеряна"),
             ("shipment 12 came back undelivered", "посылка 12 вернулась недоставленной"),
             ("shipment 1 was not taken by the carrier", "посылку 1 перевозчик не взял"),
-            ("I have changed my mind", "I have changed my mind"),
+            ("shipment 1 was lost; shipment 2 was taken back", "посылка 1 потеряна; посылка 2 возвращена на склад"),
+            ("a sentence of a newer release", "a sentence of a newer release"),
         ] {
             facts.reason = Some(reason.to_owned());
             let text = templates.mail("failed", &facts).unwrap().text;
@@ -210,6 +211,18 @@ mod tests {
         assert!(mail.html.contains("2 (only 1)"), "{}", mail.html);
         facts.items[0].available = None;
         assert!(!templates.mail("action_required", &facts).unwrap().text.contains("available"));
+    }
+
+    #[test]
+    fn an_sms_that_asks_for_something_has_the_link() {
+        let templates = built_in();
+        for language in Language::ALL {
+            let mut facts = Facts::full(*language);
+            let sms = templates.sms("action_required", &facts).unwrap();
+            assert!(sms.ends_with(facts.link.as_ref().unwrap()), "{sms}");
+            facts.link = None;
+            assert!(templates.sms("action_required", &facts).unwrap().contains(&facts.order_id));
+        }
     }
 
     #[test]

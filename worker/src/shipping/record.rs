@@ -2,7 +2,7 @@
 //! every order goes through both.
 
 use super::{Parcel, Whereabouts};
-use crate::order::Move;
+use crate::{order::Move, reason};
 use anyhow::Context;
 use deadpool_postgres::GenericClient;
 use orders::{
@@ -147,10 +147,10 @@ pub(crate) async fn undelivered(client: &impl GenericClient, order_id: OrderId) 
 fn refund(row: &Row) -> anyhow::Result<RefundInput> {
     let id: ShipmentId = row.try_get::<_, &str>(0)?.parse()?;
     let what = match row.try_get::<_, &str>(1)?.parse()? {
-        ShipmentStatus::Lost => "was lost",
-        ShipmentStatus::Returned => "came back undelivered",
-        ShipmentStatus::Refused => "was not taken by the carrier",
-        _ => "was taken back",
+        ShipmentStatus::Lost => reason::LOST,
+        ShipmentStatus::Returned => reason::RETURNED,
+        ShipmentStatus::Refused => reason::REFUSED,
+        _ => reason::TAKEN_BACK,
     };
     let why: Option<String> = row.try_get(2)?;
     let reason = format!("shipment {} {what}{}", id.number, why.map_or_else(String::new, |why| format!(": {why}")));

@@ -1,0 +1,114 @@
+//! Why an order did not complete, in words that may leave the shop.
+//!
+//! `orders.failure_reason` is for those who may see the order. It may hold words of others: the reason
+//! that a customer or the shop's staff gave for a cancellation, a carrier's remark, a product id that a
+//! customer made up. Messages and events carry the shop's own sentences alone, so that nobody sends
+//! their text, such as a link, under the shop's name.
+
+use orders::{
+    OrderStatus,
+    workflow::{CANCELLATION_REASONS, CANCELLED_ON_REQUEST},
+};
+use std::borrow::Cow;
+
+/// Begins the refusal of a line whose product is not in the catalogue; the id that the customer gave follows.
+pub(crate) const NO_SUCH_PRODUCT: &str = "there is no product";
+/// Says the same without the id.
+const UNKNOWN_PRODUCT: &str = "a product of the order is not in the catalogue";
+
+/// What happens to a shipment that does not arrive: "shipment 2 was lost". A carrier's remark may follow
+/// after a colon, and the next shipment after [`SEPARATOR`].
+pub(crate) const LOST: &str = "was lost";
+pub(crate) const RETURNED: &str = "came back undelivered";
+pub(crate) const REFUSED: &str = "was not taken by the carrier";
+pub(crate) const TAKEN_BACK: &str = "was taken back";
+const SHIPMENT: &str = "shipment ";
+pub(crate) const SEPARATOR: &str = "; ";
+
+/// What messages and events say of why an order ended so; `None` when it completed, or nothing is known.
+pub(crate) fn of_order(status: OrderStatus, recorded: Option<&str>) -> Option<Cow<'_, str>> {
+    match (status, recorded?) {
+        (OrderStatus::Cancelled, reason) => Some(cancellation(reason).into()),
+        (OrderStatus::Failed, reason) if is_unknown_product(reason) => Some(UNKNOWN_PRODUCT.into()),
+        (OrderStatus::Failed, reason) if reason.starts_with(SHIPMENT) => shipments(reason).map(Cow::Owned),
+        // All other refusals are sentences of ours, with names and prices from the catalogue.
+        (OrderStatus::Failed, reason) => Some(reason.into()),
+        _ => None,
+    }
+}
+
+/// What messages say of why money is given back: of shipments that did not arrive. Of other refunds the
+/// reason is whatever staff wrote.
+pub(crate) fn of_refund(recorded: Option<&str>) -> Option<String> {
+    shipments(recorded?)
+}
+
+fn cancellation(reason: &str) -> &'static str {
+    CANCELLATION_REASONS.iter().find(|own| **own == reason).unwrap_or(&CANCELLED_ON_REQUEST)
+}
+
+fn is_unknown_product(reason: &str) -> bool {
+    reason.strip_prefix(NO_SUCH_PRODUCT).is_some_and(|id| id.starts_with(' '))
+}
+
+/// What happened to each shipment, without what others say about it.
+fn shipments(reason: &str) -> Option<String> {
+    let own: Vec<&str> = reason.split(SEPARATOR).filter_map(shipment).collect();
+    (!own.is_empty()).then(|| own.join(SEPARATOR))
+}
+
+fn shipment(clause: &str) -> Option<&str> {
+    let (number, _) = clause.strip_prefix(SHIPMENT)?.split_once(' ')?;
+    let known = number.parse::<u16>().is_ok();
+    let (_, rest) = clause.split_at(SHIPMENT.len() + number.len() + 1);
+    let what = rest.split_once(": ").map_or(rest, |(what, _)| what);
+    let is_own = known && [LOST, RETURNED, REFUSED, TAKEN_BACK].contains(&what);
+    is_own.then(|| &clause[..clause.len() - rest.len() + what.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory;
+
+    const EVIL: &str = "see https://evil.example";
+
+    fn of(status: OrderStatus, reason: &str) -> Option<String> {
+        of_order(status, Some(reason)).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn a_cancellation_is_told_in_our_words() {
+        assert_eq!(of(OrderStatus::Cancelled, EVIL).as_deref(), Some(CANCELLED_ON_REQUEST));
+        for own in CANCELLATION_REASONS {
+            assert_eq!(of(OrderStatus::Cancelled, own).as_deref(), Some(own));
+        }
+        // Sentences that belong to another end do not help.
+        let smuggled = "https://evil.example is out of stock";
+        assert_eq!(of(OrderStatus::Cancelled, smuggled).as_deref(), Some(CANCELLED_ON_REQUEST));
+    }
+
+    #[test]
+    fn a_failure_is_told_without_the_words_of_others() {
+        let unknown = inventory::Error::UnknownProduct("evil.example".to_owned()).to_string();
+        assert_eq!(of(OrderStatus::Failed, &unknown).as_deref(), Some(UNKNOWN_PRODUCT));
+        for own in ["the card was declined", "Aurora Laptop is out of stock", "there is nothing left to deliver"] {
+            assert_eq!(of(OrderStatus::Failed, own).as_deref(), Some(own));
+        }
+        let lost = format!("shipment 1 was lost: {EVIL}; pay here; shipment 12 came back undelivered");
+        assert_eq!(of(OrderStatus::Failed, &lost).as_deref(), Some("shipment 1 was lost; shipment 12 came back undelivered"));
+        assert_eq!(of(OrderStatus::Failed, "shipment evil.example was lost"), None);
+    }
+
+    #[test]
+    fn an_order_that_goes_on_has_no_reason() {
+        assert_eq!((of(OrderStatus::Completed, EVIL), of_order(OrderStatus::Failed, None)), (None, None));
+    }
+
+    #[test]
+    fn of_refunds_only_what_happened_to_shipments_is_told() {
+        assert_eq!(of_refund(Some(EVIL)), None);
+        assert_eq!(of_refund(Some("shipment 2 was lost: it fell off the truck")).as_deref(), Some("shipment 2 was lost"));
+        assert_eq!(of_refund(None), None);
+    }
+}
