@@ -39,7 +39,16 @@ fn sources(system: &System) -> Vec<Source> {
         ),
     });
     let stuck = Source { kind: "STUCK_ORDERS", query: system.stuck_orders() };
-    failing.chain([stuck]).collect()
+    let notices = Source {
+        kind: "NOTICES",
+        query: "SELECT order_id AS id, format('%s by %s, %s: %s', type, channel, state, last_error) AS detail, updated_at AS since
+            FROM notifications WHERE state IN ('FAILED', 'SUPPRESSED') AND updated_at > now() - interval '7 days'
+            UNION ALL
+            SELECT order_id, format('%s by %s, tried %s times: %s', type, channel, attempts, last_error), due_since
+            FROM notifications WHERE state = 'PENDING' AND attempts > 5"
+            .to_owned(),
+    };
+    failing.chain([stuck, notices]).collect()
 }
 
 /// Writes for ever.

@@ -4,7 +4,7 @@
 //! Each worker publishes how the system as a whole is doing, all of them the same, so `Maximum` is the statistic to take; a sum would grow with
 //! the number of workers.
 
-use crate::system::{Stuck, System};
+use crate::system::{Lags, Stuck, System};
 use platform::temporal::Backlog;
 use serde_json::{Value, json};
 use std::{
@@ -24,12 +24,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn publish(stack: String, period: Duration, system: System) {
     loop {
         sleep(period).await;
-        let (backlog, stuck, failing) = tokio::join!(
+        let (backlog, stuck, failing, lags) = tokio::join!(
             known(system.backlog()),
             known(async { system.stuck().await.map(Some) }),
             known(async { system.failing_rows().await.map(Some) }),
+            known(async { system.lags().await.map(Some) }),
         );
-        let values = values(backlog, stuck, failing);
+        let values = values(backlog, stuck, failing, lags);
         if !values.is_empty()
             && let Err(error) = writeln!(io::stdout(), "{}", line(&stack, OffsetDateTime::now_utc(), &values))
         {
@@ -56,12 +57,13 @@ async fn known<T>(question: impl Future<Output = anyhow::Result<Option<T>>>) -> 
 /// Name, unit and value.
 type Metric = (&'static str, &'static str, u64);
 
-fn values(backlog: Option<Backlog>, stuck: Option<Stuck>, failing: Option<u64>) -> Vec<Metric> {
+fn values(backlog: Option<Backlog>, stuck: Option<Stuck>, failing: Option<u64>, lags: Option<Lags>) -> Vec<Metric> {
     let backlog =
         backlog.map(|backlog| [("TaskQueueBacklog", "Count", backlog.tasks), ("TaskQueueBacklogAge", "Seconds", backlog.age.as_secs())]);
     let stuck = stuck.map(|stuck| [("OrdersStuck", "Count", stuck.orders), ("StuckCompensations", "Count", stuck.compensations)]);
     let failing = failing.map(|rows| ("FailingRows", "Count", rows));
-    [backlog, stuck].into_iter().flatten().flatten().chain(failing).collect()
+    let lags = lags.map(|lags| [("EventsLag", "Seconds", lags.events), ("NoticesLag", "Seconds", lags.notices)]);
+    [backlog, stuck, lags].into_iter().flatten().flatten().chain(failing).collect()
 }
 
 fn line(stack: &str, at: OffsetDateTime, values: &[Metric]) -> Value {
@@ -87,7 +89,7 @@ mod tests {
     #[test]
     fn a_line_is_what_cloudwatch_reads() {
         let backlog = Backlog { tasks: 12, age: Duration::from_millis(3_700), is_polled: true };
-        let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }), Some(3));
+        let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }), Some(3), Some(Lags { events: 4, notices: 5 }));
         let text = line("shop-prod", datetime!(2026-11-21 09:00:00.5 UTC), &values).to_string();
         assert!(!text.contains('\n'));
         let expected = json!({
@@ -101,6 +103,8 @@ mod tests {
                         { "Name": "TaskQueueBacklogAge", "Unit": "Seconds" },
                         { "Name": "OrdersStuck", "Unit": "Count" },
                         { "Name": "StuckCompensations", "Unit": "Count" },
+                        { "Name": "EventsLag", "Unit": "Seconds" },
+                        { "Name": "NoticesLag", "Unit": "Seconds" },
                         { "Name": "FailingRows", "Unit": "Count" },
                     ],
                 }],
@@ -110,6 +114,8 @@ mod tests {
             "TaskQueueBacklogAge": 3,
             "OrdersStuck": 2,
             "StuckCompensations": 1,
+            "EventsLag": 4,
+            "NoticesLag": 5,
             "FailingRows": 3,
         });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
@@ -117,8 +123,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let names: Vec<&str> = values(None, Some(Stuck::default()), None).iter().map(|(name, ..)| *name).collect();
+        let names: Vec<&str> = values(None, Some(Stuck::default()), None, None).iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, ["OrdersStuck", "StuckCompensations"]);
-        assert!(values(None, None, None).is_empty());
+        assert!(values(None, None, None, None).is_empty());
     }
 }

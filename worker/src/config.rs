@@ -2,7 +2,12 @@
 
 mod shipping;
 
-use crate::{inventory::Terms, payment::StripeSettings, risk::Limits};
+use crate::{
+    inventory::Terms,
+    notification::{DEFAULT_SMS_PREFIXES, Prefix},
+    payment::StripeSettings,
+    risk::Limits,
+};
 use clap::{Args, builder::RangedU64ValueParser};
 use orders::{Currency, Money, RestockId, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
@@ -119,6 +124,29 @@ pub struct Restock {
     /// The restock's id, to repeat one whose end is not known: its units are added once.
     #[arg(long)]
     pub id: Option<RestockId>,
+}
+
+/// Messages to customers.
+#[derive(clap::Subcommand)]
+pub enum Notify {
+    /// Sends a message about an order again, whatever the limits are; a running worker does it within seconds.
+    Resend(Resend),
+}
+
+/// A message that is to be sent again.
+#[derive(Args)]
+pub struct Resend {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    /// Id of the order.
+    pub order: String,
+    /// What the message tells, such as ORDER_CONFIRMED (table notifications, column type).
+    pub kind: String,
+    /// EMAIL or SMS; both where it is not said.
+    #[arg(long)]
+    pub channel: Option<String>,
 }
 
 /// The maintenance switch.
@@ -277,9 +305,38 @@ pub struct Notices {
     /// Where the page is: messages link to the order there. Without it, there is no link.
     #[arg(long, env = "PAGE_URL")]
     pub page_url: Option<String>,
+    /// How the phone numbers begin that SMS go to, such as +4915,+4916; those with ! get none, such as !+1900. The longest that fits decides.
+    /// `none`: no SMS at all.
+    #[arg(long, env = "SMS_PREFIXES", value_delimiter = ',', default_value = DEFAULT_SMS_PREFIXES)]
+    pub sms_prefixes: Vec<Prefix>,
+    #[command(flatten)]
+    pub limits: NoticeLimits,
+    /// How long the delivery of a message is tried, in seconds.
+    #[arg(long, env = "NOTICE_MAX_AGE_S", value_parser = period, default_value = "259200")]
+    pub notice_max_age: Duration,
     /// Folder with templates that take the place of the built-in ones of the same name.
     #[arg(long, env = "NOTICE_TEMPLATES")]
     pub notice_templates: Option<PathBuf>,
+}
+
+/// How many messages customers get within a window of time. What is beyond is not sent.
+#[derive(Args, Clone)]
+pub struct NoticeLimits {
+    /// The window, in seconds.
+    #[arg(long, env = "NOTICE_WINDOW_S", value_parser = period, default_value = "86400")]
+    pub notice_window: Duration,
+    /// Messages to one e-mail address or phone number.
+    #[arg(long, env = "NOTICE_RECIPIENT_LIMIT", default_value_t = 50, value_parser = clap::value_parser!(i32).range(0..))]
+    pub notice_recipient_limit: i32,
+    /// Messages about one customer's orders.
+    #[arg(long, env = "NOTICE_CUSTOMER_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
+    pub notice_customer_limit: i32,
+    /// Messages about orders that took no money: to one address or number, and about one customer's orders.
+    #[arg(long, env = "NOTICE_UNPAID_LIMIT", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..))]
+    pub notice_unpaid_limit: i32,
+    /// SMS about orders that took no money, of all customers together.
+    #[arg(long, env = "SMS_UNPAID_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
+    pub sms_unpaid_limit: i32,
 }
 
 impl Run {

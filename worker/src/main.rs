@@ -1,6 +1,6 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, healthcheck, maintenance, migrate, restock, run};
+use worker::{audit, config, healthcheck, maintenance, migrate, resend, restock, run};
 
 /// Many small things that live on across threads are allocated for each order; the system's own allocator takes a tenth of the time.
 #[global_allocator]
@@ -20,6 +20,9 @@ enum Command {
     Project(Box<config::Project>),
     /// Adds units to a product's stock.
     Restock(config::Restock),
+    /// Sends messages to customers again.
+    #[command(subcommand)]
+    Notify(config::Notify),
     /// Lets new orders wait, or go on; says how the switch stands.
     Maintenance(config::Maintenance),
     /// Asks the worker that runs on this machine how it is; status 0 when it is well.
@@ -35,6 +38,7 @@ async fn main() -> ExitCode {
         Command::Audit(settings) => audit::run(*settings).await,
         Command::Project(settings) => audit::project(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Notify(config::Notify::Resend(settings)) => resend::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Maintenance(settings) => maintenance::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
     };

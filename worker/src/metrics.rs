@@ -21,6 +21,9 @@ pub(crate) struct Metrics {
     projections_behind: Gauge,
     notices_pending: Gauge,
     notices_failed: Gauge,
+    notices_suppressed: Counter,
+    notices_lag: Gauge,
+    events_lag: Gauge,
     orders_stuck: Gauge,
     compensations_stuck: Gauge,
     failing_rows: Gauge,
@@ -42,6 +45,12 @@ impl Metrics {
                 .gauge(named("orderflow_projections_behind", "Orders and products whose last change the read model lacks")),
             notices_pending: meter.gauge(named("orderflow_notifications_pending", "Notifications waiting to be delivered")),
             notices_failed: meter.gauge(named("orderflow_notifications_failed", "Notifications that were given up")),
+            notices_suppressed: meter.counter(named(
+                "orderflow_notifications_suppressed",
+                "Notifications that were not sent, by reason (a limit, DESTINATION or OUT_OF_DATE)",
+            )),
+            events_lag: meter.gauge(named("orderflow_events_lag_seconds", "How long the oldest event has been waiting to be published")),
+            notices_lag: meter.gauge(named("orderflow_notifications_lag_seconds", "How long the oldest notification has been waiting")),
             orders_stuck: meter.gauge(named("orderflow_orders_stuck", "Orders that have been open for too long")),
             compensations_stuck: meter.gauge(named("orderflow_compensations_stuck", "Compensations that have been tried for too long")),
             failing_rows: meter.gauge(named("orderflow_failing_rows", "Rows that fail by themselves, by the loop that they fail in")),
@@ -65,6 +74,11 @@ impl Metrics {
             self.orders_ended.add(1, &status);
             self.order_duration.record(age, &status);
         }
+    }
+
+    /// A notification was not sent.
+    pub(crate) fn suppressed(&self, reason: &str) {
+        self.notices_suppressed.add(1, &self.attributes(&[("reason", reason)]));
     }
 
     /// Reads from Temporal what waits there now; called when somebody asks for the metrics.
@@ -107,6 +121,10 @@ impl Metrics {
         for (loop_name, rows) in failing::count(&client).await? {
             self.failing_rows.record(rows, &self.attributes(&[("loop", &loop_name)]));
         }
+        drop(client);
+        let lags = system.lags().await?;
+        self.notices_lag.record(lags.notices, &all);
+        self.events_lag.record(lags.events, &all);
         Ok(())
     }
 

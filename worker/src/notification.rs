@@ -5,7 +5,9 @@
 
 mod amount;
 mod delivery;
+mod destination;
 mod feedback;
+mod limits;
 mod notice;
 mod provider;
 mod templates;
@@ -13,6 +15,8 @@ mod templates;
 use crate::order::Move;
 use deadpool_postgres::GenericClient;
 pub(crate) use delivery::Courier;
+pub(crate) use destination::DEFAULT as DEFAULT_SMS_PREFIXES;
+pub use destination::Prefix;
 pub(crate) use feedback::Feedback;
 use orders::{
     OrderStatus,

@@ -66,7 +66,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model.clone());
     let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
-    let courier = Courier::new(pool.clone(), &aws, &settings.notices)?;
+    let courier = Courier::new(pool.clone(), &aws, &settings.notices, metrics.clone())?;
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
@@ -83,7 +83,13 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 
     let (connected, temporal) = watch::channel(None);
     let task_queue = settings.temporal.temporal_task_queue.clone();
-    let system = System { pool, temporal, task_queue, stuck_after: settings.stuck.stuck_after };
+    let system = System {
+        pool,
+        temporal,
+        task_queue,
+        stuck_after: settings.stuck.stuck_after,
+        has_topic: settings.events.events_topic_arn.is_some(),
+    };
     let health = Health { system: system.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
     let mut background = Background::default();
     background.spawn("health", health::serve(listener, health));

@@ -11,6 +11,13 @@ pub(crate) use stuck::{OpenOrder, Stuck, open_orders};
 use temporalio_client::Client;
 use tokio::sync::watch;
 
+/// For how long the oldest of what is to leave the shop has been waiting, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lags {
+    pub(crate) events: u64,
+    pub(crate) notices: u64,
+}
+
 /// Where the numbers come from.
 #[derive(Clone)]
 pub(crate) struct System {
@@ -20,6 +27,8 @@ pub(crate) struct System {
     pub(crate) task_queue: String,
     /// How long an order or a compensation may take.
     pub(crate) stuck_after: Duration,
+    /// Other systems are told of orders.
+    pub(crate) has_topic: bool,
 }
 
 impl System {
@@ -49,6 +58,26 @@ impl System {
     pub(crate) async fn failing_rows(&self) -> anyhow::Result<u64> {
         let client = db::connection(&self.pool).await?;
         Ok(failing::count(&client).await?.iter().map(|(_, count)| count).sum())
+    }
+
+    /// For how long the oldest event, and the oldest message to a customer, have been waiting, in seconds.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub(crate) async fn lags(&self) -> anyhow::Result<Lags> {
+        let client = db::connection(&self.pool).await?;
+        // Ids of orders rise with time, so the oldest event is among the first.
+        let lags = client
+            .prepare_cached(
+                "SELECT (SELECT extract(epoch FROM now() - min(at))::bigint FROM (
+                        SELECT at FROM order_history WHERE published_at IS NULL ORDER BY order_id, version LIMIT 1000
+                    ) h WHERE $1),
+                    (SELECT extract(epoch FROM now() - min(due_since))::bigint FROM notifications WHERE state = 'PENDING')",
+            )
+            .await?;
+        let row = client.query_one(&lags, &[&self.has_topic]).await?;
+        let seconds = |column| anyhow::Ok(u64::try_from(row.try_get::<_, Option<i64>>(column)?.unwrap_or_default()).unwrap_or_default());
+        Ok(Lags { events: seconds(0)?, notices: seconds(1)? })
     }
 
     /// SQL for the orders that are stuck, as (id, detail, since).

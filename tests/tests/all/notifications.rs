@@ -4,6 +4,7 @@ mod feedback;
 
 use crate::support::{Draft, Shop, own, shared, text, until};
 use anyhow::{Context as _, Result, ensure};
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -143,6 +144,98 @@ fn a_refund_is_told_with_its_amount_and_without_the_words_of_staff() {
     });
 }
 
+/// Each order of a declined payment has a phone number of its own.
+#[test]
+fn orders_that_were_never_paid_send_few_messages() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let customer = shop.unique("CUST-flood");
+        let place = async |method: &str, phone: String| {
+            let draft = Draft::new(&customer).line(&product, 1).payment_method(method);
+            shop.place(&draft.with("contact", json!({ "phone": phone }))).await
+        };
+        let unpaid = try_join_all((0..13).map(|n| place("tok_declined", format!("+1415556{:04}", n)))).await?;
+        let mut states = Vec::new();
+        for id in &unpaid {
+            shop.ends(id, "FAILED").await?;
+            states.extend(notices(shop, id).await?.into_iter().map(|(.., state)| state));
+        }
+        let count = |wanted: &str| states.iter().filter(|state| *state == wanted).count();
+        assert_eq!((count("SENT"), count("SUPPRESSED")), (10, 3), "{states:?}");
+        let db = shop.db().await?;
+        let why = "SELECT last_error, attempts FROM notifications WHERE order_id = ANY ($1) AND state = 'SUPPRESSED'";
+        for row in db.query(why, &[&unpaid]).await? {
+            let error: &str = row.get(0);
+            ensure!(error.contains("10 messages about one customer's unpaid orders"), "{error}");
+        }
+        // Who pays is told.
+        let paid = place("tok_visa", "+14155560100".to_owned()).await?;
+        shop.ends(&paid, "COMPLETED").await?;
+        assert_eq!(notices(shop, &paid).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SENT")));
+        Ok(())
+    });
+}
+
+#[test]
+fn an_sms_goes_only_where_the_shop_says() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        for phone in ["+19005550123", "+18765550123", "+4915112345678"] {
+            let id = shop.place(&Draft::new("CUST-far").line(&product, 1).with("contact", json!({ "phone": phone }))).await?;
+            shop.ends(&id, "COMPLETED").await?;
+            assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SUPPRESSED")));
+            ensure!(!sent(shop, "sns/sms-messages").await?.contains(phone), "{phone} got an SMS");
+        }
+        Ok(())
+    });
+}
+
+/// A message that is stuck holds up those of its own order.
+#[test]
+fn messages_come_in_the_order_of_what_they_tell() {
+    shared(async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let db = shop.db().await?;
+        let stuck = shop.place(&Draft::new("CUST-stuck").line(&product, 1)).await?;
+        shop.ends(&stuck, "COMPLETED").await?;
+        db.execute("UPDATE orders SET contact_email = 'stuck@customer.example' WHERE id = $1", &[&stuck]).await?;
+        let insert = "INSERT INTO notifications (order_id, type, channel, state, next_attempt_at) VALUES
+            ($1, 'ORDER_DELIVERED', 'EMAIL', 'PENDING', now()), ($1, 'ORDER_CONFIRMED', 'EMAIL', 'PENDING', now() + interval '1 hour')";
+        db.execute(insert, &[&stuck]).await?;
+
+        let email = format!("{}@customer.example", shop.unique("ordered"));
+        let draft = Draft::new(&shop.unique("CUST-ordered")).line(&product, 1).with("contact", json!({ "email": email }));
+        let ids = try_join_all((0..10).map(|_| shop.place(&draft))).await?;
+        for id in &ids {
+            shop.ends(id, "COMPLETED").await?;
+            notices(shop, id).await?;
+        }
+        let told = "SELECT array_agg(type ORDER BY updated_at) FROM notifications WHERE order_id = $1 AND channel = 'EMAIL'";
+        for id in &ids {
+            let told: Vec<String> = db.query_one(told, &[id]).await?.get(0);
+            assert_eq!(told, ["ORDER_CONFIRMED", "ORDER_DELIVERED"], "{id}");
+        }
+        let waiting = "SELECT count(*) FROM notifications WHERE order_id = $1 AND state = 'PENDING' AND attempts = 0";
+        assert_eq!(db.query_one(waiting, &[&stuck]).await?.get::<_, i64>(0), 2, "a message overtook one that is stuck");
+        db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&stuck]).await?;
+        until("both are sent", SOON, async || {
+            let sent =
+                db.query("SELECT type FROM notifications WHERE order_id = $1 AND state = 'SENT' ORDER BY updated_at", &[&stuck]).await?;
+            let sent: Vec<String> = sent.iter().map(|row| row.get(0)).collect();
+            Ok((sent == ["ORDER_CONFIRMED", "ORDER_DELIVERED"]).then_some(()))
+        })
+        .await?;
+
+        // Nobody is asked for a decision that is made.
+        let insert = "INSERT INTO notifications (order_id, type, channel, state) VALUES ($1, 'ORDER_ACTION_REQUIRED', 'EMAIL', 'PENDING')";
+        db.execute(insert, &[&stuck]).await?;
+        assert!(notices(shop, &stuck).await?.contains(&triple("ORDER_ACTION_REQUIRED", "EMAIL", "SUPPRESSED")));
+        // As it was, for whoever compares it with its readers.
+        db.execute("UPDATE orders SET contact_email = NULL, version = version + 1 WHERE id = $1", &[&stuck]).await?;
+        Ok(())
+    });
+}
+
 /// The order waits for its customer, who cancels it with words of their own.
 #[test]
 fn what_a_customer_writes_does_not_leave_the_shop() {
@@ -152,14 +245,13 @@ fn what_a_customer_writes_does_not_leave_the_shop() {
         let contact = json!({ "email": email, "phone": "+14155550171" });
         let id = shop.place(&Draft::new("CUST-evil").line(&short, 3).line(&plenty, 2).with("contact", contact)).await?;
         shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+        assert_eq!(notices(shop, &id).await?, ["EMAIL", "SMS"].map(|channel| triple("ORDER_ACTION_REQUIRED", channel, "SENT")));
         let cancel = json!({ "reason": "win at https://evil.example" }).to_string();
         ensure!(shop.post(&format!("/api/orders/{id}/cancel"), cancel).await?.status().is_success(), "{id} cannot be cancelled");
         let order = shop.ends(&id, "CANCELLED").await?;
         assert_eq!(order["failureReason"], "win at https://evil.example", "those who may see the order read it");
-        let told = ["ORDER_ACTION_REQUIRED", "ORDER_CANCELLED"];
-        until("both are told", SOON, async || {
-            let notices = notices(shop, &id).await?;
-            Ok(told.iter().all(|kind| notices.contains(&triple(kind, "EMAIL", "SENT"))).then_some(()))
+        until("it is told", SOON, async || {
+            Ok(notices(shop, &id).await?.contains(&triple("ORDER_CANCELLED", "EMAIL", "SENT")).then_some(()))
         })
         .await?;
         let mails = mails_to(shop, &email).await?;
@@ -250,17 +342,36 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
             Ok(db.query_opt("SELECT FROM orders WHERE id = $1 AND status = 'COMPLETED'", &[&id]).await?)
         })
         .await?;
-        let errors: Vec<String> = until("sending has failed", SOON, async || {
-            let rows = db.query("SELECT last_error FROM notifications WHERE order_id = $1 AND last_error IS NOT NULL", &[&id]).await?;
-            Ok((rows.len() == 2).then(|| rows.iter().map(|row| row.get(0)).collect()))
+        // The second message waits for the first.
+        let first =
+            "SELECT type, state, last_error, next_attempt_at > now() FROM notifications WHERE order_id = $1 AND last_error IS NOT NULL";
+        let error: String = until("sending has failed", SOON, async || {
+            let rows = db.query(first, &[&id]).await?;
+            ensure!(rows.iter().all(|row| row.get::<_, &str>(0) == "ORDER_CONFIRMED"), "one message overtook another");
+            Ok(rows.first().filter(|row| row.get(1) == "PENDING" && row.get(3)).map(|row| row.get(2)))
         })
         .await?;
-        ensure!(errors.iter().all(|error| !error.contains("later@customer.example")), "{errors:?}");
+        ensure!(!error.contains("later@customer.example"), "{error}");
+        // It is tried for three days.
+        let age =
+            "UPDATE notifications SET next_attempt_at = now(), due_since = now() - interval '73 hours' WHERE (order_id, type) = ($1, $2)";
+        db.execute(age, &[&id, &"ORDER_CONFIRMED"]).await?;
+        until("it is given up", SOON, async || {
+            Ok(db.query_opt("SELECT FROM notifications WHERE order_id = $1 AND state = 'FAILED'", &[&id]).await?)
+        })
+        .await?;
         shop.stack.emulator.start().await?;
-        // The next attempt is due in half a minute or more.
         db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&id]).await?;
-        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "EMAIL", "SENT")));
+        let (confirmed, delivered) = (triple("ORDER_CONFIRMED", "EMAIL", "FAILED"), triple("ORDER_DELIVERED", "EMAIL", "SENT"));
+        assert_eq!(notices(shop, &id).await?, [confirmed, delivered.clone()]);
+
+        // Staff send it again.
+        let resent = shop.stack.run("worker", &["notify", "resend", &id, "ORDER_CONFIRMED"]).await?;
+        ensure!(resent.status.success(), "{}", String::from_utf8_lossy(&resent.stderr));
+        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT"), delivered]);
         assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 2);
+        let nothing = shop.stack.run("worker", &["notify", "resend", &id, "ORDER_FAILED"]).await?;
+        ensure!(!nothing.status.success(), "a message that there is not was sent again");
         shop.ends(&id, "COMPLETED").await?;
         shop.audit_is_clean().await
     });

@@ -1,43 +1,64 @@
 //! Delivers recorded notices by e-mail (SES) and SMS (SNS).
 //!
-//! Any number of workers take due notices from the table. A notice that cannot be delivered is given up after [`MAX_ATTEMPTS`], or at once when the
-//! provider refuses it for good; the order does not care.
+//! Any number of workers take due notices from the table. A notice that cannot be delivered is tried with growing pauses for
+//! `NOTICE_MAX_AGE_S`, since the cause may be a sender that somebody has to set right first; it is given up at once when the provider says
+//! that the recipient is at fault. The order does not care.
 
 use super::{
-    notice::{Notice, TAKE},
+    limits::{self, Suppression},
+    notice::{Key, Notice, TAKE},
     provider::{Failure, Provider},
     templates::Templates,
 };
-use crate::{config::Notices, db};
+use crate::{config::Notices, db, inventory::millis, metrics::Metrics};
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
-use futures::{StreamExt, stream};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::Notify;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
-/// Attempts to deliver a notice before it is given up.
-const MAX_ATTEMPTS: i32 = 5;
-/// Notices taken at once, and delivered side by side.
-const BATCH: i64 = 20;
+/// Notices delivered side by side.
+const AT_ONCE: usize = 20;
 /// How often the table is looked at without being woken.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long a notice may wait for others that are recorded about then, so that one look finds them all.
 const GATHER: Duration = Duration::from_millis(100);
+/// The pause after the first failed attempt. It doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// How often counts of past windows are removed.
+const FORGET: Duration = Duration::from_secs(3600);
 
 /// Takes notices to their customers.
 pub(crate) struct Courier {
     pool: Pool,
     provider: Provider,
     templates: Templates,
-    page_url: Option<String>,
+    settings: Notices,
+    metrics: Metrics,
     woken: Arc<Notify>,
+}
+
+/// What came of an attempt to deliver.
+enum Outcome {
+    /// With the message's id at the provider.
+    Sent(String),
+    Failed(Failure),
+    Suppressed(Suppression),
 }
 
 impl Courier {
     /// # Errors
     /// When a template has a mistake.
-    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notices) -> anyhow::Result<Self> {
+    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notices, metrics: Metrics) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
@@ -45,7 +66,7 @@ impl Courier {
             configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::new(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, page_url: settings.page_url.clone(), woken: Arc::default() })
+        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, woken: Arc::default() })
     }
 
     /// Wakes the courier: something was recorded.
@@ -53,76 +74,149 @@ impl Courier {
         self.woken.clone()
     }
 
-    /// Delivers for ever.
+    /// Delivers for ever. A delivery that takes long holds up its own order alone.
     pub(crate) async fn run(self) {
+        let courier = Arc::new(self);
+        let mut deliveries = JoinSet::new();
+        let mut forgotten = Instant::now();
         loop {
-            match self.deliver_due().await {
-                Ok(0) => {
-                    let _ = tokio::time::timeout(SWEEP, self.woken.notified()).await;
-                    tokio::time::sleep(GATHER).await;
+            // Several are taken at a time, so that one look at the table serves them all.
+            if deliveries.len() <= AT_ONCE / 2 {
+                match courier.take(AT_ONCE - deliveries.len()).await {
+                    Ok(taken) => {
+                        for (key, notice) in taken {
+                            let courier = courier.clone();
+                            deliveries.spawn(async move { courier.deliver(&key, notice).await });
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = format!("{error:#}"), "notices cannot be delivered now");
+                        sleep(SWEEP).await;
+                    }
                 }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "notices cannot be delivered now");
-                    tokio::time::sleep(SWEEP).await;
+            }
+            if forgotten.elapsed() > FORGET {
+                forgotten = Instant::now();
+                if let Err(error) = limits::forget(&courier.pool, &courier.settings.limits).await {
+                    tracing::warn!(error = format!("{error:#}"), "counts of past notices cannot be removed now");
                 }
+            }
+            tokio::select! {
+                Some(_) = deliveries.join_next() => while deliveries.try_join_next().is_some() {},
+                _ = timeout(SWEEP, courier.woken.notified()) => sleep(GATHER).await,
             }
         }
     }
 
-    async fn deliver_due(&self) -> anyhow::Result<usize> {
+    /// Notices that are due, the earliest of each order alone. One that cannot be read is a failure of its own.
+    async fn take(&self, count: usize) -> anyhow::Result<Vec<(Key, anyhow::Result<Notice>)>> {
         let client = db::connection(&self.pool).await?;
         let take = client.prepare_cached(TAKE).await?;
-        let rows = client.query(&take, &[&BATCH]).await?;
-        drop(client);
-        let notices: Vec<Notice> = rows.iter().map(|row| Notice::read(row, self.page_url.as_deref())).collect::<Result<_, _>>()?;
-        let count = notices.len();
-        let deliveries = stream::iter(notices).map(|notice| self.deliver(notice)).buffer_unordered(BATCH as usize);
-        deliveries.collect::<Vec<anyhow::Result<()>>>().await.into_iter().collect::<anyhow::Result<()>>()?;
-        Ok(count)
+        let rows = client.query(&take, &[&i64::try_from(count)?]).await?;
+        rows.iter().map(|row| Ok((Key::read(row)?, Notice::read(row, self.settings.page_url.as_deref())))).collect()
     }
 
-    async fn deliver(&self, notice: Notice) -> anyhow::Result<()> {
-        let sent = self.send(&notice).await;
-        let (order_id, kind, channel, attempt) = (&notice.facts.order_id, &notice.kind, &notice.channel, notice.attempt);
-        let (state, provider_id, error) = match sent {
-            Ok(provider_id) => {
-                tracing::info!(%order_id, kind, channel, attempt, "{order_id}: {kind} sent by {channel}");
+    async fn deliver(&self, key: &Key, notice: anyhow::Result<Notice>) {
+        let recipient = notice.as_ref().map(|notice| notice.recipient.clone()).unwrap_or_default();
+        let outcome = match notice {
+            Ok(notice) => self.send(key, &notice).await.unwrap_or_else(Outcome::Failed),
+            Err(error) => Outcome::Failed(Failure::Temporary(error.context("it cannot be read"))),
+        };
+        if let Err(error) = self.record(key, &recipient, outcome).await {
+            // It is sent again when its lease ends.
+            let order_id = &key.order_id;
+            tracing::warn!(order_id, error = format!("{error:#}"), "{order_id}: what came of a notice cannot be recorded");
+        }
+    }
+
+    async fn send(&self, key: &Key, notice: &Notice) -> Result<Outcome, Failure> {
+        if let Some(suppression) = self.objection(key, notice).await? {
+            return Ok(Outcome::Suppressed(suppression));
+        }
+        let (kind, recipient) = (key.template(), &notice.recipient);
+        let provider_id = match key.channel.as_str() {
+            "EMAIL" => self.provider.email(recipient, &self.templates.mail(&kind, &notice.facts)?).await,
+            "SMS" => self.provider.sms(recipient, &self.templates.sms(&kind, &notice.facts)?).await,
+            other => Err(Failure::Refused(anyhow!("unknown channel {other}"))),
+        }?;
+        Ok(Outcome::Sent(provider_id))
+    }
+
+    /// Why the notice is not to be sent, if it is not. What is to be sent is counted.
+    async fn objection(&self, key: &Key, notice: &Notice) -> anyhow::Result<Option<Suppression>> {
+        if notice.is_past {
+            return Ok(Some(Suppression::out_of_date()));
+        }
+        if key.channel == "SMS"
+            && let Some(suppression) = Suppression::of_destination(&notice.recipient, &self.settings)
+        {
+            return Ok(Some(suppression));
+        }
+        if notice.admitted { Ok(None) } else { limits::admit(&self.pool, key, &self.settings.limits).await }
+    }
+
+    /// Records what came of an attempt. The order's later notices, which have waited, are due with it.
+    async fn record(&self, key: &Key, recipient: &str, outcome: Outcome) -> anyhow::Result<()> {
+        let Key { order_id, kind, channel, about, attempt } = key;
+        let (state, provider_id, error) = match outcome {
+            Outcome::Sent(provider_id) => {
+                tracing::info!(order_id, kind, channel, attempt, "{order_id}: {kind} sent by {channel}");
                 ("SENT", Some(provider_id), None)
             }
-            Err(failure) => {
+            Outcome::Suppressed(Suppression { reason, text }) => {
+                tracing::warn!(order_id, kind, channel, reason, "{order_id}: {kind} by {channel} was {text}");
+                self.metrics.suppressed(reason);
+                ("SUPPRESSED", None, Some(text))
+            }
+            Outcome::Failed(failure) => {
                 let (state, error) = match failure {
-                    Failure::Temporary(error) if attempt < MAX_ATTEMPTS => ("PENDING", error),
-                    Failure::Temporary(error) | Failure::Refused(error) => ("FAILED", error),
+                    Failure::Temporary(error) => ("PENDING", error),
+                    Failure::Refused(error) => ("FAILED", error),
                 };
-                let error = without(&notice.recipient, &format!("{error:#}"));
-                tracing::warn!(%order_id, kind, channel, attempt, state, error, "{order_id}: {kind} could not be sent by {channel}");
+                let error = without(recipient, &format!("{error:#}"));
+                tracing::warn!(order_id, kind, channel, attempt, state, error, "{order_id}: {kind} could not be sent by {channel}");
                 (state, None, Some(error))
             }
         };
         let client = db::connection(&self.pool).await?;
-        let note = client
+        let record = client
             .prepare_cached(
-                "UPDATE notifications SET state = $4, provider_id = $5, last_error = $6
-                WHERE (order_id, type, channel, about) = ($1, $2, $3, $7) AND state = 'PENDING'",
+                "WITH tried AS (
+                    UPDATE notifications SET provider_id = $6, last_error = $7, next_attempt_at = now() + $8::bigint * interval '1 millisecond',
+                        state = CASE WHEN $5 = 'PENDING' AND due_since < now() - $9::bigint * interval '1 millisecond' THEN 'FAILED' ELSE $5 END
+                    WHERE (order_id, type, channel, about) = ($1, $2, $3, $4) AND state = 'PENDING'
+                    RETURNING state, next_attempt_at
+                )
+                UPDATE notifications later SET next_attempt_at = CASE WHEN tried.state = 'PENDING' THEN tried.next_attempt_at ELSE now() END
+                FROM tried WHERE later.order_id = $1 AND later.channel = $3 AND later.state = 'PENDING' AND later.attempts = 0",
             )
             .await?;
-        client.execute(&note, &[order_id, kind, channel, &state, &provider_id, &error, &notice.about]).await?;
+        let max_age = millis(self.settings.notice_max_age);
+        client
+            .execute(&record, &[order_id, kind, channel, about, &state, &provider_id, &error, &millis(pause(*attempt)), &max_age])
+            .await?;
         Ok(())
     }
+}
 
-    /// Answers the message's id at the provider.
-    async fn send(&self, notice: &Notice) -> Result<String, Failure> {
-        let (kind, recipient) = (notice.template(), &notice.recipient);
-        match notice.channel.as_str() {
-            "EMAIL" => self.provider.email(recipient, &self.templates.mail(&kind, &notice.facts)?).await,
-            "SMS" => self.provider.sms(recipient, &self.templates.sms(&kind, &notice.facts)?).await,
-            other => Err(Failure::Refused(anyhow!("unknown channel {other}"))),
-        }
-    }
+/// How long to wait after so many failed attempts.
+fn pause(attempts: i32) -> Duration {
+    let doublings = u32::try_from(attempts - 1).unwrap_or_default().min(16);
+    FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
 }
 
 /// A text in which an address does not appear.
 fn without(address: &str, text: &str) -> String {
     if address.is_empty() { text.to_owned() } else { text.replace(address, "…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_an_hour() {
+        let pauses: Vec<u64> = [1, 2, 3, 7, 8, 100].into_iter().map(|attempts| pause(attempts).as_secs()).collect();
+        assert_eq!(pauses, [30, 60, 120, 1_920, 3_600, 3_600]);
+    }
 }

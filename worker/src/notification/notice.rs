@@ -12,16 +12,23 @@ use tokio_postgres::Row;
 /// Taking a notice is a lease: its next attempt moves away by more than a delivery takes, so the other workers leave it alone, and it comes back by
 /// itself should this one die. The customer is then told twice when the worker died between the provider's answer and its record, since neither
 /// SES nor SNS knows a key for idempotency: at least once, rather than perhaps never.
+///
+/// A notice waits for the earlier ones of its order on the same channel, until they are sent or given up, so that nobody reads "delivered" before
+/// "confirmed". Other orders do not wait.
 pub(super) const TAKE: &str = "
     WITH due AS (
-        SELECT order_id, type, channel, about FROM notifications WHERE state = 'PENDING' AND next_attempt_at <= now()
+        SELECT order_id, type, channel, about FROM notifications n WHERE state = 'PENDING' AND next_attempt_at <= now()
+            AND NOT EXISTS (
+                SELECT FROM notifications e WHERE e.order_id = n.order_id AND e.channel = n.channel AND e.state = 'PENDING'
+                AND (e.created_at, notice_rank(e.type)) < (n.created_at, notice_rank(n.type))
+            )
         ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), taken AS (
-        UPDATE notifications n SET attempts = n.attempts + 1, next_attempt_at = now() + interval '30 seconds' * (n.attempts + 1) FROM due
+        UPDATE notifications n SET attempts = n.attempts + 1, next_attempt_at = now() + interval '1 minute' FROM due
         WHERE (n.order_id, n.type, n.channel, n.about) = (due.order_id, due.type, due.channel, due.about)
-        RETURNING n.order_id, n.type, n.channel, n.about, n.attempts
+        RETURNING n.order_id, n.type, n.channel, n.about, n.attempts, n.admitted
     )
-    SELECT t.order_id, t.type, t.channel, t.about, t.attempts, o.status, o.contact_language, o.currency, o.total_minor,
+    SELECT t.order_id, t.type, t.channel, t.about, t.attempts, t.admitted, o.status, o.contact_language, o.currency, o.total_minor,
         CASE t.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END AS recipient,
         CASE WHEN r.id IS NULL THEN o.failure_reason ELSE r.reason END AS reason, r.amount_minor, i.names, i.quantities, i.prices,
         i.available, s.carrier, s.tracking_number, s.tracking_url
@@ -33,15 +40,42 @@ pub(super) const TAKE: &str = "
         FROM order_items l LEFT JOIN products p ON p.id = l.product_id WHERE l.order_id = t.order_id
     ) i";
 
-pub(super) struct Notice {
+/// Which notice it is.
+pub(super) struct Key {
+    pub(super) order_id: String,
     /// As in SQL: `ORDER_CONFIRMED`.
     pub(super) kind: String,
     pub(super) channel: String,
     /// The refund or parcel that it tells of; empty for all else.
     pub(super) about: String,
     pub(super) attempt: i32,
+}
+
+impl Key {
+    /// Reads a row of [`TAKE`].
+    pub(super) fn read(row: &Row) -> anyhow::Result<Self> {
+        Ok(Self {
+            order_id: row.try_get("order_id")?,
+            kind: row.try_get("type")?,
+            channel: row.try_get("channel")?,
+            about: row.try_get("about")?,
+            attempt: row.try_get("attempts")?,
+        })
+    }
+
+    /// The kind as its templates are called: `confirmed`.
+    pub(super) fn template(&self) -> String {
+        self.kind.strip_prefix("ORDER_").unwrap_or(&self.kind).to_lowercase()
+    }
+}
+
+pub(super) struct Notice {
     /// The e-mail address or phone number. Never logged.
     pub(super) recipient: String,
+    /// It counts towards the limits already.
+    pub(super) admitted: bool,
+    /// It tells of a state that the order has left: nobody is to be asked for a decision that is made.
+    pub(super) is_past: bool,
     pub(super) facts: Facts,
 }
 
@@ -60,12 +94,11 @@ impl Notice {
         });
         let (tracking_number, tracking_url) = (row.try_get("tracking_number")?, row.try_get("tracking_url")?);
         let carrier: Option<String> = row.try_get("carrier")?;
+        let (kind, status): (&str, &str) = (row.try_get("type")?, row.try_get("status")?);
         Ok(Self {
-            kind: row.try_get("type")?,
-            channel: row.try_get("channel")?,
-            about: row.try_get("about")?,
-            attempt: row.try_get("attempts")?,
             recipient: row.try_get::<_, Option<String>>("recipient")?.unwrap_or_default(),
+            admitted: row.try_get("admitted")?,
+            is_past: matches!(kind, "ORDER_ACTION_REQUIRED" | "ORDER_IN_REVIEW") && !kind.ends_with(status),
             facts: Facts {
                 language,
                 link: page_url.map(|url| format!("{}/orders/{order_id}", url.trim_end_matches('/'))),
@@ -79,11 +112,6 @@ impl Notice {
                 parcel: carrier.map(|carrier| Parcel { carrier, tracking_number, tracking_url }),
             },
         })
-    }
-
-    /// The kind as its templates are called: `confirmed`.
-    pub(super) fn template(&self) -> String {
-        self.kind.strip_prefix("ORDER_").unwrap_or(&self.kind).to_lowercase()
     }
 }
 

@@ -1,4 +1,7 @@
 //! Hands messages to SES and SNS, and tells which of their refusals are final.
+//!
+//! Only a recipient that cannot be written to is final. All other refusals are about the sender (an identity that is not verified, an account in
+//! the sandbox, a permission that is missing, a quota) or pass by themselves: somebody sets them right, and the message still goes out.
 
 use super::templates::Mail;
 use anyhow::{Context, anyhow};
@@ -9,11 +12,17 @@ use aws_sdk_ses::{
 use aws_sdk_sns::types::MessageAttributeValue;
 use std::error::Error;
 
-/// Codes with which SES refuses a message or an address for good.
-const SES_REFUSALS: &[&str] = &["MessageRejected", "InvalidParameterValue"];
-/// Codes with which SNS refuses a message or a number for good. A number whose owner has opted out is mostly no refusal: SNS takes the message, and
-/// tells only its delivery log that it was not delivered.
-const SNS_REFUSALS: &[&str] = &["InvalidParameter", "ParameterValueInvalid", "ValidationException", "OptedOut"];
+/// Whether SES refuses the recipient, by the code of its error: the address has no valid form. `MessageRejected` also means that an identity is
+/// not verified, so it is not final.
+fn refuses_address(code: &str, _message: &str) -> bool {
+    code == "InvalidParameterValue"
+}
+
+/// Whether SNS refuses the recipient, by the code and text of its error. A number whose owner has opted out is mostly no refusal: SNS takes the
+/// message, and tells only its delivery log that it was not delivered.
+fn refuses_number(code: &str, message: &str) -> bool {
+    code == "OptedOut" || (matches!(code, "InvalidParameter" | "ParameterValueInvalid") && message.to_lowercase().contains("phonenumber"))
+}
 
 /// Why a message was not taken.
 #[derive(Debug)]
@@ -47,7 +56,7 @@ impl Provider {
         let destination = Destination::builder().to_addresses(recipient).build();
         let send = self.ses.send_email().source(&self.email_from).destination(destination).message(message);
         let sent = send.set_configuration_set_name(self.configuration_set.clone()).send().await;
-        Ok(sent.map_err(|error| failure("SES", SES_REFUSALS, error))?.message_id)
+        Ok(sent.map_err(|error| failure("SES", refuses_address, error))?.message_id)
     }
 
     /// Answers the message's id at SNS.
@@ -55,16 +64,52 @@ impl Provider {
         let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
         let transactional = transactional.context("an attribute without a type")?;
         let send = self.sns.publish().phone_number(recipient).message(text).message_attributes("AWS.SNS.SMS.SMSType", transactional);
-        let sent = send.send().await.map_err(|error| failure("SNS", SNS_REFUSALS, error))?;
+        let sent = send.send().await.map_err(|error| failure("SNS", refuses_number, error))?;
         sent.message_id.ok_or_else(|| Failure::Temporary(anyhow!("SNS gave no message id")))
     }
 }
 
-fn failure<E>(service: &'static str, refusals: &[&str], error: SdkError<E>) -> Failure
+fn failure<E>(service: &'static str, refuses_recipient: fn(&str, &str) -> bool, error: SdkError<E>) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let refused = error.code().is_some_and(|code| refusals.contains(&code));
+    let refused = error.code().is_some_and(|code| refuses_recipient(code, error.message().unwrap_or_default()));
     let error = anyhow::Error::new(error).context(service);
     if refused { Failure::Refused(error) } else { Failure::Temporary(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bad_recipient_is_final() {
+        assert!(refuses_address("InvalidParameterValue", "Missing final '@domain'"));
+        assert!(refuses_number("InvalidParameter", "Invalid parameter: PhoneNumber Reason: +1 is not valid to publish to"));
+        assert!(refuses_number("OptedOut", ""));
+    }
+
+    #[test]
+    fn a_misconfigured_sender_is_not() {
+        for code in [
+            "MessageRejected",
+            "MailFromDomainNotVerifiedException",
+            "ConfigurationSetDoesNotExist",
+            "AccountSendingPausedException",
+            "AccessDenied",
+            "Throttling",
+            "OptInRequired",
+        ] {
+            assert!(!refuses_address(code, "Email address is not verified."), "{code}");
+        }
+        for (code, message) in [
+            ("AuthorizationError", "not authorized to perform: SNS:Publish"),
+            ("KMSOptInRequired", ""),
+            ("Throttled", "Rate exceeded"),
+            ("InvalidParameter", "Invalid parameter: Message Reason: empty"),
+            ("ValidationException", "no origination entities available to send"),
+        ] {
+            assert!(!refuses_number(code, message), "{code}");
+        }
+    }
 }

@@ -1,0 +1,79 @@
+//! Where SMS may go: to numbers that begin as the shop says.
+//!
+//! Prefixes rather than country codes: +1 alone is shared by 25 countries, and within a country some
+//! ranges, such as +1900, earn whoever rents them money. The longest prefix that fits decides.
+
+use std::str::FromStr;
+
+/// The value of `SMS_PREFIXES` that lets no SMS go anywhere.
+const NONE: &str = "none";
+/// United States and Canada: +1 without its premium-rate and toll-free ranges, and without the other
+/// countries that share it.
+pub(crate) const DEFAULT: &str = "+1,!+1900,!+1976,!+1800,!+1833,!+1844,!+1855,!+1866,!+1877,!+1888,!+1242,!+1246,!+1264,!+1268,!+1284,\
+    !+1345,!+1441,!+1473,!+1649,!+1658,!+1664,!+1721,!+1758,!+1767,!+1784,!+1809,!+1829,!+1849,!+1868,!+1869,!+1876";
+
+/// A prefix of phone numbers in E.164 form, and whether they get SMS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    start: String,
+    allowed: bool,
+}
+
+impl FromStr for Prefix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text == NONE {
+            return Ok(Self { start: String::new(), allowed: false });
+        }
+        let start = text.strip_prefix('!').unwrap_or(text);
+        let digits = start.strip_prefix('+').unwrap_or_default();
+        if digits.is_empty() || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(format!(
+                "{text:?} is no prefix of phone numbers: expected one such as +4915, one with ! such as !+1900, or {NONE}"
+            ));
+        }
+        Ok(Self { start: start.to_owned(), allowed: !text.starts_with('!') })
+    }
+}
+
+/// Whether SMS go to a number in E.164 form.
+pub(super) fn is_allowed(phone: &str, prefixes: &[Prefix]) -> bool {
+    let fitting = prefixes.iter().filter(|prefix| phone.starts_with(&prefix.start));
+    fitting.max_by_key(|prefix| prefix.start.len()).is_some_and(|prefix| prefix.allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn may(phone: &str, prefixes: &str) -> bool {
+        is_allowed(phone, &prefixes.split(',').map(|prefix| prefix.parse().unwrap()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_longest_prefix_decides() {
+        for (phone, allowed) in
+            [("+4915112345678", true), ("+491900123456", false), ("+4930123456", false), ("+436641234567", true), ("+79161234567", false)]
+        {
+            assert_eq!(may(phone, "+49,!+4930,!+491900,+43"), allowed, "{phone}");
+        }
+        assert!(may("+1900555", "!+1,+1900") && !may("+4915112345678", NONE));
+    }
+
+    #[test]
+    fn by_default_neither_premium_numbers_nor_other_countries_are_reached() {
+        assert!(may("+14155550123", DEFAULT) && may("+16135550123", DEFAULT));
+        for phone in ["+19005550123", "+18005550123", "+18765550123", "+18095550123", "+4915112345678", "+88213123456"] {
+            assert!(!may(phone, DEFAULT), "{phone}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_is_refused() {
+        for text in ["", "49", "+", "!", "DE", "+0", "+49 15"] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
+    }
+}
