@@ -1,15 +1,26 @@
 //! Tells other systems of every status that an order gets: messages on an SNS FIFO topic, which queues subscribe to.
 //!
 //! At least once, and in order for each order: the history is the outbox, one worker at a time publishes from it, and never an order's event
-//! before its earlier ones have been taken. Whoever reads them tells repetitions by their id.
+//! before its earlier ones have been taken. Orders are published side by side. An event that cannot be read, or that SNS refuses, holds up its own
+//! order alone ([`failing::EVENTS`]). Whoever reads them tells repetitions by their id.
 
-use crate::{db, inventory::currency, reason};
-use anyhow::{Context, ensure};
-use aws_sdk_sns::types::PublishBatchRequestEntry;
+use crate::{db, failing, inventory::currency, reason};
+use anyhow::{Context, anyhow};
+use aws_sdk_sns::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::publish_batch::PublishBatchError,
+    types::{BatchResultErrorEntry, PublishBatchRequestEntry},
+};
 use deadpool_postgres::{Pool, Transaction};
+use futures::{StreamExt, stream};
 use orders::{Money, OrderId, OrderStatus};
 use serde::Serialize;
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_postgres::Row;
@@ -18,16 +29,27 @@ use tokio_postgres::Row;
 const SWEEP: Duration = Duration::from_secs(2);
 /// How long events are gathered, so that a batch is worth its call.
 const GATHER: Duration = Duration::from_millis(100);
-/// Orders of which an event is published in one go.
-const BATCH: i64 = 100;
+/// Orders whose events are published in one go.
+const ORDERS: i64 = 100;
+/// Events that are published in one go.
+const EVENTS: i64 = 1_000;
 /// Messages that SNS takes in one call.
 const MESSAGES: usize = 10;
+/// Calls to SNS at once.
+const CALLS: usize = 10;
 /// The advisory lock that the publishing worker holds; any number that nothing else uses.
 const LOCK: i64 = 0x6f72_6465_7266_6c6f;
+/// Codes with which SNS blames the sender, though the event is not at fault: the topic, a permission, a key or a quota is.
+const NOT_THE_EVENT: &[&str] = &["AuthorizationError", "AccessDenied", "NotFound", "Throttled", "ThrottlingException", "RequestThrottled"];
+/// Codes with which SNS refuses a whole call for what stands in one of its events.
+const CONTENT: &[&str] =
+    &["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationException", "BatchRequestTooLong"];
+
+type PublishError = SdkError<PublishBatchError>;
 
 /// A message on the topic.
 #[derive(Serialize)]
-struct Event {
+struct Message {
     /// The same whenever the event is published again.
     id: String,
     r#type: &'static str,
@@ -84,64 +106,211 @@ impl Publisher {
         }
     }
 
-    /// Publishes the next event of some orders; answers of how many.
+    /// Publishes the next events of some orders; answers how many.
     async fn publish_some(&self) -> anyhow::Result<usize> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
         if !transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await?.try_get(0)? {
             return Ok(0);
         }
-        let events = next_events(&transaction).await?;
-        for some in events.chunks(MESSAGES) {
-            self.publish(&transaction, some).await?;
+        let mut outbox = Outbox::read(&transaction).await?;
+        let mut published = Published::default();
+        // Each round has the next event of every order.
+        loop {
+            let round = outbox.next_round();
+            if round.is_empty() {
+                break;
+            }
+            let calls: Vec<_> = round.chunks(MESSAGES).map(|events| self.publish(events)).collect();
+            let results: Vec<Published> = stream::iter(calls).buffer_unordered(CALLS).collect().await;
+            let result = results.into_iter().fold(Published::default(), Published::and);
+            outbox.advance(&result.taken);
+            published = published.and(result);
         }
+        note(&transaction, &published.taken).await?;
+        let healed: Vec<String> =
+            published.taken.iter().map(|(order_id, _)| order_id.to_string()).filter(|order_id| outbox.failing.contains(order_id)).collect();
+        if !healed.is_empty() {
+            failing::clear(&transaction, failing::EVENTS, &healed).await?;
+        }
+        outbox.failures.append(&mut published.refused);
+        failing::record(&transaction, failing::EVENTS, &outbox.failures).await?;
         transaction.commit().await?;
-        Ok(events.len())
+        match published.error {
+            Some(error) if published.taken.is_empty() => Err(error),
+            Some(error) => {
+                tracing::warn!(error = format!("{error:#}"), "SNS has not taken some events; they come again");
+                Ok(published.taken.len())
+            }
+            None => Ok(published.taken.len() + outbox.failures.len()),
+        }
     }
 
-    /// Publishes events, no two of one order, and notes which SNS has taken. What it has not taken comes again.
-    async fn publish(&self, transaction: &Transaction<'_>, events: &[Event]) -> anyhow::Result<()> {
+    /// Publishes events, no two of one order.
+    async fn publish(&self, events: &[&Event]) -> Published {
+        match self.publish_batch(events).await {
+            // One by one, so that the one at fault shows.
+            Err(error) if events.len() > 1 && is_content(&error) => {
+                let mut published = Published::default();
+                for event in events {
+                    published = published.and(self.publish_batch(&[event]).await.unwrap_or_else(|error| refused_or_late(event, error)));
+                }
+                published
+            }
+            Err(error) if events.len() == 1 => refused_or_late(events[0], error),
+            Err(error) => Published { error: Some(anyhow::Error::new(error).context("SNS")), ..Published::default() },
+            Ok(published) => published,
+        }
+    }
+
+    async fn publish_batch(&self, events: &[&Event]) -> Result<Published, PublishError> {
         let mut batch = self.sns.publish_batch().topic_arn(&self.topic_arn);
         for (n, event) in events.iter().enumerate() {
-            batch = batch.publish_batch_request_entries(
-                PublishBatchRequestEntry::builder()
-                    .id(n.to_string())
-                    .message(serde_json::to_string(event)?)
-                    .message_group_id(event.data.order_id.to_string())
-                    .message_deduplication_id(&event.id)
-                    .build()?,
-            );
+            let entry = PublishBatchRequestEntry::builder()
+                .id(n.to_string())
+                .message(&event.message)
+                .message_group_id(event.order_id.to_string())
+                .message_deduplication_id(&event.id);
+            batch = batch.publish_batch_request_entries(entry.build().map_err(SdkError::construction_failure)?);
         }
-        let answer = batch.send().await.context("SNS")?;
-        let taken: Vec<&Event> = answer.successful().iter().filter_map(|entry| events.get(entry.id()?.parse::<usize>().ok()?)).collect();
-        let ids: Vec<String> = taken.iter().map(|event| event.data.order_id.to_string()).collect();
-        let versions: Vec<i64> = taken.iter().map(|event| event.data.order_version).collect();
-        let note = transaction
-            .prepare_cached(
-                "UPDATE order_history h SET published_at = now() FROM unnest($1::text[], $2::bigint[]) AS p (order_id, version)
-                WHERE h.order_id = p.order_id AND h.version = p.version",
-            )
-            .await?;
-        transaction.execute(&note, &[&ids, &versions]).await?;
-        if let Some(failed) = answer.failed().first() {
-            tracing::warn!(code = failed.code(), count = answer.failed().len(), "SNS has not taken some events; they come again");
+        let answer = batch.send().await?;
+        let event = |id: Option<&str>| id.and_then(|id| events.get(id.parse::<usize>().ok()?));
+        let mut published = Published::default();
+        published.taken.extend(answer.successful().iter().filter_map(|entry| event(entry.id())).map(|event| event.key()));
+        for entry in answer.failed() {
+            let error = anyhow!("SNS: {} {}", entry.code(), entry.message().unwrap_or_default());
+            match event(Some(entry.id())) {
+                Some(event) if is_refusal(entry) => published.refused.push(failing::Failure::new(event.order_id.to_string(), &error)),
+                _ => published.error = Some(error),
+            }
         }
-        ensure!(!taken.is_empty(), "SNS has taken none of {} events", events.len());
-        Ok(())
+        Ok(published)
     }
 }
 
-/// The first unpublished event of some orders, the oldest first.
-async fn next_events(transaction: &Transaction<'_>) -> anyhow::Result<Vec<Event>> {
-    let next = transaction
-        .prepare_cached(
-            "SELECT h.order_id, h.version, h.status, h.at, o.customer_id, o.total_minor, o.currency, o.failure_reason, o.status = h.status
+/// An event that is ready to be published.
+struct Event {
+    order_id: OrderId,
+    version: i64,
+    id: String,
+    message: String,
+}
+
+impl Event {
+    fn key(&self) -> (OrderId, i64) {
+        (self.order_id, self.version)
+    }
+}
+
+/// What became of events.
+#[derive(Default)]
+struct Published {
+    /// What SNS has taken.
+    taken: Vec<(OrderId, i64)>,
+    /// Orders of which SNS refuses an event.
+    refused: Vec<failing::Failure>,
+    /// Why others were not taken, which is not their fault.
+    error: Option<anyhow::Error>,
+}
+
+impl Published {
+    fn and(mut self, other: Self) -> Self {
+        self.taken.extend(other.taken);
+        self.refused.extend(other.refused);
+        self.error = self.error.or(other.error);
+        self
+    }
+}
+
+/// What waits to be published.
+struct Outbox {
+    /// The events of each order, in their order.
+    orders: Vec<VecDeque<Event>>,
+    /// Orders of which an event cannot be read.
+    failures: Vec<failing::Failure>,
+    /// Orders that have failed before.
+    failing: HashSet<String>,
+}
+
+impl Outbox {
+    /// The unpublished events of the oldest orders that are due.
+    async fn read(transaction: &Transaction<'_>) -> anyhow::Result<Self> {
+        let next = format!(
+            "SELECT h.order_id, h.version, h.status, h.at, o.customer_id, o.total_minor, o.currency, o.failure_reason, o.status = h.status,
+                due.fails
             FROM (
-                SELECT DISTINCT ON (order_id) * FROM order_history WHERE published_at IS NULL ORDER BY order_id, version LIMIT $1
-            ) h JOIN orders o ON o.id = h.order_id",
+                SELECT order_id, EXISTS (SELECT FROM failing_rows f WHERE f.loop = '{loop_name}' AND f.row_id = order_id) AS fails
+                FROM (SELECT DISTINCT order_id FROM order_history w WHERE published_at IS NULL AND {is_due} ORDER BY order_id LIMIT $1) w
+            ) due JOIN order_history h ON h.order_id = due.order_id AND h.published_at IS NULL JOIN orders o ON o.id = h.order_id
+            ORDER BY h.order_id, h.version LIMIT $2",
+            loop_name = failing::EVENTS,
+            is_due = failing::is_due(failing::EVENTS, "w.order_id")
+        );
+        let next = transaction.prepare_cached(&next).await?;
+        let mut outbox = Self { orders: Vec::new(), failures: Vec::new(), failing: HashSet::new() };
+        let mut last = String::new();
+        for row in transaction.query(&next, &[&ORDERS, &EVENTS]).await? {
+            let order_id: &str = row.try_get(0)?;
+            if row.try_get("fails")? {
+                outbox.failing.insert(order_id.to_owned());
+            }
+            if order_id != last {
+                last = order_id.to_owned();
+                outbox.orders.push(VecDeque::new());
+            }
+            match event(&row) {
+                _ if outbox.failures.last().is_some_and(|failure| failure.row_id == order_id) => {}
+                Ok(event) => outbox.orders.last_mut().context("no order")?.push_back(event),
+                Err(error) => outbox.failures.push(failing::Failure::new(order_id, &error.context("its event cannot be read"))),
+            }
+        }
+        Ok(outbox)
+    }
+
+    /// The next event of each order.
+    fn next_round(&self) -> Vec<&Event> {
+        self.orders.iter().filter_map(VecDeque::front).collect()
+    }
+
+    /// Orders go on whose event was taken. The others wait.
+    fn advance(&mut self, taken: &[(OrderId, i64)]) {
+        let taken: HashSet<&(OrderId, i64)> = taken.iter().collect();
+        self.orders.retain_mut(|events| events.pop_front().is_some_and(|event| taken.contains(&event.key())));
+    }
+}
+
+/// Notes what SNS has taken.
+async fn note(transaction: &Transaction<'_>, taken: &[(OrderId, i64)]) -> anyhow::Result<()> {
+    let (ids, versions): (Vec<String>, Vec<i64>) = taken.iter().map(|(order_id, version)| (order_id.to_string(), *version)).unzip();
+    let note = transaction
+        .prepare_cached(
+            "UPDATE order_history h SET published_at = now() FROM unnest($1::text[], $2::bigint[]) AS p (order_id, version)
+            WHERE h.order_id = p.order_id AND h.version = p.version",
         )
         .await?;
-    transaction.query(&next, &[&BATCH]).await?.iter().map(event).collect()
+    transaction.execute(&note, &[&ids, &versions]).await?;
+    Ok(())
+}
+
+/// Whether SNS refuses a call for what stands in it.
+fn is_content(error: &PublishError) -> bool {
+    error.code().is_some_and(|code| CONTENT.contains(&code))
+}
+
+/// Whether SNS refuses an event for what it is.
+fn is_refusal(entry: &BatchResultErrorEntry) -> bool {
+    entry.sender_fault() && !NOT_THE_EVENT.contains(&entry.code())
+}
+
+/// What a failed call for one event means.
+fn refused_or_late(event: &Event, error: PublishError) -> Published {
+    let refused = is_content(&error);
+    let error = anyhow::Error::new(error).context("SNS");
+    if refused {
+        Published { refused: vec![failing::Failure::new(event.order_id.to_string(), &error)], ..Published::default() }
+    } else {
+        Published { error: Some(error), ..Published::default() }
+    }
 }
 
 fn event(row: &Row) -> anyhow::Result<Event> {
@@ -160,5 +329,44 @@ fn event(row: &Row) -> anyhow::Result<Event> {
         currency: currency.code().to_owned(),
         failure_reason: reason::of_order(status, recorded).map(Cow::into_owned),
     };
-    Ok(Event { id: format!("{order_id}.{order_version}"), r#type: "order.status_changed", version: 1, time: row.try_get(3)?, data })
+    let id = format!("{order_id}.{order_version}");
+    let message = Message { id: id.clone(), r#type: "order.status_changed", version: 1, time: row.try_get(3)?, data };
+    Ok(Event { order_id, version: order_version, id, message: serde_json::to_string(&message)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(order: u8, versions: &[i64]) -> VecDeque<Event> {
+        let order_id = format!("ord_0193000000007000800000000000000{order}").parse().unwrap();
+        versions.iter().map(|version| Event { order_id, version: *version, id: String::new(), message: String::new() }).collect()
+    }
+
+    fn versions(outbox: &Outbox) -> Vec<i64> {
+        outbox.next_round().iter().map(|event| event.version).collect()
+    }
+
+    #[test]
+    fn an_order_goes_on_only_when_its_event_was_taken() {
+        let orders = vec![events(1, &[1, 2]), events(2, &[10, 20, 30])];
+        let mut outbox = Outbox { orders, failures: Vec::new(), failing: HashSet::new() };
+        assert_eq!(versions(&outbox), [1, 10]);
+        let second = outbox.orders[1][0].key();
+        outbox.advance(&[second]);
+        assert_eq!(versions(&outbox), [20], "the first order waits");
+        let second = outbox.orders[0][0].key();
+        outbox.advance(&[second]);
+        assert_eq!(versions(&outbox), [30]);
+        outbox.advance(&[]);
+        assert!(versions(&outbox).is_empty());
+    }
+
+    #[test]
+    fn an_event_is_refused_only_when_it_is_at_fault() {
+        let entry =
+            |code: &str, sender_fault| BatchResultErrorEntry::builder().id("0").code(code).sender_fault(sender_fault).build().unwrap();
+        assert!(is_refusal(&entry("InvalidParameter", true)));
+        assert!(!is_refusal(&entry("AuthorizationError", true)) && !is_refusal(&entry("InternalError", false)));
+    }
 }

@@ -17,8 +17,11 @@ pub(crate) const PROJECTION_PRODUCTS: &str = "PROJECTION_PRODUCTS";
 /// Orders whose expired reservations cannot be given back.
 pub(crate) const EXPIRY: &str = "EXPIRY";
 
+/// Orders of which an event cannot be read or published.
+pub(crate) const EVENTS: &str = "EVENTS";
+
 /// The loops that metrics show, also while nothing fails in them.
-pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY];
+pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY, EVENTS];
 
 /// Bytes of an error that are kept.
 const ERROR_BYTES: usize = 500;

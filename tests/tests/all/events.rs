@@ -105,6 +105,24 @@ fn every_status_is_told_in_order() {
         assert_eq!(subscriber.statuses(&cancelled, "CANCELLED").await?, ["PENDING", "ACTION_REQUIRED", "CANCELLED"]);
         let last = subscriber.seen[&cancelled].last().context("nothing")?;
         assert_eq!(last["data"]["failureReason"], "cancelled on request");
+
+        // An event that cannot be read holds up its own order alone, until it can.
+        let db = shop.db().await?;
+        let unread = "WITH damaged AS (UPDATE orders SET currency = 'ZZZ' WHERE id = $1)
+            UPDATE order_history SET published_at = NULL WHERE order_id = $1 AND status = 'CANCELLED'";
+        db.execute(unread, &[&cancelled]).await?;
+        let failing = "SELECT count(*) FROM failing_rows WHERE loop = 'EVENTS' AND row_id = $1";
+        let fails = async || anyhow::Ok(db.query_one(failing, &[&cancelled]).await?.get::<_, i64>(0) > 0);
+        until("it is known to fail", SOON, async || Ok(fails().await?.then_some(()))).await?;
+        let other = place("tok_visa").await?;
+        assert_eq!(subscriber.statuses(&other, "COMPLETED").await?, COMPLETED);
+        db.execute("UPDATE orders SET currency = 'USD' WHERE id = $1", &[&cancelled]).await?;
+        db.execute("UPDATE failing_rows SET next_attempt_at = now() WHERE row_id = $1", &[&cancelled]).await?;
+        until("it is published, and fails no more", SOON, async || {
+            let waiting = "SELECT FROM order_history WHERE order_id = $1 AND published_at IS NULL";
+            Ok((db.query_opt(waiting, &[&cancelled]).await?.is_none() && !fails().await?).then_some(()))
+        })
+        .await?;
         shop.audit_is_clean().await
     });
 }

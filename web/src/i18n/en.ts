@@ -299,6 +299,8 @@ export const en = {
       STUCK_ORDERS: 'Orders that are stuck',
       PROJECTION_ORDERS: 'Orders that cannot be shown as they are now',
       PROJECTION_PRODUCTS: 'Products that cannot be shown as they are now',
+      EVENTS: 'Orders that other systems cannot be told of',
+      NOTICES: 'Messages to customers that are not sent',
     } as Record<string, string>,
     since: (at: string) => `since ${at}`,
     links: 'Look further',
