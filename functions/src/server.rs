@@ -55,7 +55,7 @@ impl Default for Limits {
 }
 
 /// How long requests that are under way may take to end after the signal to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+pub const DRAIN: Duration = Duration::from_secs(10);
 /// The pause after a connection could not be accepted, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 

@@ -8,7 +8,7 @@ use functions::{
     server,
 };
 use platform::{background::Background, config, log, stop};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 use tokio::{select, sync::oneshot};
 
 /// As in the worker.
@@ -43,8 +43,12 @@ async fn main() -> ExitCode {
     }
 }
 
+/// How long the end of what was received from the intake queue is waited for after the last request's.
+const LAST: Duration = Duration::from_secs(1);
+
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
+    stop::enforce(stop.clone(), server::DRAIN + LAST);
     let page = Page::new(&cli.page, &cli.parts.identity, &cli.parts.temporal.temporal_namespace)?;
     let parts = Accepting { consumer: Consumer::here(), ..Accepting::new(cli.parts).await? };
     let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone(), parts.consumer.clone()).await;

@@ -3,9 +3,10 @@
 use super::mixed;
 use crate::support::{Draft, FAST, Load, Shop, own, until};
 use anyhow::{Context as _, Result, ensure};
+use futures::future::try_join_all;
 use reqwest::StatusCode;
-use std::time::Duration;
-use tokio::try_join;
+use std::time::{Duration, Instant};
+use tokio::{process::Command, try_join};
 
 #[test]
 fn killed_five_times_during_three_hundred_orders_it_loses_none() {
@@ -50,6 +51,34 @@ fn told_to_stop_it_finishes_what_it_began_and_exits_with_0() {
         worker.start().await?;
         load.ends(shop).await?;
         shop.audit_is_clean().await
+    });
+}
+
+/// The drain is a promise to whoever stops a worker: after it, they would kill it. A frozen Temporal ends no poll, and the SDK waits half a minute for that.
+#[test]
+fn told_to_stop_it_ends_in_time_though_temporal_is_frozen() {
+    const DRAIN: Duration = Duration::from_secs(2);
+    own(3, &[&FAST[..], &[("WORKER_DRAIN_S", "2")]].concat(), async |shop| {
+        shop.stack.temporal.pause();
+        let stopped = ["TERM", "HUP", "INT"].iter().zip(&shop.stack.workers).map(async |(signal, worker)| {
+            let pid = worker.pid().context("it does not run")?.to_string();
+            ensure!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().await?.success());
+            let began = Instant::now();
+            let status = worker.ended().await?.context("it does not run")?;
+            // Its end is looked for four times a second.
+            let took = began.elapsed().saturating_sub(Duration::from_millis(250));
+            ensure!(took <= DRAIN + Duration::from_secs(1), "{signal}: {took:?}");
+            ensure!(status.success(), "{signal}: {status}: {}", shop.log(worker.log()));
+            anyhow::Ok(())
+        });
+        try_join_all(stopped).await?;
+        let api = shop.stack.api.pid().context("it does not run")?.to_string();
+        ensure!(Command::new("kill").args(["-HUP", &api]).status().await?.success());
+        let began = Instant::now();
+        let status = shop.stack.api.ended().await?.context("it does not run")?;
+        ensure!(status.success() && began.elapsed() < Duration::from_secs(12), "{status} after {:?}", began.elapsed());
+        shop.stack.temporal.resume();
+        Ok(())
     });
 }
 
