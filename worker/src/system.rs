@@ -48,7 +48,11 @@ impl System {
     pub(crate) async fn is_writable(&self) -> anyhow::Result<bool> {
         let client = db::connection(&self.pool).await?;
         let writable = client.prepare_cached("SELECT current_setting('transaction_read_only') = 'off'").await?;
-        Ok(client.query_one(&writable, &[]).await?.try_get(0)?)
+        let writable = client.query_one(&writable, &[]).await?.try_get(0)?;
+        if !writable {
+            db::leave(&self.pool);
+        }
+        Ok(writable)
     }
 
     /// How many rows fail by themselves.

@@ -4,6 +4,7 @@
 pub(super) mod fail_point;
 
 use super::{Activities, Answer};
+use crate::db;
 use anyhow::anyhow;
 use orders::{
     OrderId,
@@ -68,6 +69,7 @@ impl Activities {
             }
             Err(Failure::Temporary(error)) => {
                 self.metrics.attempt(activity, "failed", took);
+                db::note(&self.pool, &error);
                 let error = format!("{error:#}");
                 tracing::warn!(%order_id, activity, attempt, local, error, duration_ms, "{order_id}: {activity} failed, will be tried again: {error}");
                 Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))

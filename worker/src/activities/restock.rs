@@ -31,6 +31,7 @@ impl Activities {
             }
             Err(error) => {
                 self.metrics.attempt(activity, "failed", took);
+                db::note(&self.pool, &error);
                 let error = format!("{error:#}");
                 tracing::warn!(restock_id = %id, product_id, attempt, error, "{id}: {activity} failed, will be tried again: {error}");
                 Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))

@@ -1,9 +1,12 @@
 //! Postgres is away: orders are accepted and read, and go on when it is back.
 
 use super::mixed;
-use crate::support::{FAST, Load, own};
-use anyhow::ensure;
-use std::time::{Duration, Instant};
+use crate::support::{Draft, FAST, Load, Shop, own, until};
+use anyhow::{Result, ensure};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 use tokio::{time::interval, try_join};
 
 const OUTAGE: Duration = Duration::from_secs(20);
@@ -54,6 +57,40 @@ fn stopped_for_twenty_seconds_and_killed_under_load_it_costs_no_order() {
         let failed = "SELECT id, failure_reason FROM orders WHERE status = 'FAILED' AND failure_reason <> 'the card was declined'";
         let failed = shop.db().await?.query(failed, &[]).await?;
         ensure!(failed.is_empty(), "orders have failed because Postgres was away: {failed:?}");
+        shop.audit_is_clean().await
+    });
+}
+
+/// The worker's sessions at Postgres.
+async fn sessions(shop: &Shop) -> Result<BTreeSet<i32>> {
+    let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'orderflow-worker'";
+    Ok(shop.db().await?.query(sessions, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// A primary that is demoted closes no connection, and refuses each write (25006). The worker stays with none of these connections, and takes none to
+/// a server that is read-only: it has one as soon as there is a server that takes writes.
+#[test]
+fn a_postgres_that_turned_read_only_under_open_connections_is_left() {
+    own(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let draft = Draft::new("CUST-demoted").line(&product, 1);
+        shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;
+        let (control, soon) = (shop.db().await?, Duration::from_secs(20));
+        let before = sessions(shop).await?;
+        ensure!(!before.is_empty());
+        control.batch_execute("ALTER SYSTEM SET default_transaction_read_only = on").await?;
+        control.batch_execute("SELECT pg_reload_conf()").await?;
+        let id = shop.place(&draft).await?;
+        until("no old session is left, and no new one is taken", soon, async || Ok(sessions(shop).await?.is_empty().then_some(()))).await?;
+        let port = shop.stack.settings().port("WORKER_PORT")?;
+        let ready = async || anyhow::Ok(shop.http.get(format!("http://127.0.0.1:{port}/health/ready")).send().await?.status().as_u16());
+        assert_eq!(ready().await?, 503);
+
+        control.batch_execute("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only").await?;
+        control.batch_execute("SELECT pg_reload_conf()").await?;
+        shop.ends(&id, "COMPLETED").await?;
+        ensure!(sessions(shop).await?.is_disjoint(&before), "an old session is still in use");
+        until("it is ready", soon, async || Ok((ready().await? == 200).then_some(()))).await?;
         shop.audit_is_clean().await
     });
 }
