@@ -17,7 +17,8 @@ use aws_sdk_dynamodb::{
 pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
 pub use operations::{Attention, AttentionGroup, AttentionItem, Operations};
 use orders::{OrderId, OrderStatus, OrderView, ProductView, rfc3339};
-use std::collections::HashMap;
+use serde::Serialize;
+use std::{collections::HashMap, fmt};
 use time::OffsetDateTime;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -78,12 +79,53 @@ pub struct ReadModel {
     settings: Settings,
 }
 
+/// A status as stored. A newer release may have written one that this release does not know: it is passed on, and taken for an open one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ReadStatus(String);
+
+impl ReadStatus {
+    #[must_use]
+    pub fn known(&self) -> Option<OrderStatus> {
+        self.0.parse().ok()
+    }
+
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.known().is_some_and(OrderStatus::is_final)
+    }
+
+    /// Whether the order's workflow is to be asked: it decides.
+    #[must_use]
+    pub fn may_be_cancelled(&self) -> bool {
+        self.known().is_none_or(OrderStatus::may_be_cancelled)
+    }
+}
+
+impl From<OrderStatus> for ReadStatus {
+    fn from(status: OrderStatus) -> Self {
+        Self(status.to_string())
+    }
+}
+
+impl PartialEq<OrderStatus> for ReadStatus {
+    fn eq(&self, status: &OrderStatus) -> bool {
+        self.0 == status.as_str()
+    }
+}
+
+impl fmt::Display for ReadStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// An order as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredOrder {
     pub id: OrderId,
     pub customer_id: String,
-    pub status: OrderStatus,
+    pub status: ReadStatus,
     pub version: i64,
     /// The JSON of [`OrderView`].
     pub json: String,
@@ -276,7 +318,7 @@ fn stored_order(mut item: HashMap<String, AttributeValue>) -> Result<StoredOrder
     Ok(StoredOrder {
         id: text(&mut item, ORDER_KEY)?.parse().map_err(Error::item)?,
         customer_id: text(&mut item, "customerID")?,
-        status: text(&mut item, "status")?.parse().map_err(Error::item)?,
+        status: ReadStatus(text(&mut item, "status")?),
         version: number(&mut item, "version")?,
         json: text(&mut item, "doc")?,
     })
@@ -319,11 +361,30 @@ fn number(item: &mut HashMap<String, AttributeValue>, name: &str) -> Result<i64,
     }
 }
 
-fn json<T: serde::Serialize>(view: &T) -> Result<String, Error> {
+fn json<T: Serialize>(view: &T) -> Result<String, Error> {
     serde_json::to_string(view).map_err(Error::item)
 }
 
 /// UTC with milliseconds at a fixed width, so that the index sorts by time.
 fn sortable(at: OffsetDateTime) -> Result<String, Error> {
     rfc3339::text(at).map_err(Error::item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_of_a_newer_release_is_passed_on_and_taken_for_an_open_one() {
+        let item = ["id", "customerID", "status", "doc"].map(|name| {
+            let value = if name == "id" { "ord_01930000000070008000000000000001" } else { "PARTLY_SHIPPED" };
+            (name.to_owned(), AttributeValue::S(value.to_owned()))
+        });
+        let version = ("version".to_owned(), AttributeValue::N("3".to_owned()));
+        let order = stored_order(item.into_iter().chain([version]).collect()).unwrap();
+        assert_eq!(order.status.to_string(), "PARTLY_SHIPPED");
+        assert_eq!((order.status.known(), order.status.is_final(), order.status.may_be_cancelled()), (None, false, true));
+        assert_ne!(order.status, OrderStatus::Shipped);
+        assert!(ReadStatus::from(OrderStatus::Failed).is_final() && !ReadStatus::from(OrderStatus::Shipped).may_be_cancelled());
+    }
 }

@@ -131,7 +131,7 @@ mod tests {
         StoredOrder {
             id: "ord_01930000000070008000000000000001".parse().unwrap(),
             customer_id: customer_id.to_owned(),
-            status: OrderStatus::default(),
+            status: OrderStatus::default().into(),
             version: 0,
             json: String::new(),
         }
@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn why_an_order_is_reviewed_only_staff_read() {
-        let reviewed = |status| StoredOrder {
-            status,
+        let reviewed = |status: OrderStatus| StoredOrder {
+            status: status.into(),
             json: r#"{"status":"IN_REVIEW","reviewReason":"4 orders within 24 h","totalAmount":10.10}"#.to_owned(),
             ..order("ada")
         };
