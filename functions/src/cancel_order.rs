@@ -15,14 +15,19 @@ use axum::{
     routing::post,
 };
 use orders::{OrderId, OrderStatus, request};
-use platform::read_model::ReadModel;
+use platform::read_model::{ReadModel, ReadStatus};
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::time::{Instant, sleep};
 
 /// How long somebody who cancels is kept waiting for the order to leave the intake queue, or for its end to reach the read model.
 const MOMENT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long an accepted order is taken to be on its way to Temporal; later, its workflow or its place in the intake queue is lost.
+const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
 pub fn route<S>() -> Router<S>
 where
@@ -39,7 +44,7 @@ where
 #[derive(Serialize)]
 struct Requested {
     id: OrderId,
-    status: OrderStatus,
+    status: ReadStatus,
 }
 
 async fn cancel_order(
@@ -59,20 +64,36 @@ async fn cancel_order(
         match (signalled, before) {
             // A running workflow that the read model does not know has only just been accepted.
             (Signalled::Delivered, status) => {
-                return Ok((StatusCode::ACCEPTED, Json(Requested { id, status: status.unwrap_or_default() })));
+                return Ok((StatusCode::ACCEPTED, Json(Requested { id, status: status.unwrap_or_else(|| OrderStatus::default().into()) })));
             }
             (Signalled::NotRunning, None) => return Err(Problem::no_such_order()),
-            (Signalled::NotRunning, Some(_)) if Instant::now() >= deadline => return Err(Problem::new(Kind::Unavailable, TRY_AGAIN)),
-            (Signalled::NotRunning, Some(_)) => sleep(PAUSE).await,
+            (Signalled::NotRunning, Some(_)) if Instant::now() < deadline => sleep(PAUSE).await,
+            (Signalled::NotRunning, Some(status)) if status == OrderStatus::Pending && is_young(id, SystemTime::now()) => {
+                return Err(Problem::new(Kind::Unavailable, TRY_AGAIN));
+            }
+            // Its workflow is gone.
+            (Signalled::NotRunning, Some(status)) => {
+                tracing::warn!(order_id = %id, "{id}: it is {status} and no workflow of it is running; one is started, to cancel it");
+                let resumed = workflows.resume_and_cancel(id, reason.clone()).await;
+                resumed.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+                return Ok((StatusCode::ACCEPTED, Json(Requested { id, status })));
+            }
         }
         before = open_status(&read_model, &caller, id).await?;
     }
 }
 
+/// Whether an order that no worker has taken up may be on its way from the intake queue to Temporal. Its id holds the time at which it was accepted.
+fn is_young(id: OrderId, now: SystemTime) -> bool {
+    let accepted = id.uuid().get_timestamp().map_or((0, 0), |time| time.to_unix());
+    let accepted = SystemTime::UNIX_EPOCH + Duration::new(accepted.0, accepted.1);
+    now.duration_since(accepted).is_ok_and(|age| age < ON_ITS_WAY)
+}
+
 const TRY_AGAIN: &str = "The order cannot be cancelled right now; try again.";
 
 /// Where the caller's order stands, if the read model knows it; a problem when it has ended or is on its way.
-async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Result<Option<OrderStatus>, Problem> {
+async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Result<Option<ReadStatus>, Problem> {
     let order = read_model.order(id).await?;
     caller.must_own(order.as_ref())?;
     match order.map(|order| order.status) {
@@ -80,5 +101,19 @@ async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Re
             Err(Problem::new(Kind::OrderEnded, format!("The order is {late} and can no longer be cancelled.")))
         }
         status => Ok(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_young_for_a_minute() {
+        let id: OrderId = "ord_01930000000070008000000000000001".parse().unwrap();
+        let accepted = SystemTime::UNIX_EPOCH + Duration::from_millis(0x0193_0000_0000);
+        assert!(is_young(id, accepted));
+        assert!(is_young(id, accepted + Duration::from_secs(59)));
+        assert!(!is_young(id, accepted + Duration::from_secs(61)));
     }
 }

@@ -15,7 +15,10 @@ use orders::{
     refund::RefundInput,
     restock::{RestockInput, Restocked},
     shipping::Scan,
-    workflow::{Cancel, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, RestockWorkflowType, Review},
+    workflow::{
+        Cancel, OrderStart, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, RestockWorkflowType, Resume,
+        Review,
+    },
 };
 use platform::temporal::{self, Backlog};
 use std::time::{Duration, Instant};
@@ -139,7 +142,8 @@ impl Workflows {
     /// When Temporal does not confirm it in time. The workflow may have been started nevertheless.
     pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
         let options = self.once(order.id.to_string());
-        self.call(|client| async move { started(client.start_workflow(OrderWorkflowType, order, options).await) }).await
+        let start = OrderStart::New(order);
+        self.call(|client| async move { started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
     }
 
     /// As [`Self::start`], unless as many orders as may ([`STARTS_AT_ONCE`]) wait for that already.
@@ -199,6 +203,23 @@ impl Workflows {
     /// When Temporal does not confirm it in time.
     pub async fn cancel(&self, order: OrderId, reason: Option<String>) -> Result<Signalled, Error> {
         self.signal(order, OrderWorkflow::cancel, Cancel { reason }).await
+    }
+
+    /// Starts the workflow of an order again that has not ended though no workflow of it is running, and asks it to cancel the order. It goes on from
+    /// what Postgres knows. One that has been started meanwhile is asked.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`].
+    pub async fn resume_and_cancel(&self, order: OrderId, reason: Option<String>) -> Result<(), Error> {
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), order.to_string())
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .build();
+        let (start, cancel) = (OrderStart::Again(Resume::of(order)), Cancel { reason });
+        self.call(|client| async move {
+            started(client.signal_with_start_workflow(OrderWorkflowType, start, OrderWorkflow::cancel, cancel, options).await)
+        })
+        .await
     }
 
     /// Tells the order's workflow that the customer takes what there is.

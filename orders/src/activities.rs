@@ -18,7 +18,8 @@ use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
 use time::OffsetDateTime;
 
-/// The input of [`crate::OrderWorkflow`] and of the `CreateOrder` activity: an order as it was accepted.
+/// An order as it was accepted: the input of the `CreateOrder` activity, and of [`crate::OrderWorkflow`] in
+/// [`crate::workflow::OrderStart::New`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderInput {
     pub id: OrderId,
@@ -93,7 +94,43 @@ pub struct PaymentRequest {
     /// Minor units of `currency`.
     pub amount_minor: i64,
     pub currency: Currency,
+    /// Empty when it is not known any more: then only what the gateway holds already is captured.
     pub payment_method: String,
+    /// The order was begun before: the gateway is asked what it holds before anything is authorized.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
+}
+
+/// What `ResumeOrder` looks up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumption {
+    pub order_id: OrderId,
+}
+
+/// What `ResumeOrder` answers: where an order stands in Postgres, and what its remaining steps need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    pub progress: Progress,
+    /// Of an order that has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest: Option<Rest>,
+}
+
+/// What the remaining steps of an order need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// Minor units of `currency`.
+    pub total_minor: i64,
+    pub currency: Currency,
+    /// The lines; none once stock was reserved for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<LineItem>,
+    /// Empty once the payment is settled, or when it is not on record.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub payment_method: String,
+    /// How the order is being compensated, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawal: Option<Withdrawal>,
 }
 
 /// What `SendNotification` tells the customer.
@@ -225,9 +262,18 @@ pub enum Refusal {
 /// What the customer reads of [`Refusal::PaymentUnanswered`].
 pub const PAYMENT_UNANSWERED: &str = "the payment service did not answer; nothing was charged";
 
+/// The message of a refusal of what concerns no order of ours.
+pub const NO_SUCH_ORDER: &str = "there is no such order";
+
 impl Refusal {
     pub const ALL: &[Self] =
         &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined, Self::PaymentUnanswered, Self::NotApproved, Self::NotDeliverable];
+
+    /// The refusal of this name; `None` when this release does not know it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|refusal| refusal.as_str() == name).copied()
+    }
 
     /// The failure's type name in Temporal.
     #[must_use]
@@ -252,6 +298,12 @@ impl OrderActivities {
     /// Records the accepted order.
     #[activity(name = "CreateOrder")]
     pub fn create_order(input: OrderInput) -> Result<Progress, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Looks up where an order stands whose workflow is started again. An order that only the read model knows is recorded first.
+    #[activity(name = "ResumeOrder")]
+    pub fn resume_order(input: Resumption) -> Result<Resumed, ActivityError> {
         unimplemented!()
     }
 

@@ -61,7 +61,8 @@ id!(
     "ord_"
 );
 impl OrderId {
-    pub(crate) fn uuid(self) -> Uuid {
+    #[must_use]
+    pub fn uuid(self) -> Uuid {
         self.0
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     shipping::{ShipmentId, ShipmentStatus},
     status::OrderStatus,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 /// An order as readers see it. `version` only rises; the read model never replaces a version by an older one.
@@ -195,6 +196,53 @@ impl OrderView {
     }
 }
 
+/// An accepted order, read back from what readers see of it. Its contact and its payment method, which readers do not see, are missing.
+///
+/// # Errors
+/// When it is not the JSON of an [`OrderView`].
+pub fn accepted_order(json: &str) -> Result<OrderInput, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Stored<'a> {
+        id: OrderId,
+        #[serde(rename = "customerID")]
+        customer_id: String,
+        currency: Currency,
+        #[serde(borrow)]
+        total_amount: &'a RawValue,
+        items: Vec<Line<'a>>,
+        #[serde(with = "time::serde::rfc3339")]
+        created_at: OffsetDateTime,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        #[serde(rename = "productID")]
+        product_id: String,
+        quantity: i32,
+        #[serde(borrow)]
+        unit_price: &'a RawValue,
+    }
+    let stored: Stored<'_> = serde_json::from_str(json)?;
+    let minor = |amount: &RawValue| {
+        let amount = Money::parse(amount.get(), stored.currency).map_err(serde::de::Error::custom);
+        amount.map(|money| money.minor)
+    };
+    let items = stored.items.iter().map(|line| {
+        Ok(LineItem { product_id: line.product_id.clone(), quantity: line.quantity, unit_price_minor: minor(line.unit_price)? })
+    });
+    Ok(OrderInput {
+        id: stored.id,
+        customer_id: stored.customer_id.clone(),
+        items: items.collect::<Result<_, serde_json::Error>>()?,
+        total_minor: minor(stored.total_amount)?,
+        currency: stored.currency,
+        payment_method: String::new(),
+        contact: None,
+        accepted_at: stored.created_at,
+    })
+}
+
 /// A product of the catalogue as readers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -206,4 +254,26 @@ pub struct ProductView {
     pub currency: Currency,
     /// Whether at least one unit can still be reserved.
     pub in_stock: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_order_is_read_back_from_what_readers_see() {
+        let order = OrderInput {
+            id: "ord_01930000000070008000000000000001".parse().unwrap(),
+            customer_id: "CUST-1".to_owned(),
+            items: vec![LineItem { product_id: "P".to_owned(), quantity: 3, unit_price_minor: 129_999 }],
+            total_minor: 389_997,
+            currency: Currency::USD,
+            payment_method: String::new(),
+            contact: None,
+            accepted_at: OffsetDateTime::from_unix_timestamp(1_795_251_600).unwrap(),
+        };
+        let json = serde_json::to_string(&OrderView::accepted(&order, true)).unwrap();
+        assert_eq!(accepted_order(&json).unwrap(), order);
+        assert!(accepted_order("{}").is_err());
+    }
 }

@@ -10,6 +10,7 @@ mod delivery;
 mod reconcile;
 mod refund;
 mod restock;
+mod resume;
 mod step;
 
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
 pub use reconcile::{ReconcileWorkflow, ReconcileWorkflowType};
 pub use refund::{RefundWorkflow, RefundWorkflowType};
 pub use restock::{RestockWorkflow, RestockWorkflowType};
+pub use resume::{Carried, OrderStart, Resume};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;
@@ -96,6 +98,8 @@ pub struct OrderWorkflow {
     review: Option<Review>,
     /// What the carriers said since they were last listened to.
     scans: Vec<Scan>,
+    /// The history is long enough: the workflow continues as new at its next wait.
+    is_long: bool,
     /// Cancelled by the `cancel` signal, and with the whole workflow; forward steps run under it, compensations do not.
     scope: WorkflowCancellationToken,
 }
@@ -115,6 +119,12 @@ enum Halt {
     Unanswered(&'static str),
     /// With the reason for the customer.
     Refused(String),
+    /// The order was being compensated when its workflow was started again.
+    Withdrawn(Withdrawal),
+    /// There is no such order to resume.
+    Unknown(String),
+    /// The history is long: the workflow continues as new.
+    Long,
 }
 
 /// Where an order stands at its end, and why it did not complete.
@@ -132,6 +142,7 @@ impl OrderWorkflow {
             amended: false,
             review: None,
             scans: Vec::new(),
+            is_long: false,
             scope: WorkflowCancellationToken::new(),
         }
     }
@@ -140,22 +151,32 @@ impl OrderWorkflow {
 #[workflow_methods(factory_only)]
 impl OrderWorkflow {
     #[run(name = "OrderWorkflow")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, order: OrderInput) -> WorkflowResult<Outcome> {
-        let order_id = order.id;
+    pub async fn run(ctx: &mut WorkflowContext<Self>, start: OrderStart) -> WorkflowResult<Outcome> {
+        let order_id = start.order_id();
         let scope = ctx.cancellation_token().child_token();
         ctx.state_mut(|s| {
+            if let OrderStart::Again(resume) = &start {
+                s.take_over(resume.carried.clone());
+            }
             if s.cancel.is_some() {
                 scope.cancel();
             }
             s.scope = scope;
         });
-        let (mut status, mut reason) = match Self::forward(ctx, order).await {
+        let advanced = match start {
+            OrderStart::New(order) => Self::forward(ctx, order).await,
+            OrderStart::Again(_) => Self::resume(ctx, order_id).await,
+        };
+        let (mut status, mut reason) = match advanced {
             Ok(paid) if paid.ships => Self::deliver(ctx, order_id, false).await?,
             Ok(_) => (Self::tell(ctx, order_id, NoticeKind::Confirmed).await?, None),
             Err(Halt::Ended(status)) => Self::ended(ctx, order_id, status).await?,
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
             Err(Halt::Unanswered(reason)) => Self::compensate(ctx, order_id, End::Cancelled, reason.to_owned()).await?,
             Err(Halt::Cancelled) => Self::cancelled(ctx, order_id).await?,
+            Err(Halt::Withdrawn(withdrawal)) => Self::compensate(ctx, order_id, withdrawal.end, withdrawal.reason).await?,
+            Err(Halt::Unknown(reason)) => (OrderStatus::Failed, Some(reason)),
+            Err(Halt::Long) => return Err(Self::continue_as_new(ctx, order_id)),
         };
         if !status.is_final() {
             // A worker died that had shipped the order already, before the cancellation was seen.
@@ -167,7 +188,8 @@ impl OrderWorkflow {
 
     /// Asks for the order to be cancelled. Takes effect before the next step; an order that has ended, or is on its way, stays as it is.
     #[signal(name = "cancel")]
-    pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, cancel: Cancel) {
+    pub fn cancel(&mut self, ctx: &mut SyncWorkflowContext<Self>, cancel: Cancel) {
+        self.note_length(ctx);
         if self.cancel.is_none() {
             self.scope.cancel();
             self.cancel = Some(cancel);
@@ -176,19 +198,22 @@ impl OrderWorkflow {
 
     /// The customer takes what there is of an order that is [`OrderStatus::ActionRequired`].
     #[signal(name = "amend")]
-    pub fn amend(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {
+    pub fn amend(&mut self, ctx: &mut SyncWorkflowContext<Self>) {
+        self.note_length(ctx);
         self.amended = true;
     }
 
     /// Approves or declines an order that is [`OrderStatus::InReview`]. The first word counts.
     #[signal(name = "review")]
-    pub fn review(&mut self, _ctx: &mut SyncWorkflowContext<Self>, review: Review) {
+    pub fn review(&mut self, ctx: &mut SyncWorkflowContext<Self>, review: Review) {
+        self.note_length(ctx);
         self.review.get_or_insert(review);
     }
 
     /// A carrier says where a shipment is.
     #[signal(name = "scan")]
-    pub fn scan(&mut self, _ctx: &mut SyncWorkflowContext<Self>, scan: Scan) {
+    pub fn scan(&mut self, ctx: &mut SyncWorkflowContext<Self>, scan: Scan) {
+        self.note_length(ctx);
         if self.scans.len() < MAX_SCANS && !self.scans.contains(&scan) {
             self.scans.push(scan);
         }
@@ -202,17 +227,29 @@ impl OrderWorkflow {
     /// The forward steps, up to the payment.
     async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<Progress, Halt> {
         let order_id = order.id;
-        let scope = ctx.state(|s| s.scope.clone());
         let reservation = ReservationRequest { order_id, currency: order.currency, items: order.items.clone() };
         let mut payment = PaymentRequest {
             order_id,
             amount_minor: order.total_minor,
             currency: order.currency,
             payment_method: order.payment_method.clone(),
+            resumed: false,
         };
         // An accepted order is always recorded, even one that is already cancelled: it must be possible to see what became of it.
         let recorded = take(ctx, || OrderActivities::create_order, order, detached()).await;
-        Self::advance(ctx, recorded).await?;
+        // The workflow may have been started again long after, when a gateway has forgotten the order's idempotency key.
+        payment.resumed = Self::advance(ctx, recorded).await?.status != OrderStatus::Pending;
+        Self::reserve_and_pay(ctx, reservation, payment).await
+    }
+
+    /// Reserves the order's stock, waits for the decision if there is one to wait for, and has the order paid.
+    async fn reserve_and_pay(
+        ctx: &WorkflowContext<Self>,
+        reservation: ReservationRequest,
+        mut payment: PaymentRequest,
+    ) -> Result<Progress, Halt> {
+        let order_id = reservation.order_id;
+        let scope = ctx.state(|s| s.scope.clone());
         let reserved = take(ctx, || OrderActivities::check_inventory, reservation, scope.clone()).await;
         let mut progress = Self::advance(ctx, reserved).await?;
         payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
@@ -307,5 +344,5 @@ fn reason(error: &ActivityExecutionError) -> String {
 /// One of our own refusals, word for word.
 fn refusal(error: &ActivityExecutionError) -> Option<&str> {
     let (failure, message) = step::reported(error)?;
-    Refusal::ALL.iter().any(|refusal| failure.r#type == refusal.as_str()).then_some(message)
+    Refusal::named(&failure.r#type).map(|_| message)
 }

@@ -5,6 +5,7 @@ mod decision;
 mod money;
 mod reconcile;
 mod restock;
+mod resume;
 mod shipping;
 
 use crate::{
@@ -17,7 +18,8 @@ use deadpool_postgres::Pool;
 use orders::{
     OrderInput, OrderStatus,
     activities::{
-        Amendment, Dispatch, End, Notice, PaymentRequest, Progress, ReservationRequest, Tracking, Verdict, Withdrawal, definitions,
+        Amendment, Dispatch, End, Notice, PaymentRequest, Progress, ReservationRequest, Resumed, Resumption, Tracking, Verdict, Withdrawal,
+        definitions,
     },
     reconciliation::PaymentEvent,
     refund::RefundInput,
@@ -71,6 +73,13 @@ impl Activities {
         self.attempt(&ctx, order.id, self.record(&order)).await
     }
 
+    #[activity(definition = definitions::ResumeOrder)]
+    pub async fn resume_order(self: Arc<Self>, ctx: ActivityContext, resumption: Resumption) -> Result<Resumed, ActivityError> {
+        let mut rest = None;
+        let progress = self.attempt(&ctx, resumption.order_id, self.resume(resumption.order_id, &mut rest)).await?;
+        Ok(Resumed { progress, rest })
+    }
+
     #[activity(definition = definitions::CheckInventory)]
     pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<Progress, ActivityError> {
         self.attempt(&ctx, request.order_id, self.reserve(&request)).await
@@ -88,7 +97,7 @@ impl Activities {
 
     #[activity(definition = definitions::ProcessPayment)]
     pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
-        let again = ctx.info().attempt > 1 || !ctx.info().is_local;
+        let again = ctx.info().attempt > 1 || !ctx.info().is_local || request.resumed;
         self.attempt(&ctx, request.order_id, self.pay(&request, again, self.limit(&ctx))).await
     }
 
@@ -147,7 +156,7 @@ impl Activities {
         let status = {
             let mut client = db::connection(&self.pool).await?;
             let transaction = client.transaction().await?;
-            let status = order::begin_compensation(&transaction, id).await?;
+            let status = order::begin_compensation(&transaction, withdrawal).await?;
             transaction.commit().await?;
             status
         };

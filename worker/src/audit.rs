@@ -7,7 +7,7 @@ mod books;
 mod processes;
 mod readers;
 
-use crate::{config, db, projection::Projector};
+use crate::{config, db, projection::Projector, resume};
 use platform::{
     read_model::ReadModel,
     temporal::{Connector, Patience},
@@ -57,15 +57,26 @@ pub async fn project(settings: config::Project) -> anyhow::Result<()> {
 /// When one of the parts cannot be read: nothing is known then.
 pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     platform::log::init(&settings.log);
-    let pool = db::pool(&settings.postgres).await?;
+    let pool = if settings.repair { db::pool(&settings.postgres).await? } else { db::reading_pool(&settings.postgres).await? };
     let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let task_queue = settings.temporal.temporal_task_queue.clone();
     let temporal = Connector::new(settings.temporal, "audit", patience).connect().await?;
+    if settings.repair {
+        let lost = resume::all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after).await?;
+        for id in &lost {
+            resume::start(&temporal, &task_queue, *id).await?;
+        }
+        println!("resumed {} orders", lost.len());
+        if !lost.is_empty() {
+            tokio::time::sleep(SETTLE).await;
+        }
+    }
 
     let told = settings.events.events_topic_arn.is_some_and(|arn| !arn.is_empty());
     let mut findings = books::check(&pool, told, settings.stuck.stuck_after).await?;
-    findings.extend(processes::check(&pool, &temporal, settings.stuck.stuck_after).await?);
+    findings.extend(processes::check(&pool, &temporal, &settings.stuck).await?);
     let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck.stuck_after };
     let lagging = readers.settled_differences().await?;
     if settings.repair {

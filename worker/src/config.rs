@@ -9,7 +9,7 @@ use crate::{
     risk::Limits,
 };
 use clap::{Args, builder::RangedU64ValueParser};
-use orders::{Currency, Money, RestockId, restock::QUANTITY, workflow::StepSettings};
+use orders::{Currency, Money, OrderId, RestockId, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -208,6 +208,30 @@ pub struct Stuck {
     /// An order that has been open, or a compensation that has been tried, for longer than this is stuck, in seconds.
     #[arg(long, env = "AUDIT_STUCK_AFTER_S", value_parser = seconds, default_value = "900")]
     pub stuck_after: Duration,
+    /// A parcel of which the carrier has told nothing new for longer than this is stuck, in seconds.
+    #[arg(long, env = "PARCEL_SILENT_AFTER_S", value_parser = period, default_value = "604800")]
+    pub parcel_silent_after: Duration,
+}
+
+/// Starts the workflows of orders again.
+#[derive(Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    #[command(flatten)]
+    pub read_model: platform::read_model::Settings,
+    #[command(flatten)]
+    pub temporal: platform::temporal::Settings,
+    #[command(flatten)]
+    pub stuck: Stuck,
+    /// Ids of orders.
+    #[arg(required_unless_present = "all")]
+    pub orders: Vec<OrderId>,
+    /// All orders that have not ended and have no running workflow.
+    #[arg(long, conflicts_with = "orders")]
+    pub all: bool,
 }
 
 /// What CloudWatch is told.
@@ -274,6 +298,9 @@ pub struct Run {
     /// How long running activities may take to finish after SIGTERM, in seconds.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,
+    /// How often orders that have not ended are looked for whose workflow is gone, to start it again, in seconds; 0: never.
+    #[arg(long, env = "RESUME_PERIOD_S", value_parser = seconds, default_value = "60")]
+    pub resume_period: Duration,
     /// How long stock is held for an order whose payment is not authorized, in seconds.
     #[arg(long, env = "RESERVATION_TTL_S", value_parser = period, default_value = "900")]
     pub reservation_ttl: Duration,

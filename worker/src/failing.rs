@@ -20,8 +20,11 @@ pub(crate) const EXPIRY: &str = "EXPIRY";
 /// Orders of which an event cannot be read or published.
 pub(crate) const EVENTS: &str = "EVENTS";
 
+/// Orders whose workflow was gone.
+pub(crate) const LOST_WORKFLOWS: &str = "LOST_WORKFLOWS";
+
 /// The loops that metrics show, also while nothing fails in them.
-pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY, EVENTS];
+pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY, EVENTS, LOST_WORKFLOWS];
 
 /// Bytes of an error that are kept.
 const ERROR_BYTES: usize = 500;

@@ -23,6 +23,7 @@ mod reason;
 mod refund;
 pub mod resend;
 pub mod restock;
+pub mod resume;
 mod risk;
 pub mod run;
 mod shipping;

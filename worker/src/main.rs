@@ -1,6 +1,6 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, healthcheck, maintenance, migrate, resend, restock, run};
+use worker::{audit, config, healthcheck, maintenance, migrate, resend, restock, resume, run};
 
 /// Many small things that live on across threads are allocated for each order; the system's own allocator takes a tenth of the time.
 #[global_allocator]
@@ -18,6 +18,8 @@ enum Command {
     Audit(Box<config::Audit>),
     /// Projects again what the read model lacks of what Postgres has; status 0 unless that could not be done.
     Project(Box<config::Project>),
+    /// Starts the workflows again of orders that have not ended and have no running workflow; they go on from what Postgres knows.
+    Resume(Box<config::Resume>),
     /// Adds units to a product's stock.
     Restock(config::Restock),
     /// Sends messages to customers again.
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
         Command::Project(settings) => audit::project(*settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Resume(settings) => resume::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Notify(config::Notify::Resend(settings)) => resend::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Maintenance(settings) => maintenance::run(settings).await.map(|()| ExitCode::SUCCESS),

@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     meter: Arc<dyn CoreMeter>,
     orders_ended: Counter,
     order_duration: HistogramDuration,
+    orders_resumed: Counter,
     attempts: Counter,
     attempt_duration: HistogramDuration,
     orders_open: Gauge,
@@ -37,6 +38,8 @@ impl Metrics {
         Self {
             orders_ended: meter.counter(named("orderflow_orders_ended", "Orders that reached a final status, by status")),
             order_duration: meter.histogram_duration(named("orderflow_order_duration", "Time from accepting an order to its final status")),
+            orders_resumed: meter
+                .counter(named("orderflow_orders_resumed", "Orders whose workflow was gone and was started again by this worker")),
             attempts: meter
                 .counter(named("orderflow_activity_attempts", "Attempts at activities, by activity and outcome (ok, refused, failed)")),
             attempt_duration: meter.histogram_duration(named("orderflow_activity_duration", "Duration of attempts at activities")),
@@ -79,6 +82,11 @@ impl Metrics {
     /// A notification was not sent.
     pub(crate) fn suppressed(&self, reason: &str) {
         self.notices_suppressed.add(1, &self.attributes(&[("reason", reason)]));
+    }
+
+    /// The workflow of an order was gone, and was started again.
+    pub(crate) fn resumed(&self) {
+        self.orders_resumed.add(1, &self.attributes(&[]));
     }
 
     /// Reads from Temporal what waits there now; called when somebody asks for the metrics.

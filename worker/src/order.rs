@@ -1,8 +1,13 @@
 //! The orders table: recording an accepted order and moving it along.
 
+use crate::inventory;
 use anyhow::Context;
 use deadpool_postgres::{GenericClient, Transaction};
-use orders::{OrderId, OrderInput, OrderStatus, contact::Channel};
+use orders::{
+    OrderId, OrderInput, OrderStatus,
+    activities::{End, LineItem, Rest, Withdrawal},
+    contact::Channel,
+};
 use std::time::Duration;
 use tokio_postgres::Row;
 
@@ -12,8 +17,8 @@ pub(crate) async fn record(client: &impl GenericClient, order: &OrderInput) -> a
         .prepare_cached(
             "WITH recorded AS (
                 INSERT INTO orders (id, customer_id, status, total_minor, currency, contact_email, contact_phone, created_at, updated_at,
-                    contact_channel, contact_language)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $12, $13) ON CONFLICT (id) DO NOTHING RETURNING id
+                    contact_channel, contact_language, payment_method)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $12, $13, nullif($14, '')) ON CONFLICT (id) DO NOTHING RETURNING id
             ), history AS (
                 INSERT INTO order_history (order_id, version, status, at) SELECT id, 1, $3, $8 FROM recorded
             ), lines AS (
@@ -45,6 +50,7 @@ pub(crate) async fn record(client: &impl GenericClient, order: &OrderInput) -> a
                 &prices,
                 &contact.and_then(|contact| contact.channel).map(Channel::as_str),
                 &contact.and_then(|contact| contact.language).unwrap_or_default().as_str(),
+                &order.payment_method,
             ],
         )
         .await?;
@@ -57,15 +63,52 @@ pub(crate) fn is_open() -> String {
     format!("status IN ('{}')", OrderStatus::open().join("', '"))
 }
 
-/// Notes that an order's compensation has begun, if it has not ended yet; answers its status. From then on nobody moves it but to its end.
-pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, id: OrderId) -> anyhow::Result<OrderStatus> {
+/// Notes that an order's compensation has begun, and how it is to end, if it has not ended yet; answers its status. From then on nobody moves it but to
+/// its end.
+pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, withdrawal: &Withdrawal) -> anyhow::Result<OrderStatus> {
+    let Withdrawal { order_id, end, reason } = withdrawal;
     // Under the lock: whoever had it before may have moved the order.
-    let status = lock(transaction, id).await?;
+    let status = lock(transaction, *order_id).await?;
     if !status.is_final() {
-        let begun = "UPDATE orders SET compensating_since = now(), version = version + 1 WHERE id = $1 AND compensating_since IS NULL";
-        transaction.execute(begun, &[&id.to_string()]).await?;
+        let begun = "UPDATE orders SET compensating_since = now(), compensating_to = $2, compensating_reason = $3, version = version + 1
+            WHERE id = $1 AND compensating_since IS NULL";
+        transaction.execute(begun, &[&order_id.to_string(), &end.status().as_str(), &reason]).await?;
     }
     Ok(status)
+}
+
+/// Why an order ends whose compensation was begun by an earlier release, which did not record it.
+const NOT_COMPLETED: &str = "the order could not be completed; nothing was charged";
+
+/// Where an order stands, and what its remaining steps need if it has not ended; `None` when it is not on record.
+pub(crate) async fn resume(client: &impl GenericClient, id: OrderId) -> anyhow::Result<Option<(OrderStatus, Option<Rest>)>> {
+    let statement = client
+        .prepare_cached(
+            "SELECT status, total_minor, currency, coalesce(payment_method, ''), compensating_since IS NOT NULL,
+                compensating_to, compensating_reason FROM orders WHERE id = $1",
+        )
+        .await?;
+    let Some(row) = client.query_opt(&statement, &[&id.to_string()]).await? else { return Ok(None) };
+    let status = status(&row)?;
+    if status.is_final() {
+        return Ok(Some((status, None)));
+    }
+    let end = |to: Option<&str>| if to == Some(End::Cancelled.status().as_str()) { End::Cancelled } else { End::Failed };
+    let reason: Option<String> = row.try_get(6)?;
+    let withdrawal = Withdrawal { order_id: id, end: end(row.try_get(5)?), reason: reason.unwrap_or_else(|| NOT_COMPLETED.to_owned()) };
+    let lines =
+        client.prepare_cached("SELECT product_id, quantity, unit_price_minor FROM order_items WHERE order_id = $1 ORDER BY line").await?;
+    let lines = client.query(&lines, &[&id.to_string()]).await?;
+    let items =
+        lines.iter().map(|row| Ok(LineItem { product_id: row.try_get(0)?, quantity: row.try_get(1)?, unit_price_minor: row.try_get(2)? }));
+    let rest = Rest {
+        total_minor: row.try_get(1)?,
+        currency: inventory::currency(row.try_get(2)?)?,
+        items: items.collect::<anyhow::Result<_>>()?,
+        payment_method: row.try_get(3)?,
+        withdrawal: row.try_get::<_, bool>(4)?.then_some(withdrawal),
+    };
+    Ok(Some((status, Some(rest))))
 }
 
 /// The order's status, locked until the transaction ends.

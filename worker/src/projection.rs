@@ -71,6 +71,11 @@ impl Projector {
         Self { pool, read_model, changed: Arc::default(), woken: Arc::default() }
     }
 
+    /// What it writes to.
+    pub(crate) fn read_model(&self) -> &ReadModel {
+        &self.read_model
+    }
+
     /// Notes that an order changed, and whether it stays like this until something happens from outside.
     pub(crate) fn changed(&self, id: OrderId, settled: bool) {
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use crate::{
     notification::{Courier, Feedback},
     payment::{Gateway, Gateways, Sandbox, Stripe},
     projection::Projector,
+    resume::Resumer,
     shipping::Shipping,
     system::System,
 };
@@ -39,14 +40,18 @@ use tokio::sync::{Notify, watch};
 
 /// Wait before Temporal is tried again.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// How long after the end of the drain the SDK's worker may still take to end, and the process.
+const OVERDUE: Duration = Duration::from_millis(300);
+const LAST: Duration = Duration::from_millis(900);
 
-/// Works until SIGTERM or SIGINT, then finishes what it has begun.
+/// Works until SIGTERM, SIGINT or SIGHUP, then finishes what it has begun.
 ///
 /// # Errors
 /// When the configuration is not usable or the port is taken. A dependency that is away is no error: the worker waits for it.
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let stop = stop::requested()?;
+    stop::enforce(stop.clone(), settings.drain + LAST);
     let listener = health::bind(settings.port.address()).await?;
     let pool = tokio::select! {
         pool = db::pool(&settings.postgres) => pool?,
@@ -83,13 +88,15 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 
     let (connected, temporal) = watch::channel(None);
     let task_queue = settings.temporal.temporal_task_queue.clone();
-    let system = System {
-        pool,
-        temporal,
-        task_queue,
-        stuck_after: settings.stuck.stuck_after,
-        has_topic: settings.events.events_topic_arn.is_some(),
+    let resumer = Resumer {
+        pool: pool.clone(),
+        temporal: temporal.clone(),
+        task_queue: task_queue.clone(),
+        period: settings.resume_period,
+        metrics: metrics.clone(),
     };
+    let system =
+        System { pool, temporal, task_queue, stuck: settings.stuck.clone(), has_topic: settings.events.events_topic_arn.is_some() };
     let health = Health { system: system.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
     let mut background = Background::default();
     background.spawn("health", health::serve(listener, health));
@@ -101,6 +108,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     if let Some(topic_arn) = settings.events.events_topic_arn.clone() {
         background.spawn("events", Publisher::new(system.pool.clone(), sns, topic_arn, changed).run());
     }
+    background.spawn("resumer", resumer.run());
     background.spawn("expiry", inventory::expiry::run(system.pool.clone()));
     background.spawn("attention", attention::run(system.clone(), read_model, settings.events.events_topic_arn.is_some()));
     if let Some(stack) = settings.cloudwatch.metrics_stack.clone() {
@@ -129,7 +137,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         // What has been begun goes on elsewhere, as after any death of a worker.
         ended = background.ended() => return Err(ended.into()),
     }
-    projector.flush().await;
+    // The sweep of the next worker does what is left.
+    let _ = tokio::time::timeout(OVERDUE, projector.flush()).await;
     drop(background);
     tracing::info!("stopped");
     Ok(())
@@ -164,10 +173,13 @@ async fn poll(
     let shut_down = worker.shutdown_handle();
     connected.send_replace(Some(client));
     tracing::info!(task_queue = settings.temporal.temporal_task_queue, "working");
+    let overdue = settings.drain + OVERDUE;
     let drain = async move {
         stop::wait(stop).await;
         shut_down();
-        std::future::pending::<()>().await;
+        // The SDK waits half a minute for polls that a frozen Temporal does not end, or one that does not know how (sdk-rust#1297).
+        tokio::time::sleep(overdue).await;
+        tracing::warn!("Temporal did not end this worker's polls in time");
     };
     let result = tokio::select! {
         result = worker.run() => result,

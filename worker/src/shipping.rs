@@ -46,6 +46,8 @@ pub(crate) struct Parcel {
     pub(crate) items: BTreeMap<String, i64>,
     /// On our books.
     pub(crate) status: ShipmentStatus,
+    /// For how long nothing new was heard of it.
+    pub(crate) quiet_for: Duration,
 }
 
 /// What a carrier says of a parcel.
@@ -83,8 +85,9 @@ pub(crate) enum Error {
 pub(crate) struct Shipping {
     /// None: orders are complete when they are paid.
     carrier: Option<Arc<dyn Carrier>>,
-    /// How long to wait for a carrier's word before asking.
+    /// How long to wait for a carrier's word before asking: at first, and at most.
     poll_every: Duration,
+    poll_max: Duration,
 }
 
 impl Shipping {
@@ -93,7 +96,7 @@ impl Shipping {
             config::Carrier::Sandbox => Some(Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay))),
             config::Carrier::Nobody => None,
         };
-        Self { carrier, poll_every: settings.carrier_poll }
+        Self { carrier, poll_every: settings.carrier_poll, poll_max: settings.carrier_poll_max }
     }
 
     /// Whether orders are shipped.
@@ -112,12 +115,49 @@ impl Shipping {
         self.carrier.as_deref().context("the order is to be shipped, but no carrier is set")
     }
 
-    /// When to ask again about a parcel of which this is known.
-    pub(crate) fn look_after(&self, moves_in: Option<Duration>) -> Duration {
+    /// When to ask again about parcels of which this is known, and nothing new for so long.
+    pub(crate) fn look_after(&self, moves_in: Option<Duration>, quiet_for: Duration) -> Duration {
         let pace = moves_in.or_else(|| self.carrier.as_ref()?.pace());
-        pace.map_or(self.poll_every, |pace| pace.clamp(SOONEST, self.poll_every.max(SOONEST)))
+        pause(pace, quiet_for, self.poll_every, self.poll_max)
     }
+}
+
+/// The pause before a carrier is asked again. Each costs the order's workflow some six events, so it grows with the time for which nothing was new: a
+/// parcel that is on its way for a year is asked about some four hundred times.
+fn pause(pace: Option<Duration>, quiet_for: Duration, poll_every: Duration, poll_max: Duration) -> Duration {
+    let longest = poll_every.max((quiet_for / 10).min(poll_max)).max(SOONEST);
+    pace.map_or(longest, |pace| pace.clamp(SOONEST, longest))
 }
 
 /// The shortest wait before a carrier is asked again: its clock may differ from Temporal's by as much.
 const SOONEST: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_quiet_parcel_is_asked_about_ever_more_rarely_and_at_least_daily() {
+        let after = |quiet_for| pause(None, quiet_for, HOUR, DAY);
+        assert_eq!(after(Duration::ZERO), HOUR);
+        assert_eq!(after(5 * DAY), DAY / 2);
+        assert_eq!(after(100 * DAY), DAY);
+        let (mut quiet_for, mut asked) = (Duration::ZERO, 0);
+        while quiet_for < 365 * DAY {
+            quiet_for += after(quiet_for);
+            asked += 1;
+        }
+        assert!((300..500).contains(&asked), "{asked}");
+    }
+
+    #[test]
+    fn what_a_carrier_says_of_the_next_move_shortens_the_pause_only() {
+        assert_eq!(pause(Some(Duration::from_secs(5)), 100 * DAY, HOUR, DAY), Duration::from_secs(5));
+        assert_eq!(pause(Some(300 * DAY), Duration::ZERO, HOUR, DAY), HOUR);
+        assert_eq!(pause(Some(300 * DAY), 100 * DAY, HOUR, DAY), DAY);
+        assert_eq!(pause(Some(Duration::ZERO), Duration::ZERO, HOUR, DAY), SOONEST);
+    }
+}

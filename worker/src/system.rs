@@ -2,11 +2,10 @@
 
 mod stuck;
 
-use crate::{db, failing};
+use crate::{config, db, failing};
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use platform::temporal::Backlog;
-use std::time::Duration;
 pub(crate) use stuck::{OpenOrder, Stuck, open_orders};
 use temporalio_client::Client;
 use tokio::sync::watch;
@@ -25,8 +24,7 @@ pub(crate) struct System {
     /// The connection on which this worker takes tasks, while it does.
     pub(crate) temporal: watch::Receiver<Option<Client>>,
     pub(crate) task_queue: String,
-    /// How long an order or a compensation may take.
-    pub(crate) stuck_after: Duration,
+    pub(crate) stuck: config::Stuck,
     /// Other systems are told of orders.
     pub(crate) has_topic: bool,
 }
@@ -86,7 +84,7 @@ impl System {
 
     /// SQL for the orders that are stuck, as (id, detail, since).
     pub(crate) fn stuck_orders(&self) -> String {
-        stuck::query(self.stuck_after)
+        stuck::query(&self.stuck)
     }
 
     /// What is stuck.
@@ -94,6 +92,6 @@ impl System {
     /// # Errors
     /// When Postgres does not answer.
     pub(crate) async fn stuck(&self) -> anyhow::Result<Stuck> {
-        Stuck::count(&self.pool, self.stuck_after).await
+        Stuck::count(&self.pool, &self.stuck).await
     }
 }

@@ -27,6 +27,8 @@ pub struct Temporal {
     web_port: u16,
     namespace: String,
     file: PathBuf,
+    /// `key=value`, comma-separated.
+    dynamic_config: String,
 }
 
 impl Temporal {
@@ -43,6 +45,7 @@ impl Temporal {
             web_port: settings.port("TEMPORAL_WEB_PORT")?,
             namespace: settings.get("TEMPORAL_NAMESPACE")?.to_owned(),
             file: data.join("temporal.db"),
+            dynamic_config: settings.get("TEMPORAL_DYNAMIC_CONFIG").unwrap_or_default().to_owned(),
         })
     }
 
@@ -85,6 +88,7 @@ impl Service for Temporal {
 
     fn launch(&self) -> Result<Launch> {
         let (port, web_port) = (self.port.to_string(), self.web_port.to_string());
+        let dynamic_config = self.dynamic_config.split(',').filter(|value| !value.is_empty());
         Ok(Launch::new(&self.program)
             .args(["server", "start-dev", "--log-level", "warn", "--ip", &self.host, "--port", &port])
             .args(["--ui-ip", &self.host, "--ui-port", &web_port, "--namespace", &self.namespace])
@@ -93,7 +97,8 @@ impl Service for Temporal {
             // disk has a hundredth of the work. The log is emptied each 64 MB instead of each 4 (in pages): the server has one connection to its
             // database, on which all wait meanwhile, and a page that was written often is copied once.
             .args(["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"])
-            .args(["--sqlite-pragma", "wal_autocheckpoint=16000"]))
+            .args(["--sqlite-pragma", "wal_autocheckpoint=16000"])
+            .args(dynamic_config.flat_map(|value| ["--dynamic-config-value", value])))
     }
 
     fn check(&self) -> BoxFuture<'_, Result<()>> {

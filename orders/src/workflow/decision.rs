@@ -23,11 +23,14 @@ impl OrderWorkflow {
         let scope = ctx.state(|s| s.scope.clone());
         let patience = Duration::from_millis(asked.wait_ms.unwrap_or_default());
         let answered = move |s: &Self| if in_review { s.review.is_some() } else { s.amended };
-        let answered = Self::wait(ctx, scope.clone(), patience, answered).await;
+        Self::wait(ctx, scope.clone(), patience, move |s| s.is_long || answered(s)).await;
         if scope.is_cancelled() {
             return Err(Halt::Cancelled);
         }
-        if !answered {
+        if !ctx.state(answered) {
+            if ctx.state(|s| s.is_long) {
+                return Err(Halt::Long);
+            }
             return Err(Halt::Unanswered(if in_review { NOT_REVIEWED } else { NOT_AMENDED }));
         }
         let decided = match ctx.state(|s| s.review.clone()) {

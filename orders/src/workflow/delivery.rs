@@ -10,7 +10,7 @@ use crate::{
     status::OrderStatus,
 };
 use std::time::Duration;
-use temporalio_workflow::{ActivityExecutionError, WorkflowContext};
+use temporalio_workflow::{ActivityExecutionError, WorkflowContext, WorkflowTermination};
 
 /// How long no carrier is asked when the worker does not say.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
@@ -20,11 +20,7 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 impl OrderWorkflow {
     /// Ships the paid order and follows it to its end. Until a parcel is on its way the order can be cancelled; `too_late` says that this was tried,
     /// and one was.
-    pub(super) async fn deliver(
-        ctx: &WorkflowContext<Self>,
-        order_id: OrderId,
-        mut too_late: bool,
-    ) -> Result<Ended, ActivityExecutionError> {
+    pub(super) async fn deliver(ctx: &WorkflowContext<Self>, order_id: OrderId, mut too_late: bool) -> Result<Ended, WorkflowTermination> {
         let scope = ctx.state(|s| s.scope.clone());
         let ship = if too_late { detached() } else { scope.clone() };
         let mut step = take(ctx, || OrderActivities::ship_order, Dispatch { order_id }, ship).await;
@@ -35,7 +31,7 @@ impl OrderWorkflow {
                 return Ok((Self::tell(ctx, order_id, NoticeKind::Delivered).await?, None));
             }
             if status.is_final() {
-                return Self::ended(ctx, order_id, status).await;
+                return Ok(Self::ended(ctx, order_id, status).await?);
             }
             let ended = match &step {
                 // As before the payment: no attempt follows one that failed while it was being cancelled.
@@ -58,7 +54,13 @@ impl OrderWorkflow {
                 None => wait_ms.map_or(LOOK_AGAIN, Duration::from_millis),
             };
             let watched = if too_late || !status.may_be_cancelled() { detached() } else { scope.clone() };
-            Self::wait(ctx, watched, pause, |s| !s.scans.is_empty()).await;
+            if Self::is_long(ctx) {
+                return Err(Self::continue_as_new(ctx, order_id));
+            }
+            Self::wait(ctx, watched, pause, |s| s.is_long || !s.scans.is_empty()).await;
+            if ctx.state(|s| s.is_long) {
+                return Err(Self::continue_as_new(ctx, order_id));
+            }
             let (scans, cancel_requested) = ctx.state_mut(|s| (std::mem::take(&mut s.scans), s.cancel.is_some()));
             let tracking = Tracking { order_id, scans, cancel_requested };
             step = take(ctx, || OrderActivities::track_order, tracking, detached()).await;

@@ -1,6 +1,7 @@
 //! The one rule by which every step of an order runs: local first, then regular.
 
-use std::time::Duration;
+use crate::activities::Refusal;
+use std::{convert::Infallible, future, time::Duration};
 use temporalio_common::{
     ActivityDefinition,
     error::RetryState,
@@ -57,7 +58,8 @@ where
         .retry_policy(RetryPolicy::builder().maximum_attempts(1).build())
         .cancellation_token(scope.clone())
         .build();
-    let error = match ctx.execute_local_activity(activity(), input.clone(), local).await {
+    let result = ctx.execute_local_activity(activity(), input.clone(), local).await;
+    let error = match readable(ctx, result).await {
         Ok(output) => return Ok(output),
         Err(error) => error,
     };
@@ -78,10 +80,32 @@ where
         .build();
     // The wait that lies between two attempts of one activity belongs here too.
     let _ = ctx.timer(settings.initial_interval).await;
-    ctx.execute_activity(activity(), input, regular).await
+    let result = ctx.execute_activity(activity(), input, regular).await;
+    readable(ctx, result).await
 }
 
-/// Whether another attempt can do better: everything but a refusal, a cancellation and an answer that cannot be read.
+/// Passes on a result that this release can read. Any other comes from a worker of a newer release: the workflow task fails, and Temporal gives it to a
+/// worker again, with growing pauses, until one of that release takes it. The workflow itself does not fail.
+async fn readable<W, T>(ctx: &WorkflowContext<W>, result: Result<T, ActivityExecutionError>) -> Result<T, ActivityExecutionError> {
+    let Some(unreadable) = result.as_ref().err().and_then(unreadable) else { return result };
+    ctx.force_task_fail(format!("an activity's result is of a newer release: {unreadable}"));
+    match future::pending::<Infallible>().await {}
+}
+
+/// What cannot be read of an activity's failure; `None` when all can.
+fn unreadable(error: &ActivityExecutionError) -> Option<String> {
+    match error {
+        ActivityExecutionError::Serialization(error) => Some(error.to_string()),
+        ActivityExecutionError::Failed(_) => {
+            let (failure, _) = reported(error)?;
+            let is_unknown = failure.non_retryable && Refusal::named(&failure.r#type).is_none();
+            is_unknown.then(|| format!("failure type {:?}", failure.r#type))
+        }
+        _ => None,
+    }
+}
+
+/// Whether another attempt can do better: everything but a refusal and a cancellation.
 fn is_retriable(error: &ActivityExecutionError) -> bool {
     match error {
         ActivityExecutionError::Failed(failure) => {

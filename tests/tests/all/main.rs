@@ -27,6 +27,7 @@ mod payment;
 mod postgres_tls;
 mod products;
 mod refunds;
+mod resume;
 mod secrets;
 mod shipping;
 mod stock;

@@ -49,7 +49,7 @@ impl Activities {
             let known = payment::load(&db::connection(&self.pool).await?, id).await?;
             (payment.gateway, payment.reference) = (known.gateway, known.reference);
         }
-        let asks = attempt <= self.payment_attempts;
+        let asks = attempt <= self.payment_attempts && !request.payment_method.is_empty();
         let charged = self.charge(&mut payment, request, asks, patience).await?;
         let client = db::connection(&self.pool).await?;
         match charged {

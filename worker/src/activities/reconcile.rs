@@ -6,7 +6,10 @@ use crate::{
     order::Move,
     payment::{self, Due},
 };
-use orders::{activities::Refusal, reconciliation::PaymentEvent};
+use orders::{
+    activities::{NO_SUCH_ORDER, Refusal},
+    reconciliation::PaymentEvent,
+};
 
 impl Activities {
     /// What happened is not believed but looked up: events come late, twice and in any order.
@@ -17,7 +20,7 @@ impl Activities {
         };
         // Another system may share the gateway's account.
         let Some(mut payment) = payment::find(&db::connection(&self.pool).await?, id).await? else {
-            return Err(Failure::Refused(Refusal::InvalidOrder, "there is no such order".to_owned()));
+            return Err(Failure::Refused(Refusal::InvalidOrder, NO_SUCH_ORDER.to_owned()));
         };
         if payment.gateway.as_ref().is_some_and(|name| *name != event.gateway) {
             return Err(Failure::Refused(Refusal::InvalidOrder, format!("the order is not paid through {}", event.gateway)));

@@ -43,7 +43,7 @@ impl Activities {
             self.visit(id, parcels).await?
         } else {
             let outcome = self.note(id, &tracking.scans.into()).await?;
-            self.conclude(id, outcome, None).await?
+            self.conclude(id, outcome, None, Duration::ZERO).await?
         };
         if tracking.cancel_requested && !answer.step.status.may_be_cancelled() {
             order::refuse_cancellation(&db::connection(&self.pool).await?, id).await?;
@@ -55,11 +55,13 @@ impl Activities {
     async fn visit(&self, id: OrderId, parcels: Vec<Parcel>) -> Result<Answer, Failure> {
         let open: Vec<Parcel> = parcels.into_iter().filter(|parcel| !parcel.status.is_final()).collect();
         let (report, moves_in, failure) = if open.is_empty() { Default::default() } else { self.ask(&open).await? };
+        let has_news = open.iter().any(|parcel| report.is_news_of(parcel));
+        let quiet_for = open.iter().map(|parcel| parcel.quiet_for).min().filter(|_| !has_news).unwrap_or_default();
         let outcome = self.note(id, &report).await?;
         match failure {
             // What the carrier did say is on record.
             Some(error) => Err(Failure::Temporary(error)),
-            None => self.conclude(id, outcome, moves_in).await,
+            None => self.conclude(id, outcome, moves_in, quiet_for).await,
         }
     }
 
@@ -93,14 +95,14 @@ impl Activities {
     }
 
     /// Pays back what does not arrive, and says how to go on.
-    async fn conclude(&self, id: OrderId, outcome: Outcome, moves_in: Option<Duration>) -> Result<Answer, Failure> {
+    async fn conclude(&self, id: OrderId, outcome: Outcome, moves_in: Option<Duration>, quiet_for: Duration) -> Result<Answer, Failure> {
         let mut status = outcome.order.status;
         if status.is_final() {
             return Ok(outcome.order.into());
         }
         let reasons = if outcome.failed { self.pay_back(id).await? } else { Vec::new() };
         if outcome.underway {
-            return Ok(Answer { wait: Some(self.shipping.look_after(moves_in)), ..Move::none(status).into() });
+            return Ok(Answer { wait: Some(self.shipping.look_after(moves_in, quiet_for)), ..Move::none(status).into() });
         }
         if !outcome.arrived {
             let why = if reasons.is_empty() { "there is nothing left to deliver".to_owned() } else { reasons.join(SEPARATOR) };

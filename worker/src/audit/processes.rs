@@ -1,18 +1,19 @@
 //! The invariants between orders and workflows: every open order has a workflow that works on it, every workflow an order that is open, and none
-//! goes on for ever.
+//! of whatever type goes on for ever, or has failed.
 
 use super::{Finding, SETTLE};
 use crate::{
-    db,
+    config, db,
     inventory::millis,
+    resume::workflow_state,
     system::{OpenOrder, open_orders},
 };
 use deadpool_postgres::Pool;
 use futures::{StreamExt, TryStreamExt};
-use orders::{OrderStatus, workflow::OrderWorkflowType};
+use orders::{OrderStatus, activities::NO_SUCH_ORDER, workflow::ReconcileWorkflowType};
 use std::{pin::pin, time::Duration};
 use temporalio_client::{
-    Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
+    Client, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -24,10 +25,10 @@ const SOME: usize = 500;
 ///
 /// # Errors
 /// When Postgres or Temporal does not answer.
-pub(super) async fn check(pool: &Pool, temporal: &Client, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
+pub(super) async fn check(pool: &Pool, temporal: &Client, limits: &config::Stuck) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     // Orders accepted just now may not have a workflow yet.
-    for order in open_orders(pool, SETTLE, stuck_after).await? {
+    for order in open_orders(pool, SETTLE, limits).await? {
         if order.is_stuck {
             let compensating =
                 order.compensating_for.map_or_else(String::new, |time| format!(", in compensation for {} s", time.as_secs()));
@@ -47,7 +48,8 @@ pub(super) async fn check(pool: &Pool, temporal: &Client, stuck_after: Duration)
             findings.push(finding(&order, format!("{}, but its workflow is {workflow}", order.status)));
         }
     }
-    findings.extend(left_running(pool, temporal, stuck_after).await?);
+    findings.extend(left_running(pool, temporal, limits.stuck_after).await?);
+    findings.extend(other_workflows(temporal, limits.stuck_after).await?);
     Ok(findings)
 }
 
@@ -79,6 +81,37 @@ async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> 
     Ok(findings)
 }
 
+/// Workflows of other types than the orders' that have been running for longer than they may take, or that have failed: refunds, restocks, events at
+/// the payment gateway, and whatever a newer release adds.
+async fn other_workflows(temporal: &Client, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
+    let before = (OffsetDateTime::now_utc() - stuck_after).format(&Rfc3339)?;
+    let query = format!(
+        "WorkflowType != 'OrderWorkflow' AND ((ExecutionStatus = 'Running' AND StartTime < '{before}')
+        OR ExecutionStatus IN ('Failed', 'TimedOut', 'Terminated', 'Canceled'))"
+    );
+    let mut workflows = pin!(temporal.list_workflows(query, WorkflowListOptions::default()));
+    let mut findings = Vec::new();
+    while let Some(workflow) = workflows.next().await {
+        let workflow = workflow?;
+        let (id, kind) = (workflow.id().to_owned(), workflow.workflow_type().to_owned());
+        let detail = match workflow.status() {
+            WorkflowExecutionStatus::Running => format!("{kind} has been running for more than {} s", stuck_after.as_secs()),
+            WorkflowExecutionStatus::Failed if is_of_another_shop(temporal, &id).await => continue,
+            WorkflowExecutionStatus::Failed => format!("{kind} has failed"),
+            _ => format!("{kind} did not end by itself"),
+        };
+        findings.push(Finding { invariant: "every workflow comes to its end", subject: id, detail });
+    }
+    Ok(findings)
+}
+
+/// Whether a workflow failed since there is no such order: another system may share the payment gateway's account.
+async fn is_of_another_shop(temporal: &Client, id: &str) -> bool {
+    let handle = temporal.get_workflow_handle::<ReconcileWorkflowType>(id);
+    let result = handle.get_result(WorkflowGetResultOptions::default()).await;
+    result.is_err_and(|error| format!("{error:?}").contains(NO_SUCH_ORDER))
+}
+
 fn finding(order: &OpenOrder, detail: String) -> Finding {
     Finding { invariant: STUCK, subject: order.id.clone(), detail }
 }
@@ -94,14 +127,4 @@ fn is_of_workflow(error: &WorkflowInteractionError) -> bool {
     use tonic::Code::{DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange};
     matches!(error, WorkflowInteractionError::Rpc(status)
         if [DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange].contains(&status.code()))
-}
-
-async fn workflow_state(temporal: &Client, id: &str) -> Result<&'static str, WorkflowInteractionError> {
-    let handle = temporal.get_workflow_handle::<OrderWorkflowType>(id);
-    match handle.describe(WorkflowDescribeOptions::default()).await {
-        Ok(description) if description.status() == WorkflowExecutionStatus::Running => Ok("running"),
-        Ok(_) => Ok("closed"),
-        Err(WorkflowInteractionError::NotFound(_)) => Ok("unknown to Temporal"),
-        Err(error) => Err(error),
-    }
 }

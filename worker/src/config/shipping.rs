@@ -16,6 +16,9 @@ pub struct Shipping {
     /// After how long without a word a carrier is asked where a parcel is, in seconds.
     #[arg(long, env = "CARRIER_POLL_S", value_parser = period, default_value = "3600")]
     pub carrier_poll: Duration,
+    /// The longest pause between two such questions, in seconds: the pause grows with the time for which nothing was new.
+    #[arg(long, env = "CARRIER_POLL_MAX_S", value_parser = period, default_value = "86400")]
+    pub carrier_poll_max: Duration,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use orders::{
     refund::{RefundInput, RefundRequest, What},
     shipping::{Scan, ShipmentId, ShipmentStatus},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 
@@ -32,11 +32,17 @@ pub(crate) async fn split(client: &impl GenericClient, order_id: OrderId, carrie
 pub(crate) async fn load(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Vec<Parcel>> {
     let statement = client
         .prepare_cached(
-            "SELECT s.id, s.warehouse, s.status, array_agg(i.product_id), array_agg(i.quantity)
+            "SELECT s.id, s.warehouse, s.status, array_agg(i.product_id), array_agg(i.quantity),
+                extract(epoch FROM now() - s.updated_at)::bigint
             FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id WHERE s.order_id = $1 GROUP BY s.id ORDER BY s.number",
         )
         .await?;
-    client.query(&statement, &[&order_id.to_string()]).await?.iter().map(parcel).collect()
+    let rows = client.query(&statement, &[&order_id.to_string()]).await?;
+    rows.iter().map(|row| Ok(Parcel { quiet_for: seconds(row.try_get(5)?), ..parcel(row)? })).collect()
+}
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
 }
 
 fn parcel(row: &Row) -> anyhow::Result<Parcel> {
@@ -45,6 +51,7 @@ fn parcel(row: &Row) -> anyhow::Result<Parcel> {
         warehouse: row.try_get(1)?,
         status: row.try_get::<_, &str>(2)?.parse()?,
         items: items(row, 3)?,
+        quiet_for: Duration::ZERO,
     })
 }
 
@@ -61,6 +68,11 @@ pub(crate) struct Report(BTreeMap<ShipmentId, Whereabouts>);
 impl Report {
     pub(crate) fn is_any_out(&self) -> bool {
         self.0.values().any(|said| said.status.is_out())
+    }
+
+    /// Whether it tells something else of a parcel than is on record.
+    pub(crate) fn is_news_of(&self, parcel: &Parcel) -> bool {
+        self.0.get(&parcel.id).is_some_and(|said| said.status != parcel.status)
     }
 
     pub(crate) fn add(&mut self, id: ShipmentId, said: Whereabouts) {
@@ -169,7 +181,7 @@ fn refund(row: &Row) -> anyhow::Result<RefundInput> {
 pub(crate) async fn let_go(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<()> {
     let statement = client
         .prepare_cached(
-            "UPDATE orders SET compensating_since = NULL, version = version + 1 WHERE id = $1 AND compensating_since IS NOT NULL",
+            "UPDATE orders SET compensating_since = NULL, compensating_to = NULL, compensating_reason = NULL, version = version + 1 WHERE id = $1 AND compensating_since IS NOT NULL",
         )
         .await?;
     client.execute(&statement, &[&order_id.to_string()]).await?;

@@ -1,0 +1,299 @@
+//! Orders whose workflow is gone, workflows that have a long history, and orders that ended long ago.
+
+use crate::{
+    histories::connect,
+    payment::ledger,
+    shipping::{SLOW, message, say, shipped},
+    support::{Draft, FAST, Shop, own, until},
+};
+use ::orders::{
+    OrderInput, OrderWorkflow,
+    activities::LineItem,
+    money::Currency,
+    shipping::{Scan, ScanEvent, ShipmentId},
+    workflow::OrderWorkflowType,
+};
+use anyhow::{Context as _, Result, ensure};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::time::Duration;
+use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowSignalOptions, errors::WorkflowInteractionError};
+use time::OffsetDateTime;
+
+const SOON: Duration = Duration::from_secs(30);
+/// Nobody looks for lost workflows but the test.
+const ALONE: (&str, &str) = ("RESUME_PERIOD_S", "0");
+/// Temporal suggests to continue as new after so few events.
+const SHORT: (&str, &str) = ("TEMPORAL_DYNAMIC_CONFIG", "limit.historyCount.suggestContinueAsNew=30");
+
+/// The latest run of an order's workflow, and how it stands; none when Temporal does not know it.
+async fn latest_run(shop: &Shop, id: &str) -> Result<Option<(String, WorkflowExecutionStatus)>> {
+    let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id);
+    match handle.describe(WorkflowDescribeOptions::default()).await {
+        Ok(description) => Ok(Some((description.run_id().to_owned(), description.status()))),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn terminate(shop: &Shop, id: &str) -> Result<()> {
+    shop.stack.temporal.service().cli(&["workflow", "terminate", "--workflow-id", id, "--reason", "test"]).await.map(drop)
+}
+
+/// What `worker` prints, which must succeed.
+async fn worker(shop: &Shop, args: &[&str]) -> Result<String> {
+    let output = shop.stack.run("worker", args).await?;
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "worker {args:?}: {said}");
+    Ok(said)
+}
+
+async fn is_booked(shop: &Shop, id: &str) -> Result<()> {
+    until(&format!("the parcel of {id} is booked"), SOON, async || Ok((shipped(&shop.order(id).await?) == ["BOOKED"]).then_some(()))).await
+}
+
+/// At whatever point the workflows were, the orders go on from there, and each has its one effect.
+#[test]
+fn orders_whose_workflows_were_terminated_go_on_when_they_are_resumed() {
+    own(1, &[&FAST[..], &SLOW, &[ALONE]].concat(), async |shop| {
+        let (product, gone) = (shop.product(1_000, 100).await?, shop.product(1_000, 0).await?);
+        let draft = || Draft::new("CUST-resumed").line(&product, 1);
+        let paid = shop.place(&draft()).await?;
+        let on_its_way = shop.place(&draft()).await?;
+        let compensating = shop.place(&draft()).await?;
+        let cancelled = shop.place(&draft()).await?;
+        let short = shop.place(&draft().line(&gone, 1)).await?;
+        for id in [&paid, &on_its_way, &compensating, &cancelled] {
+            is_booked(shop, id).await?;
+        }
+        shop.reaches(&short, &["ACTION_REQUIRED"]).await?;
+        say(shop, &message(&on_its_way, 1, "IN_TRANSIT")).await?;
+        shop.reaches(&on_its_way, &["SHIPPED"]).await?;
+        let mut db = shop.db().await?;
+        let busy = db.transaction().await?;
+        busy.execute("SELECT FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE", &[&compensating]).await?;
+        let reason = json!({ "reason": "changed my mind" }).to_string();
+        shop.post(&format!("/api/orders/{compensating}/cancel"), reason).await?.error_for_status()?;
+        until("its compensation has begun", SOON, async || Ok((shop.order(&compensating).await?["compensating"] == true).then_some(())))
+            .await?;
+        // The gateway has the amount, and its answer is lost.
+        let reserved = shop.place(&draft().payment_method("tok_timeout")).await?;
+        shop.reaches(&reserved, &["RESERVED"]).await?;
+        terminate(shop, &reserved).await?;
+        worker(shop, &["maintenance", "on"]).await?;
+        let pending = shop.place(&draft()).await?;
+        until("it is on record", SOON, async || {
+            Ok(shop.db().await?.query_opt("SELECT FROM orders WHERE id = $1", &[&pending]).await?.map(drop))
+        })
+        .await?;
+        let all = [&paid, &on_its_way, &compensating, &cancelled, &short, &reserved, &pending];
+        shop.stack.temporal.service().terminate_all("test").await?;
+        worker(shop, &["maintenance", "off"]).await?;
+        busy.rollback().await?;
+
+        let audit = shop.stack.run("worker", &["audit"]).await?;
+        let found = String::from_utf8_lossy(&audit.stdout).into_owned();
+        for id in all {
+            ensure!(found.lines().any(|line| line.contains(id) && line.contains("but its workflow is closed")), "{id} is not in {found}");
+        }
+
+        // Its customer need not know of any of this.
+        assert_eq!(shop.cancel(&cancelled).await?.0, StatusCode::ACCEPTED);
+        shop.ends(&cancelled, "CANCELLED").await?;
+        let said = worker(shop, &["resume", &paid]).await?;
+        ensure!(said.contains(&format!("{paid}: its workflow is started again")), "{said}");
+        let said = worker(shop, &["resume", &paid, &cancelled]).await?;
+        ensure!(said.contains(&format!("{paid}: its workflow is running")), "{said}");
+        ensure!(said.contains(&format!("{cancelled}: it has ended, CANCELLED")), "{said}");
+        let said = worker(shop, &["resume", "--all"]).await?;
+        ensure!(said.contains("5 orders resumed"), "{said}");
+
+        let order = shop.ends(&compensating, "CANCELLED").await?;
+        assert_eq!(order["failureReason"], "changed my mind");
+        shop.post(&format!("/api/orders/{short}/amend"), "").await?.error_for_status()?;
+        for id in [&paid, &short, &reserved, &pending] {
+            is_booked(shop, id).await?;
+            say(shop, &message(id, 1, "IN_TRANSIT")).await?;
+        }
+        for id in [&paid, &on_its_way, &short, &reserved, &pending] {
+            say(shop, &message(id, 1, "DELIVERED")).await?;
+            shop.ends(id, "COMPLETED").await?;
+            assert_eq!(ledger(shop, id).await?.2, 1_000, "{id}");
+        }
+        let tokens = "SELECT count(*) FROM orders WHERE payment_method IS NOT NULL";
+        assert_eq!(shop.db().await?.query_one(tokens, &[]).await?.get::<_, i64>(0), 0, "a settled order keeps no payment token");
+        assert_eq!(shop.stock(&product).await?, (95, 0));
+        shop.audit_is_clean().await
+    });
+}
+
+/// What an order that has ended has left behind; nothing of it may change.
+async fn traces(shop: &Shop, id: &str) -> Result<Vec<String>> {
+    let traces = "SELECT format('%s %s %s', status, version, updated_at) FROM orders WHERE id = $1
+        UNION ALL SELECT format('%s %s %s', type, channel, created_at) FROM notifications WHERE order_id = $1
+        UNION ALL SELECT format('%s %s', status, at) FROM order_history WHERE order_id = $1
+        UNION ALL SELECT format('%s %s %s', product_id, state, updated_at) FROM reservations WHERE order_id = $1
+        UNION ALL SELECT format('%s %s', status, updated_at) FROM payments WHERE order_id = $1
+        UNION ALL SELECT format('%s %s', kind, at) FROM sandbox.entries WHERE idempotency_key = $1";
+    let mut traces: Vec<String> = shop.db().await?.query(traces, &[&id]).await?.iter().map(|row| row.get(0)).collect();
+    traces.sort();
+    Ok(traces)
+}
+
+/// The worker finds out by itself. And an order that ended is not begun again, though Temporal has forgotten it when its old message comes back.
+#[test]
+fn lost_workflows_are_found_and_old_messages_of_ended_orders_change_nothing() {
+    own(1, &[&FAST[..], &[("RESUME_PERIOD_S", "1")]].concat(), async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let draft = || Draft::new("CUST-lost").line(&product, 1).with("contact", json!({ "email": "customer@example.com" }));
+        let lost = shop.place(&draft().payment_method("tok_timeout")).await?;
+        shop.reaches(&lost, &["RESERVED"]).await?;
+        terminate(shop, &lost).await?;
+        shop.ends(&lost, "COMPLETED").await?;
+        let port = shop.stack.settings().port("WORKER_PORT")?;
+        let metrics = shop.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await?;
+        let resumed = metrics.lines().find(|line| line.starts_with("orderflow_orders_resumed")).context("no metric")?;
+        ensure!(resumed.ends_with(" 1"), "{resumed}");
+
+        let failed = shop.place(&draft().payment_method("tok_declined")).await?;
+        let cancelled = shop.place(&draft().payment_method("tok_down")).await?;
+        shop.reaches(&cancelled, &["RESERVED"]).await?;
+        shop.cancel(&cancelled).await?;
+        let (sqs, queue) = (aws_sdk_sqs::Client::new(&shop.aws()?), shop.stack.settings().get("INTAKE_QUEUE_URL")?);
+        for (id, end) in [(&lost, "COMPLETED"), (&failed, "FAILED"), (&cancelled, "CANCELLED")] {
+            shop.ends(id, end).await?;
+            until("its workflow has ended", SOON, async || {
+                Ok(latest_run(shop, id).await?.filter(|(_, status)| *status == WorkflowExecutionStatus::Completed))
+            })
+            .await?;
+            shop.stack.temporal.service().cli(&["workflow", "delete", "--workflow-id", id]).await?;
+            until("Temporal has forgotten it", SOON, async || Ok(latest_run(shop, id).await?.is_none().then_some(()))).await?;
+            let before = traces(shop, id).await?;
+            let input = OrderInput {
+                id: id.parse()?,
+                customer_id: "CUST-lost".to_owned(),
+                items: vec![LineItem { product_id: product.id.clone(), quantity: 1, unit_price_minor: 1_000 }],
+                total_minor: 1_000,
+                currency: Currency::USD,
+                payment_method: "tok_visa".to_owned(),
+                contact: None,
+                accepted_at: OffsetDateTime::now_utc(),
+            };
+            sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&input)?).send().await?;
+            until("it ends at once", SOON, async || {
+                Ok(latest_run(shop, id).await?.filter(|(_, status)| *status == WorkflowExecutionStatus::Completed))
+            })
+            .await?;
+            assert_eq!(traces(shop, id).await?, before, "{id} has {end}");
+        }
+        let failing = "SELECT count(*) FROM failing_rows";
+        until("nothing is shown as failing any more", SOON, async || {
+            Ok((shop.db().await?.query_one(failing, &[]).await?.get::<_, i64>(0) == 0).then_some(()))
+        })
+        .await?;
+        shop.audit_is_clean().await
+    });
+}
+
+/// An order that only the read model has left: Temporal was away, and the intake queue was emptied.
+#[test]
+fn an_order_that_was_lost_before_it_was_recorded_fails_and_says_so() {
+    own(1, &[&FAST[..], &[ALONE]].concat(), async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        shop.stack.temporal.stop().await?;
+        let id = shop.place(&Draft::new("CUST-purged").line(&product, 1)).await?;
+        let (sqs, queue) = (aws_sdk_sqs::Client::new(&shop.aws()?), shop.stack.settings().get("INTAKE_QUEUE_URL")?);
+        sqs.purge_queue().queue_url(queue).send().await?;
+        shop.stack.temporal.start().await?;
+        until("it is resumed", SOON, async || Ok(worker(shop, &["resume", &id]).await.ok())).await?;
+        let order = shop.ends(&id, "FAILED").await?;
+        ensure!(order["failureReason"].as_str().is_some_and(|reason| reason.contains("nothing was charged")), "{order}");
+        assert_eq!(shop.stock(&product).await?, (100, 0));
+        let charges = "SELECT count(*) FROM sandbox.entries WHERE idempotency_key = $1";
+        assert_eq!(shop.db().await?.query_one(charges, &[&id]).await?.get::<_, i64>(0), 0);
+        shop.audit_is_clean().await
+    });
+}
+
+/// A workflow whose history is long goes on in a new run, and nobody who speaks to it notices: whether the events come from its own looks at where its
+/// parcel is, or from a flood of signals.
+#[test]
+fn a_long_history_is_continued_as_new() {
+    own(1, &[&FAST[..], &SLOW, &[ALONE, SHORT, ("CARRIER_POLL_S", "1")]].concat(), async |shop| {
+        let (product, gone) = (shop.product(1_000, 100).await?, shop.product(1_000, 0).await?);
+        let draft = || Draft::new("CUST-long").line(&product, 1);
+        let (arrives, cancelled) = (shop.place(&draft()).await?, shop.place(&draft()).await?);
+        let waits = shop.place(&draft().line(&gone, 1)).await?;
+        for id in [&arrives, &cancelled] {
+            is_booked(shop, id).await?;
+        }
+        shop.reaches(&waits, &["ACTION_REQUIRED"]).await?;
+        let first = async |id: &str| Ok::<_, anyhow::Error>(latest_run(shop, id).await?.context("it does not run")?.0);
+        let continued = async |id: &str, first: &str| {
+            until(&format!("{id} is continued as new"), SOON, async || Ok(latest_run(shop, id).await?.filter(|(run, _)| run != first)))
+                .await
+        };
+        let (run_of_arrives, run_of_cancelled, run_of_waits) = (first(&arrives).await?, first(&cancelled).await?, first(&waits).await?);
+        let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(waits.clone());
+        for number in 1..=40 {
+            let scan = Scan {
+                shipment_id: ShipmentId { order_id: waits.parse()?, number },
+                event: ScanEvent::InTransit,
+                at: OffsetDateTime::now_utc(),
+                reason: None,
+            };
+            handle.signal(OrderWorkflow::scan, scan, WorkflowSignalOptions::default()).await?;
+        }
+        continued(&waits, &run_of_waits).await?;
+        continued(&arrives, &run_of_arrives).await?;
+        continued(&cancelled, &run_of_cancelled).await?;
+        let (_, open) = latest_run(shop, &waits).await?.context("it does not run")?;
+        assert_eq!(open, WorkflowExecutionStatus::Running);
+
+        assert_eq!(shop.cancel(&cancelled).await?.0, StatusCode::ACCEPTED);
+        shop.ends(&cancelled, "CANCELLED").await?;
+        shop.post(&format!("/api/orders/{waits}/amend"), "").await?.error_for_status()?;
+        is_booked(shop, &waits).await?;
+        for id in [&arrives, &waits] {
+            say(shop, &message(id, 1, "DELIVERED")).await?;
+            shop.ends(id, "COMPLETED").await?;
+        }
+        let told = "SELECT type, count(*) FROM notifications WHERE order_id = $1 GROUP BY type HAVING count(*) > 1";
+        ensure!(shop.db().await?.query(told, &[&waits]).await?.is_empty(), "its customer was told something twice");
+        shop.audit_is_clean().await
+    });
+}
+
+/// A parcel of which the carrier has told nothing new for long is shown to staff, and named by the audit.
+#[test]
+fn a_silent_parcel_counts_as_stuck() {
+    own(1, &[&FAST[..], &SLOW, &[ALONE, ("AUDIT_STUCK_AFTER_S", "3600"), ("PARCEL_SILENT_AFTER_S", "86400")]].concat(), async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let (silent, recent) = (
+            shop.place(&Draft::new("CUST-silent").line(&product, 1)).await?,
+            shop.place(&Draft::new("CUST-silent").line(&product, 1)).await?,
+        );
+        for id in [&silent, &recent] {
+            is_booked(shop, id).await?;
+        }
+        let db = shop.db().await?;
+        db.batch_execute(&format!(
+            "ALTER TABLE shipments DISABLE TRIGGER shipments_touch;
+            UPDATE orders SET created_at = now() - interval '2 days';
+            UPDATE order_history SET at = at - interval '2 days';
+            UPDATE shipments SET updated_at = now() - interval '25 hours' WHERE order_id = '{silent}';
+            UPDATE shipments SET updated_at = now() - interval '23 hours' WHERE order_id = '{recent}';
+            ALTER TABLE shipments ENABLE TRIGGER shipments_touch"
+        ))
+        .await?;
+        let audit = shop.stack.run("worker", &["audit"]).await?;
+        let found = String::from_utf8_lossy(&audit.stdout).into_owned();
+        ensure!(found.contains(&format!("no order is stuck: {silent}: PAID")), "{found}");
+        ensure!(!found.contains(&format!("no order is stuck: {recent}")), "{found}");
+        until("staff see it", SOON, async || {
+            let operations: Value = shop.get("/api/operations").await?.json().await?;
+            Ok(operations["attention"].to_string().contains(&silent).then_some(()))
+        })
+        .await
+    });
+}

@@ -1,0 +1,162 @@
+//! Orders whose workflow is gone: terminated, ended by Temporal's limits, or lost with its namespace. Their stock and their money would be held for
+//! ever. Their workflows are started again and go on from what Postgres knows: by each worker regularly, by `worker audit --repair`, and by
+//! `worker resume`.
+
+mod lost;
+
+use crate::{
+    config, db,
+    failing::{self, Failure, LOST_WORKFLOWS},
+    metrics::Metrics,
+    order,
+};
+use anyhow::{Context, anyhow};
+use deadpool_postgres::Pool;
+pub(crate) use lost::{all_lost, workflow_state};
+use orders::{
+    OrderId, OrderStatus,
+    workflow::{OrderStart, OrderWorkflowType, Resume},
+};
+use platform::{
+    read_model::{ReadModel, ReadStatus},
+    temporal::{Connector, Patience},
+};
+use std::time::Duration;
+use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions, errors::WorkflowStartError};
+use time::OffsetDateTime;
+use tokio::{sync::watch, time::sleep};
+
+/// Orders that are looked at in one round, and of these the workflows that are started again.
+const BATCH: i64 = 1_000;
+const STARTS: usize = 200;
+
+/// `worker resume`: prints what became of each order.
+///
+/// # Errors
+/// When Postgres, the read model or Temporal does not answer, or an order is unknown.
+pub async fn run(settings: config::Resume) -> anyhow::Result<()> {
+    platform::log::init(&settings.log);
+    let pool = db::pool(&settings.postgres).await?;
+    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
+    let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let task_queue = settings.temporal.temporal_task_queue.clone();
+    let temporal = Connector::new(settings.temporal, "resume", patience).connect().await?;
+    if settings.all {
+        let lost = all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after).await?;
+        for id in &lost {
+            start(&temporal, &task_queue, *id).await?;
+            println!("{id}: its workflow is started again");
+        }
+        println!("{} orders resumed", lost.len());
+        return Ok(());
+    }
+    for id in settings.orders {
+        let status: ReadStatus = match status(&pool, id).await? {
+            Some(status) => status.into(),
+            None => read_model.order(id).await?.with_context(|| format!("{id}: there is no such order"))?.status,
+        };
+        if status.is_final() {
+            println!("{id}: it has ended, {status}");
+        } else if workflow_state(&temporal, &id.to_string()).await? == "running" {
+            println!("{id}: its workflow is running");
+        } else {
+            start(&temporal, &task_queue, id).await?;
+            println!("{id}: its workflow is started again");
+        }
+    }
+    Ok(())
+}
+
+/// Starts an order's workflow again, unless it is running.
+///
+/// # Errors
+/// When Temporal does not take it.
+pub(crate) async fn start(temporal: &Client, task_queue: &str, id: OrderId) -> anyhow::Result<()> {
+    let options = WorkflowStartOptions::new(task_queue.to_owned(), id.to_string())
+        .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+        .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+        .build();
+    match temporal.start_workflow(OrderWorkflowType, OrderStart::Again(Resume::of(id)), options).await {
+        Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+        Err(error) => Err(anyhow!(error).context(format!("the workflow of {id} cannot be started again"))),
+    }
+}
+
+async fn status(pool: &Pool, id: OrderId) -> anyhow::Result<Option<OrderStatus>> {
+    let client = db::connection(pool).await?;
+    let row = client.query_opt("SELECT status FROM orders WHERE id = $1", &[&id.to_string()]).await?;
+    row.map(|row| Ok(row.try_get::<_, &str>(0)?.parse()?)).transpose()
+}
+
+/// Looks for such orders regularly.
+pub(crate) struct Resumer {
+    pub(crate) pool: Pool,
+    /// The connection on which this worker takes tasks, while it does.
+    pub(crate) temporal: watch::Receiver<Option<Client>>,
+    pub(crate) task_queue: String,
+    /// None: it does not look for any.
+    pub(crate) period: Duration,
+    pub(crate) metrics: Metrics,
+}
+
+/// The order after which the next round begins: when it was accepted, and its id.
+type Position = (OffsetDateTime, String);
+
+impl Resumer {
+    /// Looks for ever.
+    pub(crate) async fn run(self) {
+        if self.period.is_zero() {
+            return std::future::pending().await;
+        }
+        let first = (OffsetDateTime::UNIX_EPOCH, String::new());
+        let mut position = first.clone();
+        loop {
+            sleep(self.period).await;
+            match self.round(&position).await {
+                Ok(next) => position = next.unwrap_or_else(|| first.clone()),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "orders without a workflow cannot be looked for now"),
+            }
+        }
+    }
+
+    /// Looks at some open orders; answers where the next round begins, `None` for at the start.
+    async fn round(&self, position: &Position) -> anyhow::Result<Option<Position>> {
+        let Some(temporal) = self.temporal.borrow().clone() else { return Ok(Some(position.clone())) };
+        let (some, next) = self.open_orders(position).await?;
+        let lost = lost::among(&self.pool, &temporal, &some).await?;
+        let mut failures = Vec::new();
+        for id in lost.iter().take(STARTS) {
+            start(&temporal, &self.task_queue, *id).await?;
+            self.metrics.resumed();
+            failures.push(Failure::new(id.to_string(), &anyhow!("its workflow was gone and is started again")));
+        }
+        let client = db::connection(&self.pool).await?;
+        failing::record(&client, LOST_WORKFLOWS, &failures).await?;
+        // Those that run again, and those that have ended since.
+        let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+        let looked_at: Vec<String> = some.iter().map(ToString::to_string).collect();
+        let well = format!(
+            "DELETE FROM failing_rows f WHERE f.loop = '{LOST_WORKFLOWS}' AND f.row_id <> ALL ($1)
+            AND (f.row_id = ANY ($2) OR NOT EXISTS (SELECT FROM orders WHERE id = f.row_id AND {}))",
+            order::is_open()
+        );
+        client.execute(&well, &[&lost, &looked_at]).await?;
+        Ok(next)
+    }
+
+    async fn open_orders(&self, (accepted, id): &Position) -> anyhow::Result<(Vec<OrderId>, Option<Position>)> {
+        let some = format!(
+            "SELECT id, created_at FROM orders WHERE {} AND (created_at, id) > ($1, $2) AND {} ORDER BY created_at, id LIMIT $3",
+            order::is_open(),
+            failing::is_due(LOST_WORKFLOWS, "orders.id")
+        );
+        let rows = db::connection(&self.pool).await?.query(&some, &[accepted, id, &BATCH]).await?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == BATCH);
+        let next = match rows.last() {
+            Some(last) if is_full => Some((last.try_get(1)?, last.try_get(0)?)),
+            _ => None,
+        };
+        Ok((lost::ids_of(&rows), next))
+    }
+}

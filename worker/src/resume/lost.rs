@@ -1,0 +1,94 @@
+//! Which orders have no running workflow.
+
+use crate::{db, order};
+use deadpool_postgres::Pool;
+use futures::TryStreamExt;
+use orders::{OrderId, workflow::OrderWorkflowType};
+use platform::read_model::ReadModel;
+use std::{collections::BTreeSet, time::Duration};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError};
+use time::OffsetDateTime;
+use tokio_postgres::Row;
+
+/// Workflows that one question to Temporal names.
+const NAMED: usize = 100;
+/// Orders read from Postgres at once.
+const BATCH: i64 = 1_000;
+
+/// Those of these orders that have not ended and have no running workflow.
+///
+/// # Errors
+/// When Postgres or Temporal does not answer.
+pub(super) async fn among(pool: &Pool, temporal: &Client, ids: &[OrderId]) -> anyhow::Result<Vec<OrderId>> {
+    let mut lost = Vec::new();
+    for some in ids.chunks(NAMED) {
+        let names: Vec<String> = some.iter().map(|id| format!("'{id}'")).collect();
+        let query = format!("ExecutionStatus = 'Running' AND WorkflowId IN ({})", names.join(", "));
+        let running = temporal.list_workflows(query, WorkflowListOptions::default());
+        let running: BTreeSet<String> = running.map_ok(|workflow| workflow.id().to_owned()).try_collect().await?;
+        // The list may be late.
+        for id in some.iter().filter(|id| !running.contains(&id.to_string())) {
+            if workflow_state(temporal, &id.to_string()).await? != "running" {
+                lost.push(*id);
+            }
+        }
+    }
+    // The workflow's last transaction comes before its end, so a workflow that ended leaves no order open; but the order may have ended since it was
+    // read.
+    let names: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    let open = format!("SELECT id FROM orders WHERE id = ANY ($1) AND {}", order::is_open());
+    let rows = db::connection(pool).await?.query(&open, &[&names]).await?;
+    Ok(ids_of(&rows))
+}
+
+/// The ids in the first column. One that is no order's id has no workflow to start.
+pub(super) fn ids_of(rows: &[Row]) -> Vec<OrderId> {
+    rows.iter().filter_map(|row| row.try_get::<_, &str>(0).ok()?.parse().ok()).collect()
+}
+
+/// All orders that have not ended and have no running workflow; also those that the read model alone has, accepted longer than this ago.
+///
+/// # Errors
+/// When Postgres, the read model or Temporal does not answer.
+pub(crate) async fn all_lost(
+    pool: &Pool,
+    temporal: &Client,
+    read_model: &ReadModel,
+    accepted_before: Duration,
+) -> anyhow::Result<Vec<OrderId>> {
+    let (mut lost, mut last) = (Vec::new(), String::new());
+    let open = format!("SELECT id FROM orders WHERE id > $1 AND {} ORDER BY id LIMIT $2", order::is_open());
+    loop {
+        let rows = db::connection(pool).await?.query(&open, &[&last, &BATCH]).await?;
+        let Some(row) = rows.last() else { break };
+        last = row.try_get(0)?;
+        lost.extend(among(pool, temporal, &ids_of(&rows)).await?);
+    }
+    let before = OffsetDateTime::now_utc() - accepted_before;
+    for order in read_model.all_orders().await?.into_iter().flatten() {
+        let is_accepted = order.version == 0 && orders::view::accepted_order(&order.json).is_ok_and(|order| order.accepted_at < before);
+        if is_accepted && !is_on_record(pool, order.id).await? && workflow_state(temporal, &order.id.to_string()).await? != "running" {
+            lost.push(order.id);
+        }
+    }
+    Ok(lost)
+}
+
+async fn is_on_record(pool: &Pool, id: OrderId) -> anyhow::Result<bool> {
+    let row = db::connection(pool).await?.query_one("SELECT EXISTS (SELECT FROM orders WHERE id = $1)", &[&id.to_string()]).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Whether an order's workflow is running, closed, or unknown to Temporal.
+///
+/// # Errors
+/// When Temporal does not answer.
+pub(crate) async fn workflow_state(temporal: &Client, id: &str) -> Result<&'static str, WorkflowInteractionError> {
+    let handle = temporal.get_workflow_handle::<OrderWorkflowType>(id);
+    match handle.describe(WorkflowDescribeOptions::default()).await {
+        Ok(description) if description.status() == WorkflowExecutionStatus::Running => Ok("running"),
+        Ok(_) => Ok("closed"),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok("unknown to Temporal"),
+        Err(error) => Err(error),
+    }
+}
