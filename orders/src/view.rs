@@ -168,6 +168,18 @@ pub struct StatusChange {
 }
 
 impl OrderView {
+    /// The latest of all times that it shows. They are of several clocks: `updated_at` is never before another.
+    #[must_use]
+    pub fn last_change(&self) -> OffsetDateTime {
+        let history = self.history.iter().map(|change| change.at);
+        let refunds = self.refunds.iter().map(|refund| refund.requested_at);
+        let shipments = self.shipments.iter().map(|shipment| shipment.updated_at);
+        let notifications = self.notifications.iter().map(|notification| notification.at);
+        let cancellation = self.cancellation.iter().map(|cancellation| cancellation.at);
+        let times = history.chain(refunds).chain(shipments).chain(notifications).chain(cancellation).chain([self.created_at]);
+        times.fold(self.updated_at, Ord::max)
+    }
+
     /// An order that has been accepted, by Temporal or by the intake queue, and that no worker has taken up yet: version 0.
     #[must_use]
     pub fn accepted(order: &OrderInput, queued: bool) -> Self {

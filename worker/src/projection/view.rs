@@ -101,7 +101,7 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
     let asked = status == OrderStatus::ActionRequired;
     let lines = products.into_iter().zip(quantities).zip(prices).zip(available).zip(ordered);
     let history = statuses.iter().zip(times).map(|(status, at)| Ok(StatusChange { status: status.parse()?, at }));
-    Ok(OrderView {
+    let mut view = OrderView {
         id: row.try_get::<_, &str>(0)?.parse()?,
         customer_id: row.try_get(1)?,
         status,
@@ -133,7 +133,9 @@ fn order(row: &Row) -> anyhow::Result<OrderView> {
         version: row.try_get(6)?,
         created_at: row.try_get(7)?,
         updated_at: row.try_get(8)?,
-    })
+    };
+    view.updated_at = view.last_change();
+    Ok(view)
 }
 
 fn refunds(row: &Row, currency: Currency) -> anyhow::Result<Vec<RefundView>> {

@@ -16,7 +16,7 @@ pub(crate) use fail_points::FailPoints;
 pub(crate) use gate::Gate;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;
-pub(crate) use order::{Draft, Product, seed_order};
+pub(crate) use order::{Draft, Product, is_updated_last, seed_order};
 pub(crate) use other_worker::OtherWorker;
 pub(crate) use pool::{Pool, User, claims, unsigned};
 pub(crate) use shop::{Shop, answer, text};

@@ -1,6 +1,7 @@
 //! Orders as a client writes them.
 
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A product of the catalogue that one test has to itself.
 #[derive(Clone, Debug)]
@@ -62,4 +63,14 @@ pub(crate) fn seed_order() -> &'static str {
 fn decimal(minor: i64) -> Value {
     let text = format!("{}.{:02}", minor / 100, minor % 100);
     serde_json::from_str(&text).expect("digits are a JSON number")
+}
+
+/// Whether no time that is shown is after `updatedAt`.
+pub(crate) fn is_updated_last(order: &Value) -> bool {
+    let time = |value: &Value| OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok();
+    let all = |field: &'static str, name: &'static str| order[field].as_array().into_iter().flatten().map(move |one| &one[name]);
+    let shown =
+        all("history", "at").chain(all("refunds", "requestedAt")).chain(all("shipments", "updatedAt")).chain(all("notifications", "at"));
+    let updated = time(&order["updatedAt"]);
+    updated.is_some() && shown.chain([&order["createdAt"]]).all(|at| time(at).is_some() && time(at) <= updated)
 }

@@ -1,6 +1,6 @@
 //! The account of the read model: what the API shows is what Postgres has.
 
-use crate::faults::suite::site::Site;
+use crate::{faults::suite::site::Site, support::is_updated_last};
 use ::orders::{Currency, Money};
 use anyhow::Result;
 use futures::{StreamExt as _, stream};
@@ -42,6 +42,7 @@ pub(in crate::faults::suite) async fn check(site: &Site<'_>, ids: &[String]) -> 
         stream::iter(orders.iter().map(|(id, order)| async move { (id, order, site.shop.order(id).await) })).buffer_unordered(AT_ONCE);
     while let Some((id, order, shown)) = shown.next().await {
         match shown {
+            Ok(shown) if !is_updated_last(&shown) => site.record.breach(format!("{id} shows a time after its updatedAt: {shown}")),
             Ok(shown) if as_shown(&shown).as_ref() == Some(order) => {}
             Ok(shown) => site.record.breach(format!("{id} is {order:?}, and is shown as {shown}")),
             Err(error) => site.record.breach(format!("{id} is not shown: {error:#}")),
