@@ -34,3 +34,10 @@ BEGIN
         RETURN QUERY SELECT target, true, (extract(epoch FROM clock_timestamp() - accepted) * 1000)::bigint;
     END IF;
 END $$;
+
+-- How often the gateway refused a refund for now. Each time the next attempt has a key of its own,
+-- since the gateway repeats what it answered under a key.
+ALTER TABLE refunds ADD COLUMN refusals int NOT NULL DEFAULT 0;
+
+-- How often the sandbox gateway was asked to give back of a charge.
+ALTER TABLE sandbox.charges ADD COLUMN refund_attempts int NOT NULL DEFAULT 0;

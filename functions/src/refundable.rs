@@ -78,7 +78,8 @@ impl Refundable<'_> {
         match (&request.what, cost) {
             // Units that cost nothing come back for nothing.
             (_, Some(0)) => None,
-            _ if left <= 0 => nothing("Everything has been given back, or is about to be."),
+            // Units may come back whose money was given back before.
+            _ if left <= 0 && !request.restock => nothing("Everything has been given back, or is about to be."),
             (What::Amount(amount), _) if *amount > left => {
                 Some(invalid("/amount", format!("must be at most {}, which has not been given back yet", self.money(left))))
             }
@@ -193,6 +194,10 @@ mod tests {
         assert_eq!(refusal(partly, r#"{"amount":25}"#), None);
         let all = json!({ "payment": { "status": "REFUNDED", "amount": 100.0, "refundedAmount": 100.0 } });
         assert_eq!(refusal(all, r#"{"items":[{"productID":"GIFT","quantity":1}],"restock":true}"#), None);
+        assert_eq!(
+            refusal(json!({ "payment": { "status": "REFUNDED", "amount": 100.0, "refundedAmount": 100.0 } }), r#"{"restock":true}"#),
+            None
+        );
         // Of another release.
         assert_eq!(refusal(json!({ "payment": { "status": "CAPTURED", "amount": 0.001 } }), r#"{"amount":25}"#), None);
     }

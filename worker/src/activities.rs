@@ -4,13 +4,14 @@ mod attempt;
 mod decision;
 mod money;
 mod reconcile;
+pub(crate) mod refund;
 mod restock;
 mod resume;
 mod shipping;
 
 use crate::{
     db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateways, projection::Projector,
-    shipping::Shipping,
+    refund as refunds, shipping::Shipping,
 };
 use anyhow::anyhow;
 use attempt::Failure;
@@ -181,6 +182,7 @@ impl Activities {
             return Err(Failure::Temporary(anyhow!("the order went from {status} to {now} while it was being withdrawn")));
         }
         payment::record_reversed(&transaction, id, &payment, self.gateways.name_of(&payment), &reversal).await?;
+        refunds::close(&transaction, id).await?;
         inventory::release(&transaction, id).await?;
         let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
         transaction.commit().await?;

@@ -163,6 +163,17 @@ pub struct Maintenance {
     pub reason: String,
 }
 
+/// A finding that was looked into.
+#[derive(Args)]
+pub struct Dismiss {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub postgres: Postgres,
+    /// As `worker audit` names it.
+    pub subject: String,
+}
+
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
     /// Orders are accepted and wait; nothing is reserved or charged.

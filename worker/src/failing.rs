@@ -23,8 +23,13 @@ pub(crate) const EVENTS: &str = "EVENTS";
 /// Orders whose workflow was gone.
 pub(crate) const LOST_WORKFLOWS: &str = "LOST_WORKFLOWS";
 
+/// Refunds, and payments of withdrawn orders, that the gateway refuses for now or that it does not answer for.
+pub(crate) const REFUNDS: &str = "REFUNDS";
+/// What somebody should look into, and nobody tries again ([`crate::finding`]).
+pub(crate) const FINDINGS: &str = "FINDINGS";
+
 /// The loops that metrics show, also while nothing fails in them.
-pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY, EVENTS, LOST_WORKFLOWS];
+pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY, EVENTS, LOST_WORKFLOWS, REFUNDS, FINDINGS];
 
 /// Bytes of an error that are kept.
 const ERROR_BYTES: usize = 500;

@@ -9,6 +9,7 @@ pub mod config;
 mod db;
 mod events;
 mod failing;
+pub mod finding;
 mod health;
 pub mod healthcheck;
 mod inventory;

@@ -1,6 +1,6 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, healthcheck, maintenance, migrate, resend, restock, resume, run};
+use worker::{audit, config, finding, healthcheck, maintenance, migrate, resend, restock, resume, run};
 
 /// Many small things that live on across threads are allocated for each order; the system's own allocator takes a tenth of the time.
 #[global_allocator]
@@ -27,6 +27,8 @@ enum Command {
     Notify(config::Notify),
     /// Lets new orders wait, or go on; says how the switch stands.
     Maintenance(config::Maintenance),
+    /// Takes away a finding (loop FINDINGS) that was looked into.
+    Dismiss(config::Dismiss),
     /// Asks the worker that runs on this machine how it is; status 0 when it is well.
     Healthcheck(config::Healthcheck),
 }
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Notify(config::Notify::Resend(settings)) => resend::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Maintenance(settings) => maintenance::run(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Dismiss(settings) => finding::dismiss(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
     };
     ended.unwrap_or_else(|error| {

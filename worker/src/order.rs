@@ -117,6 +117,12 @@ pub(crate) async fn lock(client: &impl GenericClient, id: OrderId) -> anyhow::Re
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 
+/// The order's status at this moment.
+pub(crate) async fn current_status(client: &impl GenericClient, id: OrderId) -> anyhow::Result<OrderStatus> {
+    let statement = client.prepare_cached("SELECT status FROM orders WHERE id = $1").await?;
+    status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
+}
+
 /// What the order comes to, in minor units.
 pub(crate) async fn total_minor(client: &impl GenericClient, id: OrderId) -> anyhow::Result<i64> {
     let statement = client.prepare_cached("SELECT total_minor FROM orders WHERE id = $1").await?;

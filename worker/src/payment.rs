@@ -3,6 +3,7 @@
 //! An amount is held (authorized) when the order's stock is reserved, and taken (captured) when the order is confirmed. What is held can be
 //! voided, what is taken can be refunded.
 
+mod free;
 mod gateways;
 mod reconcile;
 mod record;
@@ -39,8 +40,9 @@ pub trait Gateway: Send + Sync {
     /// Gives back a part of what was taken. Repeated with the same key it gives back nothing more.
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// What the gateway's books say of a payment whose reference is known; to hold our records against.
-    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Statement>>;
+    /// What the gateway's books say of a payment whose reference is known; to hold our records against. [`Error::Mismatch`] when that is not the
+    /// order's payment.
+    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>>;
 }
 
 /// An order's payment.
@@ -72,6 +74,8 @@ pub struct Refund {
     pub amount_minor: i64,
     /// It may have been asked for before, so long ago that the gateway has forgotten the key.
     pub again: bool,
+    /// How often the gateway has refused it for now.
+    pub refusals: i32,
 }
 
 /// Where a payment stands with the gateway. The text is the gateway's id of it.
@@ -137,4 +141,21 @@ pub enum Error {
     /// The gateway failed or did not answer: whether it did it is not known. Another attempt is safe.
     #[error(transparent)]
     Unavailable(#[from] anyhow::Error),
+    /// Refused for now, as a refund while the shop's balance does not cover it: nothing was done, and a later attempt may work.
+    #[error("refused for now: {0}")]
+    NotNow(String),
+    /// What the gateway has under the payment's reference is another order's, or of another amount or currency.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl Error {
+    /// Why it was not done, if another attempt may do it; else the reason for the customer.
+    pub(crate) fn passing(self) -> Result<anyhow::Error, String> {
+        match self {
+            Self::Declined(reason) => Err(reason),
+            Self::Unavailable(error) => Ok(error),
+            other => Ok(other.into()),
+        }
+    }
 }

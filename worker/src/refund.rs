@@ -3,20 +3,44 @@
 //! A refund is decided and recorded in one transaction under the order's lock, the gateway is asked, and its answer is recorded in another. What
 //! dies between them goes on from the record: the refund's id is the gateway's idempotency key.
 
-use crate::{notification, order};
-use deadpool_postgres::Transaction;
+use crate::{
+    failing::{self, Failure, REFUNDS},
+    inventory::millis,
+    notification, order,
+};
+use deadpool_postgres::{GenericClient, Transaction};
 use orders::{
-    OrderStatus,
+    OrderId, OrderStatus, RefundId,
     refund::{RefundInput, RefundRequest, What},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What remains to be done about a refund.
 pub(crate) enum Decision {
-    /// The gateway is to give back this much, in minor units; `again` says that it may have been asked to before.
-    Due { amount_minor: i64, again: bool },
+    Due(Due),
     /// It has been decided before, or it is refused.
     Done,
+}
+
+/// A refund that the gateway is to give back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due {
+    pub(crate) id: RefundId,
+    /// Minor units of the order's currency.
+    pub(crate) amount_minor: i64,
+    /// The gateway may have been asked before.
+    pub(crate) again: bool,
+    /// How often the gateway has refused it for now.
+    pub(crate) refusals: i32,
+    /// It is a failing row, and is asked for again when that is due.
+    pub(crate) is_put_off: bool,
+}
+
+impl Due {
+    /// Its id among the failing rows; it begins with the order's.
+    pub(crate) fn row_id(&self, order_id: OrderId) -> String {
+        format!("{order_id} {}", self.id)
+    }
 }
 
 /// Records a refund, unless it is on record, and decides what is due. It must not be more than was captured and is not given back, or about to be; nor
@@ -24,16 +48,19 @@ pub(crate) enum Decision {
 pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) -> anyhow::Result<(OrderStatus, Decision)> {
     let status = order::lock(transaction, refund.order_id).await?;
     let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
-    if let Some(row) = transaction.query_opt("SELECT state, amount_minor FROM refunds WHERE id = $1", &[&id]).await? {
-        let due = row.try_get::<_, &str>(0)? == "PENDING";
-        return Ok((status, if due { Decision::Due { amount_minor: row.try_get(1)?, again: true } } else { Decision::Done }));
+    let known = "SELECT state, amount_minor, refusals, EXISTS (SELECT FROM failing_rows WHERE loop = $2 AND row_id = order_id || ' ' || id)
+        FROM refunds WHERE id = $1";
+    if let Some(row) = transaction.query_opt(known, &[&id, &REFUNDS]).await? {
+        let (amount_minor, refusals, is_put_off) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let due = Due { id: refund.id, amount_minor, again: true, refusals, is_put_off };
+        return Ok((status, if row.try_get::<_, &str>(0)? == "PENDING" { Decision::Due(due) } else { Decision::Done }));
     }
     let record = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, failure_reason, restock, requested_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let request = &refund.request;
-    let (state, Due { amount_minor, units }, refusal) = match due(transaction, refund, status).await? {
-        Ok(due) => ("PENDING", due, None),
-        Err(refusal) => ("FAILED", Due::default(), Some(refusal)),
+    let (state, Claim { amount_minor, units }, refusal) = match claim(transaction, refund, status).await? {
+        Ok(claim) => ("PENDING", claim, None),
+        Err(refusal) => ("FAILED", Claim::default(), Some(refusal)),
     };
     transaction
         .execute(record, &[&id, &order_id, &state, &amount_minor, &request.reason, &refusal, &request.restock, &refund.requested_at])
@@ -46,12 +73,13 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
         transaction.execute(record, &[&id, &ids, &quantities]).await?;
     }
     order::touch(transaction, refund.order_id).await?;
-    Ok((status, if refusal.is_none() { Decision::Due { amount_minor, again: false } } else { Decision::Done }))
+    let due = Due { id: refund.id, amount_minor, again: false, refusals: 0, is_put_off: false };
+    Ok((status, if refusal.is_none() { Decision::Due(due) } else { Decision::Done }))
 }
 
 /// What a new refund comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Due {
+struct Claim {
     amount_minor: i64,
     /// The units that it is for, by product; none when it is for an amount.
     units: BTreeMap<String, i64>,
@@ -70,7 +98,7 @@ struct Units {
 }
 
 /// What a new refund comes to; else why it is refused.
-async fn due(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderStatus) -> anyhow::Result<Result<Due, String>> {
+async fn claim(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderStatus) -> anyhow::Result<Result<Claim, String>> {
     let order_id = refund.order_id.to_string();
     let paid = "SELECT p.amount_minor - p.refunded_minor - coalesce((
             SELECT sum(r.amount_minor) FROM refunds r WHERE r.order_id = p.order_id AND r.state = 'PENDING'
@@ -80,7 +108,7 @@ async fn due(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderS
         return Ok(Err(format!("nothing is paid: the order is {status}")));
     };
     let rest = row.try_get(0)?;
-    Ok(decide_due(&refund.request, rest, &units(transaction, &order_id).await?))
+    Ok(claimed(&refund.request, rest, &units(transaction, &order_id).await?))
 }
 
 /// Where an order's units are, by product.
@@ -107,30 +135,32 @@ async fn units(transaction: &Transaction<'_>, order_id: &str) -> anyhow::Result<
 }
 
 /// What a refund of an order comes to of which `rest` is paid and not given back; else why it is refused.
-fn decide_due(request: &RefundRequest, rest: i64, units: &BTreeMap<String, Units>) -> Result<Due, String> {
-    let due = match &request.what {
-        What::Amount(amount_minor) => Due { amount_minor: *amount_minor, units: BTreeMap::new() },
-        What::Rest => Due { amount_minor: rest, units: units.iter().map(|(product_id, units)| (product_id.clone(), units.left)).collect() },
+fn claimed(request: &RefundRequest, rest: i64, units: &BTreeMap<String, Units>) -> Result<Claim, String> {
+    let claim = match &request.what {
+        What::Amount(amount_minor) => Claim { amount_minor: *amount_minor, units: BTreeMap::new() },
+        What::Rest => {
+            Claim { amount_minor: rest, units: units.iter().map(|(product_id, units)| (product_id.clone(), units.left)).collect() }
+        }
         What::Items(items) => price(units, items, false)?,
         What::Undelivered(items) => {
-            let due = price(units, items, true)?;
-            Due { amount_minor: due.amount_minor.min(rest), ..due }
+            let claim = price(units, items, true)?;
+            Claim { amount_minor: claim.amount_minor.min(rest), ..claim }
         }
     };
-    let due = Due { units: due.units.into_iter().filter(|(_, quantity)| *quantity > 0).collect(), ..due };
+    let claim = Claim { units: claim.units.into_iter().filter(|(_, quantity)| *quantity > 0).collect(), ..claim };
     if request.restock {
-        for (product_id, quantity) in &due.units {
+        for (product_id, quantity) in &claim.units {
             // Of everything, what a carrier lost does not come back.
             let quantity = if matches!(request.what, What::Rest) { 0 } else { *quantity };
             may_come_back(product_id, quantity, &units[product_id])?;
         }
     }
     // Units may come back that cost nothing, or whose price was given back before.
-    let moves_units = !due.units.is_empty() && (request.restock || !matches!(request.what, What::Rest));
-    match due.amount_minor {
+    let moves_units = !claim.units.is_empty() && (request.restock || !matches!(request.what, What::Rest));
+    match claim.amount_minor {
         0 if !moves_units => Err("everything has been given back".to_owned()),
         amount if amount > rest => Err("it is more than was paid and is not given back yet".to_owned()),
-        _ => Ok(due),
+        _ => Ok(claim),
     }
 }
 
@@ -150,8 +180,8 @@ fn may_come_back(product_id: &str, quantity: i64, units: &Units) -> Result<(), S
 
 /// What units of an order cost, at the prices of its lines; else why they cannot be given back. With `capped`, only those that have not been given
 /// back yet.
-fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped: bool) -> Result<Due, String> {
-    let mut due = Due::default();
+fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped: bool) -> Result<Claim, String> {
+    let mut claim = Claim::default();
     for (product_id, quantity) in items {
         let Some(units) = units.get(product_id) else { return Err(format!("{product_id} is not in the order")) };
         let (quantity, left) = (i64::from(*quantity), units.left.max(0));
@@ -159,16 +189,16 @@ fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped:
             return Err(format!("{product_id}: only {left} units can be given back"));
         }
         let quantity = quantity.min(left);
-        due.amount_minor += units.unit_price_minor * quantity;
-        due.units.insert(product_id.clone(), quantity);
+        claim.amount_minor += units.unit_price_minor * quantity;
+        claim.units.insert(product_id.clone(), quantity);
     }
-    Ok(due)
+    Ok(claim)
 }
 
-/// Records that the gateway has given the refund back: the payment shows it, the customer is told, and its units are settled.
-pub(crate) async fn record_given(transaction: &Transaction<'_>, refund: &RefundInput) -> anyhow::Result<OrderStatus> {
-    let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
-    let status = order::lock(transaction, refund.order_id).await?;
+/// Records that the gateway has given a refund back: the payment shows it, the customer is told, and its units are settled.
+pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, refund: RefundId) -> anyhow::Result<OrderStatus> {
+    let (id, order_id) = (refund.to_string(), order.to_string());
+    let status = order::lock(transaction, order).await?;
     let given = "UPDATE refunds SET state = 'SUCCEEDED' WHERE id = $1 AND state = 'PENDING' RETURNING amount_minor";
     let Some(row) = transaction.query_opt(given, &[&id]).await? else { return Ok(status) };
     let amount_minor: i64 = row.try_get(0)?;
@@ -182,17 +212,71 @@ pub(crate) async fn record_given(transaction: &Transaction<'_>, refund: &RefundI
         notification::record_refund(transaction, &order_id, &id).await?;
     }
     transaction.execute("SELECT settle_units($1, $2)", &[&order_id, &id]).await?;
-    order::touch(transaction, refund.order_id).await?;
+    order::touch(transaction, order).await?;
     Ok(status)
 }
 
-/// Records that the gateway refuses the refund for good.
-pub(crate) async fn record_refused(transaction: &Transaction<'_>, refund: &RefundInput, reason: &str) -> anyhow::Result<OrderStatus> {
-    let status = order::lock(transaction, refund.order_id).await?;
+/// Records that the gateway refuses a refund for good.
+pub(crate) async fn record_refused(
+    transaction: &Transaction<'_>,
+    order: OrderId,
+    refund: RefundId,
+    reason: &str,
+) -> anyhow::Result<OrderStatus> {
+    let status = order::lock(transaction, order).await?;
     let refused = "UPDATE refunds SET state = 'FAILED', failure_reason = $2 WHERE id = $1 AND state = 'PENDING'";
-    transaction.execute(refused, &[&refund.id.to_string(), &reason]).await?;
-    order::touch(transaction, refund.order_id).await?;
+    transaction.execute(refused, &[&refund.to_string(), &reason]).await?;
+    order::touch(transaction, order).await?;
     Ok(status)
+}
+
+/// Records that the gateway refuses a refund for now: it is asked for again, under another key, when it is due as a failing row.
+pub(crate) async fn record_put_off(transaction: &Transaction<'_>, order: OrderId, due: &Due, why: &anyhow::Error) -> anyhow::Result<()> {
+    let refused = "UPDATE refunds SET refusals = greatest(refusals, $2) WHERE id = $1";
+    transaction.execute(refused, &[&due.id.to_string(), &(due.refusals + 1)]).await?;
+    failing::record(transaction, REFUNDS, &[Failure::new(due.row_id(order), why)]).await
+}
+
+/// Takes refunds that wait and are due, so that no other worker does for a while. Failing rows whose money has been given back, or is not owed any more,
+/// are removed.
+pub(crate) async fn take_put_off(client: &impl GenericClient, limit: i64, taken_for: Duration) -> anyhow::Result<Vec<(OrderId, Due)>> {
+    let stale = client
+        .prepare_cached(&format!(
+            "DELETE FROM failing_rows f WHERE f.loop = $1
+            AND NOT EXISTS (SELECT FROM refunds r WHERE r.id = split_part(f.row_id, ' ', 2) AND r.state = 'PENDING')
+            AND NOT EXISTS (SELECT FROM orders o WHERE o.id = f.row_id AND o.compensating_since IS NOT NULL AND o.{})",
+            order::is_open()
+        ))
+        .await?;
+    client.execute(&stale, &[&REFUNDS]).await?;
+    let take = client
+        .prepare_cached(
+            "WITH taken AS (
+                SELECT loop, row_id FROM failing_rows WHERE loop = $1 AND next_attempt_at <= now() AND row_id LIKE '% %'
+                ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            ), later AS (
+                UPDATE failing_rows f SET next_attempt_at = now() + $3::bigint * interval '1 ms' FROM taken t
+                WHERE f.loop = t.loop AND f.row_id = t.row_id RETURNING f.row_id
+            )
+            SELECT r.order_id, r.id, r.amount_minor, r.refusals FROM later l JOIN refunds r ON r.id = split_part(l.row_id, ' ', 2)
+            WHERE r.state = 'PENDING'",
+        )
+        .await?;
+    let rows = client.query(&take, &[&REFUNDS, &limit, &millis(taken_for)]).await?;
+    rows.iter()
+        .map(|row| {
+            let id = row.try_get::<_, &str>(1)?.parse()?;
+            let due = Due { id, amount_minor: row.try_get(2)?, again: true, refusals: row.try_get(3)?, is_put_off: true };
+            Ok((row.try_get::<_, &str>(0)?.parse()?, due))
+        })
+        .collect()
+}
+
+/// Ends what refunds of an order are pending: everything is given back with the order.
+pub(crate) async fn close(transaction: &Transaction<'_>, order: OrderId) -> anyhow::Result<()> {
+    let close = transaction.prepare_cached("UPDATE refunds SET state = 'SUCCEEDED' WHERE order_id = $1 AND state = 'PENDING'").await?;
+    transaction.execute(&close, &[&order.to_string()]).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -205,9 +289,9 @@ mod tests {
     }
 
     fn decided(what: What, restock: bool, rest: i64, units: &BTreeMap<String, Units>) -> Result<(i64, Vec<(&str, i64)>), String> {
-        let due = decide_due(&RefundRequest { what, reason: None, restock }, rest, units)?;
+        let claim = claimed(&RefundRequest { what, reason: None, restock }, rest, units)?;
         let names = |(id, quantity): (&String, &i64)| (units.keys().find(|known| *known == id).unwrap().as_str(), *quantity);
-        Ok((due.amount_minor, due.units.iter().map(names).collect()))
+        Ok((claim.amount_minor, claim.units.iter().map(names).collect()))
     }
 
     fn items(product_id: &str, quantity: i32) -> What {

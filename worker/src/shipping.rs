@@ -11,7 +11,7 @@ use anyhow::Context;
 use deadpool_postgres::Pool;
 use futures::future::BoxFuture;
 use orders::shipping::{ShipmentId, ShipmentStatus};
-pub(crate) use record::{Outcome, Report, let_go, load, record, split, undelivered};
+pub(crate) use record::{Outcome, Report, let_go, load, record, split, undelivered, unknown};
 use sandbox::Sandbox;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

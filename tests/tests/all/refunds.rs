@@ -3,7 +3,7 @@
 use crate::{
     histories::connect,
     payment::ledger,
-    shipping::{SLOW, message, say, shipped},
+    shipping::{SLOW, message, product_in, say, shipped},
     support::{Draft, FAST, Product, Shop, answer, own, shared, text, until},
 };
 use anyhow::{Result, ensure};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 use temporalio_client::WorkflowStartOptions;
 use time::OffsetDateTime;
+use tokio::try_join;
 use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -162,6 +163,87 @@ fn what_is_on_its_way_cannot_come_back() {
         shop.ends(&id, "COMPLETED").await?;
         let (_, given) = refunded(shop, &id, &json!({ "restock": true })).await?;
         assert_eq!((&given["amount"], shop.stock(&product).await?), (&json!(50.0), (9, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn what_costs_nothing_is_paid_and_given_back_without_the_gateway() {
+    shared(async |shop| {
+        let (gift, lamp) = (shop.product(0, 10).await?, shop.product(2_500, 10).await?);
+        let units =
+            |product: &Product, quantity: i64| json!({ "items": [{ "productID": product.id, "quantity": quantity }], "restock": true });
+        let free = shop.place(&Draft::new("CUST-gift").line(&gift, 2).payment_method("tok_declined")).await?;
+        let order = shop.ends(&free, "COMPLETED").await?;
+        assert_eq!(order["payment"], json!({ "status": "CAPTURED", "amount": 0.0 }));
+        let (order, given) = refunded(shop, &free, &units(&gift, 1)).await?;
+        assert_eq!(
+            (&given["status"], &given["amount"], &order["payment"]["status"]),
+            (&json!("SUCCEEDED"), &json!(0.0), &json!("CAPTURED"))
+        );
+        assert_eq!(shop.stock(&gift).await?, (9, 0));
+        refunded(shop, &free, &json!({ "restock": true })).await?;
+        assert_eq!(shop.stock(&gift).await?, (10, 0));
+        let (_, refused) = refunded(shop, &free, &json!({ "restock": true })).await?;
+        assert_eq!((&refused["status"], text(&refused, "/failureReason")?), (&json!("FAILED"), "everything has been given back"));
+
+        let mixed = shop.place(&Draft::new("CUST-gift").line(&lamp, 1).line(&gift, 1)).await?;
+        shop.ends(&mixed, "COMPLETED").await?;
+        let (order, given) = refunded(shop, &mixed, &units(&gift, 1)).await?;
+        assert_eq!((&given["status"], &order["payment"]["status"]), (&json!("SUCCEEDED"), &json!("CAPTURED")));
+        assert_eq!((shop.stock(&gift).await?, ledger(shop, &mixed).await?.2), ((10, 0), 2_500));
+
+        let db = shop.db().await?;
+        let asked = "SELECT count(*) FROM sandbox.charges WHERE idempotency_key = $1";
+        assert_eq!(db.query_one(asked, &[&free]).await?.get::<_, i64>(0), 0);
+        let told = "SELECT count(*) FROM notifications WHERE order_id = ANY ($1) AND type = 'ORDER_REFUNDED'";
+        assert_eq!(db.query_one(told, &[&vec![&free, &mixed]]).await?.get::<_, i64>(0), 0, "no money was given back");
+        shop.audit_is_clean().await
+    });
+}
+
+/// The gateway refuses to give back for now, twice: a lost parcel's money, a refund of the staff's, and the payment of an order that failed.
+#[test]
+fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
+    own(1, &FAST, async |shop| {
+        let (near, lost) = (shop.product(1_000, 10).await?, product_in(shop, "SANDBOX-LOST", 250).await?);
+        let place = async |drafted: Draft| shop.place(&drafted.payment_method("tok_refund_later")).await;
+        let (parted, kept, failed) = try_join!(
+            place(Draft::new("CUST-later").line(&near, 1).line(&lost, 2)),
+            place(Draft::new("CUST-later").line(&near, 1)),
+            place(Draft::new("CUST-later").line(&lost, 1)),
+        )?;
+        // Nothing waits for the money: the parcel that was not lost completes its order.
+        let order = shop.ends(&parted, "COMPLETED").await?;
+        assert_eq!((shipped(&order), &order["refunds"][0]["status"]), (vec!["DELIVERED", "LOST"], &json!("PENDING")));
+        shop.ends(&kept, "COMPLETED").await?;
+        let (status, accepted) = refund(shop, &kept, &json!({ "amount": 4.0 }), Some(&shop.unique("refund-later"))).await?;
+        ensure!(status == StatusCode::ACCEPTED, "{status} {accepted}");
+        let db = shop.db().await?;
+        for id in [&parted, &kept] {
+            until(&format!("a refund of {id} waits"), SOON, async || {
+                let waits = "SELECT error FROM failing_rows WHERE loop = 'REFUNDS' AND row_id LIKE $1 || ' ref_%'";
+                let refused = db.query_opt(waits, &[id]).await?.map(|row| row.get::<_, String>(0));
+                Ok(refused.filter(|error| error.contains("balance")))
+            })
+            .await?;
+        }
+        for (id, minor) in [(&parted, 500), (&kept, 400)] {
+            until(&format!("the money of {id} is given back"), SOON, async || {
+                let order = shop.order(id).await?;
+                Ok((order["refunds"][0]["status"] == "SUCCEEDED").then_some(()))
+            })
+            .await?;
+            let attempts = "SELECT c.refund_attempts, r.refusals, r.amount_minor FROM refunds r JOIN sandbox.charges c ON c.idempotency_key = r.order_id
+                WHERE r.order_id = $1";
+            let row = db.query_one(attempts, &[id]).await?;
+            assert_eq!((row.get::<_, i32>(0), row.get::<_, i32>(1), row.get::<_, i64>(2)), (3, 2, minor));
+        }
+        let order = shop.ends(&failed, "FAILED").await?;
+        assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 2.5, "refundedAmount": 2.5 }));
+        assert_eq!((&order["refunds"][0]["status"], ledger(shop, &failed).await?.2), (&json!("SUCCEEDED"), 0));
+        until("nothing waits", SOON, async || Ok(db.query_opt("SELECT FROM failing_rows LIMIT 1", &[]).await?.is_none().then_some(())))
+            .await?;
         shop.audit_is_clean().await
     });
 }

@@ -80,6 +80,7 @@ export const en = {
     tok_visa: 'Card that is accepted',
     tok_declined: 'Card that is declined',
     tok_insufficient_funds: 'Card without enough money',
+    tok_refund_later: 'Card whose refunds wait for a while',
     tok_processing_error: 'Card that works at the third attempt',
     tok_timeout: 'Card that is charged, but the first answer is lost',
     tok_down: 'Card whose bank never answers',
@@ -297,6 +298,8 @@ export const en = {
     noAttention: 'Nothing needs attention.',
     attentionKinds: {
       STUCK_ORDERS: 'Orders that are stuck',
+      REFUNDS: 'Refunds that the payment gateway does not give for now',
+      FINDINGS: 'Messages of other systems that do not fit what is on record',
       PROJECTION_ORDERS: 'Orders that cannot be shown as they are now',
       PROJECTION_PRODUCTS: 'Products that cannot be shown as they are now',
       EVENTS: 'Orders that other systems cannot be told of',

@@ -2,16 +2,14 @@
 
 use super::{Activities, Answer, attempt::Failure};
 use crate::{
-    db,
+    db, failing,
     order::Move,
-    payment::{self, Gateway, Payment, Permission, Refund, Reversal, Standing},
-    refund::{self, Decision},
+    payment::{self, Gateway, Payment, Permission, Reversal, Standing},
 };
 use anyhow::{anyhow, bail};
 use orders::{
     OrderId, OrderStatus,
     activities::{End, PAYMENT_UNANSWERED, PaymentRequest, Refusal},
-    refund::RefundInput,
 };
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -60,15 +58,15 @@ impl Activities {
                 going_on(id, paid)
             }
             Charged::NotNow(status) => going_on(id, Move::none(status)),
-            Charged::NotTaken(payment::Error::Declined(reason)) => {
-                match payment::record_declined(&client, id, &payment, self.gateways.name_of(&payment)).await? {
+            Charged::NotTaken(error) => match error.passing() {
+                Err(reason) => match payment::record_declined(&client, id, &payment, self.gateways.name_of(&payment)).await? {
                     OrderStatus::Reserved => Err(Failure::Refused(Refusal::PaymentDeclined, reason)),
                     // An earlier attempt got further than anybody knew, or the order is over.
                     status => Ok(Move::none(status)),
-                }
-            }
-            Charged::NotTaken(payment::Error::Unavailable(error)) if asks => Err(Failure::Temporary(error)),
-            Charged::NotTaken(payment::Error::Unavailable(error)) => Err(unanswered(id, &error)),
+                },
+                Ok(error) if asks => Err(Failure::Temporary(error)),
+                Ok(error) => Err(unanswered(id, &error)),
+            },
         }
     }
 
@@ -114,33 +112,18 @@ impl Activities {
     pub(super) async fn reverse_payment(&self, id: OrderId, status: OrderStatus) -> Result<(Payment, Reversal), Failure> {
         let payment = payment::load(&db::connection(&self.pool).await?, id).await?;
         let untried = matches!(status, OrderStatus::Pending | OrderStatus::ActionRequired | OrderStatus::InReview);
-        let reversal = if untried { Reversal::Nothing } else { self.gateways.of(&payment)?.reverse(&payment).await? };
-        Ok((payment, reversal))
-    }
-
-    /// Gives a refund back, if it may be given.
-    pub(super) async fn refund(&self, refund: &RefundInput) -> Result<Move, Failure> {
-        let (status, decision, payment) = {
-            let mut client = db::connection(&self.pool).await?;
-            let transaction = client.transaction().await?;
-            let (status, decision) = refund::decide(&transaction, refund).await?;
-            let payment = payment::load(&transaction, refund.order_id).await?;
-            transaction.commit().await?;
-            (status, decision, payment)
-        };
-        let Decision::Due { amount_minor, again } = decision else { return Ok(Move::none(status)) };
-        let due = Refund { idempotency_key: refund.id.to_string(), amount_minor, again };
-        let given = self.gateways.of(&payment)?.refund(&payment, &due).await;
-        let mut client = db::connection(&self.pool).await?;
-        let transaction = client.transaction().await?;
-        let status = match given {
-            Ok(()) => refund::record_given(&transaction, refund).await?,
-            Err(payment::Error::Declined(reason)) => refund::record_refused(&transaction, refund, &reason).await?,
-            Err(payment::Error::Unavailable(error)) => return Err(Failure::Temporary(error)),
-        };
-        transaction.commit().await?;
-        self.courier.notify_one();
-        Ok(Move::none(status))
+        if untried {
+            return Ok((payment, Reversal::Nothing));
+        }
+        match self.gateways.of(&payment)?.reverse(&payment).await {
+            Ok(reversal) => Ok((payment, reversal)),
+            // Money is owed: staff see it until it works.
+            Err(error) => {
+                let client = db::connection(&self.pool).await?;
+                failing::record(&client, failing::REFUNDS, &[failing::Failure::new(id, &error)]).await?;
+                Err(Failure::Temporary(error))
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Activities, attempt::Failure};
 use crate::{
-    db, order,
+    db, finding, order,
     order::Move,
     payment::{self, Due},
 };
@@ -12,21 +12,30 @@ use orders::{
 };
 
 impl Activities {
-    /// What happened is not believed but looked up: events come late, twice and in any order.
+    /// What happened is not believed but looked up: events come late, twice and in any order. What does not fit the order is a finding for people, and
+    /// nothing else comes of it.
     pub(super) async fn reconcile(&self, event: &PaymentEvent) -> Result<Move, Failure> {
         let id = event.order_id;
-        let Some(gateway) = self.gateways.named(&event.gateway) else {
-            return Err(Failure::Refused(Refusal::InvalidOrder, format!("payments are not taken by {}", event.gateway)));
-        };
         // Another system may share the gateway's account.
         let Some(mut payment) = payment::find(&db::connection(&self.pool).await?, id).await? else {
+            self.find(event, NO_SUCH_ORDER).await?;
             return Err(Failure::Refused(Refusal::InvalidOrder, NO_SUCH_ORDER.to_owned()));
         };
-        if payment.gateway.as_ref().is_some_and(|name| *name != event.gateway) {
-            return Err(Failure::Refused(Refusal::InvalidOrder, format!("the order is not paid through {}", event.gateway)));
+        let Some(gateway) = self.gateways.named(&event.gateway) else {
+            return self.does_not_fit(event, &format!("payments are not taken by {}", event.gateway)).await;
+        };
+        if let Some(name) = payment.gateway.as_ref().filter(|name| **name != event.gateway) {
+            return self.does_not_fit(event, &format!("the order is paid through {name}, not {}", event.gateway)).await;
         }
-        payment.reference.get_or_insert_with(|| event.reference.clone());
-        let statement = gateway.statement(&payment).await?;
+        if let Some(recorded) = payment.reference.as_ref().filter(|recorded| **recorded != event.reference) {
+            return self.does_not_fit(event, &format!("the payment of the order is {recorded}")).await;
+        }
+        payment.reference = Some(event.reference.clone());
+        let statement = match gateway.statement(&payment).await {
+            Ok(statement) => statement,
+            Err(payment::Error::Mismatch(reason)) => return self.does_not_fit(event, &reason).await,
+            Err(error) => return Err(Failure::Temporary(error.into())),
+        };
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
         let (status, due) = payment::compare(&transaction, id, &payment, gateway.name(), &statement).await?;
@@ -44,5 +53,16 @@ impl Activities {
         }
         self.courier.notify_one();
         Ok(Move::none(status))
+    }
+
+    async fn does_not_fit(&self, event: &PaymentEvent, why: &str) -> Result<Move, Failure> {
+        self.find(event, why).await?;
+        Ok(Move::none(order::current_status(&db::connection(&self.pool).await?, event.order_id).await?))
+    }
+
+    async fn find(&self, event: &PaymentEvent, why: &str) -> anyhow::Result<()> {
+        let client = db::connection(&self.pool).await?;
+        let detail = format!("an event of {} names its payment {}: {why}", event.gateway, event.reference);
+        finding::record(&client, &format!("{} {}", event.order_id, event.reference), &detail).await
     }
 }

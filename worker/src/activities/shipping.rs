@@ -2,7 +2,7 @@
 
 use super::{Activities, Answer, attempt::Failure};
 use crate::{
-    db, order,
+    db, finding, order,
     order::Move,
     reason::SEPARATOR,
     shipping::{self, Carrier, Error, Outcome, Parcel, Report, Whereabouts},
@@ -11,12 +11,14 @@ use futures::{StreamExt, stream};
 use orders::{
     OrderId, OrderStatus,
     activities::{Dispatch, End, Refusal, Tracking},
-    shipping::{ShipmentId, ShipmentStatus},
+    shipping::{Scan, ShipmentId, ShipmentStatus},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Parcels of an order of which a carrier is asked at once.
 const AT_ONCE: usize = 8;
+/// The part of an attempt's limit that the gateway has to give back what did not arrive.
+const GATEWAYS_SHARE: f32 = 0.5;
 
 impl Activities {
     pub(super) async fn ship(&self, dispatch: Dispatch) -> Result<Answer, Failure> {
@@ -42,6 +44,7 @@ impl Activities {
             let parcels = shipping::load(&db::connection(&self.pool).await?, id).await?;
             self.visit(id, parcels).await?
         } else {
+            self.note_unknown(id, &tracking.scans).await?;
             let outcome = self.note(id, &tracking.scans.into()).await?;
             self.conclude(id, outcome, None, Duration::ZERO).await?
         };
@@ -86,6 +89,16 @@ impl Activities {
         Ok((report, moves_in, failure))
     }
 
+    /// Notes what a carrier says of parcels that the order does not have.
+    async fn note_unknown(&self, id: OrderId, scans: &[Scan]) -> anyhow::Result<()> {
+        let client = db::connection(&self.pool).await?;
+        let named: Vec<String> = scans.iter().map(|scan| scan.shipment_id.to_string()).collect();
+        for shipment in shipping::unknown(&client, id, &named).await? {
+            finding::record(&client, &shipment, "the carrier reports a shipment that the order does not have").await?;
+        }
+        Ok(())
+    }
+
     async fn note(&self, id: OrderId, report: &Report) -> Result<Outcome, Failure> {
         let outcome = shipping::record(&db::connection(&self.pool).await?, id, report).await?;
         if outcome.has_news {
@@ -114,11 +127,12 @@ impl Activities {
         Ok(Move::none(status).into())
     }
 
-    /// Pays back the shipments that failed, each once; answers why they did.
+    /// Decides on a refund for each shipment that failed, once, and pays it back if that can be done at once; answers why they failed.
     async fn pay_back(&self, id: OrderId) -> Result<Vec<String>, Failure> {
         let refunds = shipping::undelivered(&db::connection(&self.pool).await?, id).await?;
+        let deadline = Instant::now() + self.limits.local_limit.min(self.limits.attempt_limit).mul_f32(GATEWAYS_SHARE);
         for refund in &refunds {
-            self.refund(refund).await?;
+            self.refund_or_put_off(refund, deadline.saturating_duration_since(Instant::now())).await?;
         }
         Ok(refunds.into_iter().filter_map(|refund| refund.request.reason).collect())
     }

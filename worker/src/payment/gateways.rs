@@ -1,6 +1,9 @@
 //! Which gateway an order's payment is with. A shop may change its gateway at any time: what one has begun, it finishes, and gives back.
 
-use super::{Gateway, Payment};
+use super::{
+    Gateway, Payment,
+    free::{self, Free},
+};
 use anyhow::Context;
 use std::sync::Arc;
 
@@ -21,15 +24,20 @@ impl Gateways {
 
     /// The gateway of a name; `None` when this worker cannot reach it.
     pub(crate) fn named(&self, name: &str) -> Option<&dyn Gateway> {
+        if name == free::NAME {
+            return Some(&Free);
+        }
         [&self.current].into_iter().chain(&self.others).map(AsRef::as_ref).find(|gateway| gateway.name() == name)
     }
 
-    /// The gateway that has a payment; the current one when none does.
+    /// The gateway that has a payment. When none does: the current one, and none at all for what costs nothing.
     ///
     /// # Errors
     /// When this worker cannot reach it.
     pub(crate) fn of(&self, payment: &Payment) -> anyhow::Result<&dyn Gateway> {
-        let Some(name) = &payment.gateway else { return Ok(self.current.as_ref()) };
+        let Some(name) = &payment.gateway else {
+            return Ok(if payment.amount_minor == 0 { &Free } else { self.current.as_ref() });
+        };
         self.named(name).with_context(|| format!("{} is paid through {name}, whose key this worker does not have", payment.idempotency_key))
     }
 
@@ -40,6 +48,7 @@ impl Gateways {
 
     /// The name under which a payment is recorded.
     pub(crate) fn name_of<'a>(&'a self, payment: &'a Payment) -> &'a str {
-        payment.gateway.as_deref().unwrap_or_else(|| self.current.name())
+        let new = || if payment.amount_minor == 0 { free::NAME } else { self.current.name() };
+        payment.gateway.as_deref().unwrap_or_else(new)
     }
 }

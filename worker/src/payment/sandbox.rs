@@ -5,7 +5,7 @@ mod script;
 
 use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
 use crate::db;
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use deadpool_postgres::{Pool, Transaction};
 use futures::{FutureExt, future::BoxFuture};
 use script::{Answer, Script, decline_reason};
@@ -121,7 +121,10 @@ impl Sandbox {
     async fn void_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
         let mut client = db::connection(&self.ledger).await?;
         let transaction = client.transaction().await?;
-        lock(&transaction, payment).await?;
+        if !may_give_back(&transaction, payment).await? {
+            transaction.commit().await?;
+            bail!("{NO_BALANCE}");
+        }
         // A key that was never charged is voided all the same: a charge that is still on its way will then be refused.
         let row = transaction
             .query_one(
@@ -155,7 +158,10 @@ impl Sandbox {
     async fn give_back(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
         let mut client = db::connection(&self.ledger).await?;
         let transaction = client.transaction().await.map_err(anyhow::Error::from)?;
-        lock(&transaction, payment).await?;
+        if !may_give_back(&transaction, payment).await? {
+            transaction.commit().await.map_err(anyhow::Error::from)?;
+            return Err(Error::NotNow(NO_BALANCE.to_owned()));
+        }
         let row = transaction
             .query_opt(
                 "WITH earlier AS (
@@ -183,10 +189,20 @@ impl Sandbox {
     }
 }
 
-/// Waits for its turn to give back of a charge: each then sees what the others gave back.
-async fn lock(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<()> {
-    transaction.query_opt("SELECT FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE", &[&payment.idempotency_key]).await?;
-    Ok(())
+const NO_BALANCE: &str = "the shop's balance with the gateway does not cover it";
+
+/// Waits for its turn to give back of a charge: each then sees what the others gave back. Says whether the shop's balance covers it now.
+async fn may_give_back(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<bool> {
+    let lock =
+        "SELECT payment_method, state IN ('CAPTURED', 'PARTIALLY_REFUNDED') FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE";
+    let Some(row) = transaction.query_opt(lock, &[&payment.idempotency_key]).await? else { return Ok(true) };
+    let script = Script::of(row.get::<_, Option<&str>>(0).unwrap_or_default());
+    if script.gives_back_at <= 1 || !row.get::<_, bool>(1) {
+        return Ok(true);
+    }
+    let count = "UPDATE sandbox.charges SET refund_attempts = refund_attempts + 1 WHERE idempotency_key = $1 RETURNING refund_attempts";
+    let row = transaction.query_one(count, &[&payment.idempotency_key]).await?;
+    Ok(row.get::<_, i32>(0) >= script.gives_back_at)
 }
 
 impl Gateway for Sandbox {
@@ -214,7 +230,7 @@ impl Gateway for Sandbox {
         self.give_back(payment, refund).boxed()
     }
 
-    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Statement>> {
-        self.stated(payment).boxed()
+    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>> {
+        async { Ok(self.stated(payment).await?) }.boxed()
     }
 }

@@ -164,9 +164,21 @@ impl Stripe {
         let amount = amount::to_stripe(refund.amount_minor, payment.currency)
             .ok_or_else(|| Error::Declined("no such amount can be given back".to_owned()))?
             .to_string();
-        let key = refund.idempotency_key.as_str();
-        let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", key)];
-        let earlier = async || anyhow::Ok(self.refunds(id).await?.into_iter().find(|found| found.has(REFUND_ID, key)));
+        let name = refund.idempotency_key.as_str();
+        // Under a key, a refusal that has passed would be repeated for a day.
+        let key = &match refund.refusals {
+            0 => name.to_owned(),
+            refusals => format!("{name}:after{refusals}"),
+        };
+        let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", name)];
+        // Of several, all but one have failed; those that failed for now are counted.
+        let earlier = async || {
+            let mut found = self.refunds(id).await?;
+            found.retain(|found| found.has(REFUND_ID, name));
+            let holding = found.iter().position(intent::Refund::holds);
+            let other = usize::try_from(refund.refusals).unwrap_or_default();
+            anyhow::Ok(holding.or(Some(other)).filter(|at| *at < found.len()).map(|at| found.swap_remove(at)))
+        };
         if refund.again
             && let Some(given) = earlier().await?
         {
@@ -179,7 +191,7 @@ impl Stripe {
                 Some(refund) => refund,
                 None => self.client.post("/v1/refunds", &form, &format!("{key}:2")).await?.content,
             },
-            Err(Failure::Refused(refusal)) if refusal.param.as_deref() == Some("amount") => {
+            Err(Failure::Refused(refusal)) if !refusal.is_for_now() && refusal.param.as_deref() == Some("amount") => {
                 return Err(Error::Declined("there is not that much left to give back".to_owned()));
             }
             Err(failure) => return Err(failure.into()),
@@ -194,9 +206,24 @@ impl Stripe {
         Ok(list.data)
     }
 
-    async fn books(&self, payment: &Payment) -> anyhow::Result<Statement> {
+    async fn books(&self, payment: &Payment) -> Result<Statement, Error> {
         let id = payment.reference.as_ref().context("it is not known which payment")?;
-        let intent = self.retrieve(payment, id).await?;
+        let path = format!("/v1/payment_intents/{id}");
+        let intent: Intent = match self.client.get(&path, &[("expand[]", "latest_charge")]).await {
+            Ok(intent) => intent,
+            Err(Failure::Refused(refusal)) if refusal.has_code("resource_missing") => {
+                return Err(Error::Mismatch(format!("Stripe knows no payment {id}")));
+            }
+            Err(failure) => return Err(failure.unexpected().into()),
+        };
+        let order = intent.metadata.get(ORDER_ID).map_or("no order", String::as_str);
+        if order != payment.idempotency_key {
+            return Err(Error::Mismatch(format!("{id} is the payment of {order}")));
+        }
+        let due = amount::to_stripe(payment.amount_minor, payment.currency);
+        if Some(intent.amount) != due || !intent.currency.eq_ignore_ascii_case(payment.currency.code()) {
+            return Err(Error::Mismatch(format!("{id} is of {} {}, in Stripe's units", intent.amount, intent.currency)));
+        }
         let state = match intent.status {
             Status::RequiresCapture => State::Held,
             Status::Succeeded if intent.is_refunded() => State::Returned,
@@ -240,7 +267,7 @@ impl Gateway for Stripe {
         self.give_back(payment, refund).boxed()
     }
 
-    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Statement>> {
+    fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>> {
         self.books(payment).boxed()
     }
 }

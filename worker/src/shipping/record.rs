@@ -177,6 +177,17 @@ fn refund(row: &Row) -> anyhow::Result<RefundInput> {
     })
 }
 
+/// Of these ids of shipments, those that are none of the order's.
+pub(crate) async fn unknown(client: &impl GenericClient, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
+    let statement = client
+        .prepare_cached(
+            "SELECT DISTINCT i.id FROM unnest($2::text[]) AS i (id)
+            WHERE NOT EXISTS (SELECT FROM shipments s WHERE s.order_id = $1 AND s.id = i.id)",
+        )
+        .await?;
+    client.query(&statement, &[&order_id.to_string(), &ids]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
 /// Notes that an order is not being withdrawn after all: it came too late.
 pub(crate) async fn let_go(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<()> {
     let statement = client

@@ -110,6 +110,7 @@ impl Books {
         shape["id"] = id.into();
         shape["status"] = intent.status.into();
         shape["amount"] = intent.amount.into();
+        shape["currency"] = intent.currency.clone().into();
         shape["amount_received"] = intent.captured.into();
         shape["metadata"] = json!({ "order_id": intent.order_id });
         shape["last_payment_error"] = intent.error.clone().unwrap_or_default();

@@ -20,7 +20,7 @@ pub(super) async fn taken(stripe: &Stripe) -> Result<Payment> {
 }
 
 pub(super) fn part(amount_minor: i64) -> Refund {
-    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false }
+    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false, refusals: 0 }
 }
 
 /// What was asked: the call without ids, the idempotency key, the form.

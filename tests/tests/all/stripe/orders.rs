@@ -120,6 +120,7 @@ fn orders_are_paid_by_stripe() {
             pays(&paid),
             declines(&paid),
             learns_of_refunds_elsewhere(&paid),
+            finds_what_does_not_fit(&paid),
             reverses_what_is_taken_too_late(&paid),
             hears_as_a_function(&paid),
             refuses_what_stripe_did_not_sign(&paid),
@@ -256,6 +257,48 @@ async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Events that name a payment which is not the order's are looked into once, and shown to staff until they are dismissed.
+async fn finds_what_does_not_fit(paid: &Paid<'_>) -> Result<()> {
+    let ((paying, _), (other, _), (unpaid, _)) = try_join!(
+        paid.order("pm_card_visa", "COMPLETED"),
+        paid.order("pm_card_visa", "COMPLETED"),
+        paid.order("pm_card_visa_chargeDeclined", "FAILED"),
+    )?;
+    let (intent, _) = paid.stripe.intent(&other)?;
+    let before = (paid.record(&paying).await?, paid.record(&unpaid).await?);
+    let unknown = "pi_000000000000000000099999";
+    for (n, (order, reference, why)) in [
+        (&paying, intent.as_str(), format!("the payment of the order is {}", paid.stripe.intent(&paying)?.0)),
+        (&unpaid, intent.as_str(), format!("{intent} is the payment of {other}")),
+        (&unpaid, unknown, format!("Stripe knows no payment {unknown}")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        paid.tell(&event(&format!("evt_misfit{n}"), "payment_intent.succeeded", order, reference)).await?;
+        finding(paid, &format!("{order} {reference}"), &why).await?;
+    }
+    assert_eq!((paid.record(&paying).await?, paid.record(&unpaid).await?), before);
+    Ok(())
+}
+
+/// Waits for a finding, which says why, and dismisses it.
+async fn finding(paid: &Paid<'_>, subject: &str, why: &str) -> Result<()> {
+    let found = "SELECT error FROM failing_rows WHERE loop = 'FINDINGS' AND row_id = $1";
+    let db = paid.shop.db().await?;
+    let detail: String =
+        until(&format!("{subject} is found"), SOON, async || Ok(db.query_opt(found, &[&subject]).await?.map(|row| row.get(0)))).await?;
+    ensure!(detail.ends_with(why), "{subject}: {detail}");
+    let workflow = subject.split_once(' ').map_or(subject, |(order, _)| order);
+    until("the event is done with", SOON, async || {
+        Ok(paid.shop.logs().lines().any(|line| line.contains(workflow) && line.contains("ReconcilePayment")).then_some(()))
+    })
+    .await?;
+    ensure!(paid.shop.stack.run("worker", &["dismiss", subject]).await?.status.success());
+    ensure!(!paid.shop.stack.run("worker", &["dismiss", subject]).await?.status.success(), "it was dismissed before");
+    Ok(())
+}
+
 async fn reverses_what_is_taken_too_late(paid: &Paid<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa_chargeDeclined", "FAILED").await?;
     let (intent, _) = paid.stripe.intent(&id)?;
@@ -275,7 +318,8 @@ async fn refuses_what_stripe_did_not_sign(paid: &Paid<'_>) -> Result<()> {
     // Of another system that shares the account; it is looked into, and nothing comes of it.
     paid.tell(&event("evt_other", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1")).await?;
     until("it is refused", SOON, async || Ok(paid.shop.logs().contains("ReconcilePayment refused: there is no such order").then_some(())))
-        .await
+        .await?;
+    finding(paid, "ord_01930000000070008000000000000001 pi_1", "there is no such order").await
 }
 
 /// The function takes an event as the one server does.

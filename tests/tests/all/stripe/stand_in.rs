@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     AnswerLost,
     /// This document is answered, before anything was looked at.
     Refused(&'static str),
+    /// This document is answered, and stored under the idempotency key.
+    RefusedAndStored(&'static str),
     /// Stripe fails, and stores that it did; maybe it had been done by then.
     Fails { done: bool },
     /// Before it is cancelled, somebody captures it.
@@ -209,6 +211,7 @@ impl Memory {
         let trouble = self.troubles.iter().position(|(end, _)| path.ends_with(end)).map(|at| self.troubles.remove(at).1);
         let answer = match trouble {
             Some(Trouble::Refused(name)) => return answered(name),
+            Some(Trouble::RefusedAndStored(name)) => document(name)?,
             Some(Trouble::Fails { done }) => {
                 if done {
                     self.books.execute(method, path, form, shape)?;

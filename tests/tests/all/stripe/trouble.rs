@@ -1,6 +1,12 @@
 //! Stripe slow, busy, failing, or done and not telling: in the end each thing is done once, or nothing is.
 
-use super::{ORDER, VISA, gateway::part, payment, stand_in::Trouble, stripe};
+use super::{
+    ORDER, VISA,
+    gateway::{part, taken},
+    payment,
+    stand_in::Trouble,
+    stripe,
+};
 use crate::support::run;
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -103,6 +109,27 @@ fn a_failure_that_stripe_has_stored_is_got_over() {
             let (_, intent) = stand_in.intent(ORDER)?;
             assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500), "{call}");
         }
+        Ok(())
+    });
+}
+
+/// Stripe stores the refusal under its key, so the next attempt has another one.
+#[test]
+fn a_refund_that_the_balance_does_not_cover_is_asked_for_under_the_next_key() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        let payment = taken(&stripe).await?;
+        for refusals in 0..2 {
+            stand_in.trouble("/refunds", Trouble::RefusedAndStored("balance_insufficient"));
+            for _ in 0..2 {
+                let refused = stripe.refund(&payment, &Refund { refusals, ..part(2_500) }).await;
+                ensure!(matches!(refused, Err(Error::NotNow(_))), "{refused:?}");
+            }
+        }
+        for again in [false, true] {
+            stripe.refund(&payment, &Refund { refusals: 2, again, ..part(2_500) }).await?;
+        }
+        assert_eq!(stand_in.intent(ORDER)?.1.refunded, 2_500);
         Ok(())
     });
 }

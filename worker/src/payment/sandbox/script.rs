@@ -7,6 +7,8 @@ pub(super) struct Script {
     /// The attempt at authorizing that decides; earlier ones fail.
     pub(super) decides_at: i32,
     pub(super) answer: Answer,
+    /// The attempt at giving back of the charge that works; earlier ones are refused for now.
+    pub(super) gives_back_at: i32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +21,14 @@ pub(super) enum Answer {
 
 impl Script {
     pub(super) fn of(payment_method: &str) -> Self {
-        let decline = |code| Self { decline_code: Some(code), decides_at: 1, answer: Answer::Prompt };
-        let authorize = |decides_at, answer| Self { decline_code: None, decides_at, answer };
+        let authorize = |decides_at, answer| Self { decline_code: None, decides_at, answer, gives_back_at: 1 };
+        let decline = |code| Self { decline_code: Some(code), ..authorize(1, Answer::Prompt) };
         match payment_method {
             "tok_visa" => authorize(1, Answer::Prompt),
             "tok_processing_error" => authorize(3, Answer::Prompt),
             "tok_timeout" => authorize(1, Answer::FirstCaptureIsLost),
             "tok_down" => authorize(i32::MAX, Answer::Never),
+            "tok_refund_later" => Self { gives_back_at: 3, ..authorize(1, Answer::Prompt) },
             "tok_declined" => decline("card_declined"),
             "tok_insufficient_funds" => decline("insufficient_funds"),
             _ => decline("invalid_payment_method"),
@@ -53,6 +56,7 @@ mod tests {
         for (method, is_declined, decides_at) in [
             ("tok_visa", false, 1),
             ("tok_timeout", false, 1),
+            ("tok_refund_later", false, 1),
             ("tok_processing_error", false, 3),
             ("tok_declined", true, 1),
             ("tok_insufficient_funds", true, 1),

@@ -29,6 +29,9 @@ pub(super) struct Refusal {
     pub(super) param: Option<String>,
 }
 
+/// The codes of refusals that pass by themselves, the one list of them: nothing was done, and the same may be granted later.
+const FOR_NOW: [&str; 1] = ["balance_insufficient"];
+
 #[derive(Deserialize)]
 struct Document {
     error: Refusal,
@@ -39,6 +42,11 @@ impl Refusal {
     fn codes(&self) -> String {
         let codes = [Some(&self.kind), self.code.as_ref(), self.param.as_ref()].into_iter().flatten();
         codes.filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether Stripe refuses for now only.
+    pub(super) fn is_for_now(&self) -> bool {
+        FOR_NOW.iter().any(|code| self.has_code(code))
     }
 
     pub(super) fn has_code(&self, code: &str) -> bool {
@@ -88,6 +96,7 @@ impl Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
+            Failure::Refused(refusal) if refusal.is_for_now() => Self::NotNow(reason::of(&refusal).to_owned()),
             Failure::Refused(refusal) => Self::Declined(reason::of(&refusal).to_owned()),
             Failure::Unavailable { error, .. } => Self::Unavailable(error),
         }
@@ -135,6 +144,13 @@ mod tests {
             ("card_error", Some("card_declined"), Some("lost_card"))
         );
         assert!(matches!(failure(404, "no JSON"), Some(Failure::Refused(_))));
+    }
+
+    #[test]
+    fn an_empty_balance_is_a_refusal_for_now() {
+        let refused = |code: &str| failure(400, &format!(r#"{{"error":{{"type":"invalid_request_error","code":"{code}"}}}}"#)).unwrap();
+        assert!(matches!(refused("balance_insufficient").into(), Error::NotNow(_)));
+        assert!(matches!(refused("charge_already_refunded").into(), Error::Declined(_)));
     }
 
     #[test]

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 pub(super) struct Intent {
     pub(super) id: String,
     pub(super) status: Status,
+    /// Stripe's units of `currency`.
+    pub(super) amount: i64,
+    /// In lower case.
+    pub(super) currency: String,
     #[serde(default)]
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) last_payment_error: Option<Refusal>,
@@ -52,6 +56,7 @@ pub(super) struct Refund {
     pub(super) id: String,
     pub(super) amount: i64,
     pub(super) status: Option<String>,
+    pub(super) failure_reason: Option<String>,
     /// Null where there is none.
     pub(super) metadata: Option<BTreeMap<String, String>>,
 }
@@ -103,7 +108,11 @@ impl Refund {
 
     /// As an answer to whoever asked for it.
     pub(super) fn settled(&self) -> Result<(), Error> {
-        if self.holds() { Ok(()) } else { Err(Error::Declined("the customer's bank does not take the money back".to_owned())) }
+        match self.failure_reason.as_deref() {
+            _ if self.holds() => Ok(()),
+            Some("insufficient_funds") => Err(Error::NotNow("the shop's balance with the gateway does not cover it".to_owned())),
+            _ => Err(Error::Declined("the customer's bank does not take the money back".to_owned())),
+        }
     }
 
     pub(super) fn has(&self, name: &str, value: &str) -> bool {
