@@ -54,7 +54,7 @@ impl Error {
         if is_of_item { Self::Item(text) } else { Self::Away(text) }
     }
 
-    fn item(error: impl std::fmt::Display) -> Self {
+    fn item(error: impl fmt::Display) -> Self {
         Self::Item(error.to_string())
     }
 
