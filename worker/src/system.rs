@@ -46,7 +46,7 @@ impl System {
     pub(crate) async fn is_writable(&self) -> anyhow::Result<bool> {
         let client = db::connection(&self.pool).await?;
         let writable = client.prepare_cached("SELECT current_setting('transaction_read_only') = 'off'").await?;
-        let writable = client.query_one(&writable, &[]).await?.try_get(0)?;
+        let writable: bool = client.query_one(&writable, &[]).await?.try_get(0)?;
         if !writable {
             db::leave(&self.pool);
         }

@@ -59,7 +59,7 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         poller.run(is_told.clone()).await;
         if *is_told.borrow() {
             let _ = finished.send(());
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     });
     select! {
