@@ -65,7 +65,7 @@ impl Activities {
 
     /// Asks the gateway, and records what it answers.
     async fn settle(&self, order_id: OrderId, due: &Due, patience: Duration) -> anyhow::Result<Settled> {
-        let given = if due.amount_minor == 0 { Ok(()) } else { self.ask(order_id, due, patience).await? };
+        let given = if due.amount_minor == 0 { Ok(()) } else { self.ask_gateway(order_id, due, patience).await? };
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
         let settled = match given {
@@ -87,7 +87,7 @@ impl Activities {
         Ok(settled)
     }
 
-    async fn ask(&self, order_id: OrderId, due: &Due, patience: Duration) -> anyhow::Result<Result<(), payment::Error>> {
+    async fn ask_gateway(&self, order_id: OrderId, due: &Due, patience: Duration) -> anyhow::Result<Result<(), payment::Error>> {
         let payment = payment::load(&db::connection(&self.pool).await?, order_id).await?;
         let refund =
             Refund { idempotency_key: due.id.to_string(), amount_minor: due.amount_minor, again: due.again, refusals: due.refusals };
