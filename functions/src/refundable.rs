@@ -114,7 +114,7 @@ impl Refundable<'_> {
             match bought.get(product_id) {
                 None => faults.add(format!("{place}/productID"), "is not in the order"),
                 Some((_, most)) if quantity > *most => {
-                    faults.add(format!("{place}/quantity"), format!("must be at most {most}, as the order has it"))
+                    faults.add(format!("{place}/quantity"), format!("must be at most {most}, as the order has it"));
                 }
                 Some((price, _)) => cost = cost.zip(*price).and_then(|(cost, price)| cost.checked_add(price.checked_mul(quantity)?)),
             }
