@@ -307,8 +307,8 @@ impl OrderActivities {
         unimplemented!()
     }
 
-    /// Holds the order's lines against the catalogue and the customer's limits, and reserves their stock. It leads to RESERVED, to IN_REVIEW, or,
-    /// where there is only a part of the order, to ACTION_REQUIRED with that part reserved.
+    /// Holds the order's lines against the catalogue and the customer's limits, and reserves their stock. It leads to RESERVED, to IN_REVIEW with
+    /// nothing reserved, or, where there is only a part of the order, to ACTION_REQUIRED with some of that part reserved for a short time.
     #[activity(name = "CheckInventory")]
     pub fn check_inventory(input: ReservationRequest) -> Result<Progress, ActivityError> {
         unimplemented!()
@@ -320,13 +320,14 @@ impl OrderActivities {
         unimplemented!()
     }
 
-    /// Makes the order what there is of it. Leads to RESERVED, or to IN_REVIEW.
+    /// Makes the order what was offered of it. Leads to RESERVED, or to IN_REVIEW; stays ACTION_REQUIRED, with another offer, when that is gone.
     #[activity(name = "AmendOrder")]
     pub fn amend_order(input: Amendment) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Records what the shop's people say. Leads to RESERVED; refused when they decline.
+    /// Records what the shop's people say, and reserves what they approve. Leads to RESERVED, or to ACTION_REQUIRED when a part of it is sold by then;
+    /// refused when they decline, or there is nothing left.
     #[activity(name = "ReviewOrder")]
     pub fn review_order(input: Verdict) -> Result<Progress, ActivityError> {
         unimplemented!()

@@ -11,9 +11,9 @@ pub enum OrderStatus {
     /// Accepted; nothing reserved yet.
     #[default]
     Pending,
-    /// Only a part of it is in stock. That part is held until the customer takes it, cancels, or does not answer in time.
+    /// Only a part of it is in stock. The customer is offered some, which is held for a short time, and takes it, cancels, or does not answer in time.
     ActionRequired,
-    /// Its stock is held until somebody of the shop has approved or declined it.
+    /// Somebody of the shop has to approve or decline it; until then it holds no stock.
     InReview,
     /// The stock of every line is reserved.
     Reserved,
@@ -44,6 +44,7 @@ pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
     (ActionRequired, Reserved),
     (ActionRequired, Failed),
     (ActionRequired, Cancelled),
+    (InReview, ActionRequired),
     (InReview, Reserved),
     (InReview, Failed),
     (InReview, Cancelled),

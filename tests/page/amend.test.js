@@ -13,8 +13,8 @@ visit('a customer takes what there is', async ({ page, shop }) => {
   await shop.place();
   await shop.reaches('ACTION_REQUIRED');
   const question = page.locator('#amend');
-  await question.getByText('1 of 2 available').waitFor();
-  await question.getByText('1 of 1 available').waitFor();
+  await question.getByText('1 of 2 for you').waitFor();
+  await question.getByText('1 of 1 for you').waitFor();
   assert.equal(await page.locator('#amend-total').textContent(), '$49.95');
 
   const calls = shop.countPosts('/amend');
@@ -28,7 +28,7 @@ visit('a customer takes what there is', async ({ page, shop }) => {
 
 visit('a customer cancels instead', async ({ page, shop }) => {
   await shop.openAt(await shop.send({ [SOLD_OUT]: 1, 'PROD-004': 1 }), 'ACTION_REQUIRED');
-  await page.locator('#amend').getByText('0 of 1 available').waitFor();
+  await page.locator('#amend').getByText('0 of 1 for you').waitFor();
   await shop.cancel('all or nothing');
   await shop.reaches('CANCELLED');
   assert.match(await page.locator('#order-payment').textContent(), /Not charged/);

@@ -83,7 +83,10 @@ impl Activities {
 
     #[activity(definition = definitions::CheckInventory)]
     pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<Progress, ActivityError> {
-        self.attempt(&ctx, request.order_id, self.reserve(&request)).await
+        // A local activity is tried once; what is scheduled then waits for as long as it must.
+        let scheduled = ctx.info().scheduled_time.filter(|_| !ctx.info().is_local);
+        let waited = scheduled.and_then(|scheduled| scheduled.elapsed().ok()).unwrap_or_default();
+        self.attempt(&ctx, request.order_id, self.reserve(&request, waited)).await
     }
 
     #[activity(definition = definitions::AmendOrder)]

@@ -318,6 +318,12 @@ pub struct Run {
     /// How long an order waits for its customer, or for the shop, to decide before it is cancelled, in seconds.
     #[arg(long, env = "DECISION_TIMEOUT_S", value_parser = period, default_value = "86400")]
     pub decision_timeout: Duration,
+    /// Orders of a customer that may be unpaid at once; those beyond wait for the others to be paid.
+    #[arg(long, env = "HOLD_MAX_ORDERS", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+    pub hold_max_orders: i64,
+    /// Units that a customer's unpaid orders may hold together; a single order of more waits for the shop to approve it.
+    #[arg(long, env = "HOLD_MAX_UNITS", default_value_t = 10_000, value_parser = clap::value_parser!(i64).range(1..))]
+    pub hold_max_units: i64,
     #[command(flatten)]
     pub risk: Risk,
     #[command(flatten)]
@@ -383,7 +389,8 @@ impl Run {
         let risk = &self.risk;
         let spend = risk.risk_spend_limits.iter().map(|limit| (limit.currency.code(), limit.minor)).collect();
         let limits = Limits { spend, orders: risk.risk_order_limit, window: risk.risk_window };
-        Terms { held_for: self.reservation_ttl, decision_timeout: self.decision_timeout, limits }
+        let (max_orders, max_units) = (self.hold_max_orders, self.hold_max_units);
+        Terms { held_for: self.reservation_ttl, decision_timeout: self.decision_timeout, limits, max_orders, max_units }
     }
 }
 

@@ -1,13 +1,16 @@
 //! Stock: reserving an order's lines, and releasing them.
 //!
-//! Of an order that has at least one product in full, what there is is reserved, and the customer is asked whether to go on with that. An order
-//! that has none in full is out of stock: there is nothing in it that the customer asked for.
+//! Of an order that has at least one product in full, a part is offered and reserved, and the customer is asked whether to go on with that. An
+//! order that has none in full is out of stock: there is nothing in it that the customer asked for.
 //!
-//! Locks are always taken in the same order, first the order's row, then the products by id, so that two orders never wait for each other in a
-//! circle. `products.stock` has a CHECK that it cannot go below zero, whatever this code does.
+//! Locks are always taken in the same order, first the order's row, then its customer, then the products by id, so that two orders never wait for
+//! each other in a circle. No statement comes to one product's row twice (migrations/V20 says why). `products.stock` has a CHECK that it cannot go
+//! below zero, whatever this code does.
 
 mod amendment;
+mod approval;
 pub(crate) mod expiry;
+mod offer;
 
 use crate::{
     order::{self, Move},
@@ -16,13 +19,17 @@ use crate::{
 };
 pub(crate) use amendment::amend;
 use anyhow::Context;
+pub(crate) use approval::approve;
 use deadpool_postgres::{GenericClient, Object, Transaction};
 use orders::{
     Currency, Money, OrderId, OrderStatus,
     activities::{LineItem, Refusal, ReservationRequest},
 };
 use std::{collections::BTreeMap, time::Duration};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, error::SqlState};
+
+/// `reserve_order` found that a product is gone which was there a moment before.
+const NO_LONGER_IN_STOCK: &str = "OF001";
 
 /// Why an order's stock could not be reserved; each message is for the customer.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +44,12 @@ pub(crate) enum Error {
     OutOfStock(String),
     #[error("maintenance: {0}")]
     Maintenance(String),
+    /// The customer's other orders hold as much as they may.
+    #[error("too many of your orders are not paid yet: pay or cancel them, then order again")]
+    TooMuchUnpaid {
+        /// The order has waited long enough for the others to be paid, or to give back what they hold.
+        is_final: bool,
+    },
     #[error(transparent)]
     Database(#[from] anyhow::Error),
 }
@@ -52,8 +65,8 @@ impl Error {
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::UnknownProduct(_) | Self::WrongPrice { .. } | Self::WrongCurrency { .. } => Some(Refusal::InvalidOrder),
-            Self::OutOfStock(_) => Some(Refusal::OutOfStock),
-            Self::Maintenance(_) | Self::Database(_) => None,
+            Self::OutOfStock(_) | Self::TooMuchUnpaid { is_final: true } => Some(Refusal::OutOfStock),
+            Self::TooMuchUnpaid { is_final: false } | Self::Maintenance(_) | Self::Database(_) => None,
         }
     }
 }
@@ -67,20 +80,54 @@ pub(crate) struct Terms {
     pub(crate) decision_timeout: Duration,
     /// What a customer may order before somebody looks at it.
     pub(crate) limits: Limits,
+    /// How many orders of a customer may be unpaid at once.
+    pub(crate) max_orders: i64,
+    /// How many units these may hold together.
+    pub(crate) max_units: i64,
 }
 
-/// Reserves an order's lines and moves it to RESERVED; to IN_REVIEW when it is beyond the customer's limits; to ACTION_REQUIRED when there is only a
-/// part of it, which is reserved. An order that is not PENDING any more stays as it is.
-pub(crate) async fn reserve(client: &mut Object, request: &ReservationRequest, terms: &Terms) -> Result<Move, Error> {
+/// A customer's other orders that are not paid.
+#[derive(Clone, Copy, Debug)]
+struct Unpaid {
+    orders: i64,
+    /// Units that they hold.
+    units: i64,
+    /// One of them waits for the customer.
+    waiting: bool,
+}
+
+impl Unpaid {
+    /// Counts them under the customer's lock, until the transaction ends.
+    async fn count(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str) -> anyhow::Result<Self> {
+        let count = transaction.prepare_cached("SELECT orders, units, waiting FROM unpaid_orders($1, $2)").await?;
+        let row = transaction.query_one(&count, &[&order_id.to_string(), &customer_id]).await?;
+        Ok(Self { orders: row.try_get(0)?, units: row.try_get(1)?, waiting: row.try_get(2)? })
+    }
+
+    /// Whether one order more may be unpaid, and hold so many units.
+    fn leaves_room(self, units: i64, terms: &Terms) -> bool {
+        self.orders < terms.max_orders && self.units.saturating_add(units) <= terms.max_units
+    }
+
+    /// Whether the part of an order that its customer is offered may be held. One order at a time has that: who keeps the shop waiting keeps little.
+    fn leaves_room_for_offer(self, units: i64, terms: &Terms) -> bool {
+        !self.waiting && self.leaves_room(units, terms)
+    }
+}
+
+/// Reserves an order's lines and moves it to RESERVED; to IN_REVIEW, with nothing held, when it is beyond the customer's limits; to ACTION_REQUIRED
+/// when there is only a part of it, of which some is reserved. An order that is not PENDING any more stays as it is. `waited` is how long this has
+/// been tried.
+pub(crate) async fn reserve(client: &mut Object, request: &ReservationRequest, waited: Duration, terms: &Terms) -> Result<Move, Error> {
     let wanted = by_product(&request.items);
     // Most orders can have what they want, which one statement finds out and does. Why one cannot is found out at leisure.
     if terms.limits.is_empty()
-        && let Some(step) = take(&*client, request, &wanted, OrderStatus::Reserved, terms.held_for).await?
+        && let Some(step) = reserve_all(&*client, request, &wanted, terms).await?
     {
         return Ok(step);
     }
     let transaction = client.transaction().await?;
-    let step = reserve_or_say_why(&transaction, request, &wanted, terms).await?;
+    let step = reserve_or_say_why(&transaction, request, &wanted, waited, terms).await?;
     transaction.commit().await?;
     Ok(step)
 }
@@ -90,104 +137,157 @@ async fn reserve_or_say_why(
     transaction: &Transaction<'_>,
     request: &ReservationRequest,
     wanted: &BTreeMap<&str, i64>,
+    waited: Duration,
     terms: &Terms,
 ) -> Result<Move, Error> {
-    let (status, maintenance) = lock(transaction, request.order_id).await?;
+    let order_id = request.order_id;
+    let (status, customer_id, maintenance) = lock(transaction, order_id).await?;
     if status != OrderStatus::Pending {
         return Ok(Move::none(status));
     }
     if let Some(reason) = maintenance {
         return Err(Error::Maintenance(reason));
     }
-    let concern = risk::concern(transaction, request.order_id, &terms.limits).await?;
-    let lock = transaction
-        .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE")
-        .await?;
-    let catalogue = transaction.query(&lock, &[&wanted.keys().copied().collect::<Vec<_>>()]).await?;
-    let mut stock = check(request, wanted, &catalogue)?;
-    let to = match (stock.is_short(), concern) {
-        (true, _) => {
-            amendment::note(transaction, request, &stock).await?;
-            OrderStatus::ActionRequired
-        }
-        (false, Some(concern)) => {
-            risk::ask(transaction, request.order_id, &concern).await?;
-            OrderStatus::InReview
-        }
-        (false, None) => OrderStatus::Reserved,
+    let unpaid = Unpaid::count(transaction, order_id, &customer_id).await?;
+    let units: i64 = wanted.values().sum();
+    let concern = match risk::concern(transaction, order_id, &terms.limits).await? {
+        None if units > terms.max_units => Some(format!("{units} units in one order; the limit is {}", terms.max_units)),
+        concern => concern,
     };
-    stock.available.retain(|_, quantity| *quantity > 0);
-    let step = take(transaction, request, &stock.available, to, terms.held_for).await?;
-    Ok(step.context("an order that could be reserved was not")?)
+    let catalogue = lock_products(transaction, wanted).await?;
+    check(request, &catalogue)?;
+    let stock = Stock::of(wanted, &catalogue)?;
+    if unpaid.orders >= terms.max_orders {
+        return Err(Error::TooMuchUnpaid { is_final: waited >= terms.held_for });
+    }
+    if stock.is_short() {
+        let lines = request.items.iter().zip(1..).map(|(item, line)| (line, item.product_id.as_str(), item.quantity));
+        let may_hold = |units| concern.is_none() && unpaid.leaves_room_for_offer(units, terms);
+        amendment::offer(transaction, order_id, lines, stock, terms, may_hold).await?;
+        return Ok(order::advance(transaction, order_id, OrderStatus::ActionRequired, None).await?);
+    }
+    if let Some(concern) = concern {
+        risk::ask(transaction, order_id, &concern).await?;
+        return Ok(order::advance(transaction, order_id, OrderStatus::InReview, None).await?);
+    }
+    if !unpaid.leaves_room(units, terms) {
+        return Err(Error::TooMuchUnpaid { is_final: waited >= terms.held_for });
+    }
+    hold(transaction, order_id, wanted, terms.held_for).await?;
+    Ok(order::advance(transaction, order_id, OrderStatus::Reserved, None).await?)
 }
 
-/// The one place that takes stock: all of `units` for a PENDING order, which moves to `to`, or nothing, when anything at all is in the way.
-async fn take(
+/// Reserves the whole of a PENDING order and moves it to RESERVED; or does nothing, when anything at all is in the way.
+async fn reserve_all(
     client: &impl GenericClient,
     request: &ReservationRequest,
-    units: &BTreeMap<&str, i64>,
-    to: OrderStatus,
-    held_for: Duration,
+    wanted: &BTreeMap<&str, i64>,
+    terms: &Terms,
 ) -> anyhow::Result<Option<Move>> {
-    let take = client
+    let mut prices = BTreeMap::new();
+    for item in &request.items {
+        if *prices.entry(item.product_id.as_str()).or_insert(item.unit_price_minor) != item.unit_price_minor {
+            return Ok(None);
+        }
+    }
+    let reserve = client.prepare_cached("SELECT status, age_ms FROM reserve_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)").await?;
+    let (products, quantities): (Vec<&str>, Vec<i64>) = wanted.iter().unzip();
+    let (prices, to): (Vec<i64>, _) = (prices.into_values().collect(), OrderStatus::Reserved);
+    let row = client
+        .query_opt(
+            &reserve,
+            &[
+                &request.order_id.to_string(),
+                &to.as_str(),
+                &to.predecessors(),
+                &products,
+                &quantities,
+                &prices,
+                &request.currency.code(),
+                &millis(terms.held_for),
+                &terms.max_orders,
+                &terms.max_units,
+            ],
+        )
+        .await;
+    match row {
+        Ok(row) => row.as_ref().map(Move::read).transpose(),
+        Err(error) if error.code().map(SqlState::code) == Some(NO_LONGER_IN_STOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes units of products whose rows are locked, and of which there are enough, for an order that holds none of them.
+async fn hold(transaction: &Transaction<'_>, order_id: OrderId, units: &BTreeMap<&str, i64>, held_for: Duration) -> anyhow::Result<()> {
+    let hold = transaction
         .prepare_cached(
             "WITH wanted AS (
-                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity)
-            ), asked AS (
-                SELECT product_id, price_minor FROM unnest($4::text[], $5::bigint[]) AS a (product_id, price_minor)
-            ), pending AS (
-                SELECT FROM orders WHERE id = $1 AND status = $7 AND compensating_since IS NULL AND NOT EXISTS (SELECT FROM maintenance)
-                FOR NO KEY UPDATE
-            ), locked AS MATERIALIZED (
-                SELECT id, price_minor, currency, stock FROM products WHERE id = ANY ($2) AND EXISTS (SELECT FROM pending)
-                ORDER BY id FOR NO KEY UPDATE
-            ), fits AS MATERIALIZED (
-                SELECT count(*) = cardinality($2::text[]) AS yes FROM locked l JOIN wanted w ON w.product_id = l.id
-                WHERE l.stock >= w.quantity AND l.currency = $6
-                    AND NOT EXISTS (SELECT FROM asked a WHERE a.product_id = l.id AND a.price_minor <> l.price_minor)
+                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity) WHERE quantity > 0
             ), taken AS (
-                UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity
-                FROM wanted w, fits WHERE fits.yes AND p.id = w.product_id
-            ), held AS (
-                INSERT INTO reservations (order_id, product_id, quantity, expires_at)
-                SELECT $1, product_id, quantity, now() + $10::bigint * interval '1 millisecond' FROM wanted, fits WHERE fits.yes
+                UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity FROM wanted w WHERE p.id = w.product_id
             )
-            SELECT status, age_ms FROM fits, move_order($1, $8, CASE WHEN fits.yes THEN $9::text[] END) WHERE fits.yes",
+            INSERT INTO reservations (order_id, product_id, quantity, expires_at)
+            SELECT $1, product_id, quantity, now() + $4::bigint * interval '1 millisecond' FROM wanted
+            ON CONFLICT (order_id, product_id) DO UPDATE SET quantity = EXCLUDED.quantity, state = 'HELD', expires_at = EXCLUDED.expires_at",
         )
         .await?;
     let (products, quantities): (Vec<&str>, Vec<i64>) = units.iter().unzip();
-    let asked: Vec<&str> = request.items.iter().map(|item| item.product_id.as_str()).collect();
-    let prices: Vec<i64> = request.items.iter().map(|item| item.unit_price_minor).collect();
-    let (order_id, pending) = (request.order_id.to_string(), OrderStatus::Pending.as_str());
-    let row = client
-        .query_opt(
-            &take,
-            &[
-                &order_id,
-                &products,
-                &quantities,
-                &asked,
-                &prices,
-                &request.currency.code(),
-                &pending,
-                &to.as_str(),
-                &to.predecessors(),
-                &millis(held_for),
-            ],
-        )
+    transaction.execute(&hold, &[&order_id.to_string(), &products, &quantities, &millis(held_for)]).await?;
+    Ok(())
+}
+
+/// The order's status, locked until the transaction ends, its customer, and why nothing is reserved now, if that is so.
+async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, String, Option<String>)> {
+    let lock = transaction
+        .prepare_cached("SELECT status, customer_id, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR NO KEY UPDATE")
         .await?;
-    row.as_ref().map(Move::read).transpose()
-}
-
-/// The order's status, locked until the transaction ends, and why nothing is reserved now, if that is so.
-async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, Option<String>)> {
-    let lock =
-        transaction.prepare_cached("SELECT status, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR NO KEY UPDATE").await?;
     let row = transaction.query_opt(&lock, &[&order_id.to_string()]).await?.context("the order is not on record")?;
-    Ok((row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?))
+    Ok((row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?, row.try_get(2)?))
 }
 
-/// Moves an order to RESERVED after somebody's decision. Only from here on can its reservation expire.
+/// The products' rows (id, name, price, currency, stock), locked until the transaction ends.
+async fn lock_products(transaction: &Transaction<'_>, wanted: &BTreeMap<&str, i64>) -> anyhow::Result<Vec<Row>> {
+    let lock = transaction
+        .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE")
+        .await?;
+    Ok(transaction.query(&lock, &[&wanted.keys().copied().collect::<Vec<_>>()]).await?)
+}
+
+/// A line of an order on record: its number, its product and its units.
+type Line = (i32, String, i32);
+
+/// The lines of an order of which there is still anything to send.
+async fn lines(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<Line>> {
+    let lines = transaction
+        .prepare_cached("SELECT line, product_id, quantity FROM order_items WHERE order_id = $1 AND quantity > 0 ORDER BY line")
+        .await?;
+    let rows = transaction.query(&lines, &[&order_id.to_string()]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+}
+
+/// Lines as an offer takes them.
+fn numbered(lines: &[Line]) -> impl Iterator<Item = (i32, &str, i32)> {
+    lines.iter().map(|(line, product_id, quantity)| (*line, product_id.as_str(), *quantity))
+}
+
+/// Units of each product on lines.
+fn on_lines<'a>(lines: impl IntoIterator<Item = (&'a str, i32)>) -> BTreeMap<&'a str, i64> {
+    let mut units = BTreeMap::new();
+    for (product_id, quantity) in lines {
+        *units.entry(product_id).or_default() += i64::from(quantity);
+    }
+    units
+}
+
+/// Whether an order holds exactly these units.
+async fn holds(transaction: &Transaction<'_>, order_id: OrderId, units: &BTreeMap<&str, i64>) -> anyhow::Result<bool> {
+    let held = transaction.prepare_cached("SELECT product_id, quantity FROM reservations WHERE order_id = $1 AND state = 'HELD'").await?;
+    let rows = transaction.query(&held, &[&order_id.to_string()]).await?;
+    let held = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<anyhow::Result<BTreeMap<&str, i64>>>()?;
+    Ok(units.iter().filter(|(_, units)| **units > 0).eq(held.iter()))
+}
+
+/// Moves an order whose stock is held to RESERVED after somebody's decision, and holds it for the time to pay.
 pub(crate) async fn go_on(transaction: &Transaction<'_>, order_id: OrderId, held_for: Duration) -> anyhow::Result<Move> {
     let renew = transaction
         .prepare_cached(
@@ -231,29 +331,55 @@ pub(crate) fn millis(duration: Duration) -> i64 {
 
 /// Units wanted of each product, lines of the same product together.
 fn by_product(items: &[LineItem]) -> BTreeMap<&str, i64> {
-    let mut wanted = BTreeMap::new();
-    for item in items {
-        *wanted.entry(item.product_id.as_str()).or_default() += i64::from(item.quantity);
-    }
-    wanted
+    on_lines(items.iter().map(|item| (item.product_id.as_str(), item.quantity)))
 }
 
 /// What there is of what is wanted.
 struct Stock<'a> {
-    /// Units of each product, in the order of their ids.
+    /// Units of each product, in the order of their ids; once they are offered, what is offered.
     available: BTreeMap<&'a str, i64>,
-    /// Products of which there is less than wanted.
-    short: usize,
+    /// The products of which there is less than wanted, with what is left of them.
+    short: BTreeMap<&'a str, i64>,
 }
 
-impl Stock<'_> {
+impl<'a> Stock<'a> {
+    /// Reads it from the locked rows of the catalogue. An error when there is no product in full.
+    fn of(wanted: &BTreeMap<&'a str, i64>, catalogue: &[Row]) -> Result<Self, Error> {
+        let mut stock = Self { available: BTreeMap::new(), short: BTreeMap::new() };
+        let mut missing = None;
+        for (id, quantity) in wanted {
+            let row = catalogue.iter().find(|row| row.try_get::<_, &str>(0).is_ok_and(|found| found == *id));
+            let left = row.map_or(Ok(0), |row| row.try_get::<_, i64>(4))?;
+            if left < *quantity {
+                stock.short.insert(id, left);
+                missing = missing.or(Some(row.map_or(Ok((*id).to_owned()), |row| row.try_get(1))?));
+            }
+            stock.available.insert(id, left.min(*quantity));
+        }
+        match missing {
+            Some(name) if stock.short.len() == wanted.len() => Err(Error::OutOfStock(name)),
+            _ => Ok(stock),
+        }
+    }
+
     fn is_short(&self) -> bool {
-        self.short > 0
+        !self.short.is_empty()
+    }
+
+    fn units(&self) -> i64 {
+        self.available.values().sum()
+    }
+
+    /// Makes of what there is what the customer is offered.
+    fn offer(&mut self, max_units: i64) {
+        for (id, left) in &self.short {
+            self.available.insert(id, offer::of(*left, max_units));
+        }
     }
 }
 
-/// Holds the request against the locked rows of the catalogue (id, name, price, currency, stock).
-fn check<'a>(request: &ReservationRequest, wanted: &BTreeMap<&'a str, i64>, catalogue: &[Row]) -> Result<Stock<'a>, Error> {
+/// Holds the request against the catalogue (id, name, price, currency, stock).
+fn check(request: &ReservationRequest, catalogue: &[Row]) -> Result<(), Error> {
     let mut products = BTreeMap::new();
     for row in catalogue {
         products.insert(row.try_get::<_, &str>(0)?, row);
@@ -272,21 +398,7 @@ fn check<'a>(request: &ReservationRequest, wanted: &BTreeMap<&'a str, i64>, cata
             return Err(Error::WrongPrice { product, price, currency, asked: Money { minor: item.unit_price_minor, currency } });
         }
     }
-    let mut stock = Stock { available: BTreeMap::new(), short: 0 };
-    let mut missing = None;
-    for (id, quantity) in wanted {
-        let row = products[id];
-        let available = row.try_get::<_, i64>(4)?.min(*quantity);
-        if available < *quantity {
-            stock.short += 1;
-            missing.get_or_insert(row);
-        }
-        stock.available.insert(id, available);
-    }
-    match missing {
-        Some(row) if stock.short == wanted.len() => Err(Error::OutOfStock(row.try_get(1)?)),
-        _ => Ok(stock),
-    }
+    Ok(())
 }
 
 /// The currency of a code that stands in our own tables.
@@ -314,5 +426,16 @@ mod tests {
         assert_eq!(price.refusal(), Some(Refusal::InvalidOrder));
         assert_eq!(Error::OutOfStock("Lamp".to_owned()).refusal(), Some(Refusal::OutOfStock));
         assert_eq!(Error::Database(anyhow::anyhow!("connection lost")).refusal(), None);
+        assert_eq!(Error::TooMuchUnpaid { is_final: false }.refusal(), None, "the others may be paid in a moment");
+        assert_eq!(Error::TooMuchUnpaid { is_final: true }.refusal(), Some(Refusal::OutOfStock));
+    }
+    #[test]
+    fn a_customer_holds_so_much_and_one_offer_at_a_time() {
+        let limits = Limits { spend: BTreeMap::new(), orders: None, window: Duration::ZERO };
+        let terms = Terms { held_for: Duration::ZERO, decision_timeout: Duration::ZERO, limits, max_orders: 3, max_units: 10 };
+        let unpaid = |orders, units, waiting| Unpaid { orders, units, waiting };
+        assert!(unpaid(2, 4, true).leaves_room(6, &terms) && !unpaid(2, 4, false).leaves_room(7, &terms));
+        assert!(!unpaid(3, 0, false).leaves_room(1, &terms) && !unpaid(0, i64::MAX, false).leaves_room(1, &terms));
+        assert!(unpaid(2, 4, false).leaves_room_for_offer(6, &terms) && !unpaid(2, 4, true).leaves_room_for_offer(6, &terms));
     }
 }

@@ -258,10 +258,8 @@ impl Projector {
 }
 
 /// Ids and versions that were projected.
-const NOTE_ORDERS: &str = "UPDATE orders SET projected_version = p.version FROM unnest($1::text[], $2::bigint[]) AS p (id, version)
-    WHERE orders.id = p.id AND orders.projected_version < p.version";
-const NOTE_PRODUCTS: &str = "UPDATE products SET projected_version = p.version FROM unnest($1::text[], $2::bigint[]) AS p (id, version)
-    WHERE products.id = p.id AND products.projected_version < p.version";
+const NOTE_ORDERS: &str = "SELECT note_projected($1, $2)";
+const NOTE_PRODUCTS: &str = "SELECT note_projected_products($1, $2)";
 
 /// What came of some rows.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Orders that somebody of the shop looks at before they are paid: those that take a customer beyond a limit within a window of time.
 //!
-//! The check runs in the transaction that reserves the order, under a lock of the customer's, so that orders placed at once are counted one after
-//! the other. Without limits it asks Postgres nothing.
+//! The check runs in the transaction that reserves the order, before anything is held, under a lock of the customer's, so that orders placed at once
+//! are counted one after the other. Without limits it asks Postgres nothing.
 
 use crate::inventory::{currency, millis};
 use deadpool_postgres::Transaction;
@@ -24,25 +24,37 @@ impl Limits {
     }
 }
 
-/// Why somebody should look at an order, if anybody should. What counts are the customer's orders that were accepted within the window and whose stock
-/// is reserved, unless they end without being paid.
+/// Why somebody should look at an order, if anybody should. What counts are the customer's orders that were accepted within the window, unless they
+/// ended without being paid. Of those that are yet to be reserved, or wait for somebody, the ones count that were accepted before this one: of two
+/// orders that are beyond the limit together, one goes on. The caller has the customer's lock.
 pub(crate) async fn concern(transaction: &Transaction<'_>, order_id: OrderId, limits: &Limits) -> anyhow::Result<Option<String>> {
     if limits.is_empty() {
         return Ok(None);
     }
     let id = order_id.to_string();
-    // The count below must see what the customer's other orders did before this lock was had, hence a statement of its own.
-    let lock =
-        "SELECT customer_id, currency, total_minor, pg_advisory_xact_lock(hashtextextended(customer_id, 0)) FROM orders WHERE id = $1";
-    let row = transaction.query_one(lock, &[&id]).await?;
+    let this = "SELECT customer_id, currency, total_minor FROM orders WHERE id = $1";
+    let row = transaction.query_one(this, &[&id]).await?;
     let (customer_id, code, total_minor): (&str, &str, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let count = transaction
         .prepare_cached(
-            "SELECT count(*), coalesce(sum(total_minor) FILTER (WHERE currency = $4), 0)::bigint FROM orders
-            WHERE customer_id = $1 AND id <> $2 AND status = ANY ($3) AND created_at > now() - $5::bigint * interval '1 millisecond'",
+            "SELECT count(*), coalesce(sum(o.total_minor) FILTER (WHERE o.currency = $5), 0)::bigint FROM orders this
+            JOIN orders o ON o.customer_id = $1 AND o.id <> this.id AND o.created_at > now() - $6::bigint * interval '1 millisecond'
+            WHERE this.id = $2 AND (o.status = ANY ($3) OR (o.status = ANY ($4) AND (o.created_at, o.id) < (this.created_at, this.id)))",
         )
         .await?;
-    let row = transaction.query_one(&count, &[&customer_id, &id, &counted(), &code, &millis(limits.window)]).await?;
+    let row = transaction
+        .query_one(
+            &count,
+            &[
+                &customer_id,
+                &id,
+                &BOUGHT.map(OrderStatus::as_str).as_slice(),
+                &WAITING.map(OrderStatus::as_str).as_slice(),
+                &code,
+                &millis(limits.window),
+            ],
+        )
+        .await?;
     let (orders, spent): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     Ok(limits.exceeded_by(orders + 1, spent.saturating_add(total_minor), currency(code)?))
 }
@@ -59,15 +71,18 @@ impl Limits {
     }
 }
 
-/// The statuses of orders that count: reserved or beyond, and not given up.
-fn counted() -> Vec<&'static str> {
-    let beyond = |status: &&OrderStatus| {
-        !matches!(
-            status,
-            OrderStatus::Pending | OrderStatus::ActionRequired | OrderStatus::InReview | OrderStatus::Failed | OrderStatus::Cancelled
-        )
-    };
-    OrderStatus::ALL.iter().filter(beyond).map(|status| status.as_str()).collect()
+/// The statuses of orders that are reserved, or beyond that.
+const BOUGHT: [OrderStatus; 5] = {
+    use OrderStatus::{Completed, Delivered, Paid, Reserved, Shipped};
+    [Reserved, Paid, Shipped, Delivered, Completed]
+};
+/// The statuses of orders that are yet to be reserved.
+const WAITING: [OrderStatus; 3] = [OrderStatus::Pending, OrderStatus::ActionRequired, OrderStatus::InReview];
+
+/// Whether the shop has approved an order.
+pub(crate) async fn is_approved(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<bool> {
+    let approved = "SELECT coalesce((SELECT approved FROM reviews WHERE order_id = $1), false)";
+    Ok(transaction.query_one(approved, &[&order_id.to_string()]).await?.try_get(0)?)
 }
 
 /// Notes that somebody is to look at an order.
@@ -113,7 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_or_was_given_up_does_not_count() {
-        assert_eq!(counted(), ["RESERVED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED"]);
+    fn every_order_counts_that_is_open_or_bought() {
+        let ended = |status: &&OrderStatus| !BOUGHT.contains(status) && !WAITING.contains(status);
+        let left_out: Vec<_> = OrderStatus::ALL.iter().filter(ended).collect();
+        assert_eq!(left_out, [&OrderStatus::Failed, &OrderStatus::Cancelled]);
     }
 }

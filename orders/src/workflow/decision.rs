@@ -40,6 +40,8 @@ impl OrderWorkflow {
             }
             _ => take(ctx, || OrderActivities::amend_order, Amendment { order_id }, scope).await,
         };
+        // Whoever is asked again answers again. Nobody is asked twice for a review.
+        ctx.state_mut(|s| s.amended = false);
         Self::advance(ctx, decided).await
     }
 }

@@ -21,12 +21,17 @@ async fn decide(shop: &Shop, id: &str, what: &str, body: &str) -> Result<(Status
     answer(shop.post(&format!("/api/orders/{id}/{what}"), body.to_owned()).await?).await
 }
 
-/// An order of two products: three of the one, of which there are `there`, and two of another.
+/// An order of two products: five of the one, of which there are `there`, and two of another.
 async fn part_of_an_order(shop: &Shop, there: i64) -> Result<(String, Product, Product)> {
     let (short, plenty) = (shop.product(1_000, there).await?, shop.product(250, 10).await?);
-    let id = shop.place(&Draft::new(&shop.unique("CUST-part")).line(&short, 1).line(&plenty, 2).line(&short, 2)).await?;
+    let id = shop.place(&Draft::new(&shop.unique("CUST-part")).line(&short, 1).line(&plenty, 2).line(&short, 4)).await?;
     shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
     Ok((id, short, plenty))
+}
+
+/// What there is of each line, as the customer is told.
+fn offered(order: &Value) -> Vec<Option<i64>> {
+    order["items"].as_array().into_iter().flatten().map(|item| item["available"].as_i64()).collect()
 }
 
 async fn kinds_told(shop: &Shop, id: &str) -> Result<Vec<String>> {
@@ -37,11 +42,9 @@ async fn kinds_told(shop: &Shop, id: &str) -> Result<Vec<String>> {
 #[test]
 fn a_customer_takes_what_there_is() {
     shared(async |shop| {
-        let (id, short, plenty) = part_of_an_order(shop, 2).await?;
-        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((0, 2), (8, 2)), "what there is is held");
-        let available: Vec<Value> =
-            shop.order(&id).await?["items"].as_array().into_iter().flatten().map(|item| item["available"].clone()).collect();
-        assert_eq!(available, [json!(1), json!(2), json!(1)]);
+        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
+        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((1, 2), (8, 2)), "what is offered is held, and is not all");
+        assert_eq!(offered(&shop.order(&id).await?), [Some(1), Some(2), Some(1)]);
         assert_eq!(decide(shop, &id, "amend", r#"{"items":[]}"#).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(decide(shop, &id, "review", r#"{"approved":true}"#).await?.0, StatusCode::CONFLICT, "it waits for the customer");
 
@@ -52,7 +55,7 @@ fn a_customer_takes_what_there_is() {
         assert_eq!(order["totalAmount"], json!(25.00), "{order}");
         let lines: Vec<_> =
             order["items"].as_array().into_iter().flatten().map(|item| (&item["quantity"], &item["orderedQuantity"])).collect();
-        assert_eq!(lines, [(&json!(1), &Value::Null), (&json!(2), &Value::Null), (&json!(1), &json!(2))]);
+        assert_eq!(lines, [(&json!(1), &Value::Null), (&json!(2), &Value::Null), (&json!(1), &json!(4))]);
         assert_eq!((&order["payment"]["status"], &order["payment"]["amount"]), (&json!("CAPTURED"), &json!(25.00)));
         ensure!(kinds_told(shop, &id).await?.contains(&"ORDER_ACTION_REQUIRED".to_owned()));
         assert_eq!(decide(shop, &id, "amend", "").await?.0, StatusCode::CONFLICT, "decided is decided");
@@ -143,7 +146,11 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
         let held = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
         let order = shop.reaches(&held, &["IN_REVIEW"]).await?;
         assert_eq!(order["reviewReason"], "110.00 USD within 24 h; the limit is 100.00");
-        assert_eq!(shop.stock(&product).await?, (989, 1), "its stock is held");
+        assert_eq!(shop.stock(&product).await?, (990, 0), "nothing is held before the shop has looked");
+        let next = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
+        let next = shop.reaches(&next, &["IN_REVIEW"]).await?;
+        assert_eq!(next["reviewReason"], "120.00 USD within 24 h; the limit is 100.00", "what waits counts, too");
+        shop.cancel(text(&next, "/id")?).await?;
         let other = shop.place(&Draft::new(&shop.unique("CUST-other")).line(&product, 10)).await?;
         shop.ends(&other, "COMPLETED").await?;
 
@@ -213,6 +220,155 @@ fn orders_placed_at_once_do_not_slip_through_together() {
         let completed = orders.iter().filter(|order| order["status"] == "COMPLETED").count();
         assert_eq!(completed, 2, "of 40.00 each, within 100.00");
         Ok(())
+    });
+}
+
+/// What waits for its customer is held for no longer than what is not paid. Who takes it later gets what was offered, or is asked again.
+#[test]
+fn an_offer_that_was_given_back_is_held_against_the_stock_of_the_moment() {
+    own(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
+        let given_back = async |id: &str| {
+            let held = "SELECT FROM reservations WHERE order_id = $1 AND state = 'HELD'";
+            let db = shop.db().await?;
+            until("it is given back", PATIENCE, async || Ok(db.query(held, &[&id]).await?.is_empty().then_some(()))).await
+        };
+        let sell = async |product: &Product, units: i64| {
+            let id = shop.place(&Draft::new(&shop.unique("CUST-quicker")).line(product, units)).await?;
+            shop.ends(&id, "COMPLETED").await
+        };
+        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
+        given_back(&id).await?;
+        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((3, 0), (10, 0)));
+        assert_eq!(shop.order(&id).await?["status"], "ACTION_REQUIRED", "the customer may still decide");
+        decide(shop, &id, "amend", "").await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((&order["totalAmount"], shop.stock(&short).await?, shop.stock(&plenty).await?), (&json!(25.00), (1, 0), (8, 0)));
+
+        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
+        given_back(&id).await?;
+        sell(&short, 2).await?;
+        decide(shop, &id, "amend", "").await?;
+        until("another offer", PATIENCE, async || Ok((offered(&shop.order(&id).await?) == [Some(1), Some(2), Some(0)]).then_some(())))
+            .await?;
+        assert_eq!(shop.order(&id).await?["status"], "ACTION_REQUIRED", "nobody is sent less than they agreed to");
+        decide(shop, &id, "amend", "").await?;
+        let order = shop.ends(&id, "COMPLETED").await?;
+        assert_eq!((&order["totalAmount"], &order["payment"]["amount"], shop.stock(&short).await?), (&json!(15.00), &json!(15.00), (0, 0)));
+        assert_eq!(shop.stock(&plenty).await?, (8, 0));
+
+        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
+        given_back(&id).await?;
+        sell(&plenty, 9).await?;
+        decide(shop, &id, "amend", "").await?;
+        let order = shop.ends(&id, "FAILED").await?;
+        ensure!(text(&order, "/failureReason")?.ends_with("is out of stock"), "{order}");
+        assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((3, 0), (1, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn an_approved_order_is_reserved_by_the_stock_of_that_moment() {
+    own(1, &[&FAST[..], &LIMITS].concat(), async |shop| {
+        let (dear, rare) = (shop.product(6_000, 100).await?, shop.product(100, 5).await?);
+        let in_review = async || {
+            let id = shop.place(&Draft::new(&shop.unique("CUST-reviewed")).line(&dear, 2).line(&rare, 5)).await?;
+            shop.reaches(&id, &["IN_REVIEW"]).await?;
+            anyhow::Ok(id)
+        };
+        let sell = async |product: &Product, units: i64| {
+            let sold = "UPDATE products SET stock = stock - $2 WHERE id = $1";
+            anyhow::Ok(shop.db().await?.execute(sold, &[&product.id, &units]).await?)
+        };
+        let (one, other) = (in_review().await?, in_review().await?);
+        assert_eq!((shop.stock(&dear).await?, shop.stock(&rare).await?), ((100, 0), (5, 0)), "nothing is held");
+        sell(&rare, 2).await?;
+        decide(shop, &one, "review", r#"{"approved":true}"#).await?;
+        assert_eq!(offered(&shop.reaches(&one, &["ACTION_REQUIRED"]).await?), [Some(2), Some(2)]);
+        decide(shop, &one, "amend", "").await?;
+        let order = shop.ends(&one, "COMPLETED").await?;
+        assert_eq!((&order["totalAmount"], shop.stock(&rare).await?), (&json!(122.00), (1, 0)), "and is not reviewed again");
+
+        sell(&dear, 97).await?;
+        decide(shop, &other, "review", r#"{"approved":true}"#).await?;
+        let order = shop.ends(&other, "FAILED").await?;
+        ensure!(text(&order, "/failureReason")?.ends_with("is out of stock"), "{order}");
+        assert_eq!((shop.stock(&dear).await?, shop.stock(&rare).await?), ((1, 0), (1, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+/// Orders for more than there is, which nobody means to pay.
+#[test]
+fn nobody_holds_all_that_is_left_or_is_told_how_much_that_is() {
+    shared(async |shop| {
+        let (bait, wanted) = (shop.product(1_000, 100).await?, shop.product(1_000, 7).await?);
+        let customer = shop.unique("CUST-hoarder");
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            let id = shop.place(&Draft::new(&customer).line(&bait, 1).line(&wanted, 8)).await?;
+            let order = shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+            ensure!(offered(&order)[1].is_some_and(|units| units < 7), "{order}");
+            ids.push(id);
+        }
+        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((99, 1), (2, 5)), "one of them holds a part");
+        let other = shop.place(&Draft::new(&shop.unique("CUST-other")).line(&wanted, 2)).await?;
+        shop.ends(&other, "COMPLETED").await?;
+        for id in ids {
+            shop.cancel(&id).await?;
+            shop.ends(&id, "CANCELLED").await?;
+        }
+        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((100, 0), (5, 0)));
+        shop.audit_is_clean().await
+    });
+}
+
+#[test]
+fn a_customer_holds_only_so_much_that_is_not_paid() {
+    let limits = [("HOLD_MAX_ORDERS", "2"), ("HOLD_MAX_UNITS", "5"), ("RESERVATION_TTL_S", "20")];
+    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+        let product = shop.product(1_000, 100).await?;
+        let customer = shop.unique("CUST-unpaid");
+        let draft = |units| Draft::new(&customer).line(&product, units);
+        let unpaid = shop.place(&draft(2).payment_method("tok_down")).await?;
+        shop.reaches(&unpaid, &["RESERVED"]).await?;
+        let too_many = shop.place(&draft(4)).await?;
+        until("it waits", PATIENCE, async || {
+            Ok(shop.logs().lines().any(|line| line.contains(&too_many) && line.contains("are not paid yet")).then_some(()))
+        })
+        .await?;
+        assert_eq!((shop.order(&too_many).await?["status"].clone(), shop.stock(&product).await?.1), (json!("PENDING"), 2));
+        let other = shop.place(&Draft::new(&shop.unique("CUST-other")).line(&product, 5)).await?;
+        shop.ends(&other, "COMPLETED").await?;
+        shop.ends(&unpaid, "FAILED").await?;
+        shop.ends(&too_many, "COMPLETED").await?;
+
+        let large = shop.place(&draft(6)).await?;
+        let order = shop.reaches(&large, &["IN_REVIEW"]).await?;
+        assert_eq!(order["reviewReason"], "6 units in one order; the limit is 5");
+        assert_eq!(shop.stock(&product).await?, (91, 0));
+        decide(shop, &large, "review", r#"{"approved":true}"#).await?;
+        shop.ends(&large, "COMPLETED").await?;
+        assert_eq!(shop.stock(&product).await?, (85, 0));
+        shop.audit_is_clean().await
+    });
+}
+
+/// Nobody pays the others, so that it is told in the end.
+#[test]
+fn an_order_does_not_wait_for_ever_for_others_to_be_paid() {
+    let limits = [("HOLD_MAX_ORDERS", "1"), ("RESERVATION_TTL_S", "1"), ("RETRY_MAXIMUM_INTERVAL_MS", "1000")];
+    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+        let (product, gone) = (shop.product(1_000, 100).await?, shop.product(1_000, 0).await?);
+        let customer = shop.unique("CUST-undecided");
+        let waits = shop.place(&Draft::new(&customer).line(&product, 1).line(&gone, 1)).await?;
+        shop.reaches(&waits, &["ACTION_REQUIRED"]).await?;
+        let order = shop.ends(&shop.place(&Draft::new(&customer).line(&product, 1)).await?, "FAILED").await?;
+        ensure!(text(&order, "/failureReason")?.starts_with("too many of your orders are not paid yet"), "{order}");
+        shop.cancel(&waits).await?;
+        shop.ends(&waits, "CANCELLED").await?;
+        shop.ends(&shop.place(&Draft::new(&customer).line(&product, 1)).await?, "COMPLETED").await?;
+        shop.audit_is_clean().await
     });
 }
 

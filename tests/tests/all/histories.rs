@@ -192,6 +192,8 @@ const PATHS: &[&str] = &[
     "cancelled_instead_of_amending",
     "approved",
     "not_approved",
+    "asked_again",
+    "approved_in_part",
     "reconciled",
     "reconciliation_retried",
     "restocked",
@@ -236,6 +238,32 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
                 _ => drop(shop.cancel(&id).await?),
             }
             shop.ends(&id, if path == "amended" { "COMPLETED" } else { "CANCELLED" }).await?;
+            Ok(id)
+        }
+        // What was offered has been given back, and sold, before the customer answers.
+        "asked_again" => {
+            let few = shop.product(100, 3).await?;
+            let id = shop.place(&draft.line(&few, 4)).await?;
+            shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+            holder.execute("UPDATE reservations SET expires_at = now() WHERE order_id = $1", &[&id]).await?;
+            until("it is given back", SOON, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
+            holder.execute("UPDATE products SET stock = 1 WHERE id = $1", &[&few.id]).await?;
+            shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
+            until("another offer", SOON, async || Ok((shop.order(&id).await?["items"][1]["available"] == 1).then_some(()))).await?;
+            shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
+            shop.ends(&id, "COMPLETED").await?;
+            Ok(id)
+        }
+        // A part has been sold before the shop approves.
+        "approved_in_part" => {
+            let few = shop.product(100, 3).await?;
+            let id = shop.place(&Draft::new("CUST-003").line(product, 6_000).line(&few, 3)).await?;
+            shop.reaches(&id, &["IN_REVIEW"]).await?;
+            holder.execute("UPDATE products SET stock = 1 WHERE id = $1", &[&few.id]).await?;
+            shop.post(&format!("/api/orders/{id}/review"), r#"{"approved":true}"#).await?.error_for_status()?;
+            shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
+            shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
+            shop.ends(&id, "COMPLETED").await?;
             Ok(id)
         }
         "approved" | "not_approved" => {

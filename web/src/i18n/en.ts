@@ -129,8 +129,8 @@ export const en = {
   /** A part of the order is out of stock. */
   amend: {
     title: 'Not everything is in stock',
-    text: 'What there is is held for you. Take it, or cancel the order; nothing has been charged.',
-    available: (available: number, quantity: number) => `${available} of ${quantity} available`,
+    text: 'We can send you a part. It is held for you for a short time; later you get it if it is still there. Take it, or cancel the order; nothing has been charged.',
+    available: (available: number, quantity: number) => `${available} of ${quantity} for you`,
     total: 'Total of what there is',
     take: 'Take what there is',
     taken: 'Your order goes on with what there is…',

@@ -135,8 +135,8 @@ export const ru: Words = {
 
   amend: {
     title: 'Есть не всё',
-    text: 'Что есть, отложено для вас. Возьмите это или отмените заказ; деньги не списаны.',
-    available: (available, quantity) => `есть ${available} из ${quantity}`,
+    text: 'Мы можем отправить часть. Она ненадолго отложена для вас; позже вы получите её, если она ещё есть. Возьмите её или отмените заказ; деньги не списаны.',
+    available: (available, quantity) => `${available} из ${quantity} для вас`,
     total: 'Итого за то, что есть',
     take: 'Взять, что есть',
     taken: 'Заказ продолжается с тем, что есть…',
@@ -323,6 +323,7 @@ export const ru: Words = {
     [/^cancelled on request$/, 'отменён по просьбе'],
     [/^the shop did not approve the order$/, 'магазин не одобрил заказ'],
     [/^a part of it is out of stock, and you did not say in time whether to send the rest$/, 'есть было не всё, а вы вовремя не сказали, отправлять ли остальное'],
+    [/^too many of your orders are not paid yet: pay or cancel them, then order again$/, 'слишком много ваших заказов ещё не оплачено: оплатите или отмените их и закажите снова'],
     [/^it could not be checked in time$/, 'его не успели проверить'],
     [/^everything has been given back$/, 'уже возвращено всё'],
     [/^it is more than was paid and is not given back yet$/, 'это больше, чем уплачено и ещё не возвращено'],

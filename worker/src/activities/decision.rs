@@ -6,11 +6,13 @@ use orders::{
     OrderStatus,
     activities::{Amendment, Refusal, ReservationRequest, Verdict},
 };
+use std::time::Duration;
 
 impl Activities {
-    pub(super) async fn reserve(&self, request: &ReservationRequest) -> Result<Answer, Failure> {
+    /// `waited` is how long this has been tried.
+    pub(super) async fn reserve(&self, request: &ReservationRequest, waited: Duration) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
-        let step = inventory::reserve(&mut client, request, &self.terms).await.map_err(refusal)?;
+        let step = inventory::reserve(&mut client, request, waited, &self.terms).await.map_err(refusal)?;
         let mut answer = self.waiting(step);
         if step.moved_after.is_none() {
             // An earlier attempt got further than anybody knew; the order may even have been amended since.
@@ -22,9 +24,10 @@ impl Activities {
     pub(super) async fn amend(&self, amendment: Amendment) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let (step, total_minor) = inventory::amend(&transaction, amendment.order_id, &self.terms).await.map_err(refusal)?;
+        let amended = inventory::amend(&transaction, amendment.order_id, &self.terms).await.map_err(refusal)?;
         transaction.commit().await?;
-        Ok(Answer { amount_minor: Some(total_minor), ..self.waiting(step) })
+        let answer = self.waiting(amended.step);
+        Ok(Answer { amount_minor: Some(amended.total_minor), wait: amended.wait.or(answer.wait), ..answer })
     }
 
     pub(super) async fn review(&self, verdict: &Verdict) -> Result<Answer, Failure> {
@@ -33,14 +36,21 @@ impl Activities {
         let status = order::lock(&transaction, verdict.order_id).await?;
         let approved = risk::record(&transaction, verdict).await?;
         let step = match status {
-            OrderStatus::InReview if approved => inventory::go_on(&transaction, verdict.order_id, self.terms.held_for).await?,
+            OrderStatus::InReview if approved => match inventory::approve(&transaction, verdict.order_id, &self.terms).await {
+                Ok(step) => step,
+                Err(error) if error.refusal().is_some() => {
+                    transaction.commit().await?;
+                    return Err(refusal(error));
+                }
+                Err(error) => return Err(refusal(error)),
+            },
             _ => Move::none(status),
         };
         transaction.commit().await?;
         if !approved && status == OrderStatus::InReview {
             return Err(Failure::Refused(Refusal::NotApproved, "the shop did not approve the order".to_owned()));
         }
-        Ok(step.into())
+        Ok(self.waiting(step))
     }
 
     /// An order that waits for somebody waits for so long.

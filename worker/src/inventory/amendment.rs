@@ -1,55 +1,131 @@
 //! Orders of which there is only a part.
+//!
+//! The customer is offered some of it ([`super::offer`]). It is held like the stock of any unpaid order, and given back as soon; it is not held at
+//! all beyond the customer's limits, or while another order of the customer's waits for an answer. Whoever takes it later than that gets exactly
+//! what was offered, if it is still there, or is asked again: nobody is sent less than they agreed to.
 
-use super::{Error, Stock, Terms, go_on};
+use super::{Error, Stock, Terms, Unpaid, go_on, hold, holds, lines, lock, lock_products, numbered, on_lines, release};
 use crate::{
     order::{self, Move},
     risk,
 };
 use deadpool_postgres::Transaction;
-use orders::{OrderId, OrderStatus, activities::ReservationRequest};
+use orders::{OrderId, OrderStatus};
+use std::time::Duration;
 
-/// Notes what there is of each line; of a product on several lines, the first get it.
-pub(super) async fn note(transaction: &Transaction<'_>, request: &ReservationRequest, stock: &Stock<'_>) -> anyhow::Result<()> {
+/// What came of an amendment.
+pub(crate) struct Amended {
+    pub(crate) step: Move,
+    /// What the order comes to, in minor units.
+    pub(crate) total_minor: i64,
+    /// How long to wait for the customer, who is asked again.
+    pub(crate) wait: Option<Duration>,
+}
+
+/// Offers a customer, on lines (number, product, units), of what is short a part, and holds that where `may_hold` says so. Of a product on several
+/// lines, the first get it. The products' rows are locked, and the order holds nothing.
+pub(super) async fn offer<'a>(
+    transaction: &Transaction<'_>,
+    order_id: OrderId,
+    lines: impl IntoIterator<Item = (i32, &'a str, i32)>,
+    mut stock: Stock<'_>,
+    terms: &Terms,
+    may_hold: impl FnOnce(i64) -> bool,
+) -> anyhow::Result<()> {
+    stock.offer(terms.max_units);
     let mut left = stock.available.clone();
-    let mut available = Vec::new();
-    for item in &request.items {
-        let left = left.entry(&item.product_id).or_default();
-        let units = (*left).min(i64::from(item.quantity));
+    let (mut numbers, mut available) = (Vec::new(), Vec::new());
+    for (number, product_id, quantity) in lines {
+        let left = left.entry(product_id).or_default();
+        let units = (*left).min(i64::from(quantity));
         *left -= units;
+        numbers.push(number);
         available.push(i32::try_from(units)?);
     }
     let note = transaction
         .prepare_cached(
-            "UPDATE order_items i SET available = a.available FROM unnest($2::int[]) WITH ORDINALITY AS a (available, line)
+            "UPDATE order_items i SET available = a.available FROM unnest($2::int[], $3::int[]) AS a (line, available)
             WHERE i.order_id = $1 AND i.line = a.line",
         )
         .await?;
-    transaction.execute(&note, &[&request.order_id.to_string(), &available]).await?;
+    transaction.execute(&note, &[&order_id.to_string(), &numbers, &available]).await?;
+    if may_hold(stock.units()) {
+        hold(transaction, order_id, &stock.available, terms.held_for).await?;
+    }
     Ok(())
 }
 
-/// Makes an order what there is of it, and moves it on. Answers what it comes to, in minor units, too; an order that waits for nobody's decision stays
-/// as it is.
-pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, terms: &Terms) -> Result<(Move, i64), Error> {
-    let status = order::lock(transaction, order_id).await?;
-    let id = order_id.to_string();
-    if status == OrderStatus::ActionRequired {
-        let lines = "UPDATE order_items SET ordered = quantity, quantity = available WHERE order_id = $1 AND available < quantity";
-        transaction.execute(lines, &[&id]).await?;
-        let total =
-            "UPDATE orders SET total_minor = (SELECT sum(quantity * unit_price_minor) FROM order_items WHERE order_id = $1) WHERE id = $1";
-        transaction.execute(total, &[&id]).await?;
-    }
-    let total_minor = transaction.query_one("SELECT total_minor FROM orders WHERE id = $1", &[&id]).await?.try_get(0)?;
+/// Makes an order what was offered of it, and moves it on; or asks again, when that is not there any more. An order that waits for nobody's decision
+/// stays as it is.
+pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, terms: &Terms) -> Result<Amended, Error> {
+    let (status, customer_id, maintenance) = lock(transaction, order_id).await?;
     if status != OrderStatus::ActionRequired {
-        return Ok((Move::none(status), total_minor));
+        return Ok(Amended { step: Move::none(status), total_minor: order::total_minor(transaction, order_id).await?, wait: None });
     }
+    let unpaid = Unpaid::count(transaction, order_id, &customer_id).await?;
+    let offered = offered(transaction, order_id).await?;
+    let units = on_lines(offered.iter().map(|(product_id, units)| (product_id.as_str(), *units)));
+    let is_held = holds(transaction, order_id, &units).await?;
+    if !is_held {
+        if let Some(reason) = maintenance {
+            return Err(Error::Maintenance(reason));
+        }
+        release(transaction, order_id).await?;
+        let there = lock_products(transaction, &units).await?;
+        if !Stock::of(&units, &there).is_ok_and(|stock| !stock.is_short()) {
+            return ask_again(transaction, order_id, unpaid, terms).await;
+        }
+    }
+    take_offer(transaction, order_id).await?;
     let step = match risk::concern(transaction, order_id, &terms.limits).await? {
-        Some(concern) => {
+        Some(concern) if !risk::is_approved(transaction, order_id).await? => {
             risk::ask(transaction, order_id, &concern).await?;
             order::advance(transaction, order_id, OrderStatus::InReview, None).await?
         }
-        None => go_on(transaction, order_id, terms.held_for).await?,
+        _ if is_held => go_on(transaction, order_id, terms.held_for).await?,
+        _ => {
+            hold(transaction, order_id, &units, terms.held_for).await?;
+            order::advance(transaction, order_id, OrderStatus::Reserved, None).await?
+        }
     };
-    Ok((step, total_minor))
+    Ok(Amended { step, total_minor: order::total_minor(transaction, order_id).await?, wait: None })
+}
+
+/// Units that each line is offered with, by its product.
+async fn offered(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<(String, i32)>> {
+    let offered = "SELECT product_id, coalesce(available, quantity) FROM order_items WHERE order_id = $1";
+    let rows = transaction.query(offered, &[&order_id.to_string()]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Makes the lines what was offered of them, and the total what they come to.
+async fn take_offer(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
+    let id = order_id.to_string();
+    let lines =
+        "UPDATE order_items SET ordered = coalesce(ordered, quantity), quantity = available WHERE order_id = $1 AND available < quantity";
+    transaction.execute(lines, &[&id]).await?;
+    let total =
+        "UPDATE orders SET total_minor = (SELECT sum(quantity * unit_price_minor) FROM order_items WHERE order_id = $1) WHERE id = $1";
+    transaction.execute(total, &[&id]).await?;
+    Ok(())
+}
+
+/// Offers what there is now. The customer has for the answer what is left of the time to decide, and at least the time for which it may be held.
+async fn ask_again(transaction: &Transaction<'_>, order_id: OrderId, unpaid: Unpaid, terms: &Terms) -> Result<Amended, Error> {
+    let lines = lines(transaction, order_id).await?;
+    let wanted = on_lines(lines.iter().map(|(_, product_id, quantity)| (product_id.as_str(), *quantity)));
+    let stock = Stock::of(&wanted, &lock_products(transaction, &wanted).await?)?;
+    offer(transaction, order_id, numbered(&lines), stock, terms, |units| unpaid.leaves_room_for_offer(units, terms)).await?;
+    order::touch(transaction, order_id).await?;
+    tracing::info!(%order_id, "{order_id}: what was offered is gone, and the customer is asked again");
+    let status = OrderStatus::ActionRequired;
+    let asked =
+        "SELECT (extract(epoch FROM clock_timestamp() - min(at)) * 1000)::bigint FROM order_history WHERE order_id = $1 AND status = $2";
+    let asked_ms: Option<i64> = transaction.query_one(asked, &[&order_id.to_string(), &status.as_str()]).await?.try_get(0)?;
+    let asked = Duration::from_millis(asked_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default());
+    Ok(Amended {
+        step: Move::none(status),
+        total_minor: order::total_minor(transaction, order_id).await?,
+        wait: Some(terms.decision_timeout.saturating_sub(asked).max(terms.held_for)),
+    })
 }

@@ -1,4 +1,5 @@
-//! Gives back stock that has been held for too long for orders that are not paid. Such an order then fails when it comes to be paid.
+//! Gives back stock that has been held for too long for orders that are not paid. One that is RESERVED then fails when it comes to be paid; one that
+//! waits for somebody's decision is reserved anew when it is decided, if that can still be.
 //!
 //! Once the amount is authorized it is being taken, or has been and the answer was lost: then the stock stays until the order goes on, or is withdrawn.
 
@@ -16,6 +17,8 @@ use std::time::Duration;
 const SWEEP: Duration = Duration::from_secs(1);
 /// Orders looked at in one go.
 const BATCH: i64 = 100;
+/// The statuses of orders that may hold stock, and are not paid.
+const UNPAID: [OrderStatus; 3] = [OrderStatus::ActionRequired, OrderStatus::InReview, OrderStatus::Reserved];
 /// Of an order: its money is not spoken for.
 const UNAUTHORIZED: &str = "NOT EXISTS (SELECT FROM payments p WHERE p.order_id = r.order_id AND p.status = 'AUTHORIZED')";
 
@@ -31,12 +34,12 @@ pub(crate) async fn run(pool: Pool) {
 }
 
 async fn sweep(pool: &Pool) -> anyhow::Result<()> {
-    let unpaid = OrderStatus::Reserved.as_str();
     let mut client = db::connection(pool).await?;
-    // The status is written out: only then does Postgres take the index of the unpaid orders.
+    // The statuses are written out: only then does Postgres take the index of the unpaid orders.
+    let unpaid = UNPAID.map(OrderStatus::as_str).join("', '");
     let expired = client
         .prepare_cached(&format!(
-            "SELECT o.id FROM orders o WHERE o.status = '{unpaid}'
+            "SELECT o.id FROM orders o WHERE o.status IN ('{unpaid}')
             AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id AND r.state = 'HELD' AND r.expires_at <= now() AND {UNAUTHORIZED})
             AND {}
             LIMIT $1",
@@ -64,7 +67,7 @@ async fn expire(client: &mut ClientWrapper, id: &str) -> anyhow::Result<()> {
     let id: OrderId = id.parse()?;
     let transaction = client.transaction().await?;
     // It may have been paid, or its reservation renewed, since; authorizing takes the order's lock, too.
-    let unpaid = order::lock(&transaction, id).await? == OrderStatus::Reserved;
+    let unpaid = UNPAID.contains(&order::lock(&transaction, id).await?);
     if unpaid && give_back(&transaction, id, "EXPIRED", &format!("expires_at <= now() AND {UNAUTHORIZED}")).await? > 0 {
         transaction.commit().await?;
         tracing::info!(order_id = %id, "{id}: its stock was held for too long and is given back");

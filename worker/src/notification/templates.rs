@@ -207,7 +207,7 @@ mod tests {
     fn what_there_is_is_told_where_the_customer_is_asked() {
         let (templates, mut facts) = (built_in(), Facts::full(Language::En));
         let mail = templates.mail("action_required", &facts).unwrap();
-        assert!(mail.text.contains("2 × Keyboard ($1,299.99 each), only 1 available: $2,599.98"), "{}", mail.text);
+        assert!(mail.text.contains("2 × Keyboard ($1,299.99 each), of which we can send 1: $2,599.98"), "{}", mail.text);
         assert!(mail.html.contains("2 (only 1)"), "{}", mail.html);
         facts.items[0].available = None;
         assert!(!templates.mail("action_required", &facts).unwrap().text.contains("available"));

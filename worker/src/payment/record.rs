@@ -31,22 +31,11 @@ pub(crate) async fn record_attempt(
     payment: &mut Payment,
     gateway: &str,
 ) -> anyhow::Result<i32> {
-    let statement = client
-        .prepare_cached(
-            "WITH payment AS (
-                INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway, attempts)
-                SELECT id, 'UNKNOWN', $2, $3, $4, 2 FROM orders WHERE id = $1 AND status = ANY ($5)
-                ON CONFLICT (order_id) DO UPDATE SET attempts = p.attempts + 1 RETURNING order_id, status, gateway, gateway_reference, attempts
-            ), shown AS (
-                UPDATE orders o SET version = o.version + 1 FROM payment p WHERE o.id = p.order_id AND p.status = 'UNKNOWN' AND p.attempts = 2
-            )
-            SELECT coalesce(p.gateway, was.gateway, $4), coalesce(p.gateway_reference, was.gateway_reference), coalesce(p.attempts, 1)
-            FROM (VALUES (1)) AS one (n) LEFT JOIN payment p ON true LEFT JOIN payments was ON was.order_id = $1",
-        )
-        .await?;
+    let statement =
+        client.prepare_cached("SELECT gateway, gateway_reference, attempts FROM record_payment_attempt($1, $2, $3, $4, $5)").await?;
     let unpaid = OrderStatus::Paid.predecessors();
     let row =
-        client.query_one(&statement, &[&order_id.to_string(), &payment.amount_minor, &payment.currency.code(), &gateway, &unpaid]).await?;
+        client.query_one(&statement, &[&order_id.to_string(), &unpaid, &payment.amount_minor, &payment.currency.code(), &gateway]).await?;
     (payment.gateway, payment.reference) = (row.try_get(0)?, row.try_get(1)?);
     Ok(row.try_get(2)?)
 }

@@ -34,11 +34,14 @@ enum Fate {
 }
 
 impl Model {
-    /// Of a product on several lines, the first get what there is. An order that has no product in full is out of stock.
+    /// What is offered of a short product is less than what is left of it; the first lines get it. An order that has no product in full is out of stock.
     fn fate(&self, lines: &Lines) -> Fate {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();
-        let mut left = self.stock;
+        let mut left = std::array::from_fn::<_, PRODUCTS, _>(|product| match (self.stock[product], wanted.get(&product)) {
+            (stock, Some(units)) if stock < *units => offered(stock),
+            (stock, _) => stock,
+        });
         let there = lines.iter().map(|(product, units)| {
             let there = left[*product].min(*units);
             left[*product] -= there;
@@ -64,6 +67,17 @@ impl Model {
             self.reserved[*product] -= units;
         }
         self.kept.push((id, by_product(lines)));
+    }
+}
+
+/// What is offered of a product of which there is less than wanted.
+fn offered(stock: i64) -> i64 {
+    match stock {
+        0 => 0,
+        1..=2 => 1,
+        3..=5 => 2,
+        6..=10 => 5,
+        more => unreachable!("nobody wants more than {more}"),
     }
 }
 

@@ -14,16 +14,22 @@ use tokio::time::sleep;
 impl Customer<'_> {
     /// Takes what there is, when there is only a part.
     pub(super) async fn amend(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
-        let order = self.waits(id, &["ACTION_REQUIRED"]).await?;
-        if order["status"] != "ACTION_REQUIRED" {
-            return Ok(());
+        let mut order = self.waits(id, &["ACTION_REQUIRED"]).await?;
+        // What was offered may be gone by the time it is taken; then there is another offer.
+        while order["status"] == "ACTION_REQUIRED" {
+            let agreed = offered(&order, &wish.lines);
+            if agreed == wish.lines || agreed.iter().any(|line| line.units < 0) {
+                self.record.breach(format!("{id} waits for its customer, who is offered {agreed:?} of {:?}", wish.lines));
+            }
+            self.insist_on(&format!("/api/orders/{id}/amend"), "", wish.rng.usize(1..=2)).await?;
+            order = self
+                .sees(id, "what came of the amendment", |order| {
+                    (order["status"] != "ACTION_REQUIRED" || offered(order, &wish.lines) != agreed).then(|| order.clone())
+                })
+                .await?;
+            answers.agreed = Some(agreed);
         }
-        let agreed = offered(&order, &wish.lines);
-        if agreed == wish.lines || agreed.iter().any(|line| line.units < 0) {
-            self.record.breach(format!("{id} waits for its customer, who is offered {agreed:?} of {:?}", wish.lines));
-        }
-        answers.agreed = Some(agreed);
-        self.insist_on(&format!("/api/orders/{id}/amend"), "", wish.rng.usize(1..=2)).await
+        Ok(())
     }
 
     pub(super) async fn cancel_instead(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
