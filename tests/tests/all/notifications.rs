@@ -348,7 +348,7 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
         let error: String = until("sending has failed", SOON, async || {
             let rows = db.query(first, &[&id]).await?;
             ensure!(rows.iter().all(|row| row.get::<_, &str>(0) == "ORDER_CONFIRMED"), "one message overtook another");
-            Ok(rows.first().filter(|row| row.get(1) == "PENDING" && row.get(3)).map(|row| row.get(2)))
+            Ok(rows.first().filter(|row| row.get::<_, &str>(1) == "PENDING" && row.get(3)).map(|row| row.get(2)))
         })
         .await?;
         ensure!(!error.contains("later@customer.example"), "{error}");

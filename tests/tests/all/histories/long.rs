@@ -6,7 +6,7 @@ use crate::{
     support::{Draft, FAST, own, until},
 };
 use ::orders::workflow::OrderWorkflowType;
-use anyhow::{Context as _, Result};
+use anyhow::Context as _;
 use serde_json::Value;
 use std::{fs, time::Duration};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionInfo};

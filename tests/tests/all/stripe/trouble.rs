@@ -43,6 +43,7 @@ async fn until_done(stripe: &Stripe) -> Result<usize> {
         match timeout(LIMIT, attempt(stripe, failed > 0)).await {
             Ok(Ok(())) => return Ok(failed),
             Ok(Err(Error::Declined(reason))) => anyhow::bail!("declined: {reason}"),
+            Ok(Err(error @ (Error::NotNow(_) | Error::Mismatch(_)))) => return Err(error.into()),
             Ok(Err(Error::Unavailable(_))) | Err(_) => {}
         }
     }
