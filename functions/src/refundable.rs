@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 /// What of an order's JSON decides about refunds.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Refundable<'a> {
     pub(crate) currency: Currency,
     #[serde(borrow)]
@@ -24,6 +25,8 @@ pub(crate) struct Refundable<'a> {
     payment: Option<Payment<'a>>,
     #[serde(default, borrow)]
     refunds: Vec<Refund<'a>>,
+    /// How many refunds there are, when only the newest are shown.
+    refund_count: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +63,8 @@ impl Refundable<'_> {
     /// Why a refund cannot succeed, if that is to be seen. `body` is what it was read from. So many failed ones within an hour are too many.
     pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8], now: OffsetDateTime, limit: u32) -> Option<Problem> {
         let failed = self.refunds.iter().filter(|refund| refund.status == "FAILED" && now - refund.requested_at < WINDOW).count();
-        if u32::try_from(failed).is_ok_and(|failed| failed >= limit) {
+        let all_shown_failed = self.refund_count.is_some() && failed == self.refunds.len();
+        if all_shown_failed || u32::try_from(failed).is_ok_and(|failed| failed >= limit) {
             return Some(Problem::too_many_requests());
         }
         let nothing = |detail: &'static str| Some(Problem::new(Kind::NothingToRefund, detail));
@@ -227,5 +231,8 @@ mod tests {
         let failed = |at: &str| json!({ "refunds": [refund("FAILED", 1.0, at), refund("FAILED", 1.0, at), refund("FAILED", 1.0, at)] });
         assert_eq!(refusal(failed("2026-11-29T11:30:00Z"), r#"{"amount":1}"#), Some(("too-many-requests".to_owned(), vec![])));
         assert_eq!(refusal(failed("2026-11-29T10:59:00Z"), r#"{"amount":1}"#), None);
+        // More have failed than are shown.
+        let newest = json!({ "refunds": [refund("FAILED", 1.0, "2026-11-29T11:30:00Z")], "refundCount": 420 });
+        assert_eq!(refusal(newest, r#"{"amount":1}"#), Some(("too-many-requests".to_owned(), vec![])));
     }
 }
