@@ -24,12 +24,15 @@ async fn orders_of(shop: &Shop, customer: &str) -> Result<i64> {
     Ok(shop.db().await?.query_one(count, &[&customer]).await?.get(0))
 }
 
-/// Shows readers another price than Postgres has, as one that has just changed is not projected yet.
-async fn show(shop: &Shop, product: &Product, price_minor: i64, version: i64) -> Result<()> {
+/// Changes a product's price, and shows it to readers at once.
+async fn reprice(shop: &Shop, product: &Product, price_minor: i64) -> Result<()> {
+    let change = "UPDATE products SET price_minor = $2 WHERE id = $1 RETURNING version";
+    let version = shop.db().await?.query_one(change, &[&product.id, &price_minor]).await?.get(0);
     let (currency, product_id) = (Currency::USD, product.id.clone());
     let unit_price = Money { minor: price_minor, currency };
     let view = ProductView { name: product_id.clone(), product_id, unit_price, currency, in_stock: true };
-    ensure!(shop.read_model()?.put_product(&view, version).await?, "version {version} is not new");
+    // The worker may have been faster.
+    shop.read_model()?.put_product(&view, version).await?;
     Ok(())
 }
 
@@ -62,12 +65,9 @@ fn an_order_that_the_catalogue_contradicts_never_becomes_one() {
 fn a_price_is_read_again_before_an_order_is_refused() {
     shared(async |shop| {
         let product = shop.product(5_000, 10).await?;
-        let db = shop.db().await?;
         shop.ends(&shop.place(&Draft::new("CUST-dearer").line(&product, 1)).await?, "COMPLETED").await?;
-        for price_minor in [6_000_i64, 4_000] {
-            let change = "UPDATE products SET price_minor = $2 WHERE id = $1 RETURNING version";
-            let version = db.query_one(change, &[&product.id, &price_minor]).await?.get(0);
-            show(shop, &product, price_minor, version).await?;
+        for price_minor in [6_000, 4_000] {
+            reprice(shop, &product, price_minor).await?;
             shop.ends(&shop.place(&Draft::new("CUST-dearer").line_at(&product.id, 1, price_minor)).await?, "COMPLETED").await?;
         }
         Ok(())
@@ -78,7 +78,7 @@ fn a_price_is_read_again_before_an_order_is_refused() {
 #[test]
 fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
     shared(async |shop| {
-        let (product, db) = (shop.product(5_000, 10).await?, shop.db().await?);
+        let product = shop.product(5_000, 10).await?;
         let post = async |key: &str, draft: &Draft| {
             let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", key).json(&draft.body());
             answer(post.send().await?).await
@@ -91,9 +91,7 @@ fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
         let id = text(&accepted, "/id")?;
         shop.ends(id, "COMPLETED").await?;
 
-        let change = "UPDATE products SET price_minor = 7000 WHERE id = $1 RETURNING version";
-        let version = db.query_one(change, &[&product.id]).await?.get(0);
-        show(shop, &product, 7_000, version).await?;
+        reprice(shop, &product, 7_000).await?;
         // Not from memory: a function that has just started reads the new price.
         let mut function = Function::start(shop, "create-order").await?;
         let mut event = Function::event("POST", "/api/orders", Some(&right.body().to_string()));
