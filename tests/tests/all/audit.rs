@@ -92,6 +92,7 @@ const BREACHES: &[(&str, &str)] = &[
         INSERT INTO notifications (order_id, type, channel, state) VALUES ('$1', 'ORDER_SHIPPED', 'NONE', 'RECORDED');
         UPDATE orders SET updated_at = now() - interval '1 hour' WHERE id = '$1'",
     ),
+    ("no row fails by itself", "INSERT INTO failing_rows (loop, row_id, error, next_attempt_at) VALUES ('TEST', '$1', 'no currency', now())"),
     (
         "no order is stuck",
         "WITH history AS (UPDATE order_history SET at = at - interval '1 hour' WHERE order_id = '$1')

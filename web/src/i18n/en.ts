@@ -302,6 +302,8 @@ export const en = {
       FINDINGS: 'Messages of other systems that do not fit what is on record',
       PROJECTION_ORDERS: 'Orders that cannot be shown as they are now',
       PROJECTION_PRODUCTS: 'Products that cannot be shown as they are now',
+      EXPIRY: 'Orders whose stock is held for too long',
+      LOST_WORKFLOWS: 'Orders whose workflow was gone',
       EVENTS: 'Orders that other systems cannot be told of',
       NOTICES: 'Messages to customers that are not sent',
     } as Record<string, string>,

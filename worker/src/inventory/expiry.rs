@@ -46,20 +46,22 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
             failing::is_due(EXPIRY, "o.id")
         ))
         .await?;
-    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    let mut failures = Vec::new();
     for row in client.query(&expired, &[&BATCH]).await? {
         let id: String = row.try_get(0)?;
         match expire(&mut client, &id).await {
-            Ok(()) => done.push(id),
+            Ok(()) => {}
             // One order that cannot be dealt with does not keep the stock of the others.
             Err(error) if failing::is_of_row(&error) => failures.push(Failure::new(id, &error)),
             Err(error) => return Err(error),
         }
     }
     failing::record(&client, EXPIRY, &failures).await?;
-    if !done.is_empty() {
-        failing::clear(&client, EXPIRY, &done).await?;
-    }
+    // An order that holds nothing any more, for whatever reason, does not fail here.
+    let settled = "DELETE FROM failing_rows f WHERE loop = $1
+        AND NOT EXISTS (SELECT FROM reservations r WHERE r.order_id = f.row_id AND r.state = 'HELD')";
+    let settled = client.prepare_cached(settled).await?;
+    client.execute(&settled, &[&EXPIRY]).await?;
     Ok(())
 }
 
