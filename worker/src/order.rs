@@ -123,6 +123,15 @@ pub(crate) async fn current_status(client: &impl GenericClient, id: OrderId) -> 
     status(&client.query_opt(&statement, &[&id.to_string()]).await?.context("the order is not on record")?)
 }
 
+/// For how long the order has stood at its status.
+pub(crate) async fn stands_for(client: &impl GenericClient, id: OrderId) -> anyhow::Result<Duration> {
+    let statement = client
+        .prepare_cached("SELECT coalesce(extract(epoch FROM now() - max(at)) * 1000, 0)::bigint FROM order_history WHERE order_id = $1")
+        .await?;
+    let millis: i64 = client.query_one(&statement, &[&id.to_string()]).await?.try_get(0)?;
+    Ok(Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
+}
+
 /// What the order comes to, in minor units.
 pub(crate) async fn total_minor(client: &impl GenericClient, id: OrderId) -> anyhow::Result<i64> {
     let statement = client.prepare_cached("SELECT total_minor FROM orders WHERE id = $1").await?;

@@ -8,6 +8,9 @@ use orders::{
 };
 use std::time::Duration;
 
+/// The least that a workflow waits.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 impl Activities {
     /// `waited` is how long this has been tried.
     pub(super) async fn reserve(&self, request: &ReservationRequest, waited: Duration) -> Result<Answer, Failure> {
@@ -17,6 +20,10 @@ impl Activities {
         if step.moved_after.is_none() {
             // An earlier attempt got further than anybody knew; the order may even have been amended since.
             answer.amount_minor = Some(order::total_minor(&client, request.order_id).await?);
+            // Whoever is asked has been asked before, and has what is left of the time.
+            if let Some(wait) = answer.wait {
+                answer.wait = Some(wait.saturating_sub(order::stands_for(&client, request.order_id).await?).max(AT_ONCE));
+            }
         }
         Ok(answer)
     }
