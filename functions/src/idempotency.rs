@@ -45,7 +45,7 @@ pub struct Settings {
     /// Name of the DynamoDB table with the idempotency keys.
     #[arg(long, env = "IDEMPOTENCY_TABLE")]
     pub idempotency_table: String,
-    /// Requests of one kind about one order within an hour: cancellations, amendments, tracking events of a shipment, refunds that are refused. More
+    /// Requests of one kind about one order within an hour: cancellations, amendments, reviews, tracking events of a shipment, refused refunds. More
     /// are answered with 429.
     #[arg(long, env = "ORDER_REQUEST_LIMIT", default_value_t = 30)]
     pub order_request_limit: u32,

@@ -49,6 +49,7 @@ async fn review_order(
     let status = OrderStatus::InReview;
     must_wait(&read_model, &caller, id, status).await?;
     must_agree(&idempotency, id, approved).await?;
+    idempotency.count_request("review", id).await?;
     let review = Review { approved, by: caller.subject().unwrap_or(ANYONE).to_owned(), note };
     match workflows.review(id, review).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(Decided { id, status }))),
