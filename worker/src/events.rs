@@ -22,7 +22,10 @@ use std::{
     time::Duration,
 };
 use time::OffsetDateTime;
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 use tokio_postgres::Row;
 
 /// How often the outbox is looked at without being woken.
@@ -37,6 +40,10 @@ const EVENTS: i64 = 1_000;
 const MESSAGES: usize = 10;
 /// Calls to SNS at once.
 const CALLS: usize = 10;
+/// After this time no further round begins, so that what SNS has taken is noted soon.
+const ROUNDS: Duration = Duration::from_secs(2);
+/// After this time SNS is not waited for any longer: Postgres ends a transaction that is idle for 10 s, and what SNS has taken would come again.
+const PATIENCE: Duration = Duration::from_secs(7);
 /// The advisory lock that the publishing worker holds; any number that nothing else uses.
 const LOCK: i64 = 0x6f72_6465_7266_6c6f;
 /// Codes with which SNS blames the sender, though the event is not at fault: the topic, a permission, a key or a quota is.
@@ -114,16 +121,26 @@ impl Publisher {
             return Ok(0);
         }
         let mut outbox = Outbox::read(&transaction).await?;
-        let mut published = Published::default();
+        let (mut published, begun) = (Published::default(), Instant::now());
         // Each round has the next event of every order.
         loop {
             let round = outbox.next_round();
-            if round.is_empty() {
+            if round.is_empty() || begun.elapsed() > ROUNDS {
                 break;
             }
             let calls: Vec<_> = round.chunks(MESSAGES).map(|events| self.publish(events)).collect();
-            let results: Vec<Published> = stream::iter(calls).buffer_unordered(CALLS).collect().await;
-            let result = results.into_iter().fold(Published::default(), Published::and);
+            let (mut calls, mut result) = (stream::iter(calls).buffer_unordered(CALLS), Published::default());
+            loop {
+                match timeout_at(begun + PATIENCE, calls.next()).await {
+                    Ok(Some(published)) => result = result.and(published),
+                    Ok(None) => break,
+                    Err(_) => {
+                        result.error = Some(anyhow!("SNS has not answered within {} s", PATIENCE.as_secs()));
+                        break;
+                    }
+                }
+            }
+            drop(calls);
             outbox.advance(&result.taken);
             published = published.and(result);
         }
