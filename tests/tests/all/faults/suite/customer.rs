@@ -2,6 +2,7 @@
 
 mod decision;
 mod gateway;
+pub(super) mod hostile;
 mod refund;
 
 use super::{
@@ -63,6 +64,10 @@ impl Customer<'_> {
                 Ok(())
             }
             Kind::Invalid => self.insist_on_refusal(wish, answers).await,
+            Kind::Hostile => {
+                self.attack(wish).await?;
+                self.insist(wish, &key, answers).await
+            }
             Kind::AtOnce => {
                 let posts = (0..3).map(|_| async {
                     let mut answers = Answers::default();
@@ -99,6 +104,10 @@ impl Customer<'_> {
             Kind::Approved | Kind::NotApproved => self.have_reviewed(wish, id, answers).await,
             Kind::Refunded => self.have_refunded(wish, id, answers).await,
             Kind::Reconciled => self.have_reconciled(id).await,
+            Kind::Hostile => {
+                self.flood(wish, id, answers).await;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Keyless,
     /// Posts what is no order.
     Invalid,
+    /// Attacks the API beside ordering, and floods it with requests about the order.
+    Hostile,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
         Self::Impatient,
         Self::Keyless,
         Self::Invalid,
+        Self::Hostile,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -82,16 +85,17 @@ impl Kind {
             Self::Impatient => "hangs up, posts again, one key",
             Self::Keyless => "one post without a key",
             Self::Invalid => "invalid",
+            Self::Hostile => "hostile",
         }
     }
 
     /// In fifty customers.
     fn share(self) -> usize {
         match self {
-            Self::Plain => 12,
+            Self::Plain => 10,
             Self::Cancelled => 7,
             Self::ManyLines | Self::Scarce | Self::AtOnce | Self::Impatient | Self::Declined => 3,
-            Self::Amended | Self::Refunded | Self::Keyless | Self::Invalid | Self::ProcessingError => 2,
+            Self::Amended | Self::Refunded | Self::Keyless | Self::Invalid | Self::ProcessingError | Self::Hostile => 2,
             Self::CancelledInstead | Self::Approved | Self::NotApproved | Self::Reconciled | Self::LostCharge | Self::WrongPrice => 1,
         }
     }

@@ -1,6 +1,6 @@
 //! Another system, which follows orders by their events: a queue that is subscribed to the topic, read all the time.
 
-use super::record::locked;
+use super::{customer::hostile, record::locked};
 use crate::support::{Shop, text};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::{
@@ -87,10 +87,14 @@ impl Listener {
     }
 
     fn hear(&self, message: &Message) -> Result<()> {
-        let event: Value = serde_json::from_str(message.body().context("no body")?)?;
+        let body = message.body().context("no body")?;
+        let event: Value = serde_json::from_str(body)?;
         let (id, order) = (text(&event, "/id")?, text(&event, "/data/orderID")?);
         let version = event["data"]["orderVersion"].as_i64().context("no version")?;
         let mut heard = locked(&self.heard);
+        if body.contains(hostile::CANARY) {
+            heard.odd.push(format!("the event {id} carries what a customer wrote"));
+        }
         if !heard.ids.insert(id.to_owned()) {
             heard.repeated += 1;
             return Ok(());

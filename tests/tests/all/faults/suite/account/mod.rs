@@ -132,7 +132,7 @@ fn is_expected(purchase: &Purchase, order: &Order) -> bool {
         (_, "FAILED") if reason == TOO_LATE => purchase.weather == Weather::ClockSteps,
         (Kind::Declined, status) => status == "FAILED" && reason.starts_with("the card "),
         (Kind::Scarce, "FAILED") => reason.ends_with(" is out of stock"),
-        (Kind::Cancelled | Kind::CancelledInstead, "CANCELLED") => answers.cancel_asked,
+        (Kind::Cancelled | Kind::CancelledInstead | Kind::Hostile, "CANCELLED") => answers.cancel_asked,
         (Kind::Approved, status) => status == "COMPLETED" && answers.reviewed,
         (Kind::Invalid, _) => false,
         (_, status) => status == "COMPLETED",

@@ -1,6 +1,10 @@
-//! The account of refunds: each that was taken on is there once, as its customer was told, and there are no others.
+//! The account of refunds: each that was taken on is there once, as its customer was told, and there are no others but those that hostile customers
+//! asked for in vain.
 
-use crate::{faults::suite::record::Record, support::Shop};
+use crate::{
+    faults::suite::{kind::Kind, record::Record},
+    support::Shop,
+};
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -20,7 +24,12 @@ pub(super) async fn check(shop: &Shop, record: &Record) -> Result<()> {
             }
         }
     }
-    for (id, (order, state, minor)) in refunds {
+    let purchases = record.purchases();
+    let hostile = |order: &String| {
+        purchases.iter().any(|purchase| purchase.wish.kind == Kind::Hostile && purchase.answers.acknowledged.contains(order))
+    };
+    // A hostile customer's refunds are more than was paid, so that none may succeed.
+    for (id, (order, state, minor)) in refunds.into_iter().filter(|(_, (order, state, _))| state != "FAILED" || !hostile(order)) {
         record.breach(format!("nobody was told of {id}, which gives back {minor} of {order} and is {state}"));
     }
     Ok(())
