@@ -1,7 +1,7 @@
 //! Orders whose workflow is gone, workflows that have a long history, and orders that ended long ago.
 
 use crate::{
-    histories::connect,
+    histories::{connect, replay, settings},
     payment::ledger,
     shipping::{SLOW, message, say, shipped},
     support::{Draft, FAST, Shop, own, until},
@@ -17,10 +17,12 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
-use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowSignalOptions, errors::WorkflowInteractionError};
+use temporalio_client::{
+    WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowExecutionStatus, WorkflowSignalOptions, errors::WorkflowInteractionError,
+};
 use time::OffsetDateTime;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// Nobody looks for lost workflows but the test.
 const ALONE: (&str, &str) = ("RESUME_PERIOD_S", "0");
 /// Temporal suggests to continue as new after so few events.
@@ -257,6 +259,12 @@ fn a_long_history_is_continued_as_new() {
         for id in [&arrives, &waits] {
             say(shop, &message(id, 1, "DELIVERED")).await?;
             shop.ends(id, "COMPLETED").await?;
+        }
+        // Both runs are as today's workflow would have made them.
+        for run in [run_of_arrives, first(&arrives).await?] {
+            let info = WorkflowExecutionInfo::builder().namespace("default").workflow_id(arrives.clone()).run_id(run).build();
+            let history = info.bind_untyped(connect(shop).await?).fetch_history(Default::default()).to_json().await?;
+            replay(&serde_json::from_slice(&history)?, settings(1_500)).await?;
         }
         let told = "SELECT type, count(*) FROM notifications WHERE order_id = $1 GROUP BY type HAVING count(*) > 1";
         ensure!(shop.db().await?.query(told, &[&waits]).await?.is_empty(), "its customer was told something twice");
