@@ -158,7 +158,7 @@ fn its_workflow_is_told_no_more_often_than_the_limit() {
             assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         }
         let refused = shop.post(&format!("/api/orders/{id}/cancel"), "").await?;
-        assert_eq!(refused.headers().get(header::RETRY_AFTER).map(|seconds| seconds.as_bytes()), Some(&b"3600"[..]));
+        assert_eq!(refused.headers().get(header::RETRY_AFTER).map(header::HeaderValue::as_bytes), Some(&b"3600"[..]));
         assert_eq!(answer(refused).await?.0, StatusCode::TOO_MANY_REQUESTS);
         // Another order is another matter.
         let other = shop.place(&Draft::new("CUST-insists").line_at("PROD-010", 1, 2_995)).await?;
