@@ -199,7 +199,8 @@ fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped:
 pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, refund: RefundId) -> anyhow::Result<OrderStatus> {
     let (id, order_id) = (refund.to_string(), order.to_string());
     let status = order::lock(transaction, order).await?;
-    let given = "UPDATE refunds SET state = 'SUCCEEDED' WHERE id = $1 AND state = 'PENDING' RETURNING amount_minor";
+    // Units that do not come back are written off by the table's trigger.
+    let given = "UPDATE refunds SET state = 'SUCCEEDED' WHERE id = $1 AND state = 'PENDING' RETURNING amount_minor, restock";
     let Some(row) = transaction.query_opt(given, &[&id]).await? else { return Ok(status) };
     let amount_minor: i64 = row.try_get(0)?;
     // Units alone may come back.
@@ -211,7 +212,9 @@ pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, 
         transaction.execute(payment, &[&order_id, &amount_minor]).await?;
         notification::record_refund(transaction, &order_id, &id).await?;
     }
-    transaction.execute("SELECT settle_units($1, $2)", &[&order_id, &id]).await?;
+    if row.try_get(1)? {
+        transaction.execute("SELECT settle_units($1, $2)", &[&order_id, &id]).await?;
+    }
     order::touch(transaction, order).await?;
     Ok(status)
 }
