@@ -43,10 +43,10 @@ pub struct OrderView {
     /// The order's parcels, one a warehouse. Left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
-    /// What the customer was told, oldest first. Left out when nobody can be told.
+    /// What the customer was told, oldest first: the newest of it, where there is much. Left out when nobody can be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notifications: Vec<NotificationView>,
-    /// Every status the order has had, oldest first.
+    /// Every status the order has had, oldest first: the newest of them, where there are many.
     pub history: Vec<StatusChange>,
     /// Temporal was away or had its hands full when the order was accepted; it waits in the intake queue. Left out when it does not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -82,7 +82,7 @@ pub struct ItemView {
     pub product_id: String,
     pub quantity: i32,
     pub unit_price: Money,
-    /// What there is of it, while the customer is asked whether to go on with that. Left out otherwise.
+    /// What the shop offers of it, while the order waits for its customer. Left out otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<i32>,
     /// What was asked for before the customer took less. Left out otherwise.

@@ -5,7 +5,7 @@ import { visit } from './visit.js';
 
 const { LAST, SOLD_OUT } = process.env;
 
-visit('a customer takes what there is', async ({ page, shop }) => {
+visit('a customer takes the offer', async ({ page, shop }) => {
   await shop.open();
   await shop.fillIn('tok_visa', LAST);
   await page.getByRole('button', { name: /^One more of/ }).click();
@@ -18,7 +18,7 @@ visit('a customer takes what there is', async ({ page, shop }) => {
   assert.equal(await page.locator('#amend-total').textContent(), '$49.95');
 
   const calls = shop.countPosts('/amend');
-  await question.getByRole('button', { name: 'Take what there is' }).dblclick();
+  await question.getByRole('button', { name: 'Take the offer' }).dblclick();
   await shop.reaches('COMPLETED');
   assert.equal(calls.length, 1, 'a double click is one call');
   assert.equal(await page.locator('#order-total').textContent(), '$49.95');
@@ -43,7 +43,7 @@ visit('who decides too late is told so, and sees where the order is', async ({ p
     await shop.reaches('COMPLETED');
     await route.continue();
   });
-  await page.getByRole('button', { name: 'Take what there is' }).click();
+  await page.getByRole('button', { name: 'Take the offer' }).click();
   await page.getByRole('status').filter({ hasText: 'already decided' }).waitFor();
   await shop.reaches('COMPLETED');
 });

@@ -22,11 +22,15 @@ test('what the API has names for has them in every language', () => {
   for (const names of ['statuses', 'scenarios', 'payments', 'refunds', 'shipments', 'notices', 'channels'] as const) {
     assert.deepEqual(Object.keys(ru[names]), Object.keys(en[names]), names);
   }
+  for (const names of ['healthOf', 'parts', 'queues', 'attentionKinds'] as const) {
+    assert.deepEqual(Object.keys(ru.operations[names]), Object.keys(en.operations[names]), names);
+  }
 });
 
 test('what the API says is translated where it is known', () => {
   assert.equal(translate('the card was declined', ru.api), 'карта отклонена');
   assert.equal(translate('must be a whole number from 1 to 10000', ru.api), 'нужно целое число от 1 до 10000');
+  assert.equal(translate('PROD-001: only 2 units can come back', ru.api), 'PROD-001: вернуть на склад можно не больше 2 шт.');
   assert.equal(translate('something new', ru.api), null);
 });
 
