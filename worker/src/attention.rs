@@ -20,10 +20,6 @@ const COUNTED: i64 = 1_000;
 /// Bytes of a text, so that the item stays far below what DynamoDB takes.
 const TEXT_BYTES: usize = 300;
 
-/// For how long the oldest unpublished event has been waiting. Ids of orders rise with time, so it is among the first.
-const OUTBOX_LAG: &str = "SELECT coalesce(extract(epoch FROM now() - min(at)), 0)::bigint
-    FROM (SELECT at FROM order_history WHERE published_at IS NULL ORDER BY order_id, version LIMIT 1000) h";
-
 /// A kind of thing to look at.
 struct Source {
     kind: &'static str,
@@ -52,11 +48,11 @@ fn sources(system: &System) -> Vec<Source> {
 }
 
 /// Writes for ever.
-pub(crate) async fn run(system: System, read_model: ReadModel, has_topic: bool) {
+pub(crate) async fn run(system: System, read_model: ReadModel) {
     let sources = sources(&system);
     let mut attention = Attention::new();
     loop {
-        let read = timeout(LIMIT, read(&system, &sources, has_topic)).await;
+        let read = timeout(LIMIT, read(&system, &sources)).await;
         let operations = match read.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", LIMIT.as_secs()))) {
             Ok(operations) => {
                 attention.clone_from(&operations.attention);
@@ -75,17 +71,10 @@ pub(crate) async fn run(system: System, read_model: ReadModel, has_topic: bool) 
     }
 }
 
-async fn read(system: &System, sources: &[Source], has_topic: bool) -> anyhow::Result<Operations> {
+async fn read(system: &System, sources: &[Source]) -> anyhow::Result<Operations> {
     let writable = system.is_writable().await?;
+    let lags = system.lags().await?;
     let client = db::connection(&system.pool).await?;
-    let lag = format!(
-        "SELECT coalesce(extract(epoch FROM now() - least(
-            (SELECT min(o.updated_at) FROM orders o WHERE o.projected_version < o.version AND {}),
-            (SELECT min(p.updated_at) FROM products p WHERE p.projected_version < p.version AND {})
-        )), 0)::bigint",
-        failing::is_well(failing::PROJECTION_ORDERS, "o.id"),
-        failing::is_well(failing::PROJECTION_PRODUCTS, "p.id")
-    );
     let failing_rows = failing::count(&client).await?.iter().map(|(_, count)| count).sum();
     let mut attention = Attention::new();
     for source in sources {
@@ -93,16 +82,11 @@ async fn read(system: &System, sources: &[Source], has_topic: bool) -> anyhow::R
     }
     Ok(Operations {
         postgres_writable: writable,
-        projection_lag_seconds: seconds(&client, &lag).await?,
-        outbox_lag_seconds: if has_topic { seconds(&client, OUTBOX_LAG).await? } else { 0 },
+        projection_lag_seconds: lags.projection,
+        outbox_lag_seconds: lags.events,
         failing_rows,
         attention,
     })
-}
-
-async fn seconds(client: &impl GenericClient, query: &str) -> anyhow::Result<u64> {
-    let query = client.prepare_cached(query).await?;
-    Ok(u64::try_from(client.query_one(&query, &[]).await?.try_get::<_, i64>(0)?).unwrap_or_default())
 }
 
 /// All of one kind; `None` when there is nothing.

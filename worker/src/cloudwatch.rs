@@ -62,8 +62,9 @@ fn values(backlog: Option<Backlog>, stuck: Option<Stuck>, failing: Option<u64>, 
         backlog.map(|backlog| [("TaskQueueBacklog", "Count", backlog.tasks), ("TaskQueueBacklogAge", "Seconds", backlog.age.as_secs())]);
     let stuck = stuck.map(|stuck| [("OrdersStuck", "Count", stuck.orders), ("StuckCompensations", "Count", stuck.compensations)]);
     let failing = failing.map(|rows| ("FailingRows", "Count", rows));
+    let projection = lags.map(|lags| ("ProjectionLag", "Seconds", lags.projection));
     let lags = lags.map(|lags| [("EventsLag", "Seconds", lags.events), ("NoticesLag", "Seconds", lags.notices)]);
-    [backlog, stuck, lags].into_iter().flatten().flatten().chain(failing).collect()
+    [backlog, stuck, lags].into_iter().flatten().flatten().chain(projection).chain(failing).collect()
 }
 
 fn line(stack: &str, at: OffsetDateTime, values: &[Metric]) -> Value {
@@ -89,7 +90,12 @@ mod tests {
     #[test]
     fn a_line_is_what_cloudwatch_reads() {
         let backlog = Backlog { tasks: 12, age: Duration::from_millis(3_700), is_polled: true };
-        let values = values(Some(backlog), Some(Stuck { orders: 2, compensations: 1 }), Some(3), Some(Lags { events: 4, notices: 5 }));
+        let values = values(
+            Some(backlog),
+            Some(Stuck { orders: 2, compensations: 1 }),
+            Some(3),
+            Some(Lags { events: 4, notices: 5, projection: 6 }),
+        );
         let text = line("shop-prod", datetime!(2026-11-21 09:00:00.5 UTC), &values).to_string();
         assert!(!text.contains('\n'));
         let expected = json!({
@@ -105,6 +111,7 @@ mod tests {
                         { "Name": "StuckCompensations", "Unit": "Count" },
                         { "Name": "EventsLag", "Unit": "Seconds" },
                         { "Name": "NoticesLag", "Unit": "Seconds" },
+                        { "Name": "ProjectionLag", "Unit": "Seconds" },
                         { "Name": "FailingRows", "Unit": "Count" },
                     ],
                 }],
@@ -116,6 +123,7 @@ mod tests {
             "StuckCompensations": 1,
             "EventsLag": 4,
             "NoticesLag": 5,
+            "ProjectionLag": 6,
             "FailingRows": 3,
         });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);

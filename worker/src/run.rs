@@ -111,7 +111,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     background.spawn("resumer", resumer.run());
     background.spawn("expiry", inventory::expiry::run(system.pool.clone()));
     background.spawn("refunds", activities::refund::run(activities.clone()));
-    background.spawn("attention", attention::run(system.clone(), read_model, settings.events.events_topic_arn.is_some()));
+    background.spawn("attention", attention::run(system.clone(), read_model));
     if let Some(stack) = settings.cloudwatch.metrics_stack.clone() {
         background.spawn("metrics", cloudwatch::publish(stack, settings.cloudwatch.metrics_period, system));
     }

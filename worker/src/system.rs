@@ -10,11 +10,13 @@ pub(crate) use stuck::{OpenOrder, Stuck, open_orders};
 use temporalio_client::Client;
 use tokio::sync::watch;
 
-/// For how long the oldest of what is to leave the shop has been waiting, in seconds.
+/// For how long the oldest of what is to leave Postgres has been waiting, in seconds. What fails by itself does not count: it holds nobody up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lags {
     pub(crate) events: u64,
     pub(crate) notices: u64,
+    /// Changes that readers do not see yet.
+    pub(crate) projection: u64,
 }
 
 /// Where the numbers come from.
@@ -62,7 +64,7 @@ impl System {
         Ok(failing::count(&client).await?.iter().map(|(_, count)| count).sum())
     }
 
-    /// For how long the oldest event, and the oldest message to a customer, have been waiting, in seconds.
+    /// For how long the oldest event, the oldest message to a customer and the oldest change that readers do not see have been waiting.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -70,16 +72,23 @@ impl System {
         let client = db::connection(&self.pool).await?;
         // Ids of orders rise with time, so the oldest event is among the first.
         let lags = client
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT (SELECT extract(epoch FROM now() - min(at))::bigint FROM (
-                        SELECT at FROM order_history WHERE published_at IS NULL ORDER BY order_id, version LIMIT 1000
+                        SELECT at FROM order_history w WHERE published_at IS NULL AND {} ORDER BY order_id, version LIMIT 1000
                     ) h WHERE $1),
-                    (SELECT extract(epoch FROM now() - min(due_since))::bigint FROM notifications WHERE state = 'PENDING')",
-            )
+                    (SELECT extract(epoch FROM now() - min(due_since))::bigint FROM notifications WHERE state = 'PENDING'),
+                    extract(epoch FROM now() - least(
+                        (SELECT min(o.updated_at) FROM orders o WHERE o.projected_version < o.version AND {}),
+                        (SELECT min(p.updated_at) FROM products p WHERE p.projected_version < p.version AND {})
+                    ))::bigint",
+                failing::is_well(failing::EVENTS, "w.order_id"),
+                failing::is_well(failing::PROJECTION_ORDERS, "o.id"),
+                failing::is_well(failing::PROJECTION_PRODUCTS, "p.id")
+            ))
             .await?;
         let row = client.query_one(&lags, &[&self.has_topic]).await?;
         let seconds = |column| anyhow::Ok(u64::try_from(row.try_get::<_, Option<i64>>(column)?.unwrap_or_default()).unwrap_or_default());
-        Ok(Lags { events: seconds(0)?, notices: seconds(1)? })
+        Ok(Lags { events: seconds(0)?, notices: seconds(1)?, projection: seconds(2)? })
     }
 
     /// SQL for the orders that are stuck, as (id, detail, since).
