@@ -79,7 +79,7 @@ pub struct Audit {
     pub read_model: platform::read_model::Settings,
     #[command(flatten)]
     pub temporal: platform::temporal::Settings,
-    /// Project again what the read model lacks; with an empty read model, all of it.
+    /// Start lost workflows again, and project again what the read model lacks; with an empty read model, all of it.
     #[arg(long)]
     pub repair: bool,
     #[command(flatten)]
@@ -279,7 +279,7 @@ impl Port {
 pub struct Healthcheck {
     #[command(flatten)]
     pub port: Port,
-    /// Ask whether it is ready (Postgres, its schema and Temporal are there) instead of whether it is alive.
+    /// Ask whether it is ready (Postgres takes writes, its schema is up to date, Temporal answers) instead of whether it is alive.
     #[arg(long)]
     pub ready: bool,
 }
@@ -306,10 +306,10 @@ pub struct Run {
     pub stuck: Stuck,
     #[command(flatten)]
     pub cloudwatch: CloudWatch,
-    /// How long running activities may take to finish after SIGTERM, in seconds.
+    /// How long running activities may take to finish after SIGTERM, SIGINT or SIGHUP, in seconds.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,
-    /// How often orders that have not ended are looked for whose workflow is gone, to start it again, in seconds; 0: never.
+    /// Seconds between two searches for orders that have not ended and whose workflow is gone, to start it again; 0: none.
     #[arg(long, env = "RESUME_PERIOD_S", value_parser = seconds, default_value = "60")]
     pub resume_period: Duration,
     /// How long stock is held for an order whose payment is not authorized, in seconds.

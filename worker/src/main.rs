@@ -10,7 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 enum Command {
-    /// Executes activities until told to stop (SIGTERM); then finishes what it has begun.
+    /// Executes activities until told to stop (SIGTERM, SIGINT, SIGHUP); then finishes what it has begun.
     Run(Box<config::Run>),
     /// Brings the database's schema up to date; safe to run twice and at once.
     Migrate(config::Migrate),
@@ -27,7 +27,7 @@ enum Command {
     Notify(config::Notify),
     /// Lets new orders wait, or go on; says how the switch stands.
     Maintenance(config::Maintenance),
-    /// Takes away a finding (loop FINDINGS) that was looked into.
+    /// Removes a finding (loop FINDINGS of the audit) that was looked into.
     Dismiss(config::Dismiss),
     /// Asks the worker that runs on this machine how it is; status 0 when it is well.
     Healthcheck(config::Healthcheck),
