@@ -171,6 +171,7 @@ mod tests {
             ("Aurora Laptop is out of stock", "товара Aurora Laptop нет в наличии"),
             ("a product of the order is not in the catalogue", "одного из товаров нет в каталоге"),
             ("the price of PROD-7 is 12.50 USD, not 1.00", "цена товара PROD-7 — 12.50 USD, а не 1.00"),
+            ("PROD-7 is priced in EUR", "цена товара PROD-7 — в EUR"),
             ("shipment 2 was lost", "посылка 2 потеряна"),
             ("shipment 12 came back undelivered", "посылка 12 вернулась недоставленной"),
             ("shipment 1 was not taken by the carrier", "посылку 1 перевозчик не взял"),
@@ -208,9 +209,9 @@ mod tests {
         let (templates, mut facts) = (built_in(), Facts::full(Language::En));
         let mail = templates.mail("action_required", &facts).unwrap();
         assert!(mail.text.contains("2 × Keyboard ($1,299.99 each), of which we can send 1: $2,599.98"), "{}", mail.text);
-        assert!(mail.html.contains("2 (only 1)"), "{}", mail.html);
+        assert!(mail.html.contains("2 (we can send 1)"), "{}", mail.html);
         facts.items[0].available = None;
-        assert!(!templates.mail("action_required", &facts).unwrap().text.contains("available"));
+        assert!(!templates.mail("action_required", &facts).unwrap().text.contains("of which we can send"));
     }
 
     #[test]
