@@ -350,6 +350,19 @@ fn a_customer_holds_only_so_much_that_is_not_paid() {
         decide(shop, &large, "review", r#"{"approved":true}"#).await?;
         shop.ends(&large, "COMPLETED").await?;
         assert_eq!(shop.stock(&product).await?, (85, 0));
+
+        // Neither is so much held by taking an offer that was not.
+        let gone = shop.product(1_000, 0).await?;
+        let large = shop.place(&draft(6).line(&gone, 1)).await?;
+        shop.reaches(&large, &["ACTION_REQUIRED"]).await?;
+        assert_eq!(shop.stock(&product).await?, (85, 0));
+        decide(shop, &large, "amend", "").await?;
+        let order = shop.reaches(&large, &["IN_REVIEW"]).await?;
+        assert_eq!(order["reviewReason"], "6 units, and 0 in other unpaid orders of the customer; the limit is 5");
+        assert_eq!(shop.stock(&product).await?, (85, 0));
+        decide(shop, &large, "review", r#"{"approved":true}"#).await?;
+        shop.ends(&large, "COMPLETED").await?;
+        assert_eq!(shop.stock(&product).await?, (79, 0));
         shop.audit_is_clean().await
     });
 }

@@ -55,8 +55,8 @@ pub(super) async fn offer<'a>(
     Ok(())
 }
 
-/// Makes an order what was offered of it, and moves it on; or asks again, when that is not there any more. An order that waits for nobody's decision
-/// stays as it is.
+/// Makes an order what was offered of it, and moves it on; or asks again, when that is not there any more. The shop is asked when that is beyond what
+/// the customer may hold. An order that waits for nobody's decision stays as it is.
 pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, terms: &Terms) -> Result<Amended, Error> {
     let (status, customer_id, maintenance) = lock(transaction, order_id).await?;
     if status != OrderStatus::ActionRequired {
@@ -77,7 +77,17 @@ pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, term
         }
     }
     take_offer(transaction, order_id).await?;
-    let step = match risk::concern(transaction, order_id, &terms.limits).await? {
+    let concern = match risk::concern(transaction, order_id, &terms.limits).await? {
+        // What is held was within the limit when it was offered.
+        None if !is_held && !unpaid.leaves_room(units.values().sum(), terms) => Some(format!(
+            "{} units, and {} in other unpaid orders of the customer; the limit is {}",
+            units.values().sum::<i64>(),
+            unpaid.units,
+            terms.max_units
+        )),
+        concern => concern,
+    };
+    let step = match concern {
         Some(concern) if !risk::is_approved(transaction, order_id).await? => {
             risk::ask(transaction, order_id, &concern).await?;
             order::advance(transaction, order_id, OrderStatus::InReview, None).await?
