@@ -255,6 +255,17 @@ pub fn accepted_order(json: &str) -> Result<OrderInput, serde_json::Error> {
     })
 }
 
+/// Whether an order was left to the intake queue and nobody has taken it up yet, as readers see it.
+#[must_use]
+pub fn is_queued(json: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Stored {
+        #[serde(default)]
+        queued: bool,
+    }
+    serde_json::from_str::<Stored>(json).is_ok_and(|stored| stored.queued)
+}
+
 /// A product of the catalogue as readers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -287,5 +298,7 @@ mod tests {
         let json = serde_json::to_string(&OrderView::accepted(&order, true)).unwrap();
         assert_eq!(accepted_order(&json).unwrap(), order);
         assert!(accepted_order("{}").is_err());
+        assert!(is_queued(&json) && !is_queued("{}"));
+        assert!(!is_queued(&serde_json::to_string(&OrderView::accepted(&order, false)).unwrap()));
     }
 }

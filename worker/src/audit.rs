@@ -64,7 +64,7 @@ pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     let task_queue = settings.temporal.temporal_task_queue.clone();
     let temporal = Connector::new(settings.temporal, "audit", patience).connect().await?;
     if settings.repair {
-        let lost = resume::all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after).await?;
+        let lost = resume::all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after, false).await?;
         for id in &lost {
             resume::start(&temporal, &task_queue, *id).await?;
         }

@@ -43,7 +43,7 @@ pub async fn run(settings: config::Resume) -> anyhow::Result<()> {
     let task_queue = settings.temporal.temporal_task_queue.clone();
     let temporal = Connector::new(settings.temporal, "resume", patience).connect().await?;
     if settings.all {
-        let lost = all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after).await?;
+        let lost = all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after, true).await?;
         for id in &lost {
             start(&temporal, &task_queue, *id).await?;
             println!("{id}: its workflow is started again");

@@ -46,7 +46,8 @@ pub(super) fn ids_of(rows: &[Row]) -> Vec<OrderId> {
     rows.iter().filter_map(|row| row.try_get::<_, &str>(0).ok()?.parse().ok()).collect()
 }
 
-/// All orders that have not ended and have no running workflow; also those that the read model alone has, accepted longer than this ago.
+/// All orders that have not ended and have no running workflow; also those that the read model alone has, accepted longer than this ago. Of the latter,
+/// those that were left to the intake queue count only if that `has_lost` them: else they still come from there, with their payment method.
 ///
 /// # Errors
 /// When Postgres, the read model or Temporal does not answer.
@@ -55,6 +56,7 @@ pub(crate) async fn all_lost(
     temporal: &Client,
     read_model: &ReadModel,
     accepted_before: Duration,
+    has_lost: bool,
 ) -> anyhow::Result<Vec<OrderId>> {
     let (mut lost, mut last) = (Vec::new(), String::new());
     let open = format!("SELECT id FROM orders WHERE id > $1 AND {} ORDER BY id LIMIT $2", order::is_open());
@@ -66,7 +68,8 @@ pub(crate) async fn all_lost(
     }
     let before = OffsetDateTime::now_utc() - accepted_before;
     for order in read_model.all_orders().await?.into_iter().flatten() {
-        let is_accepted = order.version == 0 && orders::view::accepted_order(&order.json).is_ok_and(|order| order.accepted_at < before);
+        let may_be_lost = order.version == 0 && (has_lost || !orders::view::is_queued(&order.json));
+        let is_accepted = may_be_lost && orders::view::accepted_order(&order.json).is_ok_and(|order| order.accepted_at < before);
         if is_accepted && !is_on_record(pool, order.id).await? && workflow_state(temporal, &order.id.to_string()).await? != "running" {
             lost.push(order.id);
         }
