@@ -223,6 +223,8 @@ async fn answers_are_as_the_document_says() {
         let target = target(path);
         let mut request = body.map_or_else(|| request(method, &target), |body| post(&target, Body::from(body.to_owned())));
         request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        // Without it, calls that move money or stock would all be answered alike.
+        request.headers_mut().insert("idempotency-key", id.parse().unwrap());
         let answer = call(request).await;
         let documented = &document["paths"][path][method.to_lowercase()]["responses"][answer.status.as_str()];
         assert!(!documented.is_null(), "{method} {path} answers {}", answer.status);
