@@ -31,6 +31,9 @@ use tokio_postgres::{Row, error::SqlState};
 /// `reserve_order` found that a product is gone which was there a moment before.
 const NO_LONGER_IN_STOCK: &str = "OF001";
 
+/// For each order of a customer that may be unpaid, so many may wait for those that are.
+const WAITING: i64 = 10;
+
 /// Why an order's stock could not be reserved; each message is for the customer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -47,7 +50,7 @@ pub(crate) enum Error {
     /// The customer's other orders hold as much as they may.
     #[error("too many of your orders are not paid yet: pay or cancel them, then order again")]
     TooMuchUnpaid {
-        /// The order has waited long enough for the others to be paid, or to give back what they hold.
+        /// The order has waited long enough for the others to be paid, or to give back what they hold; or too many wait for that already.
         is_final: bool,
     },
     #[error(transparent)]
@@ -158,7 +161,7 @@ async fn reserve_or_say_why(
     check(request, &catalogue)?;
     let stock = Stock::of(wanted, &catalogue)?;
     if unpaid.orders >= terms.max_orders {
-        return Err(Error::TooMuchUnpaid { is_final: waited >= terms.held_for });
+        return Err(too_much_unpaid(transaction, order_id, waited, terms).await?);
     }
     if stock.is_short() {
         let lines = request.items.iter().zip(1..).map(|(item, line)| (line, item.product_id.as_str(), item.quantity));
@@ -171,10 +174,30 @@ async fn reserve_or_say_why(
         return Ok(order::advance(transaction, order_id, OrderStatus::InReview, None).await?);
     }
     if !unpaid.leaves_room(units, terms) {
-        return Err(Error::TooMuchUnpaid { is_final: waited >= terms.held_for });
+        return Err(too_much_unpaid(transaction, order_id, waited, terms).await?);
     }
     hold(transaction, order_id, wanted, terms.held_for).await?;
     Ok(order::advance(transaction, order_id, OrderStatus::Reserved, None).await?)
+}
+
+/// An order may wait until the customer's others are paid, but not for ever, and only so many may: each asks again and again. Those that were accepted
+/// first wait.
+async fn too_much_unpaid(transaction: &Transaction<'_>, order_id: OrderId, waited: Duration, terms: &Terms) -> anyhow::Result<Error> {
+    if waited >= terms.held_for {
+        return Ok(Error::TooMuchUnpaid { is_final: true });
+    }
+    let earlier = transaction
+        .prepare_cached(
+            "SELECT count(*) FROM (
+                SELECT FROM orders this JOIN orders o ON o.customer_id = this.customer_id AND o.status = 'PENDING'
+                    AND o.created_at > now() - $2::bigint * interval '1 millisecond' AND (o.created_at, o.id) < (this.created_at, this.id)
+                WHERE this.id = $1 LIMIT $3
+            ) earlier",
+        )
+        .await?;
+    let most = terms.max_orders.saturating_mul(WAITING);
+    let row = transaction.query_one(&earlier, &[&order_id.to_string(), &millis(terms.held_for), &most]).await?;
+    Ok(Error::TooMuchUnpaid { is_final: row.try_get::<_, i64>(0)? >= most })
 }
 
 /// Reserves the whole of a PENDING order and moves it to RESERVED; or does nothing, when anything at all is in the way.

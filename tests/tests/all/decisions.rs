@@ -385,6 +385,30 @@ fn an_order_does_not_wait_for_ever_for_others_to_be_paid() {
     });
 }
 
+/// Each order that waits asks again and again.
+#[test]
+fn only_so_many_orders_of_a_customer_wait_for_others_to_be_paid() {
+    let limits = [("HOLD_MAX_ORDERS", "1"), ("RETRY_MAXIMUM_INTERVAL_MS", "1000")];
+    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+        let (product, gone) = (shop.product(1_000, 100).await?, shop.product(1_000, 0).await?);
+        let customer = shop.unique("CUST-crowd");
+        let undecided = shop.place(&Draft::new(&customer).line(&product, 1).line(&gone, 1)).await?;
+        shop.reaches(&undecided, &["ACTION_REQUIRED"]).await?;
+        let mut waiting = Vec::new();
+        for _ in 0..10 {
+            waiting.push(shop.place(&Draft::new(&customer).line(&product, 1)).await?);
+        }
+        let order = shop.ends(&shop.place(&Draft::new(&customer).line(&product, 1)).await?, "FAILED").await?;
+        ensure!(text(&order, "/failureReason")?.starts_with("too many of your orders are not paid yet"), "{order}");
+        shop.cancel(&undecided).await?;
+        shop.ends(&undecided, "CANCELLED").await?;
+        for id in waiting {
+            shop.ends(&id, "COMPLETED").await?;
+        }
+        shop.audit_is_clean().await
+    });
+}
+
 #[test]
 fn maintenance_lets_orders_wait() {
     own(1, &[("RETRY_MAXIMUM_INTERVAL_MS", "1000")], async |shop| {
