@@ -165,7 +165,8 @@ async fn reserve_or_say_why(
     }
     if stock.is_short() {
         let lines = request.items.iter().zip(1..).map(|(item, line)| (line, item.product_id.as_str(), item.quantity));
-        let may_hold = |units| concern.is_none() && unpaid.leaves_room_for_offer(units, terms);
+        let has_dropped = has_dropped_offer(transaction, order_id, &customer_id, terms).await?;
+        let may_hold = |units| concern.is_none() && !has_dropped && unpaid.leaves_room_for_offer(units, terms);
         amendment::offer(transaction, order_id, lines, stock, terms, may_hold).await?;
         return Ok(order::advance(transaction, order_id, OrderStatus::ActionRequired, None).await?);
     }
@@ -178,6 +179,21 @@ async fn reserve_or_say_why(
     }
     hold(transaction, order_id, wanted, terms.held_for).await?;
     Ok(order::advance(transaction, order_id, OrderStatus::Reserved, None).await?)
+}
+
+/// Whether the customer has let an offer go not long ago. Were the next one held, anybody could hold a product for ever, one offer after the other.
+async fn has_dropped_offer(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str, terms: &Terms) -> anyhow::Result<bool> {
+    let dropped = transaction
+        .prepare_cached(
+            "SELECT EXISTS (
+                SELECT FROM orders o WHERE o.customer_id = $1 AND o.id <> $2 AND o.created_at > now() - $3::bigint * interval '1 millisecond'
+                AND o.status IN ('FAILED', 'CANCELLED')
+                AND EXISTS (SELECT FROM order_history h WHERE h.order_id = o.id AND h.status = 'ACTION_REQUIRED')
+            )",
+        )
+        .await?;
+    let row = transaction.query_one(&dropped, &[&customer_id, &order_id.to_string(), &millis(terms.decision_timeout)]).await?;
+    Ok(row.try_get(0)?)
 }
 
 /// An order may wait until the customer's others are paid, but not for ever, and only so many may: each asks again and again. Those that were accepted

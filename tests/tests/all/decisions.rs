@@ -319,6 +319,12 @@ fn nobody_holds_all_that_is_left_or_is_told_how_much_that_is() {
             shop.ends(&id, "CANCELLED").await?;
         }
         assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((100, 0), (5, 0)));
+        let again = shop.place(&Draft::new(&customer).line(&bait, 1).line(&wanted, 8)).await?;
+        shop.reaches(&again, &["ACTION_REQUIRED"]).await?;
+        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((100, 0), (5, 0)), "nothing for who has let an offer go");
+        decide(shop, &again, "amend", "").await?;
+        shop.ends(&again, "COMPLETED").await?;
+        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((99, 0), (3, 0)));
         shop.audit_is_clean().await
     });
 }

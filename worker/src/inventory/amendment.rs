@@ -1,8 +1,8 @@
 //! Orders of which there is only a part.
 //!
 //! The customer is offered some of it ([`super::offer`]). It is held like the stock of any unpaid order, and given back as soon; it is not held at
-//! all beyond the customer's limits, or while another order of the customer's waits for an answer. Whoever takes it later than that gets exactly
-//! what was offered, if it is still there, or is asked again: nobody is sent less than they agreed to.
+//! all beyond the customer's limits, while another order of the customer's waits for an answer, or when they let another offer go not long ago.
+//! Whoever takes it later than that gets exactly what was offered, if it is still there, or is asked again: nobody is sent less than they agreed to.
 
 use super::{Error, Stock, Terms, Unpaid, go_on, hold, holds, lines, lock, lock_products, numbered, on_lines, release};
 use crate::{
