@@ -202,8 +202,10 @@ impl ReadModel {
             .send()
             .await
             .map_err(Error::from_sdk)?;
-        let mut keys = answer.items.unwrap_or_default().into_iter().filter_map(readable_key).collect::<Vec<_>>();
-        let has_more = keys.len() > request.limit;
+        let items = answer.items.unwrap_or_default();
+        // One that cannot be read does not end the list.
+        let has_more = items.len() > request.limit;
+        let mut keys = items.into_iter().filter_map(readable_key).collect::<Vec<_>>();
         keys.truncate(request.limit);
         let next = keys.last().filter(|_| has_more).map(|key| request.cursor_at(key.clone()).to_string());
         let mut found = self.orders_by_id(keys.iter().map(|key| key.id)).await?;
