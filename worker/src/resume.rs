@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
-pub(crate) use lost::{all_lost, workflow_state};
+pub(crate) use lost::{all_lost, is_of_workflow, workflow_state};
 use orders::{
     OrderId, OrderStatus,
     workflow::{OrderStart, OrderWorkflowType, Resume},
@@ -127,7 +127,11 @@ impl Resumer {
         let lost = lost::among(&self.pool, &temporal, &some).await?;
         let mut failures = Vec::new();
         for id in lost.iter().take(STARTS) {
-            start(&temporal, &self.task_queue, *id).await?;
+            if let Err(error) = start(&temporal, &self.task_queue, *id).await {
+                // It may be Temporal, or this order alone: then it is not due in the next rounds, and the others are.
+                failures.push(Failure::new(id.to_string(), &error));
+                break;
+            }
             self.metrics.resumed();
             failures.push(Failure::new(id.to_string(), &anyhow!("its workflow was gone and is started again")));
         }

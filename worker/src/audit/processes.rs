@@ -5,16 +5,14 @@ use super::{Finding, SETTLE};
 use crate::{
     config, db,
     inventory::millis,
-    resume::workflow_state,
+    resume::{is_of_workflow, workflow_state},
     system::{OpenOrder, open_orders},
 };
 use deadpool_postgres::Pool;
 use futures::{StreamExt, TryStreamExt};
 use orders::{OrderStatus, activities::NO_SUCH_ORDER, workflow::ReconcileWorkflowType};
 use std::{pin::pin, time::Duration};
-use temporalio_client::{
-    Client, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
-};
+use temporalio_client::{Client, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowListOptions};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const STUCK: &str = "no order is stuck";
@@ -120,11 +118,4 @@ async fn still_open(pool: &Pool, id: &str) -> anyhow::Result<bool> {
     let client = db::connection(pool).await?;
     let row = client.query_opt("SELECT status = ANY ($2) FROM orders WHERE id = $1", &[&id, &OrderStatus::open()]).await?;
     Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
-}
-
-/// Whether Temporal is there, and refuses to speak of this workflow alone.
-fn is_of_workflow(error: &WorkflowInteractionError) -> bool {
-    use tonic::Code::{DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange};
-    matches!(error, WorkflowInteractionError::Rpc(status)
-        if [DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange].contains(&status.code()))
 }

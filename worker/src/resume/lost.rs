@@ -6,7 +6,9 @@ use futures::TryStreamExt;
 use orders::{OrderId, workflow::OrderWorkflowType};
 use platform::read_model::ReadModel;
 use std::{collections::BTreeSet, time::Duration};
-use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError};
+use temporalio_client::{
+    Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
+};
 use time::OffsetDateTime;
 use tokio_postgres::Row;
 
@@ -28,7 +30,7 @@ pub(super) async fn among(pool: &Pool, temporal: &Client, ids: &[OrderId]) -> an
         let running: BTreeSet<String> = running.map_ok(|workflow| workflow.id().to_owned()).try_collect().await?;
         // The list may be late.
         for id in some.iter().filter(|id| !running.contains(&id.to_string())) {
-            if workflow_state(temporal, &id.to_string()).await? != "running" {
+            if is_lost(temporal, *id).await? {
                 lost.push(*id);
             }
         }
@@ -70,7 +72,7 @@ pub(crate) async fn all_lost(
     for order in read_model.all_orders().await?.into_iter().flatten() {
         let may_be_lost = order.version == 0 && (has_lost || !orders::view::is_queued(&order.json));
         let is_accepted = may_be_lost && orders::view::accepted_order(&order.json).is_ok_and(|order| order.accepted_at < before);
-        if is_accepted && !is_on_record(pool, order.id).await? && workflow_state(temporal, &order.id.to_string()).await? != "running" {
+        if is_accepted && !is_on_record(pool, order.id).await? && is_lost(temporal, order.id).await? {
             lost.push(order.id);
         }
     }
@@ -80,6 +82,25 @@ pub(crate) async fn all_lost(
 async fn is_on_record(pool: &Pool, id: OrderId) -> anyhow::Result<bool> {
     let row = db::connection(pool).await?.query_one("SELECT EXISTS (SELECT FROM orders WHERE id = $1)", &[&id.to_string()]).await?;
     Ok(row.try_get(0)?)
+}
+
+/// Whether no workflow of an order is running. One that Temporal cannot speak of keeps nobody from looking for the others.
+async fn is_lost(temporal: &Client, id: OrderId) -> anyhow::Result<bool> {
+    match workflow_state(temporal, &id.to_string()).await {
+        Ok(state) => Ok(state != "running"),
+        Err(error) if is_of_workflow(&error) => {
+            tracing::warn!(order_id = %id, %error, "{id}: its workflow cannot be described");
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether Temporal is there, and refuses to speak of this workflow alone.
+pub(crate) fn is_of_workflow(error: &WorkflowInteractionError) -> bool {
+    use tonic::Code::{DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange};
+    matches!(error, WorkflowInteractionError::Rpc(status)
+        if [DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange].contains(&status.code()))
 }
 
 /// Whether an order's workflow is running, closed, or unknown to Temporal.
