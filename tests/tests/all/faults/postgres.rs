@@ -86,7 +86,8 @@ fn a_postgres_that_turned_read_only_under_open_connections_is_left() {
         let ready = async || anyhow::Ok(shop.http.get(format!("http://127.0.0.1:{port}/health/ready")).send().await?.status().as_u16());
         assert_eq!(ready().await?, 503);
 
-        control.batch_execute("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only").await?;
+        control.batch_execute("SET default_transaction_read_only = off").await?;
+        control.batch_execute("ALTER SYSTEM RESET default_transaction_read_only").await?;
         control.batch_execute("SELECT pg_reload_conf()").await?;
         shop.ends(&id, "COMPLETED").await?;
         ensure!(sessions(shop).await?.is_disjoint(&before), "an old session is still in use");
