@@ -133,10 +133,11 @@ fn none_is_lost_and_none_overtakes_another() {
     own(2, &[&FAST[..], &[("EVENTS_TOPIC_ARN", TOPIC)]].concat(), async |shop| {
         let mut subscriber = Subscriber::new(shop).await?;
         let product = shop.product(1_000, 1_000).await?;
-        let draft = Draft::new("CUST-events").line(&product, 1);
+        // Each customer holds only so much that is not paid.
+        let drafts: Vec<Draft> = (0..25).map(|_| Draft::new(&shop.unique("CUST-events")).line(&product, 1)).collect();
         let mut ids = Vec::new();
         for round in 0..4 {
-            ids.extend(try_join_all((0..25).map(|_| shop.place(&draft))).await?);
+            ids.extend(try_join_all(drafts.iter().map(|draft| shop.place(draft))).await?);
             let worker = &shop.stack.workers[round % 2];
             worker.kill().await?;
             worker.start().await?;
