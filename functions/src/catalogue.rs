@@ -22,8 +22,6 @@ use tokio::time::timeout;
 
 /// How long a price is believed without reading it again.
 const BELIEVED: Duration = Duration::from_secs(10);
-/// How long an order waits for the read model.
-const LIMIT: Duration = Duration::from_millis(200);
 /// How long nothing is read after the read model did not answer in time.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Products that a process remembers.
@@ -34,6 +32,14 @@ const WITNESSES: usize = 20;
 const MAX_REMOVED: usize = 1;
 /// How long a catalogue that was lost may take until it is complete again.
 const FILLING: Duration = Duration::from_secs(60);
+
+#[derive(clap::Args, Clone, Debug)]
+#[group(id = "catalogue")]
+pub struct Settings {
+    /// How long a new order waits for the catalogue, in milliseconds; after that it is accepted without being compared with it.
+    #[arg(long, env = "CATALOGUE_TIMEOUT_MS", default_value_t = 200)]
+    pub catalogue_timeout_ms: u64,
+}
 
 /// What a product costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +92,14 @@ struct Reading {
 
 pub struct Catalogue {
     read_model: Arc<ReadModel>,
+    limit: Duration,
     memory: Mutex<Memory>,
 }
 
 impl Catalogue {
     #[must_use]
-    pub fn new(read_model: Arc<ReadModel>) -> Self {
-        Self { read_model, memory: Mutex::default() }
+    pub fn new(read_model: Arc<ReadModel>, settings: &Settings) -> Self {
+        Self { read_model, limit: Duration::from_millis(settings.catalogue_timeout_ms), memory: Mutex::default() }
     }
 
     /// Compares the order's lines with the catalogue. An order that cannot be judged now passes.
@@ -104,15 +111,18 @@ impl Catalogue {
         if self.memory().confirms(order, now) || self.memory().rests_until.is_some_and(|until| until > now) {
             return Ok(());
         }
-        let reading = timeout(LIMIT, self.read(order)).await.map_err(|_| format!("no answer within {} ms", LIMIT.as_millis()));
+        let reading = timeout(self.limit, self.read(order)).await.map_err(|_| format!("no answer within {} ms", self.limit.as_millis()));
         match reading.and_then(|reading| reading.map_err(|error| error.to_string())) {
             Ok(reading) => {
                 let faults = faults(order, &reading);
                 if faults.is_empty() { Ok(()) } else { Err(faults) }
             }
             Err(cause) => {
-                self.memory().rests_until = Some(now + PAUSE);
-                tracing::warn!(cause, "the catalogue cannot be read; orders are accepted without a look at it");
+                let now = Instant::now();
+                // Of orders that came at once, one tells.
+                if self.memory().rests_until.replace(now + PAUSE).is_none_or(|until| until <= now) {
+                    tracing::warn!(cause, "the catalogue cannot be read; orders are accepted without a look at it");
+                }
                 Ok(())
             }
         }

@@ -5,7 +5,7 @@ mod staff;
 
 use crate::{
     carrier_webhook::{self, CarrierSecret},
-    catalogue::Catalogue,
+    catalogue::{self, Catalogue},
     idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake_queue::{self, IntakeQueue},
@@ -45,6 +45,8 @@ pub struct AcceptingSettings {
     #[command(flatten)]
     pub read_model: read_model::Settings,
     #[command(flatten)]
+    pub catalogue: catalogue::Settings,
+    #[command(flatten)]
     pub temporal: temporal::Settings,
     #[command(flatten)]
     pub intake_queue: intake_queue::Settings,
@@ -69,7 +71,7 @@ impl Accepting {
         let read_model = Arc::new(ReadModel::new(dynamodb.clone(), settings.read_model));
         Ok(Self {
             identity,
-            catalogue: Arc::new(Catalogue::new(read_model.clone())),
+            catalogue: Arc::new(Catalogue::new(read_model.clone(), &settings.catalogue)),
             read_model,
             workflows: workflows(settings.temporal),
             intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), settings.intake_queue)),

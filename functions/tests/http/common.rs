@@ -9,7 +9,7 @@ use axum::{
 use functions::{
     api,
     carrier_webhook::{self, CarrierSecret},
-    catalogue::Catalogue,
+    catalogue::{self, Catalogue},
     http::{finish, nothing_here},
     idempotency::{self, Idempotency},
     identity::Identity,
@@ -102,7 +102,7 @@ fn parts(identity: Arc<Identity>) -> Accepting {
     let read_model = Arc::new(ReadModel::new(dynamodb.clone(), tables));
     Accepting {
         identity,
-        catalogue: Arc::new(Catalogue::new(read_model.clone())),
+        catalogue: Arc::new(Catalogue::new(read_model.clone(), &catalogue::Settings { catalogue_timeout_ms: 200 })),
         read_model,
         workflows: Arc::new(Workflows::new(temporal)),
         intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), intake.clone())),

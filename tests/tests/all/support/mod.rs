@@ -39,12 +39,14 @@ static OWN: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))));
 
 /// Steps that time out within a few seconds altogether, and yet leave time to cancel while one of them runs.
-pub(crate) const FAST: [(&str, &str); 5] = [
+pub(crate) const FAST: [(&str, &str); 6] = [
     ("STEP_LOCAL_LIMIT_MS", "1500"),
     ("STEP_ATTEMPT_LIMIT_MS", "1500"),
     ("STEP_HEARTBEAT_LIMIT_MS", "1500"),
     ("RETRY_INITIAL_INTERVAL_MS", "1000"),
     ("RETRY_BACKOFF", "1.0"),
+    // On a busy machine a read may take longer than an order waits for it elsewhere.
+    ("CATALOGUE_TIMEOUT_MS", "5000"),
 ];
 
 /// Attempts that do not hear of a cancellation before they fail by themselves.
