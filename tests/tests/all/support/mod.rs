@@ -46,7 +46,7 @@ pub(crate) const FAST: [(&str, &str); 6] = [
     ("RETRY_INITIAL_INTERVAL_MS", "1000"),
     ("RETRY_BACKOFF", "1.0"),
     // On a busy machine a read may take longer than an order waits for it elsewhere.
-    ("CATALOGUE_TIMEOUT_MS", "5000"),
+    ("CATALOGUE_TIMEOUT_MS", "2000"),
 ];
 
 /// Attempts that do not hear of a cancellation before they fail by themselves.
