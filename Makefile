@@ -49,7 +49,7 @@ faults: ready ## Run 10,000 orders under every fault, and account for each (FAUL
 	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::
 
 record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
-	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record
+	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
 lint: ## Check formatting, clippy, types, dependencies and the purity of the orders crate
 	@local/install rust cargo-deny node page
