@@ -82,7 +82,7 @@ pub(crate) async fn replay(history: &Value, settings: StepSettings) -> Result<()
 fn every_recorded_history_replays() {
     run(async {
         let histories = recorded()?;
-        let paths = PATHS.len() + shipped::paths();
+        let paths = PATHS.len() + shipped::paths() + long::PATHS.len();
         ensure!(histories.len() >= paths, "{} histories for {paths} paths", histories.len());
         for (name, history) in histories {
             replay(&history, settings(1_500)).await.with_context(|| format!("{name} does not replay"))?;
