@@ -291,7 +291,10 @@ mod tests {
         BTreeMap::from([("GIFT".to_owned(), bought(0, 2)), ("LAMP".to_owned(), bought(1_000, 3))])
     }
 
-    fn decided(what: What, restock: bool, rest: i64, units: &BTreeMap<String, Units>) -> Result<(i64, Vec<(&str, i64)>), String> {
+    /// What a refund comes to, in minor units, and the units that it is for.
+    type Decided<'a> = (i64, Vec<(&'a str, i64)>);
+
+    fn decided(what: What, restock: bool, rest: i64, units: &BTreeMap<String, Units>) -> Result<Decided<'_>, String> {
         let claim = claimed(&RefundRequest { what, reason: None, restock }, rest, units)?;
         let names = |(id, quantity): (&String, &i64)| (units.keys().find(|known| *known == id).unwrap().as_str(), *quantity);
         Ok((claim.amount_minor, claim.units.iter().map(names).collect()))

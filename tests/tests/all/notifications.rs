@@ -154,7 +154,7 @@ fn orders_that_were_never_paid_send_few_messages() {
             let draft = Draft::new(&customer).line(&product, 1).payment_method(method);
             shop.place(&draft.with("contact", json!({ "phone": phone }))).await
         };
-        let unpaid = try_join_all((0..13).map(|n| place("tok_declined", format!("+1415556{:04}", n)))).await?;
+        let unpaid = try_join_all((0..13).map(|n| place("tok_declined", format!("+1415556{n:04}")))).await?;
         let mut states = Vec::new();
         for id in &unpaid {
             shop.ends(id, "FAILED").await?;

@@ -64,7 +64,7 @@ fn orders_of_one_product_do_not_deadlock() {
         let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         assert_eq!(db.query_one(deadlocks, &[]).await?.get::<_, i64>(0), 0);
         // A backend tells its counts when it is idle; its log tells at once.
-        ensure!(!shop.log(&shop.stack.postgres.log()).contains("deadlock detected"), "Postgres has seen a deadlock");
+        ensure!(!shop.log(shop.stack.postgres.log()).contains("deadlock detected"), "Postgres has seen a deadlock");
         assert_eq!(shop.stock(&hot).await?.1, 0);
         shop.audit_is_clean().await
     });
