@@ -64,7 +64,7 @@ fn while_it_is_being_reserved_nothing_stays_reserved() {
         let lock = holder.transaction().await?;
         lock.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
         let id = shop.place(&Draft::new("CUST-reserving").line(&product, 1)).await?;
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE products%'";
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_order%'";
         until("the reservation waits for the lock", SOON, async || {
             Ok((watcher.query_one(waits, &[]).await?.get::<_, i64>(0) > 0).then_some(()))
         })
