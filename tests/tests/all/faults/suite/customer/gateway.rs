@@ -1,7 +1,7 @@
 //! The payment gateway tells of a payment: late, and twice. What it tells is looked into by a workflow of its own.
 
 use super::{ANSWER, Customer, PATIENCE, PAUSE};
-use crate::histories::connect;
+use crate::{histories::connect, support::until};
 use ::orders::{TASK_QUEUE, reconciliation::PaymentEvent, workflow::ReconcileWorkflowType};
 use anyhow::{Result, ensure};
 use futures::future::join_all;
@@ -12,9 +12,10 @@ use tokio::time::{sleep, timeout};
 impl Customer<'_> {
     pub(super) async fn have_reconciled(&self, id: &str) -> Result<()> {
         self.waits(id, &[]).await?;
+        let Some(reference) = self.reference(id).await? else { return Ok(()) };
         let began = Instant::now();
         loop {
-            let told = join_all([self.tell(id), self.tell(id)]).await;
+            let told = join_all([self.tell(id, &reference), self.tell(id, &reference)]).await;
             if told.iter().all(Result::is_ok) {
                 return Ok(());
             }
@@ -27,11 +28,24 @@ impl Customer<'_> {
         }
     }
 
+    /// The gateway's reference of the order's payment; `None` if the order ended without one.
+    async fn reference(&self, id: &str) -> Result<Option<String>> {
+        until("the payment's reference is read", PATIENCE, async || {
+            // Postgres may be away.
+            let Ok(client) = self.shop.db().await else { return Ok(None) };
+            let Ok(row) = client.query_opt("SELECT gateway_reference FROM payments WHERE order_id = $1", &[&id]).await else {
+                return Ok(None);
+            };
+            Ok(Some(row.and_then(|row| row.get(0))))
+        })
+        .await
+    }
+
     /// Starts the workflow, once by its id, and waits for its end.
-    async fn tell(&self, id: &str) -> Result<()> {
+    async fn tell(&self, id: &str, reference: &str) -> Result<()> {
         timeout(ANSWER, async {
             let client = connect(self.shop).await?;
-            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: "of-the-sandbox".to_owned() };
+            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: reference.to_owned() };
             let told = format!("told-{id}");
             let once = WorkflowStartOptions::new(TASK_QUEUE, &told).id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).build();
             match client.start_workflow(ReconcileWorkflowType, event, once).await {
