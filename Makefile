@@ -57,6 +57,7 @@ lint: ## Check formatting, clippy, types, dependencies and the purity of the ord
 	local/check-purity
 	@PATH="$$PWD/.local/bin:$$PATH" npm run check --silent --prefix web
 	local/check-dependencies
+	local/check-links
 	cargo clippy --workspace --all-targets -- -D warnings
 
 verify-aws: ## Check the AWS templates, build the functions, and run what was built in the emulator
