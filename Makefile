@@ -52,7 +52,7 @@ faults: ready ## Run 10,000 orders under fault injection, and audit each (FAULTS
 record-histories: ready ## Record missing workflow histories (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
-lint: ## Check formatting, clippy, types, dependencies, and that the orders crate does no I/O
+lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate
 	@local/install rust cargo-deny node page
 	cargo fmt --all --check
 	local/check-purity
