@@ -1,8 +1,9 @@
 # Images of the worker and of `api`: docker build --target worker|api .
 #
-# Compiled in two steps: first the dependencies, from the manifests alone, then the code. A change of code leaves the first step's layer as it is.
+# Compiled in two steps: first the dependencies, from the manifests alone, then the code. A change
+# of the code keeps the layer of the first step.
 
-# Versions of rust-toolchain.toml, and of the Debian that the programs run on.
+# The Rust version of rust-toolchain.toml, and the Debian version that the programs run on.
 ARG RUST=1.95.0-slim-bookworm
 ARG DEBIAN=12.13-slim
 ARG NODE=24.19.0-bookworm-slim
@@ -17,7 +18,7 @@ RUN npm ci --no-audit --no-fund
 COPY web .
 RUN npm run build
 
-# Every crate with its manifest and an empty program: what cargo needs to see in order to build the dependencies.
+# Every crate with its manifest and an empty program: cargo needs these to build the dependencies.
 FROM rust AS manifests
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/src/lib.rs' ! -path '*/src/main.rs' ! -path '*/src/bin/*.rs' \
@@ -26,11 +27,11 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path '*/src/lib.rs' 
  && find . -mindepth 1 -type d -empty -delete
 
 FROM rust AS build
-# `dev` builds sooner, and makes slower and larger programs.
+# `dev` builds faster, but makes slower and larger programs.
 ARG PROFILE=image
 ARG BUILD="cargo build --locked --package functions --bin api --package worker --bin worker"
 COPY --from=manifests /src .
-# The empty programs are removed again, for cargo to see that the true ones are others: it goes by their time.
+# Removes the empty programs again. Cargo compares times, so it would take them for the real ones.
 RUN ${BUILD} --profile "${PROFILE}" \
  && cargo clean --locked --profile "${PROFILE}" --package functions --package orders --package platform --package worker
 COPY . .
@@ -38,7 +39,8 @@ RUN ${BUILD} --profile "${PROFILE}" \
  && mkdir /out \
  && cp target/*/api target/*/worker /out/
 
-# The authorities that signed the certificates of RDS in all commercial regions; no public ones do. Other partitions have bundles of their own.
+# The certificate authorities of RDS in all commercial regions; public authorities do not sign RDS
+# certificates. Other AWS partitions have their own bundles.
 FROM rust AS authorities
 ARG RDS_CA_BUNDLE=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
 ADD ${RDS_CA_BUNDLE} /rds.pem
@@ -49,7 +51,7 @@ LABEL org.opencontainers.image.title="OrderFlow" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 WORKDIR /app
-# Nothing is written but to standard output: a read-only root file system will do.
+# The programs write only to standard output, so a read-only root file system works.
 USER 10001:10001
 
 FROM base AS worker

@@ -1,9 +1,10 @@
-# `make` alone lists the targets. The work is done by cargo, local/install (programs) and the binary `local` (servers).
+# `make` alone lists the targets. cargo, local/install (programs) and the binary `local` (servers)
+# do the work.
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 LOCAL := target/debug/local
-# What the docker targets take their values from, e.g. `make docker-up ENV_FILE=.env.production`.
+# The file with the values for the docker targets, e.g. `make docker-up ENV_FILE=.env.production`.
 ENV_FILE := .env
 COMPOSE = docker compose --env-file $(ENV_FILE)
 
@@ -23,35 +24,35 @@ build: ## Build everything
 run: ready ## Run OrderFlow: all servers, worker and api, until Ctrl-C
 	@$(LOCAL) up
 
-run-api: build ## Run only api, on servers that run already (make services)
+run-api: build ## Run only api, on running servers (make services)
 	@target/debug/api
 
-run-worker: build ## Run only the worker, on servers that run already (make services)
+run-worker: build ## Run only the worker, on running servers (make services)
 	@target/debug/worker run
 
 services: ready ## Run only Postgres, Temporal and the AWS emulator, until Ctrl-C
 	@$(LOCAL) up --services
 
-stop: ## Stop what runs
+stop: ## Stop everything that runs
 	@[ ! -x $(LOCAL) ] || $(LOCAL) stop
 
 start-full-stack: ready ## Run OrderFlow in the background; returns when it is ready
 	@$(LOCAL) up --background
 
-stop-full-stack: stop ## Stop OrderFlow in the background
+stop-full-stack: stop ## Stop OrderFlow that runs in the background
 
 test: ready ## Run all tests
 	@local/install browser page-test cargo-lambda stripe-mock
 	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
 	@cargo test --workspace
 
-faults: ready ## Run 10,000 orders under every fault, and account for each (FAULTS_ORDERS, FAULTS_SEED, FAULTS_OTHER_WORKER)
+faults: ready ## Run 10,000 orders under fault injection, and audit each (FAULTS_ORDERS, FAULTS_SEED, FAULTS_OTHER_WORKER)
 	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::
 
-record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
+record-histories: ready ## Record missing workflow histories (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
-lint: ## Check formatting, clippy, types, dependencies and the purity of the orders crate
+lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate
 	@local/install rust cargo-deny node page
 	cargo fmt --all --check
 	local/check-purity
@@ -60,13 +61,13 @@ lint: ## Check formatting, clippy, types, dependencies and the purity of the ord
 	local/check-links
 	cargo clippy --workspace --all-targets -- -D warnings
 
-verify-aws: ## Check the AWS templates, build the functions, and run what was built in the emulator
+verify-aws: ## Check the AWS templates, build the functions, and run them in the emulator
 	@infra/verify
 
 bench: ready ## Measure throughput and cost per order (N, C, PEER: bench/README.md)
 	@target/image/bench orders
 
-clean: stop ## Remove what was built, and the local data and logs (installed programs stay)
+clean: stop ## Remove build results, local data and logs (installed programs stay)
 	@[ ! -x $(LOCAL) ] || $(LOCAL) clean
 	@rm -rf web/dist
 	@cargo clean
@@ -86,25 +87,25 @@ docker-build: $(ENV_FILE) ## Build the images of worker and api
 docker-up: docker-build ## Run OrderFlow in containers; returns when it is ready
 	@$(COMPOSE) up --detach --wait
 
-docker-down: $(ENV_FILE) ## Remove the containers; the data stay
+docker-down: $(ENV_FILE) ## Remove the containers; the data stays
 	@$(COMPOSE) down --remove-orphans
 
 docker-logs: $(ENV_FILE) ## Follow the containers' logs
 	@$(COMPOSE) logs --follow --tail 100
 
-docker-clean: $(ENV_FILE) ## Remove containers, data and the images that were built
+docker-clean: $(ENV_FILE) ## Remove the containers, the data and the built images
 	@$(COMPOSE) down --remove-orphans --volumes
 	@docker image rm --force orderflow-worker orderflow-api >/dev/null 2>&1 || true
 
 .env:
 	@cp env.example .env
 
-# What local mode runs is built sooner than everything. What is measured is what runs in the images.
+# Programs for local mode are compiled quickly. Benchmarks measure the programs of the images.
 PROGRAMS := --workspace --bin api --bin local --bin worker
 test faults record-histories: PROGRAMS := --workspace
 bench: PROGRAMS := --profile image -p bench -p functions -p worker --bin api --bin bench --bin worker
 
-# Programs are fetched, and the page is built, while the code is compiled; if they cannot be, the compiler is not waited for.
+# Installs programs and builds the page while cargo compiles. If that fails, it stops the compiler.
 ready:
 	@local/install rust
 	@cargo build $(PROGRAMS) & building=$$!; \
