@@ -170,6 +170,7 @@ impl OrderWorkflow {
         let (mut status, mut reason) = match advanced {
             Ok(paid) if paid.ships => Self::deliver(ctx, order_id, false).await?,
             Ok(_) => (Self::tell(ctx, order_id, NoticeKind::Confirmed).await?, None),
+            Err(Halt::Ended(OrderStatus::Completed)) if Self::is_cancelled_too_late(ctx) => Self::cancelled(ctx, order_id).await?,
             Err(Halt::Ended(status)) => Self::ended(ctx, order_id, status).await?,
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
             Err(Halt::Unanswered(reason)) => Self::compensate(ctx, order_id, End::Cancelled, reason.to_owned()).await?,
@@ -314,6 +315,12 @@ impl OrderWorkflow {
             Self::tell(ctx, order_id, end.notice()).await?;
         }
         Ok((status, None))
+    }
+
+    /// Whether a cancellation waits that a completed order has to refuse. `CancelOrder` then records that it came too late.
+    fn is_cancelled_too_late(ctx: &WorkflowContext<Self>) -> bool {
+        // Histories of earlier releases end without it.
+        ctx.state(|s| s.cancel.is_some()) && ctx.patched("refuse-cancellation-of-completed-order")
     }
 
     async fn cancelled(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<Ended, ActivityExecutionError> {

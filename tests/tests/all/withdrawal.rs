@@ -120,7 +120,7 @@ fn who_cancels_what_a_dead_worker_has_ended_is_told_of_that_end() {
         let busy = db.transaction().await?;
         busy.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
         let id = shop.place(&Draft::new("CUST-ended").line(&product, 1).payment_method("tok_declined")).await?;
-        waits(shop, "WITH wanted AS", 1).await?;
+        waits(shop, "reserve_order", 1).await?;
         tokio::time::sleep(Duration::from_millis(600)).await;
         busy.commit().await?;
         let worker = &shop.stack.workers[0];

@@ -135,8 +135,13 @@ fn nobody_else_is_believed() {
         ] {
             assert_eq!(send(shop, &body, &signed(&body, SECRET, now())).await?.0, expected, "{body}");
         }
-        // There is one parcel only: what is said of another is heard and passed over.
+        // There is one parcel only: what is said of another is a finding for staff, and changes nothing.
         say(shop, &message(&id, 2, "LOST")).await?;
+        until("staff are shown it and dismiss it", SOON, async || {
+            let dismissed = shop.stack.run("worker", &["dismiss", &format!("{id}-2")]).await?;
+            Ok(dismissed.status.success().then_some(()))
+        })
+        .await?;
         let big = format!("{}{}", body, " ".repeat(70_000));
         assert_eq!(send(shop, &big, &signed(&big, SECRET, now())).await?.0, StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!((&shop.order(&id).await?["status"], shipped(&shop.order(&id).await?)), (&json!("PAID"), vec!["BOOKED"]));
