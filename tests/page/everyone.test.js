@@ -59,12 +59,16 @@ for (const [colorScheme, locale] of [
       await shop.openAt(await shop.send({ [process.env.SOLD_OUT]: 1, 'PROD-004': 1 }), 'ACTION_REQUIRED');
       await isForEveryone(page, 'an order of which a part is out of stock');
 
-      await shop.openAt(await shop.send({ 'PROD-001': 40 }), 'IN_REVIEW');
+      const reviewed = await shop.send({ 'PROD-001': 40 });
+      await shop.openAt(reviewed, 'IN_REVIEW');
       await isForEveryone(page, 'an order in review');
       await shop.open('/operations');
       await page.locator('.review').first().waitFor();
       await isForEveryone(page, 'operations with a review');
 
+      // While it is open, it counts towards the customer's limit.
+      await shop.post(`/api/orders/${reviewed}/review`, { approved: false });
+      await shop.openAt(reviewed, 'FAILED');
       await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'COMPLETED');
       await page.getByRole('button', { name: /^(Refund|Вернуть деньги)$/ }).click();
       await page.getByRole('radio').nth(2).check();
