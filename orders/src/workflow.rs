@@ -1,9 +1,10 @@
 //! The process of one order.
 //!
-//! The happy path is four local activities inside a single workflow task: the Temporal server's work is the dearest part of an order, and one
-//! regular activity costs it more than all the rest. Every step follows one rule ([`step::take`]): it tries once as a local activity
-//! with a short limit; what fails retriably or takes longer goes on as a regular activity, where its retries are visible to operators and where
-//! signals get through.
+//! The happy path is four local activities inside a single workflow task. The Temporal server's work
+//! is the most expensive part of an order, and each regular activity adds about half as much as the
+//! whole happy path costs. Every step follows one rule ([`step::take`]). It is tried once as a local
+//! activity with a short timeout. If that fails and may be retried, or takes longer, the step
+//! continues as a regular activity: operators see its retries there, and signals get through.
 
 mod decision;
 mod delivery;

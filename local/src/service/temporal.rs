@@ -125,9 +125,10 @@ impl Service for Temporal {
     }
 }
 
-/// Drops the indexes of the list of executions that nobody asks for, some forty: one for each search attribute that there could be. Each execution
-/// is written to all of them when it starts and again when it ends, which is a sixth of what an order takes from the server, on its one connection
-/// to the database. A list by such an attribute is still answered, by reading all.
+/// Drops about forty indexes of the visibility table that OrderFlow does not query: one for each
+/// search attribute that Temporal could have. The server writes each execution to all of them at its
+/// start and at its end, on its only database connection. A query by such an attribute still works;
+/// it reads the whole table.
 fn drop_idle_indexes(file: &Path) -> Result<()> {
     // The server is there: neither waits for the other for long.
     let mut database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
