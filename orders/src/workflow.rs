@@ -1,7 +1,7 @@
 //! The process of one order.
 //!
 //! The happy path is four local activities inside a single workflow task. The Temporal server's work
-//! is the most expensive part of an order, and each regular activity adds about half as much as the
+//! is the most expensive part of an order, and each regular activity adds more than a third of what the
 //! whole happy path costs. Every step follows one rule ([`step::take`]). It is tried once as a local
 //! activity with a short timeout. If that fails and may be retried, or takes longer, the step
 //! continues as a regular activity: operators see its retries there, and signals get through.
