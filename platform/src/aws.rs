@@ -1,4 +1,5 @@
-//! The configuration of the AWS clients. Region, credentials and `AWS_ENDPOINT_URL` (an emulator) come from the environment, as in every AWS SDK.
+//! The configuration of the AWS clients. As in every AWS SDK, the region, the credentials and
+//! `AWS_ENDPOINT_URL` (the address of an emulator) come from the environment.
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
@@ -7,25 +8,25 @@ use aws_smithy_http_client::{
 };
 use std::time::Duration;
 
-/// How long to wait for AWS before giving up on a call.
+/// Timeouts and the number of attempts for a call to AWS.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a connection to be made.
+    /// The time limit for opening a connection.
     pub connect: Duration,
-    /// For one attempt.
+    /// The time limit for one attempt.
     pub attempt: Duration,
-    /// Attempts, the first included.
+    /// The maximum number of attempts, including the first one.
     pub attempts: u32,
 }
 
 impl Patience {
-    /// For a function that somebody waits for.
+    /// For a call whose client waits for the answer.
     pub const INTERACTIVE: Self = Self { connect: Duration::from_secs(1), attempt: Duration::from_secs(2), attempts: 3 };
-    /// For work in the background.
+    /// For background work.
     pub const BACKGROUND: Self = Self { connect: Duration::from_secs(2), attempt: Duration::from_secs(5), attempts: 3 };
 }
 
-/// The configuration that every AWS client of the process is made from.
+/// Loads the configuration from which every AWS client of the process is created.
 pub async fn config(patience: Patience) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(patience.connect).operation_attempt_timeout(patience.attempt).build();
     aws_config::defaults(BehaviorVersion::latest())

@@ -1,10 +1,11 @@
-//! Tasks that a process does beside its main work, for as long as it lives. One that ends, or panics, ends the process: a process that goes on
-//! without one of its parts says that all is well while it is not.
+//! Background tasks that run beside the main work for the whole life of a process. If one of them
+//! returns or panics, the process must end. Otherwise it would go on without one of its parts and
+//! still report that it is healthy.
 
 use std::{any::Any, panic::AssertUnwindSafe};
 use tokio::task::JoinSet;
 
-/// A task ended, which none should.
+/// A background task has returned or panicked. This should never happen.
 #[derive(Debug, thiserror::Error)]
 #[error("the background task {name} {how}")]
 pub struct Ended {
@@ -12,12 +13,12 @@ pub struct Ended {
     how: String,
 }
 
-/// The tasks; dropping it ends them.
+/// The background tasks of a process. Dropping this value aborts them.
 #[derive(Default)]
 pub struct Background(JoinSet<Ended>);
 
 impl Background {
-    /// Starts a task that is to go on for ever.
+    /// Starts a task that is expected to run forever.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(async move {
             let how = match futures::FutureExt::catch_unwind(AssertUnwindSafe(task)).await {
@@ -28,11 +29,11 @@ impl Background {
         });
     }
 
-    /// Waits until the first of the tasks ends; for ever while there is none.
+    /// Waits until the first task ends. If there are no tasks, it waits forever.
     pub async fn ended(&mut self) -> Ended {
         match self.0.join_next().await {
             Some(Ok(ended)) => ended,
-            // Nobody aborts them, and their panics are caught.
+            // This is not expected: nobody aborts a single task, and panics are caught above.
             Some(Err(error)) => Ended { name: "of unknown name", how: error.to_string() },
             None => std::future::pending().await,
         }

@@ -1,13 +1,17 @@
-//! Configuration comes from the environment, and locally from `.env`. Each binary is a [`clap::Parser`] whose arguments name their variable, so
-//! `--help` documents them, a bad value is one clear error that names its key, and everything is checked at the start.
+//! The configuration comes from environment variables and, on a developer's machine, from `.env`.
+//! Each binary is a [`clap::Parser`] whose arguments name their variables. So `--help` documents
+//! them, everything is checked at the start, and a bad value gives one clear error that names its
+//! variable.
 
 use clap::{Arg, Command, Parser, builder::Resettable, error::ErrorKind};
 use std::{env, fs};
 
-/// Reads the configuration of a binary. A `.env` in this folder or above it fills in what the environment lacks. A variable that is empty counts as
-/// one that is not set.
+/// Reads the configuration of a binary. A `.env` file in the current folder, or in the nearest
+/// folder above that has one, supplies the variables that the environment does not set. An empty
+/// variable counts as not set.
 ///
-/// Prints the error and exits with status 2 when a value is missing or wrong, or a line of `.env` cannot be read.
+/// If a value is missing or wrong, or a line of `.env` cannot be read, it prints the error and
+/// exits with status 2.
 #[must_use]
 pub fn read<T: Parser>() -> T {
     if let Err(wrong) = fill_in() {
@@ -17,20 +21,22 @@ pub fn read<T: Parser>() -> T {
     T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Sets from `.env` what the environment lacks. Deployed binaries have no .env, and a missing one is no error; of one that cannot be read to its
-/// end, the rest would not count.
+/// Sets the variables of `.env` that the environment does not set. Deployed binaries have no
+/// `.env`, so a missing file is no error. A file that cannot be read to its end is an error,
+/// because the variables after the bad line would be ignored.
 fn fill_in() -> Result<(), String> {
     let here = env::current_dir().unwrap_or_default();
     let Some(file) = here.ancestors().map(|folder| folder.join(".env")).find(|file| file.is_file()) else { return Ok(()) };
     let name = file.display();
     let text = fs::read_to_string(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    // Without what stands there, which may be secret.
+    // The message does not quote the line, because it may contain a secret.
     dotenvy::from_read(text.as_bytes()).map_err(|_| {
         format!("line {} of {name} is not KEY=value: a value with spaces or quotes stands in single quotes", unreadable(&text))
     })
 }
 
-/// The line at which the first entry begins that cannot be read; an entry in quotes may have several.
+/// The number of the line at which the first unreadable entry begins. An entry in quotes may span
+/// several lines.
 fn unreadable(text: &str) -> usize {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let readable = |count: &usize| dotenvy::from_read_iter(lines[..*count].concat().as_bytes()).all(|entry| entry.is_ok());

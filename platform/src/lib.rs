@@ -1,4 +1,5 @@
-//! What functions and worker share at their edges: configuration, logs, secrets, the connections to Temporal and AWS, and the read model.
+//! Code that the functions and the worker share: configuration, logs, secrets, the connections to
+//! Temporal and AWS, and the read model.
 
 pub mod aws;
 pub mod background;

@@ -1,30 +1,33 @@
-//! Logs: one line an event, readable or JSON. Never logged: contacts, payment tokens, passwords, API keys, request bodies.
+//! Logging. Each event is one line, as text or as JSON. Never log contacts, payment tokens,
+//! passwords, API keys or request bodies.
 
 use tracing_subscriber::EnvFilter;
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "log")]
 pub struct Settings {
-    /// How log lines look.
+    /// Format of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: Format,
-    /// What is logged: a level (error, warn, info, debug, trace) or `target=level` directives, separated by commas.
+    /// What is logged: a level (error, warn, info, debug, trace), or `target=level` directives
+    /// separated by commas.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// For people at a terminal.
+    /// Plain text for people at a terminal.
     Text,
 }
 
-/// Libraries that tell of every step at level info. What the settings say of them comes later and so wins.
+/// Directives for libraries that log every step at level info. The directives of [`Settings`] come
+/// after these and so override them.
 const QUIET: &str = "refinery_core=warn,temporalio_sdk=warn,temporalio_sdk_core=warn,tokio_postgres=warn";
 
-/// Starts logging to standard error; call once, first thing.
+/// Starts logging to standard error. Call it once, before anything else.
 pub fn init(settings: &Settings) {
     let filter = EnvFilter::new(format!("{QUIET},{}", settings.log_level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -1,8 +1,8 @@
 //! The read model in DynamoDB: orders and products as readers see them.
 //!
-//! An item keeps the whole answer as JSON text (`doc`), so that a read hands it on without building it again, next to the attributes that keys,
-//! filters and conditions need. A write takes effect only when it brings a newer version, so that projections may come twice, late or out of
-//! order.
+//! An item holds the whole document as JSON text (`doc`), so a read returns it without building it
+//! again. Its other attributes serve keys, filters and conditions. A write takes effect only if its
+//! version is newer than the stored one. So projections may be repeated, late or out of order.
 
 mod catalogue;
 mod listing;
@@ -24,20 +24,20 @@ use time::OffsetDateTime;
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "read-model")]
 pub struct Settings {
-    /// Name of the DynamoDB table with the orders.
+    /// Name of the DynamoDB table of orders.
     #[arg(long, env = "ORDERS_TABLE")]
     pub orders_table: String,
-    /// Name of the DynamoDB table with the catalogue.
+    /// Name of the DynamoDB table of products.
     #[arg(long, env = "PRODUCTS_TABLE")]
     pub products_table: String,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The read model could not be reached, or takes nothing for now.
+    /// DynamoDB could not be reached or did not do what was asked. Other items would fail, too.
     #[error("read model: {0}")]
     Away(String),
-    /// This item cannot be read, or will never be taken: others can and will.
+    /// This item cannot be read or will never be accepted. Other items are not affected.
     #[error("read model: {0}")]
     Item(String),
 }
@@ -48,7 +48,8 @@ impl Error {
     }
 
     fn from_put(error: SdkError<PutItemError>) -> Self {
-        // What is wrong with the table or with the role is wrong for every item; what is not valid is this item.
+        // Errors of the table or of the role concern every item. A validation error concerns only
+        // this item.
         let is_of_item = matches!(&error, SdkError::ConstructionFailure(_)) || error.code() == Some("ValidationException");
         let text = DisplayErrorContext(&error).to_string();
         if is_of_item { Self::Item(text) } else { Self::Away(text) }
@@ -58,17 +59,17 @@ impl Error {
         Self::Item(error.to_string())
     }
 
-    /// Whether the failure concerns this item alone.
+    /// Whether the failure concerns only this item.
     #[must_use]
     pub fn is_of_item(&self) -> bool {
         matches!(self, Self::Item(_))
     }
 }
 
-/// An item that cannot be read.
+/// An item that cannot be read, and why.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// Its key.
+    /// The key of the item.
     pub id: String,
     pub error: Error,
 }
@@ -79,7 +80,8 @@ pub struct ReadModel {
     settings: Settings,
 }
 
-/// A status as stored. A newer release may have written one that this release does not know: it is passed on, and taken for an open one.
+/// An order's status as stored. A newer release may have written a status that this release does
+/// not know. Such a status is returned unchanged and counts as not final.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct ReadStatus(String);
@@ -95,7 +97,8 @@ impl ReadStatus {
         self.known().is_some_and(OrderStatus::is_final)
     }
 
-    /// Whether the order's workflow is to be asked: it decides.
+    /// Whether a request to cancel may be sent to the order's workflow, which then decides. True
+    /// for an unknown status.
     #[must_use]
     pub fn may_be_cancelled(&self) -> bool {
         self.known().is_none_or(OrderStatus::may_be_cancelled)
@@ -127,7 +130,7 @@ pub struct StoredOrder {
     pub customer_id: String,
     pub status: ReadStatus,
     pub version: i64,
-    /// The JSON of [`OrderView`].
+    /// The JSON of an [`OrderView`].
     pub json: String,
 }
 
@@ -136,14 +139,14 @@ pub struct StoredOrder {
 pub struct StoredProduct {
     pub id: String,
     pub version: i64,
-    /// The JSON of [`ProductView`].
+    /// The JSON of a [`ProductView`].
     pub json: String,
 }
 
-/// The keys of the two tables.
+/// The key attributes of the two tables.
 const ORDER_KEY: &str = "id";
 const PRODUCT_KEY: &str = "productID";
-/// The largest item that DynamoDB takes.
+/// The maximum size of an item in DynamoDB, in bytes.
 const ITEM_BYTES: usize = 400 * 1024;
 
 impl ReadModel {
@@ -152,10 +155,12 @@ impl ReadModel {
         Self { dynamodb, settings }
     }
 
-    /// Stores an order unless the read model has this version or a newer one; answers whether it was stored.
+    /// Stores an order, unless the read model already has this version or a newer one. Returns
+    /// whether it was stored.
     ///
     /// # Errors
-    /// When DynamoDB does not take it, for now or because of the item.
+    /// Fails with [`Error::Item`] if this order can never be stored, and with [`Error::Away`] if
+    /// DynamoDB does not accept it now.
     pub async fn put_order(&self, order: &OrderView) -> Result<bool, Error> {
         let item = HashMap::from([
             ("id".to_owned(), AttributeValue::S(order.id.to_string())),
@@ -168,10 +173,11 @@ impl ReadModel {
         self.put_newer(&self.settings.orders_table, item, order.version).await
     }
 
-    /// Stores a product unless the read model has this version or a newer one.
+    /// Stores a product, unless the read model already has this version or a newer one. Returns
+    /// whether it was stored.
     ///
     /// # Errors
-    /// As [`Self::put_order`].
+    /// As for [`Self::put_order`].
     pub async fn put_product(&self, product: &ProductView, version: i64) -> Result<bool, Error> {
         let item = HashMap::from([
             ("productID".to_owned(), AttributeValue::S(product.product_id.clone())),
@@ -181,10 +187,10 @@ impl ReadModel {
         self.put_newer(&self.settings.products_table, item, version).await
     }
 
-    /// An order, or `None` when there is none of this id.
+    /// Reads an order. Returns `None` if there is no order with this id.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer or the item cannot be read.
     pub async fn order(&self, id: OrderId) -> Result<Option<StoredOrder>, Error> {
         let found = self
             .dynamodb
@@ -198,20 +204,22 @@ impl ReadModel {
         found.item.map(stored_order).transpose()
     }
 
-    /// The whole catalogue, sorted by product id. Products that cannot be read are left out; the log names them.
+    /// Reads the whole catalogue, sorted by product id. Products that cannot be read are left out,
+    /// and the log names them.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer.
     pub async fn products(&self) -> Result<Vec<StoredProduct>, Error> {
         let mut products: Vec<_> = self.all_products().await?.into_iter().filter_map(readable).collect();
         products.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         Ok(products)
     }
 
-    /// Every product in the read model, in no order, or why it cannot be read.
+    /// Reads every product in the read model, in no particular order. A product that cannot be read
+    /// is an [`Unreadable`] in the list.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer.
     pub async fn all_products(&self) -> Result<Vec<Result<StoredProduct, Unreadable>>, Error> {
         let mut pages = self.dynamodb.scan().table_name(&self.settings.products_table).into_paginator().items().send();
         let mut products = Vec::new();
@@ -223,10 +231,12 @@ impl ReadModel {
         Ok(products)
     }
 
-    /// Every order in the read model, in no order, or why it cannot be read. Reads the whole table: for audits, not for requests.
+    /// Reads every order in the read model, in no particular order. An order that cannot be read is
+    /// an [`Unreadable`] in the list. This reads the whole table, so use it for audits, not for
+    /// requests.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer.
     pub async fn all_orders(&self) -> Result<Vec<Result<StoredOrder, Unreadable>>, Error> {
         let mut pages = self.dynamodb.scan().table_name(&self.settings.orders_table).consistent_read(true).into_paginator().items().send();
         let mut orders = Vec::new();
@@ -240,10 +250,11 @@ impl ReadModel {
         Ok(orders)
     }
 
-    /// The version of every order in the read model, by id, without reading the orders; `None` of an item that has none.
+    /// Reads the version of every order in the read model, by order id. It does not read the
+    /// documents. The version is `None` if the item has no valid one.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer.
     pub async fn order_versions(&self) -> Result<HashMap<String, Option<i64>>, Error> {
         let scan = self.dynamodb.scan().table_name(&self.settings.orders_table).consistent_read(true);
         let mut pages = scan.projection_expression("id, version").into_paginator().items().send();
@@ -257,19 +268,20 @@ impl ReadModel {
         Ok(versions)
     }
 
-    /// Removes an order's item, so that the order can be stored anew.
+    /// Removes the item of an order, so that the order can be stored again.
     ///
     /// # Errors
-    /// When DynamoDB does not do it.
+    /// Fails if DynamoDB does not remove it.
     pub async fn remove_order(&self, id: &str) -> Result<(), Error> {
         let remove = self.dynamodb.delete_item().table_name(&self.settings.orders_table).key(ORDER_KEY, AttributeValue::S(id.to_owned()));
         remove.send().await.map(|_| ()).map_err(Error::from_sdk)
     }
 
-    /// Removes a product's item, unless it is of a newer version than this one.
+    /// Removes the item of a product, unless its version is newer than `up_to`. With `None`, it
+    /// removes any version.
     ///
     /// # Errors
-    /// When DynamoDB does not do it.
+    /// Fails if DynamoDB does not remove it.
     pub async fn remove_product(&self, id: &str, up_to: Option<i64>) -> Result<(), Error> {
         let mut remove =
             self.dynamodb.delete_item().table_name(&self.settings.products_table).key(PRODUCT_KEY, AttributeValue::S(id.to_owned()));
@@ -285,10 +297,10 @@ impl ReadModel {
         }
     }
 
-    /// Checks that the read model answers.
+    /// Checks that DynamoDB answers and that the table of orders exists.
     ///
     /// # Errors
-    /// When it does not.
+    /// Fails if DynamoDB does not answer or the table does not exist.
     pub async fn ping(&self) -> Result<(), Error> {
         let table = self.dynamodb.describe_table().table_name(&self.settings.orders_table);
         table.send().await.map(|_| ()).map_err(Error::from_sdk)
@@ -328,17 +340,17 @@ fn stored_product(mut item: HashMap<String, AttributeValue>) -> Result<StoredPro
     Ok(StoredProduct { id: text(&mut item, PRODUCT_KEY)?, version: number(&mut item, "version")?, json: text(&mut item, "doc")? })
 }
 
-/// What can be read; the log names what cannot.
+/// Returns the item if it can be read. Otherwise logs an error that names the item.
 fn readable<T>(stored: Result<T, Unreadable>) -> Option<T> {
     stored.inspect_err(|Unreadable { id, error }| tracing::error!(id, cause = %error, "{id} is left out: it cannot be read")).ok()
 }
 
-/// An item's key as text, for people to find it by.
+/// The key of an item as text, so that people can find the item. Empty if it has none.
 fn key(item: &HashMap<String, AttributeValue>, name: &str) -> String {
     item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
 }
 
-/// An item's size as DynamoDB counts it: names and values.
+/// The size of an item in bytes as DynamoDB counts it: attribute names and values.
 fn item_bytes(item: &HashMap<String, AttributeValue>) -> usize {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
@@ -365,7 +377,7 @@ fn json<T: Serialize>(view: &T) -> Result<String, Error> {
     serde_json::to_string(view).map_err(Error::item)
 }
 
-/// UTC with milliseconds at a fixed width, so that the index sorts by time.
+/// The time in UTC with milliseconds, at a fixed width, so that the index sorts by time.
 fn sortable(at: OffsetDateTime) -> Result<String, Error> {
     rfc3339::text(at).map_err(Error::item)
 }

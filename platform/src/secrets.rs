@@ -1,14 +1,16 @@
-//! Secrets in AWS Secrets Manager: each is a JSON object of texts, as RDS writes its own.
+//! Secrets in AWS Secrets Manager. Each secret is a JSON object whose values are strings, like the
+//! secrets that RDS writes.
 //!
-//! A secret is read when something is to be connected to, and again when what it holds is refused, so that it can be rotated under a running
-//! process. Nothing of its content ever gets into an error or a log line.
+//! A secret is read before a connection is opened, and again if the server refuses its content. So
+//! it can be rotated while processes run. No error and no log line ever contains any of its
+//! content.
 
 use crate::aws::{self, Patience};
 use aws_sdk_secretsmanager::Client;
 use serde::de::DeserializeOwned;
 use std::error::Error as StdError;
 
-/// A secret is of no use. Each message is one line that names the setting that holds the secret's ARN.
+/// A secret cannot be used. Each message is one line and names the setting that holds the ARN.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{setting}: the secret {arn} cannot be read: {cause}")]
@@ -17,27 +19,27 @@ pub enum Error {
     Malformed { setting: &'static str, arn: String, wanted: &'static str },
 }
 
-/// Content of a secret.
+/// The content of a secret.
 pub trait Secret: DeserializeOwned {
-    /// What the JSON object must hold, for people to read.
+    /// The keys that the JSON object must have, as text for people.
     const WANTED: &'static str;
 
-    /// Whether it can be used.
+    /// Whether the content can be used.
     fn is_complete(&self) -> bool {
         true
     }
 }
 
-/// Reads the current version of the secret that a setting names.
+/// Reads the current version of a secret. `setting` is the name of the setting that holds its ARN.
 ///
 /// # Errors
-/// When Secrets Manager does not give it, or it does not hold what it should.
+/// Fails if Secrets Manager does not return the secret, or the content is not as expected.
 pub async fn read<T: Secret>(setting: &'static str, arn: &str) -> Result<T, Error> {
     let client = Client::new(&aws::config(Patience::INTERACTIVE).await);
     let found = client.get_secret_value().secret_id(arn).send().await.map_err(|error| Error::Unreadable {
         setting,
         arn: arn.to_owned(),
-        // The service's own words tell all; what happened on the way to it needs its causes.
+        // An error that Secrets Manager returned is complete. Any other error needs its causes.
         cause: error.as_service_error().map_or_else(|| chain(&error), ToString::to_string),
     })?;
     parse(found.secret_string().unwrap_or_default()).ok_or_else(|| Error::Malformed { setting, arn: arn.to_owned(), wanted: T::WANTED })
@@ -53,7 +55,7 @@ fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// The parser's errors are dropped, since they quote what they stumble over.
+/// Parses a secret. The parser's errors are dropped, because they quote the content.
 fn parse<T: Secret>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok().filter(T::is_complete)
 }

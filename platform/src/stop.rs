@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Stopping a process in an orderly way.
 
 use std::{io, process, thread, time::Duration};
 use tokio::{
@@ -7,10 +7,10 @@ use tokio::{
     sync::watch,
 };
 
-/// Turns true once this process is asked to stop, by SIGTERM, SIGINT or SIGHUP.
+/// Returns a flag that becomes true when this process receives SIGTERM, SIGINT or SIGHUP.
 ///
 /// # Errors
-/// When the signals cannot be watched.
+/// Fails if the signal handlers cannot be installed.
 pub fn requested() -> io::Result<watch::Receiver<bool>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
@@ -27,18 +27,19 @@ pub fn requested() -> io::Result<watch::Receiver<bool>> {
     Ok(asked)
 }
 
-/// Returns when it is time to stop.
+/// Waits until the process is asked to stop.
 pub async fn wait(mut asked: watch::Receiver<bool>) {
-    // An error means that nobody is left to say so: stop too.
+    // An error means that the sender is gone. Then stop, too.
     let _ = asked.wait_for(|asked| *asked).await;
 }
 
-/// Ends the process when it has not ended this long after it was asked to, whatever it waits for: a server that is frozen, or a call that a library
-/// cannot give up. Whoever asked it to stop would kill it otherwise. What it had begun goes on elsewhere, as after a crash.
+/// Ends the process if it is still running `limit` after it was asked to stop. It may be waiting
+/// for a frozen server, or for a library call that cannot be cancelled. Without this, the service
+/// manager would kill the process. Unfinished work continues in another process, as after a crash.
 pub fn enforce(asked: watch::Receiver<bool>, limit: Duration) {
     tokio::spawn(async move {
         wait(asked).await;
-        // A thread, since the runtime itself may wait when it is shut down.
+        // Use a thread, because the shutdown of the async runtime may block, too.
         thread::spawn(move || {
             thread::sleep(limit);
             tracing::warn!("stopped after {} ms, though not all that was begun has ended", limit.as_millis());

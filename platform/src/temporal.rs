@@ -1,4 +1,4 @@
-//! The connection to Temporal: a local server, a self-hosted one, or Temporal Cloud.
+//! The connection to Temporal: to a local server, a self-hosted server, or Temporal Cloud.
 
 mod backlog;
 mod connector;
@@ -17,28 +17,29 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNames
 #[derive(clap::Args, Clone)]
 #[group(id = "temporal")]
 pub struct Settings {
-    /// host:port of the Temporal server's frontend.
+    /// host:port of the Temporal frontend.
     #[arg(long, env = "TEMPORAL_HOST_PORT", default_value = "127.0.0.1:7233")]
     pub temporal_host_port: String,
-    /// The Temporal namespace of the orders.
+    /// Temporal namespace of the orders.
     #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
     pub temporal_namespace: String,
-    /// The task queue on which worker and functions meet.
+    /// Temporal task queue that the functions and the worker use.
     #[arg(long, env = "TEMPORAL_TASK_QUEUE", default_value = orders::TASK_QUEUE)]
     pub temporal_task_queue: String,
-    /// Whether to speak TLS; Temporal Cloud needs it.
+    /// Whether to use TLS. Temporal Cloud requires it.
     #[arg(long, env = "TEMPORAL_TLS", default_value_t = false, action = clap::ArgAction::Set)]
     pub temporal_tls: bool,
-    /// API key of Temporal Cloud.
+    /// API key for Temporal Cloud.
     #[arg(long, env = "TEMPORAL_API_KEY", hide_env_values = true)]
     pub temporal_api_key: Option<String>,
-    /// Client certificate for mutual TLS: PEM text.
+    /// Client certificate for mutual TLS, as PEM text.
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_CERT", hide_env_values = true, requires = "temporal_tls_client_key")]
     pub temporal_tls_client_cert: Option<String>,
-    /// Private key of the client certificate: PEM text.
+    /// Private key of the client certificate, as PEM text.
     #[arg(long, env = "TEMPORAL_TLS_CLIENT_KEY", hide_env_values = true, requires = "temporal_tls_client_cert")]
     pub temporal_tls_client_key: Option<String>,
-    /// ARN of the secret with the API key, or with client certificate and key; used instead of the three above.
+    /// ARN of the secret that contains the API key, or the client certificate and its key. It
+    /// replaces the three settings above.
     #[arg(long, env = "TEMPORAL_SECRET_ARN")]
     pub temporal_secret_arn: Option<String>,
 }
@@ -55,19 +56,20 @@ pub enum Error {
     Client(#[from] ClientNewError),
 }
 
-/// How long to wait for Temporal before giving up on a call.
+/// Time limits for a connection to Temporal.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a connection to be made.
+    /// The time limit for opening a connection.
     pub connect: Duration,
-    /// For one call, its retries included.
+    /// The time limit for one call, including its retries.
     pub call: Duration,
 }
 
-/// Asks Temporal for a sign of life, from the client's namespace: where that is none, no order moves.
+/// Checks that Temporal answers and that the client's namespace exists. Without the namespace, no
+/// order can be processed.
 ///
 /// # Errors
-/// When Temporal does not answer, or has no such namespace.
+/// Fails if Temporal does not answer or has no such namespace.
 pub async fn ping(client: &Client) -> Result<(), tonic::Status> {
     let request = DescribeNamespaceRequest { namespace: client.namespace(), ..Default::default() };
     client.connection().workflow_service().describe_namespace(tonic::Request::new(request)).await.map(|_| ())

@@ -1,19 +1,20 @@
-//! Single products of the catalogue, for checks of a few of them.
+//! Reads a few products of the catalogue, to check them.
 
 use super::{Error, ReadModel, text};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use std::collections::HashMap;
 
 impl ReadModel {
-    /// The JSON of [`orders::ProductView`] of each of these products that the catalogue has, by product id. At most 100 ids, each once.
+    /// Reads these products. Returns the JSON of the [`orders::ProductView`] of each product that
+    /// the catalogue has, by product id. `ids` holds at most 100 ids, each once.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer or an item cannot be read.
     pub async fn products_by_id(&self, ids: impl Iterator<Item = &str>) -> Result<HashMap<String, String>, Error> {
         let mut keys: Vec<_> = ids.map(|id| HashMap::from([("productID".to_owned(), AttributeValue::S(id.to_owned()))])).collect();
         let table = &self.settings.products_table;
         let mut found = HashMap::new();
-        // DynamoDB may leave some for another call.
+        // DynamoDB may return only some of the items. The rest needs another call.
         while !keys.is_empty() {
             let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let asked = asked.map_err(Error::item)?;
@@ -26,10 +27,12 @@ impl ReadModel {
         Ok(found)
     }
 
-    /// A few products of the catalogue, whichever come first, as [`Self::products_by_id`] gives them. None: the catalogue is empty.
+    /// Reads at most `limit` products of the catalogue, in the order in which DynamoDB returns
+    /// them, and in the form of [`Self::products_by_id`]. If the result is empty, so is the
+    /// catalogue.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer or an item cannot be read.
     pub async fn some_products(&self, limit: usize) -> Result<HashMap<String, String>, Error> {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let scan = self.dynamodb.scan().table_name(&self.settings.products_table).limit(limit).consistent_read(true);

@@ -1,7 +1,9 @@
-//! Lists of orders, by the time that they were placed, page by page: a customer's, or those of all customers that stand at a status.
+//! Lists of orders, sorted by the time of creation and returned page by page. A list contains the
+//! orders of one customer, or the orders of all customers with one status.
 //!
-//! The cursor is the key of the last order of a page, with the name of its list, so that paging stays
-//! right while new orders come in, and a cursor continues no list but its own. It is opaque to clients.
+//! The cursor contains the key of the last order of a page and the name of its list. So paging
+//! stays correct while new orders arrive, and a cursor is accepted only for its own list. It is
+//! opaque to clients.
 
 use super::{Error, ORDER_KEY, ReadModel, StoredOrder, Unreadable, key, readable, stored_order, text};
 use aws_sdk_dynamodb::{
@@ -12,31 +14,32 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use orders::{OrderId, OrderStatus};
 use std::collections::HashMap;
 
-/// The index customer → created, with whole orders.
+/// The index of orders by customer and creation time. It contains whole orders.
 const OF_CUSTOMER: &str = "customer-created";
-/// The index status → created, with keys alone.
+/// The index of orders by status and creation time. It contains only keys.
 const OF_STATUS: &str = "status-created";
 
-/// Orders that one call to DynamoDB filters by status: enough to be worth the call, and far from what one answer holds.
+/// The number of a customer's orders that one call to DynamoDB reads and filters by status. It is
+/// large enough to justify a call, and far below the size limit of one response.
 const FILTERED: i32 = 300;
-/// Calls to DynamoDB for one page of a customer's orders.
+/// The maximum number of calls to DynamoDB for one page of a customer's orders.
 const CALLS: usize = 5;
 
-/// What to list.
+/// A request for one page of a list.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     pub list: List,
     pub sort: Sort,
-    /// Orders a page, at most 100.
+    /// The maximum number of orders in the page; at most 100.
     pub limit: usize,
     pub cursor: Option<Cursor>,
 }
 
 #[derive(Clone, Debug)]
 pub enum List {
-    /// A customer's orders, or those of them that stand at a status.
+    /// The orders of a customer: all of them, or those with this status.
     OfCustomer { customer_id: String, status: Option<OrderStatus> },
-    /// All customers' orders that stand at a status.
+    /// The orders of all customers that have this status.
     OfStatus(OrderStatus),
 }
 
@@ -47,7 +50,7 @@ pub enum Sort {
     Oldest,
 }
 
-/// The text names no order of the list.
+/// The text is not the name of a sort order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is neither newest nor oldest")]
 pub struct BadSort;
@@ -64,8 +67,9 @@ impl std::str::FromStr for Sort {
     }
 }
 
-/// A page of orders, and where the next one starts if there may be more. It may hold fewer orders than asked for, or none, and not be the last:
-/// nobody waits while a history of thousands is searched for an order at a rare status.
+/// A page of orders, and the cursor of the next page if there may be more. A page that is not the
+/// last may have fewer orders than the limit, or none. The reason is that the search for a rare
+/// status in thousands of orders stops after a few calls, so that no client waits for it.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub orders: Vec<StoredOrder>,
@@ -73,13 +77,14 @@ pub struct Page {
 }
 
 impl PageRequest {
-    /// Whether the cursor, if there is one, is of this list.
+    /// Whether the cursor belongs to this list. True if there is no cursor.
     #[must_use]
     pub fn continues(&self) -> bool {
         self.cursor.as_ref().is_none_or(|cursor| cursor.list == self.list_name())
     }
 
-    /// What tells lists apart; ids and statuses hold no space.
+    /// A name that identifies the list. It is unambiguous, because ids and statuses contain no
+    /// spaces.
     fn list_name(&self) -> String {
         let sort = match self.sort {
             Sort::Newest => "newest",
@@ -97,22 +102,22 @@ impl PageRequest {
     }
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     key: Key,
-    /// Of which list.
+    /// The name of the list.
     list: String,
 }
 
-/// Where an order stands in every index.
+/// The position of an order in every index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     id: OrderId,
     created_at: String,
 }
 
-/// The text is no cursor.
+/// The text is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a cursor of this list")]
 pub struct BadCursor;
@@ -141,10 +146,10 @@ impl std::fmt::Display for Cursor {
 }
 
 impl ReadModel {
-    /// One page of a list of orders.
+    /// Reads one page of a list of orders.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer.
     pub async fn orders(&self, request: PageRequest) -> Result<Page, Error> {
         match &request.list {
             List::OfCustomer { customer_id, status } => self.orders_of_customer(&request, customer_id, *status).await,
@@ -161,7 +166,7 @@ impl ReadModel {
                 .key_condition_expression("customerID = :customer")
                 .expression_attribute_values(":customer", AttributeValue::S(customer_id.to_owned()));
             query = match status {
-                // A filter is applied after the limit.
+                // DynamoDB applies the filter after the limit.
                 Some(status) => query
                     .limit(FILTERED)
                     .filter_expression("#status = :status")
@@ -176,7 +181,7 @@ impl ReadModel {
                     return Ok(Page { orders: without_keys(orders), next });
                 }
                 let created_at = text(&mut item, "createdAt")?;
-                // An order that cannot be read is left out; the others are listed.
+                // An order that cannot be read is left out, and the others are listed.
                 let Some(order) = readable_order(item) else { continue };
                 let key = Key { id: order.id, created_at };
                 orders.push((order, key));
@@ -197,28 +202,28 @@ impl ReadModel {
             .key_condition_expression("#status = :status")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":status", AttributeValue::S(status.to_string()))
-            // 101 keys are far less than what one answer holds.
+            // 101 keys are far below the size limit of one response.
             .limit(one_more(request.limit))
             .send()
             .await
             .map_err(Error::from_sdk)?;
         let items = answer.items.unwrap_or_default();
-        // One that cannot be read does not end the list.
+        // Count before filtering: a key that cannot be read must not end the list.
         let has_more = items.len() > request.limit;
         let mut keys = items.into_iter().filter_map(readable_key).collect::<Vec<_>>();
         keys.truncate(request.limit);
         let next = keys.last().filter(|_| has_more).map(|key| request.cursor_at(key.clone()).to_string());
         let mut found = self.orders_by_id(keys.iter().map(|key| key.id)).await?;
-        // An order that has moved on since the index was read stands elsewhere now.
+        // The index may be out of date. Leave out orders whose status has changed since.
         let orders = keys.iter().filter_map(|key| found.remove(&key.id)).filter(|order| order.status == status).collect();
         Ok(Page { orders, next })
     }
 
-    /// The orders of these ids that there are; at most 100 ids, each once.
+    /// Reads the orders with these ids, at most 100, each once. Ids without an order are left out.
     async fn orders_by_id(&self, ids: impl Iterator<Item = OrderId>) -> Result<HashMap<OrderId, StoredOrder>, Error> {
         let mut keys: Vec<_> = ids.map(|id| HashMap::from([("id".to_owned(), AttributeValue::S(id.to_string()))])).collect();
         let mut found = HashMap::new();
-        // DynamoDB may leave some for another call.
+        // DynamoDB may return only some of the items. The rest needs another call.
         while !keys.is_empty() {
             let table = self.settings.orders_table.clone();
             let asked = KeysAndAttributes::builder().set_keys(Some(keys)).build().map_err(Error::item)?;
@@ -239,12 +244,14 @@ impl ReadModel {
     }
 }
 
-/// DynamoDB's limit for so many orders and one more, which tells that there is another page.
+/// The limit to give DynamoDB: one order more than asked for, which shows whether there is another
+/// page.
 fn one_more(limit: usize) -> i32 {
     i32::try_from(limit + 1).unwrap_or(i32::MAX)
 }
 
-/// Of an index's key that is no order's id, the log tells.
+/// Returns the key of an index's item if it can be read. Otherwise logs an error that names the
+/// item.
 fn readable_key(item: HashMap<String, AttributeValue>) -> Option<Key> {
     let id = key(&item, ORDER_KEY);
     readable(key_of(item).map_err(|error| Unreadable { id, error }))
@@ -264,7 +271,7 @@ fn without_keys(orders: Vec<(StoredOrder, Key)>) -> Vec<StoredOrder> {
     orders.into_iter().map(|(order, _)| order).collect()
 }
 
-/// The key of a place in an index whose partitions are the values of `partition`.
+/// The key at which a query continues. `partition` is the name of the index's partition key.
 fn start_key(cursor: &Cursor, partition: &str, value: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("id".to_owned(), AttributeValue::S(cursor.key.id.to_string())),
@@ -302,7 +309,7 @@ mod tests {
             of("CUST-1", failed),
             List::OfStatus(OrderStatus::Paid),
             List::OfStatus(OrderStatus::Failed),
-            // No name of a customer looks like another list.
+            // These customer ids resemble the names of other lists, but the names stay distinct.
             of("PAID", None),
             of("of", paid),
         ];

@@ -1,5 +1,5 @@
-//! What the workers know of how orders move, for the functions, which never ask Postgres: one item beside the orders, in which every worker writes
-//! the same.
+//! The workers' report on the state of operations. The functions read it here, because they never
+//! query Postgres. It is one item in the table of orders, and all workers write the same item.
 
 use super::{Error, ReadModel, json, number, text};
 use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError, types::AttributeValue};
@@ -7,58 +7,63 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 use time::OffsetDateTime;
 
-/// The item's key; no order's id.
+/// The key of the item. No order has this id.
 const ID: &str = "operations";
-/// An item that says the same is written again after this long, so that readers see that a worker lives.
+/// The interval after which an unchanged report is written again. It shows readers that a worker is
+/// alive.
 const REFRESH: Duration = Duration::from_secs(10);
 
-/// How orders move, as a worker found it.
+/// The state of operations as a worker found it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Operations {
-    /// Whether Postgres answers and takes writes.
+    /// Whether Postgres answers and accepts writes.
     pub postgres_writable: bool,
-    /// For how long the oldest change has been missing in the read model; rows that fail by themselves do not count.
+    /// The age of the oldest change that is not yet projected to the read model. Failing rows do
+    /// not count.
     pub projection_lag_seconds: u64,
-    /// For how long the oldest event has been waiting to be published; 0 where events are not published.
+    /// The age of the oldest event that is not yet published; 0 if events are not published.
     pub outbox_lag_seconds: u64,
-    /// Rows that fail by themselves.
+    /// The number of failing rows: rows whose projection or publication fails because of
+    /// themselves, not because a server is down.
     pub failing_rows: u64,
-    /// What staff should look at.
+    /// What staff should look into.
     pub attention: Attention,
 }
 
-/// What staff should look at; empty when there is nothing.
+/// What staff should look into; empty if there is nothing.
 pub type Attention = Vec<AttentionGroup>;
 
-/// Everything of one kind that staff should look at.
+/// All items of one kind that staff should look into.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttentionGroup {
-    /// In capitals, like `STUCK_ORDERS`; a newer worker may know more kinds than its readers.
+    /// The kind in capitals, such as `STUCK_ORDERS`. A newer worker may write kinds that its
+    /// readers do not know.
     pub kind: String,
-    /// How many there are, but counted no further than to 1000.
+    /// The number of items. Counting stops at 1000.
     pub count: u64,
-    /// The oldest of them.
+    /// The oldest of the items.
     pub items: Vec<AttentionItem>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttentionItem {
-    /// Of the order, product, shipment and so on.
+    /// The id of the order, product, shipment and so on.
     pub id: String,
-    /// What is wrong with it; for staff to read.
+    /// What is wrong with it, as text for staff.
     pub detail: String,
     #[serde(with = "orders::rfc3339")]
     pub since: OffsetDateTime,
 }
 
 impl ReadModel {
-    /// Stores what a worker found, if it differs from what is stored or that is old.
+    /// Stores a worker's report, if it differs from the stored one or the stored one is older than
+    /// `REFRESH`.
     ///
     /// # Errors
-    /// When DynamoDB does not take it.
+    /// Fails if DynamoDB does not accept it.
     pub async fn put_operations(&self, operations: &Operations, at: OffsetDateTime) -> Result<(), Error> {
         let doc = AttributeValue::S(json(operations)?);
         let item = HashMap::from([
@@ -71,7 +76,7 @@ impl ReadModel {
             .put_item()
             .table_name(&self.settings.orders_table)
             .set_item(Some(item))
-            // A clock that was ahead does not keep an item for good.
+            // Also replaces an item from the future: a worker's clock may have been ahead.
             .condition_expression("attribute_not_exists(id) OR writtenAt < :old OR writtenAt > :now OR doc <> :doc")
             .expression_attribute_values(":old", AttributeValue::N((at - REFRESH).unix_timestamp().to_string()))
             .expression_attribute_values(":now", AttributeValue::N(at.unix_timestamp().to_string()))
@@ -83,10 +88,11 @@ impl ReadModel {
         }
     }
 
-    /// What a worker found last, and when it wrote that; `None` before any did.
+    /// Reads the last report and the time at which it was written. Returns `None` if no worker has
+    /// written one yet.
     ///
     /// # Errors
-    /// When DynamoDB does not answer, or the item cannot be read.
+    /// Fails if DynamoDB does not answer or the item cannot be read.
     pub async fn operations(&self) -> Result<Option<(Operations, OffsetDateTime)>, Error> {
         let key = AttributeValue::S(ID.to_owned());
         let get = self.dynamodb.get_item().table_name(&self.settings.orders_table).key("id", key).consistent_read(true);
@@ -97,7 +103,7 @@ impl ReadModel {
     }
 }
 
-/// Whether an item of the orders' table is this one, and no order.
+/// Whether an item of the table of orders is this report and not an order.
 pub(super) fn is_it(item: &HashMap<String, AttributeValue>) -> bool {
     matches!(item.get("id"), Some(AttributeValue::S(id)) if id == ID)
 }

@@ -1,4 +1,4 @@
-//! What waits in a task queue for a worker.
+//! The backlog of a task queue: the tasks that wait for a worker.
 
 use std::time::{Duration, SystemTime};
 use temporalio_client::{Client, NamespacedClient, tonic};
@@ -6,22 +6,26 @@ use temporalio_common::protos::temporal::api::{
     enums::v1::TaskQueueType, taskqueue::v1::TaskQueue, workflowservice::v1::DescribeTaskQueueRequest,
 };
 
-/// How long ago the last poll of a worker that is there began, at most: it waits for a minute, and clocks differ.
+/// The maximum age of the last poll of a running worker. A poll lasts up to one minute; the rest
+/// allows for differences between clocks.
 const POLL: Duration = Duration::from_secs(75);
 
-/// Tasks of all kinds together. Temporal leaves out what waits for the one worker that has its workflow in memory; that is seconds at most.
+/// Workflow tasks and activity tasks together. Temporal does not count tasks that wait for the one
+/// worker that has their workflow in its cache. Those wait for seconds at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub tasks: u64,
-    /// Since when the oldest of them has been waiting.
+    /// The age of the oldest task.
     pub age: Duration,
-    /// Whether a worker asks for tasks, of either kind.
+    /// Whether workers poll for both workflow tasks and activity tasks.
     pub is_polled: bool,
 }
 
 impl Backlog {
+    /// Reads the backlog of a task queue.
+    ///
     /// # Errors
-    /// When Temporal does not answer.
+    /// Fails if Temporal does not answer.
     pub async fn read(client: &Client, task_queue: &str) -> Result<Self, tonic::Status> {
         let (mut backlog, now) = (Self { is_polled: true, ..Self::default() }, SystemTime::now());
         for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
@@ -38,7 +42,7 @@ impl Backlog {
             backlog.tasks += u64::try_from(stats.approximate_backlog_count).unwrap_or_default();
             backlog.age = backlog.age.max(age);
             let polls = described.pollers.into_iter().filter_map(|poller| SystemTime::try_from(poller.last_access_time?).ok());
-            // One that began after now, by Temporal's clock, is none of long ago.
+            // By Temporal's clock, a poll may have begun after `now`. Such a poll is recent, too.
             backlog.is_polled &= polls.into_iter().any(|began| now.duration_since(began).is_ok_and(|ago| ago < POLL) || began >= now);
         }
         Ok(backlog)

@@ -1,4 +1,4 @@
-//! Connecting, with credentials that may lie in a secret.
+//! Opens connections to Temporal. The credentials come from settings or from a secret.
 
 use super::{Error, Patience, Settings};
 use crate::secrets::{self, Secret};
@@ -13,15 +13,16 @@ use temporalio_client::{
     tonic::{Code, Status},
 };
 
-/// After how long a secret is read again when Temporal cannot be reached: an outdated certificate shows as nothing more than that.
+/// The age at which the secret is read again if Temporal cannot be reached. If the client
+/// certificate has expired, Temporal only seems to be unreachable.
 pub const RENEW: Duration = Duration::from_secs(60);
 
-/// What Temporal knows us by.
+/// The credentials for Temporal.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Credentials {
     api_key: Option<String>,
-    /// PEM text, as its key.
+    /// The client certificate as PEM text. The key is PEM text, too.
     client_cert: Option<String>,
     client_key: Option<String>,
 }
@@ -34,12 +35,14 @@ impl Secret for Credentials {
     }
 }
 
-/// Makes connections to Temporal. It reads the secret once, and again after Temporal refused what it held.
+/// Opens connections to Temporal. It keeps the content of the secret. It reads the secret again
+/// after Temporal refused the credentials, or if a connection fails and the content is older than
+/// [`RENEW`].
 pub struct Connector {
     settings: Settings,
     identity: &'static str,
     patience: Patience,
-    /// What the secret held, and when it was read.
+    /// The content of the secret, and the time at which it was read.
     secret: Mutex<Option<(Credentials, Instant)>>,
 }
 
@@ -49,16 +52,18 @@ impl Connector {
         Self { settings, identity, patience, secret: Mutex::default() }
     }
 
-    /// Whether the credentials lie in a secret, where others may be by now.
+    /// Whether the credentials come from a secret. A secret may have changed since it was read.
     #[must_use]
     pub fn has_secret(&self) -> bool {
         self.settings.temporal_secret_arn.is_some()
     }
 
-    /// Connects, and checks that the server answers. The connection heals itself afterwards, but keeps its credentials.
+    /// Opens a connection and checks that the server answers. Later the connection reconnects by
+    /// itself, but always with the same credentials.
     ///
     /// # Errors
-    /// When the address is no address, the secret cannot be read, or nothing answers within the patience.
+    /// Fails if the address is not valid, the secret cannot be read, or the server does not answer
+    /// within the time limits.
     pub async fn connect(&self) -> Result<Client, Error> {
         let connected = self.connect_as(self.credentials().await?).await;
         if let Err(error) = &connected {
@@ -68,7 +73,8 @@ impl Connector {
         connected
     }
 
-    /// Has the next connection read the secret again; for when Temporal refuses what a connection was made with.
+    /// Drops the stored content of the secret, so that the next connection reads it again. Call it
+    /// when Temporal refuses the credentials of a connection.
     pub fn forget_credentials(&self) {
         *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -99,7 +105,8 @@ impl Connector {
             .identity(self.identity)
             .connect_timeout(patience.connect)
             .retry_options(retries)
-            // Payloads are small; compressing each costs client and server more CPU than it saves.
+            // Payloads are small. Compressing them would cost client and server more CPU than it
+            // saves.
             .grpc_compression(GrpcCompression::None)
             .maybe_api_key(credentials.api_key)
             .maybe_tls_options(settings.temporal_tls.then(|| tls(credentials.client_cert.zip(credentials.client_key))))
@@ -110,7 +117,7 @@ impl Connector {
 }
 
 impl Error {
-    /// Whether Temporal answers, and does not let us in.
+    /// Whether Temporal answered and refused the credentials.
     fn refuses_credentials(&self) -> bool {
         match self {
             Self::Connect(error) => matches!(&**error, ClientConnectError::SystemInfoCallError(status) if refuses_credentials(status)),
@@ -119,13 +126,14 @@ impl Error {
     }
 }
 
-/// Whether Temporal says with this that it does not know us, or does not let us do what we asked.
+/// Whether this status means that Temporal refused the credentials, or does not permit the call.
 #[must_use]
 pub fn refuses_credentials(status: &Status) -> bool {
     matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
 }
 
-/// Whether the call may not have got to Temporal: so it is when it is away, and also when it closes each new connection for its certificate.
+/// Whether this status means that the call has perhaps not reached Temporal. Temporal may be down,
+/// or it may close each new connection because of the client certificate.
 #[must_use]
 pub fn is_unreached(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Unknown)
