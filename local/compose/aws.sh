@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Run by LocalStack when it is ready: makes the tables and queues of infra/data.yaml, and lets SES know the sender. LocalStack keeps nothing when
-# it stops, so this runs at each of its starts; doing it twice changes nothing.
+# Creates the tables and queues of infra/data.yaml, and verifies the sender in SES. LocalStack runs
+# this script at each start, when it is ready, because it loses its data when it stops. Running it
+# twice changes nothing.
 set -euo pipefail
 
 awslocal cloudformation deploy --stack-name orderflow-data --template-file /etc/orderflow/data.yaml \

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the namespace, once the server takes calls. TEMPORAL_ADDRESS is known to the CLI; of TEMPORAL_NAMESPACE these commands take no notice.
+# Waits for the Temporal server, for about a minute at most. Then creates the namespace, if it does
+# not exist. The CLI reads TEMPORAL_ADDRESS by itself, but these commands ignore TEMPORAL_NAMESPACE.
 set -eu
 
 tries=60

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes Temporal's two databases and brings their schemas to the server's version; doing it again changes nothing. SQL_HOST and the like tell
-# where Postgres is.
+# Creates Temporal's two databases and upgrades their schemas to the server's version. Running it
+# again changes nothing. The SQL_* variables, such as SQL_HOST, contain the address of Postgres.
 set -eu
 
 for schema in temporal visibility; do

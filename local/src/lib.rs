@@ -1,7 +1,10 @@
-//! Local mode: every server that OrderFlow needs, started, supervised and stopped on one machine, without Docker.
+//! Local mode: starts, supervises and stops every server that OrderFlow needs, on one machine and
+//! without Docker.
 //!
-//! The binary `local` runs them for a developer (`make run`). The end-to-end tests and the benchmark take a [`Stack`] of their own, on free ports
-//! and with fresh data, and can stop, kill, freeze and start again each server by itself. So how a server is started is written once.
+//! The binary `local` runs the servers for a developer (`make run`). Each end-to-end test and each
+//! benchmark creates a [`Stack`] of its own, with free ports and without data, and can start, stop,
+//! kill and freeze each of its servers. All of them start servers through this library, so the way
+//! to start a server is written once.
 
 mod port;
 mod process;

@@ -1,4 +1,4 @@
-//! TCP ports: free ones for a stack of its own, and a clear word when a wanted one is taken.
+//! TCP ports: finding free ones for a stack, and a clear error if a wanted port is in use.
 
 use anyhow::{Result, bail};
 use std::{
@@ -7,18 +7,19 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Below the ports that systems give to outgoing connections (from 32768 on Linux), so that none of those takes a server's port while the server
-/// is down between two starts.
+/// The first port to try. The range is below the ephemeral ports, which the system gives to
+/// outgoing connections (from 32768 on Linux). Otherwise an outgoing connection could take a
+/// server's port while that server is down between two starts.
 const FIRST: u32 = 20_000;
 const COUNT: u32 = 12_000;
 
-/// A port of this machine that nothing listens on, never given twice by one process.
+/// Finds a port of this machine on which nothing listens. A process never gets the same port twice.
 ///
 /// # Errors
-/// When there is none.
+/// Fails if there is no free port.
 pub fn free() -> Result<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Processes that look for ports at the same time start at different places.
+    // Processes that look for ports at the same time begin at different ports.
     let start = process::id().wrapping_mul(97);
     for _ in 0..COUNT {
         let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
@@ -31,10 +32,11 @@ pub fn free() -> Result<u16> {
     bail!("no free port between {FIRST} and {}", FIRST + COUNT)
 }
 
-/// Fails with the setting to change when something listens on a port already.
+/// Checks that nothing listens on a port.
 ///
 /// # Errors
-/// One line for a person: which port, which setting.
+/// Fails if the port cannot be used. The error is one line for the user that names the port and the
+/// setting to change.
 pub fn ensure_free(host: &str, port: u16, setting: &str) -> Result<()> {
     let Some(address) = (host, port).to_socket_addrs().ok().and_then(|mut found| found.next()) else {
         bail!("{host} is not an address of this machine: change the host in .env");

@@ -1,4 +1,4 @@
-//! Processes of the system: started so that they end with this one, watched, and signalled.
+//! Child processes: started so that they end with this process, and signalled.
 
 use crate::settings::project;
 use anyhow::{Context, Result, anyhow};
@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-/// What to run, and how it wants to be treated.
+/// A program to run, with its arguments, environment, folder and user.
 #[derive(Clone, Debug)]
 pub struct Launch {
     program: PathBuf,
@@ -27,7 +27,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// A program, in the project's folder.
+    /// A program that runs in the project's folder.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), args: Vec::new(), env: Vec::new(), folder: project(), user: None }
     }
@@ -39,32 +39,33 @@ impl Launch {
         self
     }
 
-    /// Adds variables to the environment that it gets from this process.
+    /// Adds variables to the environment that the program inherits from this process.
     #[must_use]
     pub fn env<K: Into<String>, V: Into<String>>(mut self, env: impl IntoIterator<Item = (K, V)>) -> Self {
         self.env.extend(env.into_iter().map(|(key, value)| (key.into(), value.into())));
         self
     }
 
-    /// Runs in another folder than the project's.
+    /// Makes the program run in this folder instead of the project's.
     pub(crate) fn folder(mut self, folder: &Path) -> Self {
         self.folder = folder.to_path_buf();
         self
     }
 
-    /// Runs as another user; only root may.
+    /// Makes the program run as another user. Only root can do that.
     pub(crate) fn user(mut self, user: Option<&str>) -> Self {
         self.user = user.map(ToOwned::to_owned);
         self
     }
 
-    /// The command, for a program that runs to its end.
+    /// The command, for a program that runs to completion.
     pub(crate) fn command(&self) -> Command {
         self.wrapped(None)
     }
 
-    /// Starts the program in a process group of its own (a terminal's Ctrl-C is not for it), with its output appended to `log`. Where the system
-    /// can (Linux), the program gets the signal `stop` when this process ends, in whatever way.
+    /// Starts the program in a process group of its own, so that Ctrl-C at the terminal does not
+    /// reach it. Its output is appended to `log`. On Linux, the program receives the signal `stop`
+    /// when this process ends, however it ends.
     pub(crate) fn spawn(&self, log: &Path, stop: Signal) -> Result<Child> {
         let output =
             std::fs::OpenOptions::new().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -93,7 +94,7 @@ impl Launch {
     }
 }
 
-/// Whether util-linux's setpriv is there, with the option that we need.
+/// Whether util-linux's setpriv is available, with its option `--pdeathsig`.
 fn can_follow_parent() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| Command::new("setpriv").args(["--pdeathsig=TERM", "true"]).output().is_ok_and(|output| output.status.success()))
@@ -101,15 +102,15 @@ fn can_follow_parent() -> bool {
 
 type Order = (Command, Sender<io::Result<Child>>);
 
-/// Linux sends the signal when the *thread* that started the program ends, and a test's thread ends before its process: so one thread that
-/// lasts as long as the process starts them all.
+/// Starts the program on a thread that lasts as long as this process. Linux sends the signal when
+/// the *thread* that started the program ends, and the thread of a test ends before its process.
 fn spawn_on_lasting_thread(command: Command) -> Result<io::Result<Child>> {
     static ORDERS: OnceLock<Sender<Order>> = OnceLock::new();
     let orders = ORDERS.get_or_init(|| {
         let (send, receive) = channel::<Order>();
         thread::spawn(move || {
             for (mut command, answer) in receive {
-                // Whoever asked may be gone; then so may the program.
+                // If the caller is gone, nobody controls the program. Kill it.
                 if let Err(unheard) = answer.send(command.spawn())
                     && let Ok(mut child) = unheard.0
                 {
@@ -124,14 +125,14 @@ fn spawn_on_lasting_thread(command: Command) -> Result<io::Result<Child>> {
     Ok(receive.recv()?)
 }
 
-/// Sends a signal to a process; one that has ended is no error.
+/// Sends a signal to a process. It is no error if the process has ended.
 pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = known(pid) {
         let _ = kill_process(pid, signal);
     }
 }
 
-/// Sends a signal to a process and to all of its group.
+/// Sends a signal to a process and to all of its process group.
 pub(crate) fn signal_group(pid: u32, signal: Signal) {
     if let Some(pid) = known(pid) {
         let _ = kill_process_group(pid, signal);
@@ -142,7 +143,7 @@ fn known(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 
-/// A process and all that descend from it.
+/// The ids of a process and of all its descendants.
 pub(crate) fn family(pid: u32) -> Vec<u32> {
     let listing = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().map(|output| output.stdout).unwrap_or_default();
     let pairs: Vec<(u32, u32)> = String::from_utf8_lossy(&listing)
@@ -159,7 +160,7 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
     found
 }
 
-/// Whether a process is there.
+/// Whether a process exists.
 pub(crate) fn exists(pid: u32) -> bool {
     known(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

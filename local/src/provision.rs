@@ -1,4 +1,5 @@
-//! Tables, queues and the sender's address in the AWS emulator, made from the same template that AWS gets.
+//! Creates the tables, the queues and the sender's identity in the AWS emulator. The tables and
+//! queues come from the same template as in AWS.
 
 use crate::{Settings, settings::project};
 use anyhow::{Context, Result, anyhow, bail};
@@ -13,14 +14,15 @@ use aws_smithy_http_client::Builder;
 use std::time::{Duration, Instant};
 
 const TEMPLATE: &str = "infra/data.yaml";
-/// The CloudFormation stack in the emulator.
+/// The name of the CloudFormation stack in the emulator.
 const STACK: &str = "orderflow-data";
-/// What the names of the default settings begin with; `ORDERS_TABLE` tells another.
+/// The ending of `ORDERS_TABLE`. The part before it is the template's parameter `Name`, with which
+/// the names of all resources begin.
 const ORDERS_TABLE_ENDING: &str = "-orders";
 const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Brings the emulator to the state that infra/data.yaml describes; doing it again changes nothing.
+/// Brings the emulator to the state that infra/data.yaml describes. Doing it again changes nothing.
 pub(crate) struct Provision {
     cloudformation: aws_sdk_cloudformation::Client,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -28,7 +30,8 @@ pub(crate) struct Provision {
     settings: Settings,
 }
 
-/// The configuration of one service's client: each SDK crate has a type of its own, made in the same way.
+/// Creates the client of one AWS service. Each SDK crate has its own types, but they are used
+/// alike.
 macro_rules! client {
     ($sdk:ident, $settings:expr) => {
         $sdk::Client::from_conf(
@@ -101,8 +104,8 @@ impl Provision {
         }
     }
 
-    /// Makes tables again that somebody has deleted: CloudFormation believes that they are there. The read model's are filled from Postgres then
-    /// (`worker project`).
+    /// Creates tables again that somebody has deleted. CloudFormation does not notice that they are
+    /// missing. Later `worker project` fills the read model's tables from Postgres.
     async fn restore_tables(&self, stack: &Stack) -> Result<()> {
         for resource in ["OrdersTable", "IdempotencyTable", "ProductsTable"] {
             let described = self.dynamodb.describe_table().table_name(output(stack, resource)?).send().await;
@@ -110,7 +113,8 @@ impl Provision {
             if !error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) {
                 return Err(error).with_context(|| format!("cannot describe {resource}"));
             }
-            // A stack of its own makes the table and is deleted, which leaves the table.
+            // A temporary CloudFormation stack creates the table. Deleting that stack keeps the
+            // table.
             let name = format!("{STACK}-{resource}");
             let body = std::fs::read_to_string(project().join(TEMPLATE)).with_context(|| format!("cannot read {TEMPLATE}"))?;
             let body = with_one_resource(&body, resource).with_context(|| format!("{TEMPLATE} has no resource {resource}"))?;
@@ -139,8 +143,10 @@ impl Provision {
         }
     }
 
-    /// SES takes mails from the sender, and tells of its bounces. The emulator does so by the sender, not by a configuration set, and only of mails to
-    /// the addresses of SES's mailbox simulator, such as bounce@simulator.amazonses.com.
+    /// Makes SES accept mail from the sender and report bounces and complaints. In AWS, a
+    /// configuration set turns these reports on. In the emulator, they are turned on for the
+    /// sender's address, and they cover only mail to the addresses of SES's mailbox simulator, such
+    /// as bounce@simulator.amazonses.com.
     async fn introduce_sender(&self, stack: &Stack) -> Result<()> {
         let sender = self.settings.get("EMAIL_FROM")?;
         self.ses.verify_email_identity().email_address(sender).send().await.context("cannot verify EMAIL_FROM")?;
@@ -152,7 +158,8 @@ impl Provision {
         Ok(())
     }
 
-    /// The emulator's CloudFormation leaves the template's `TimeToLiveSpecification` out.
+    /// Enables the expiry of idempotency keys. The emulator's CloudFormation ignores the template's
+    /// `TimeToLiveSpecification`.
     async fn expire_idempotency_keys(&self, stack: &Stack) -> Result<()> {
         let table = self.settings.get("IDEMPOTENCY_TABLE")?;
         let found = self.dynamodb.describe_time_to_live().table_name(table).send().await?;
@@ -164,7 +171,8 @@ impl Provision {
         Ok(())
     }
 
-    /// The binaries take names from the settings, AWS gives them by the template: both must say the same.
+    /// Checks that the settings agree with the template. The binaries take the names of tables and
+    /// queues from the settings, but the template creates them.
     fn agrees(&self, stack: &Stack) -> Result<()> {
         for (key, name) in [("ORDERS_TABLE", "OrdersTable"), ("IDEMPOTENCY_TABLE", "IdempotencyTable"), ("PRODUCTS_TABLE", "ProductsTable")]
         {
@@ -188,13 +196,14 @@ impl Provision {
     }
 }
 
-/// The template with one of its resources alone, and without outputs.
+/// The template reduced to one of its resources, without outputs. Returns `None` if the template
+/// does not have the resource.
 fn with_one_resource(template: &str, resource: &str) -> Option<String> {
     let (head, rest) = template.split_once("\nResources:\n")?;
     let heading = format!("  {resource}:");
     let mut lines = rest.lines().skip_while(|line| *line != heading);
     let first = lines.next()?;
-    // It ends where the next one begins, or a comment on it.
+    // The resource ends where the next resource, or a comment on it, begins.
     let block = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
     Some([head, "Resources:", first].into_iter().chain(block).collect::<Vec<_>>().join("\n"))
 }

@@ -1,4 +1,5 @@
-//! One server under control: started until it is ready, watched, stopped, killed, frozen, started again on the same port with the same data.
+//! One server under control. It can be started, watched, stopped, killed, frozen, and started again
+//! on the same port with the same data.
 
 use crate::{
     process::{Signal, exists, family, signal, signal_group},
@@ -14,19 +15,20 @@ use std::{
 };
 use tokio::time::{sleep, timeout};
 
-/// How long a server may take until it is ready.
+/// The maximum time until a started server is ready.
 const START_LIMIT: Duration = Duration::from_secs(90);
-/// How long an orderly stop may take before the server is killed. A worker drains what it has begun.
+/// The maximum time for an orderly stop, after which the server is killed. A worker needs time to
+/// drain.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// How long one check may take.
+/// The maximum time for one readiness check.
 const CHECK_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often the end of a running server is looked for.
+/// The interval at which a running server is checked for its end.
 const WATCH: Duration = Duration::from_millis(250);
-/// Lines of a log that an error shows.
+/// The number of log lines that an error shows.
 const TAIL: usize = 40;
 
-/// A server and its process, when it runs.
+/// A server, and its process while it runs.
 pub struct Server<S: ?Sized + Service = dyn Service> {
     child: Mutex<Option<Child>>,
     log: PathBuf,
@@ -34,7 +36,7 @@ pub struct Server<S: ?Sized + Service = dyn Service> {
 }
 
 impl<S: Service> Server<S> {
-    /// A server that writes its log to a file in the folder `logs`.
+    /// A server that is not running. It will write its log to a file in the folder `logs`.
     pub fn new(service: S, logs: &Path) -> Self {
         let log = logs.join(format!("{}.log", service.name()));
         Self { child: Mutex::new(None), log, service }
@@ -42,25 +44,25 @@ impl<S: Service> Server<S> {
 }
 
 impl<S: ?Sized + Service> Server<S> {
-    /// What it is.
+    /// The kind of server, with its configuration.
     pub fn service(&self) -> &S {
         &self.service
     }
 
-    /// Its name in messages.
+    /// The name of the server in messages.
     pub fn name(&self) -> &str {
         self.service.name()
     }
 
-    /// The file that it writes its log to.
+    /// The file to which the server writes its log.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Starts it and waits until it is ready. Does nothing when it runs.
+    /// Starts the server and waits until it is ready. Does nothing if it is running.
     ///
     /// # Errors
-    /// When it ends, or is not ready in time; the error holds the end of its log.
+    /// Fails if the server ends or is not ready in time. The error contains the end of its log.
     pub async fn start(&self) -> Result<()> {
         if self.pid().is_some() {
             return Ok(());
@@ -85,10 +87,10 @@ impl<S: ?Sized + Service> Server<S> {
         self.service.prepare().await.with_context(|| format!("{name} cannot be prepared"))
     }
 
-    /// Starts it without waiting until it is ready.
+    /// Starts the server without waiting until it is ready.
     ///
     /// # Errors
-    /// When the program cannot be started.
+    /// Fails if the program cannot be started.
     pub fn launch(&self) -> Result<()> {
         if self.pid().is_none() {
             let started = self.service.launch()?.spawn(&self.log, self.service.stop_signal())?;
@@ -97,10 +99,11 @@ impl<S: ?Sized + Service> Server<S> {
         Ok(())
     }
 
-    /// Asks it to end and waits until it has; kills it when that takes too long. Gives its exit status, if it ran.
+    /// Asks the server to stop and waits until it has ended. Returns its exit status, or `None` if
+    /// it was not running.
     ///
     /// # Errors
-    /// When its end cannot be seen.
+    /// Fails if the server takes too long and is killed, or if its end cannot be observed.
     pub async fn stop(&self) -> Result<Option<ExitStatus>> {
         let Some(pid) = self.pid() else { return Ok(None) };
         self.ask_to_stop(pid);
@@ -118,10 +121,11 @@ impl<S: ?Sized + Service> Server<S> {
         }
     }
 
-    /// Ends it at once, as a crash or a power cut would (`kill -9`), and waits until nothing of it is left.
+    /// Kills the server at once (`kill -9`), as in a crash or a power failure. Waits until all of
+    /// its processes have ended.
     ///
     /// # Errors
-    /// When its end cannot be seen.
+    /// Fails if the end of its processes cannot be observed.
     pub async fn kill(&self) -> Result<()> {
         let Some(pid) = self.pid() else { return Ok(()) };
         let members = family(pid);
@@ -140,7 +144,7 @@ impl<S: ?Sized + Service> Server<S> {
         Ok(())
     }
 
-    /// Stops it and starts it again.
+    /// Stops the server and starts it again.
     ///
     /// # Errors
     /// As for [`Server::stop`] and [`Server::start`].
@@ -149,17 +153,18 @@ impl<S: ?Sized + Service> Server<S> {
         self.start().await
     }
 
-    /// Freezes it with all of its processes: connections stay open and nothing answers, as when a network swallows packets.
+    /// Freezes all processes of the server. Its connections stay open and nothing answers, as when
+    /// a network drops all packets.
     pub fn pause(&self) {
         self.pids().into_iter().for_each(|pid| signal(pid, Signal::STOP));
     }
 
-    /// Lets it go on after [`Server::pause`].
+    /// Resumes the server after [`Server::pause`].
     pub fn resume(&self) {
         self.pids().into_iter().for_each(|pid| signal(pid, Signal::CONT));
     }
 
-    /// Its process, while it runs.
+    /// The id of the server's process, while it runs.
     pub fn pid(&self) -> Option<u32> {
         let mut child = self.child();
         let running = child.as_mut()?;
@@ -169,15 +174,16 @@ impl<S: ?Sized + Service> Server<S> {
         }
     }
 
-    /// Its process and all that descend from it, for accounting.
+    /// The ids of the server's process and all its descendants, for measuring their resources.
     pub fn pids(&self) -> Vec<u32> {
         self.pid().map(family).unwrap_or_default()
     }
 
-    /// Waits until it ends by itself, and says how. Returns at once when it does not run.
+    /// Waits until the server ends by itself, and returns its exit status. Returns at once if it is
+    /// not running.
     ///
     /// # Errors
-    /// When its end cannot be seen.
+    /// Fails if its end cannot be observed.
     pub async fn ended(&self) -> Result<Option<ExitStatus>> {
         while self.pid().is_some() {
             sleep(WATCH).await;
@@ -187,7 +193,7 @@ impl<S: ?Sized + Service> Server<S> {
         Ok(status)
     }
 
-    /// The last lines of its log, for an error.
+    /// The last lines of the server's log, for an error.
     fn tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
@@ -198,7 +204,7 @@ impl<S: ?Sized + Service> Server<S> {
 
     fn ask_to_stop(&self, pid: u32) {
         signal(pid, self.service.stop_signal());
-        // A frozen process sees the signal once it goes on.
+        // A frozen process handles the signal only after it is resumed.
         self.resume();
     }
 
@@ -215,7 +221,7 @@ impl<S: ?Sized + Service> Server<S> {
 }
 
 impl<S: ?Sized + Service> Drop for Server<S> {
-    /// Nothing outlives its owner, not even one that panicked.
+    /// Ends the server, so that it does not outlive its owner, even if the owner panics.
     fn drop(&mut self) {
         let Some(pid) = self.pid() else { return };
         self.ask_to_stop(pid);

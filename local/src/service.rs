@@ -1,4 +1,4 @@
-//! What each server is: how it is started, and when it is ready.
+//! The kinds of servers: how each is started, and when it is ready.
 
 mod binary;
 mod emulator;
@@ -17,47 +17,48 @@ use std::{path::Path, time::Duration};
 
 /// One kind of server.
 pub trait Service: Send + Sync {
-    /// Its name in messages and of its log.
+    /// The name of the server in messages, and of its log file.
     fn name(&self) -> &str;
 
-    /// How to start it. What must be there before, such as a database cluster, is made here.
+    /// Describes how to start the server. It first creates what the server needs, such as a
+    /// database cluster.
     ///
     /// # Errors
-    /// When something that it needs is missing.
+    /// Fails if something that the server needs is missing.
     fn launch(&self) -> Result<Launch>;
 
-    /// The signal that asks it for an orderly end.
+    /// The signal that asks the server for an orderly stop.
     fn stop_signal(&self) -> Signal {
         Signal::TERM
     }
 
-    /// Succeeds once it answers as a client needs it.
+    /// Checks that the server is ready for its clients.
     fn check(&self) -> BoxFuture<'_, Result<()>>;
 
-    /// What must be done after each start before clients can use it. Doing it twice is harmless.
+    /// Prepares the server for its clients, after each start. Doing it twice is harmless.
     fn prepare(&self) -> BoxFuture<'_, Result<()>> {
         async { Ok(()) }.boxed()
     }
 
-    /// The ports that it listens on: host, port, and the setting that holds it.
+    /// The ports on which the server listens: host, port, and the name of the setting.
     fn listens(&self) -> Vec<(String, u16, &'static str)>;
 }
 
-/// How long one question to a server may take.
+/// The maximum time for one request to a server.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// An HTTP client for asking servers of this machine.
+/// An HTTP client for requests to servers on this machine.
 fn http() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?)
 }
 
-/// Succeeds when a GET of the address answers 2xx.
+/// Sends a GET to the URL. Fails if there is no answer, or if its status is 4xx or 5xx.
 async fn answers(http: &reqwest::Client, url: &str) -> Result<()> {
     http.get(url).send().await?.error_for_status()?;
     Ok(())
 }
 
-/// A path as an argument of a command line.
+/// A path as a command-line argument.
 fn argument(path: &Path) -> String {
     path.display().to_string()
 }

@@ -1,4 +1,5 @@
-//! The settings of a stack: the keys of env.example with their values, handed on to every binary as its environment.
+//! The settings of a stack: the keys of env.example with their values. Every binary gets them as
+//! its environment.
 
 use anyhow::{Context, Result, anyhow};
 use std::{
@@ -6,25 +7,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folder of the project.
+/// The project's folder.
 #[must_use]
 pub fn project() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// Environment variables by name. env.example names them all, so that a key is documented before anything can use it.
+/// Environment variables by name. env.example lists all of them, so a key must be documented before
+/// it can be used.
 #[derive(Clone, Debug)]
 pub struct Settings {
     values: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// The values of env.example alone. The keys that it leaves out, as `#KEY=`, are there without a value, which is as if they were not set: else
-    /// binaries would take them from the developer's .env.
+    /// The values of env.example alone. The keys that it comments out, as `#KEY=`, have an empty
+    /// value, which counts as not set. Without them, binaries would take these keys from the
+    /// developer's .env.
     ///
     /// # Errors
-    /// When the file is missing or is not a list of variables.
+    /// Fails if the file is missing or is not a list of variables.
     pub fn example() -> Result<Self> {
         let file = project().join("env.example");
         let mut values = read(&file)?;
@@ -36,10 +39,11 @@ impl Settings {
         Ok(Self { values })
     }
 
-    /// What a developer set: the environment, else .env, else env.example. Makes .env from env.example when there is none.
+    /// The developer's values. Each comes from the environment, else from .env, else from
+    /// env.example. Creates .env from env.example if it does not exist.
     ///
     /// # Errors
-    /// When one of the files cannot be read or written.
+    /// Fails if one of the files cannot be read or written.
     pub fn of_developer() -> Result<Self> {
         let (own, example) = (project().join(".env"), project().join("env.example"));
         if !own.exists() {
@@ -58,7 +62,7 @@ impl Settings {
     /// The value of a key.
     ///
     /// # Errors
-    /// Names the key when it has no value.
+    /// Fails if the key has no value. The error names the key.
     pub fn get(&self, key: &str) -> Result<&str> {
         self.values
             .get(key)
@@ -67,28 +71,28 @@ impl Settings {
             .ok_or_else(|| anyhow!("{key} is not set: set it in .env"))
     }
 
-    /// The value of a key that holds a port.
+    /// The value of a key as a port.
     ///
     /// # Errors
-    /// Names the key when its value is no port.
+    /// Fails if the value is not a port. The error names the key.
     pub fn port(&self, key: &str) -> Result<u16> {
         parse_port(key, self.get(key)?)
     }
 
-    /// Host and port of Temporal's frontend.
+    /// The host and port of Temporal's frontend.
     ///
     /// # Errors
-    /// When `TEMPORAL_HOST_PORT` is not of the form host:port.
+    /// Fails if `TEMPORAL_HOST_PORT` is not of the form host:port.
     pub fn temporal(&self) -> Result<(&str, u16)> {
         const KEY: &str = "TEMPORAL_HOST_PORT";
         let (host, port) = self.get(KEY)?.rsplit_once(':').ok_or_else(|| anyhow!("{KEY} is not of the form host:port"))?;
         Ok((host, parse_port(KEY, port)?))
     }
 
-    /// Host and port of the AWS emulator.
+    /// The host and port of the AWS emulator.
     ///
     /// # Errors
-    /// When `AWS_ENDPOINT_URL` is not of the form `http://host:port`.
+    /// Fails if `AWS_ENDPOINT_URL` is not of the form `http://host:port`.
     pub fn emulator(&self) -> Result<(&str, u16)> {
         const KEY: &str = "AWS_ENDPOINT_URL";
         let address = self.get(KEY)?.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
@@ -97,7 +101,7 @@ impl Settings {
         Ok((host, parse_port(KEY, port)?))
     }
 
-    /// Gives a key another value.
+    /// Sets the value of a key.
     pub fn set(&mut self, key: &str, value: impl ToString) {
         self.values.insert(key.to_owned(), value.to_string());
     }

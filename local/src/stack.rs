@@ -16,12 +16,13 @@ use std::{
 };
 use tokio::{process::Command, try_join};
 
-/// The servers on one machine with their settings and their data. They are made stopped; each can be started and stopped by itself. Dropping
-/// the stack stops them, those first that need the others.
+/// All servers on one machine, with their settings and data. A new stack is stopped. Each server
+/// can be started and stopped separately. Dropping the stack stops all of them, each before those
+/// that it needs.
 pub struct Stack {
     /// The HTTP API with the page.
     pub api: Arc<Server<Binary>>,
-    /// The workers; the first one listens on `WORKER_PORT`, the others on free ports.
+    /// The workers. The first one listens on `WORKER_PORT`, the others on free ports.
     pub workers: Vec<Arc<Server<Binary>>>,
     /// The AWS emulator.
     pub emulator: Arc<Server<Emulator>>,
@@ -34,19 +35,22 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The developer's stack: ports and names as set, data and logs in a folder that stays.
+    /// The developer's stack. It uses the ports and names in `settings`. Its data and logs stay in
+    /// `folder`.
     ///
     /// # Errors
-    /// When a setting or a program is missing.
+    /// Fails if a setting or a program is missing.
     pub fn of_developer(settings: Settings, folder: &Path) -> Result<Self> {
         Self::new(settings, folder, 1, None)
     }
 
-    /// A stack of its own: free ports, no data, in a folder that goes with it (and stays for reading when a test panics). It has the settings of
-    /// env.example and of `env`, none of the developer's, which worker and api get as their environment.
+    /// A new stack with free ports and without data, in a temporary folder. The folder is removed
+    /// with the stack, but stays for inspection if a test panics. The settings are those of
+    /// env.example and `env`; none come from the developer. The worker and `api` get them as their
+    /// environment.
     ///
     /// # Errors
-    /// When a program is missing or the folder cannot be made.
+    /// Fails if a program is missing or the folder cannot be created.
     pub fn fresh(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
         let mut settings = Settings::example()?;
         for key in ["POSTGRES_PORT", "TEMPORAL_WEB_PORT", "API_PORT", "WORKER_PORT"] {
@@ -87,13 +91,13 @@ impl Stack {
         })
     }
 
-    /// Its settings.
+    /// The settings of the stack.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The environment for a program that is to use this stack.
+    /// The environment for a program that uses this stack.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         self.settings.env()
@@ -108,16 +112,16 @@ impl Stack {
         servers
     }
 
-    /// What is not OrderFlow's own: Postgres, Temporal and the AWS emulator.
+    /// The servers that are not OrderFlow's own: Postgres, Temporal and the AWS emulator.
     #[must_use]
     pub fn services(&self) -> [Arc<Server>; 3] {
         [self.postgres.clone(), self.temporal.clone(), self.emulator.clone()]
     }
 
-    /// Starts everything and waits until orders can be placed.
+    /// Starts all servers and waits until orders can be placed.
     ///
     /// # Errors
-    /// When a server does not become ready.
+    /// Fails if a server does not become ready or the migration fails.
     pub async fn start(&self) -> Result<()> {
         self.start_services().await?;
         self.migrate().await?;
@@ -127,20 +131,22 @@ impl Stack {
         self.api.start().await
     }
 
-    /// Starts Postgres, Temporal and the AWS emulator, with database, tables and queues.
+    /// Starts Postgres, Temporal and the AWS emulator. Creates the database, the tables and queues
+    /// in the emulator, and the namespace.
     ///
     /// # Errors
-    /// When a server does not become ready.
+    /// Fails if a server does not become ready.
     pub async fn start_services(&self) -> Result<()> {
-        // Postgres last, since making its cluster keeps this thread busy while the others start.
+        // Postgres is last: creating its cluster blocks this thread, and the others start
+        // meanwhile.
         try_join!(self.temporal.start(), self.emulator.start(), self.postgres.start())?;
         Ok(())
     }
 
-    /// Brings the database's schema up to date.
+    /// Brings the schema of the database up to date.
     ///
     /// # Errors
-    /// When the migration fails; the error holds what it said.
+    /// Fails if the migration fails. The error contains the worker's error output.
     pub async fn migrate(&self) -> Result<()> {
         let output = self.run("worker", &["migrate"]).await?;
         if !output.status.success() {
@@ -149,10 +155,11 @@ impl Stack {
         Ok(())
     }
 
-    /// Makes up for what the read model has lost, such as what an emulator that was killed had in memory; answers what was done.
+    /// Brings the read model up to date from Postgres. This is needed after the emulator was
+    /// killed, because it loses the data in its memory. Returns the worker's summary.
     ///
     /// # Errors
-    /// When it cannot be done; the error holds what the worker said.
+    /// Fails if the worker fails. The error contains its error output.
     pub async fn project(&self) -> Result<String> {
         let output = self.run("worker", &["project"]).await?;
         if !output.status.success() {
@@ -161,18 +168,19 @@ impl Stack {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Stops everything, those first that need the others.
+    /// Stops all servers, each before those that it needs.
     ///
     /// # Errors
-    /// When a server had to be killed.
+    /// Fails if a server had to be killed.
     pub async fn stop(&self) -> Result<()> {
         self.stop_telling(|_, _| {}).await
     }
 
-    /// Stops everything as [`Stack::stop`] does, and tells the name of each server that ran and how long its end took.
+    /// Stops all servers as [`Stack::stop`] does. Calls `tell` for each server that was running,
+    /// with its name and the time that the stop took.
     ///
     /// # Errors
-    /// When a server had to be killed.
+    /// Fails if a server had to be killed.
     pub async fn stop_telling(&self, tell: impl Fn(&str, Duration)) -> Result<()> {
         let workers = self.workers.iter().map(|worker| worker.clone() as Arc<Server>).collect();
         let mut result = Ok(());
@@ -189,10 +197,11 @@ impl Stack {
         result
     }
 
-    /// Runs a binary of this workspace to its end in this stack's environment, such as `worker audit`.
+    /// Runs a binary of this workspace, such as `worker audit`, to completion in the environment of
+    /// this stack.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Fails if the binary cannot be started.
     pub async fn run(&self, binary: &str, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(Tools::built(binary)?);
         command.current_dir(project()).args(args).envs(self.env()).stdin(Stdio::null()).kill_on_drop(true);
@@ -209,15 +218,15 @@ fn worker(number: usize, settings: &Settings, logs: &Path) -> Result<Arc<Server<
     Ok(Arc::new(Server::new(Binary::worker(&format!("worker-{number}"), &settings)?, logs)))
 }
 
-/// A folder that is removed with its owner.
+/// A folder that is removed when this value is dropped.
 struct TemporaryFolder {
     path: PathBuf,
-    /// Where Postgres keeps its cluster when it cannot reach `path`.
+    /// The folder of Postgres's cluster, which is elsewhere if Postgres cannot enter `path`.
     also: Option<PathBuf>,
 }
 
 impl TemporaryFolder {
-    /// Open to all for reading, since Postgres may run as another user.
+    /// Creates the folder. Everybody can read it, because Postgres may run as another user.
     fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (parent, process) = (env::temp_dir(), process::id());

@@ -1,4 +1,5 @@
-//! Where the servers' programs are. `local/install` finds or installs them and leaves a link to each in `.local/bin`, so this is the only place to look.
+//! Finds the programs of the servers. `local/install` finds or installs them and puts a link to
+//! each into `.local/bin`, so this is the only folder to look in.
 
 use crate::settings::project;
 use anyhow::{Result, bail};
@@ -7,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The programs of the servers, and of OrderFlow itself.
+/// The programs of the servers and of OrderFlow itself.
 #[derive(Clone, Debug)]
 pub struct Tools {
     installed: PathBuf,
@@ -20,10 +21,10 @@ impl Default for Tools {
 }
 
 impl Tools {
-    /// A program that `make deps` has provided.
+    /// The path of a program that `make deps` has provided.
     ///
     /// # Errors
-    /// When it is not there.
+    /// Fails if the program is missing.
     pub fn installed(&self, name: &str) -> Result<PathBuf> {
         let path = self.installed.join(name);
         if !path.exists() {
@@ -32,10 +33,11 @@ impl Tools {
         Ok(path)
     }
 
-    /// A binary of this workspace: it lies beside the running one, or above it when a test runs.
+    /// The path of a binary of this workspace. It is in the folder of the running binary, or in the
+    /// folder above in a test.
     ///
     /// # Errors
-    /// When it has not been built.
+    /// Fails if the binary has not been built.
     pub fn built(name: &str) -> Result<PathBuf> {
         let running = env::current_exe()?;
         match running.ancestors().skip(1).take(2).map(|folder: &Path| folder.join(name)).find(|path| path.is_file()) {

@@ -1,4 +1,5 @@
-//! The servers under OrderFlow, on free ports: provisioned, and each able to stop, die and freeze without losing what it holds.
+//! Tests of the servers that OrderFlow needs, on free ports: each is provisioned, and can be
+//! stopped, killed and frozen without losing its data.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::types::{AttributeValue, GlobalSecondaryIndexDescription, KeyType, ProjectionType, TimeToLiveStatus};
@@ -64,7 +65,7 @@ fn keys(schema: &[aws_sdk_dynamodb::types::KeySchemaElement]) -> Vec<(&str, KeyT
     schema.iter().map(|key| (key.attribute_name(), key.key_type().clone())).collect()
 }
 
-/// Name, keys and what it holds.
+/// The name, the keys and the projection of an index.
 fn index(index: &GlobalSecondaryIndexDescription) -> (Option<&str>, Vec<(&str, KeyType)>, Option<ProjectionType>) {
     let projected = index.projection().and_then(|projection| projection.projection_type()).cloned();
     (index.index_name(), keys(index.key_schema()), projected)
@@ -121,7 +122,7 @@ async fn executions_are_listed_by_what_has_an_index_and_by_what_has_none() -> Re
         "TaskQueue = 'orders'",
         "CloseTime IS NULL",
     ] {
-        // Lists follow what happens after a moment.
+        // Temporal lists a workflow a moment after its start.
         timeout(Duration::from_secs(30), async {
             while !temporal.cli(&["workflow", "list", "--query", query]).await?.contains("one-of-them") {}
             anyhow::Ok(())

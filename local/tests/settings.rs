@@ -1,4 +1,4 @@
-//! env.example is where a reader looks for every setting.
+//! Tests that env.example documents every setting.
 
 use local::{Stack, Tools, project};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-/// What worker and api read, but not in containers, and why.
+/// Settings that the worker and `api` read but do not get in containers, grouped by reason.
 const NOT_IN_CONTAINERS: &[(&str, &[&str])] = &[
     ("the images set it", &["API_HOST", "WEB_DIR", "WORKER_HOST"]),
     ("each container has its own ports", &["API_PORT", "WORKER_PORT"]),
@@ -34,7 +34,7 @@ fn every_variable_that_a_binary_reads_is_explained_in_env_example() {
     assert!(read > 20, "only {read} variables found");
 }
 
-/// Keys of env.example that it leaves out, with the values that it gives as examples.
+/// The keys that env.example comments out, with their example values.
 fn left_out() -> BTreeMap<String, String> {
     let example = fs::read_to_string(project().join("env.example")).unwrap();
     let entries = example.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
@@ -89,7 +89,8 @@ fn what_worker_and_api_read_reaches_their_containers() {
     }
 }
 
-/// The variables in the block under a heading, and in those that are merged into it.
+/// The environment variables in the block under a heading of docker-compose.yml, and in the blocks
+/// merged into it.
 fn environment<'a>(compose: &'a str, heading: &str) -> BTreeSet<&'a str> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let block = compose.lines().skip_while(|line| !line.starts_with(heading)).skip(1);

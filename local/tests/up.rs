@@ -1,4 +1,4 @@
-//! The supervisor behind `make run`, on free ports and in a folder of its own.
+//! Tests of the supervisor behind `make run`, on free ports and in a folder of its own.
 
 use anyhow::{Context, Result, bail};
 use local::{Signal, Stack, signal};
@@ -9,10 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-/// How long any single thing may take on a busy machine.
+/// The maximum time for any single step on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A running `local up --services`, and a stack that is never started but knows the ports.
+/// A running `local up --services`. The stack is never started; it only provides the ports.
 struct Up {
     process: Child,
     output: Lines<BufReader<ChildStdout>>,

@@ -1,11 +1,11 @@
-//! OrderFlow's own servers: binaries of this workspace.
+//! OrderFlow's own servers, which are binaries of this workspace.
 
 use super::{Service, answers, http};
 use crate::{Settings, Tools, process::Launch};
 use anyhow::Result;
 use futures::future::{BoxFuture, FutureExt as _};
 
-/// A server of OrderFlow: a worker, or `api`.
+/// A server of OrderFlow: a worker or `api`.
 pub struct Binary {
     name: String,
     program: &'static str,
@@ -19,18 +19,18 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// A worker called `name`, ready when it polls for work.
+    /// A worker called `name`. It is ready when it polls for tasks.
     ///
     /// # Errors
-    /// When a setting is missing.
+    /// Fails if a setting is missing.
     pub fn worker(name: &str, settings: &Settings) -> Result<Self> {
         Self::new(name, "worker", &["run"], settings, ("WORKER_HOST", "WORKER_PORT"), "/health/ready")
     }
 
-    /// The HTTP API with the page, ready when all that it depends on answers.
+    /// The HTTP API with the page. It is ready when all servers that it depends on answer.
     ///
     /// # Errors
-    /// When a setting is missing.
+    /// Fails if a setting is missing.
     pub fn api(settings: &Settings) -> Result<Self> {
         Self::new("api", "api", &[], settings, ("API_HOST", "API_PORT"), "/api/health")
     }

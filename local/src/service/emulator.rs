@@ -1,4 +1,4 @@
-//! The AWS emulator, with the tables and queues of infra/data.yaml in it.
+//! The AWS emulator, with the tables and queues of infra/data.yaml.
 
 use super::{Service, answers, argument, http};
 use crate::{Settings, Tools, process::Launch, provision::Provision};
@@ -6,7 +6,8 @@ use anyhow::Result;
 use futures::future::{BoxFuture, FutureExt as _};
 use std::path::{Path, PathBuf};
 
-/// ministack's application on uvicorn, which takes two fifths less of the processor for a call than ministack's own server.
+/// The arguments of uvicorn, which runs ministack's application. uvicorn uses two fifths less CPU
+/// per call than ministack's own server.
 const ARGS: &[&str] = &[
     "ministack.app:app",
     "--loop=uvloop",
@@ -16,12 +17,13 @@ const ARGS: &[&str] = &[
     "--log-level=warning",
     "--no-access-log",
     "--no-proxy-headers",
-    // The application sets these itself, as AWS does.
+    // The application sets these headers itself, as AWS does.
     "--no-server-header",
     "--no-date-header",
 ];
 
-/// The AWS emulator (ministack). It keeps its data in memory, and in files from an orderly stop to the next start.
+/// The AWS emulator (ministack). It keeps its data in memory. An orderly stop saves the data to
+/// files, and the next start loads them.
 pub struct Emulator {
     program: PathBuf,
     host: String,
@@ -34,10 +36,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// An emulator with its data under `data`.
+    /// An emulator that saves its data under `data`.
     ///
     /// # Errors
-    /// When a setting or the program is missing.
+    /// Fails if a setting or the program is missing.
     pub fn new(settings: &Settings, tools: &Tools, data: &Path) -> Result<Self> {
         let (host, port) = settings.emulator()?;
         Ok(Self {
@@ -52,10 +54,10 @@ impl Emulator {
         })
     }
 
-    /// Throws all of its data away, then provisions it again.
+    /// Deletes all of its data, then creates the tables and queues again.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Fails if the emulator does not answer.
     pub async fn reset(&self) -> Result<()> {
         self.http.post(self.url("/_ministack/reset")).send().await?.error_for_status()?;
         self.provision.run().await
@@ -77,12 +79,14 @@ impl Service for Emulator {
             ("GATEWAY_PORT", self.port.to_string()),
             ("MINISTACK_HOST", self.host.clone()),
             ("MINISTACK_REGION", self.region.clone()),
-            // Where the functions that it runs find it, and whose key may do everything when AUTH=true holds callers to their roles.
+            // Functions that the emulator runs call it at this URL. With AUTH=true, it gives each
+            // caller only the permissions of its role. The owner of this access key may do
+            // everything.
             ("AWS_ENDPOINT_URL", self.url("")),
             ("AWS_ACCESS_KEY_ID", self.access_key.clone()),
             ("PERSIST_STATE", "1".to_owned()),
             ("STATE_DIR", argument(&self.state)),
-            // Listeners that nothing here uses, one of them on all addresses of the machine.
+            // These listeners are not used here, and one of them would listen on all addresses.
             ("IOT_MTLS_ENABLED", "0".to_owned()),
             ("SFTP_ENABLED", "0".to_owned()),
             ("LOG_LEVEL", "WARNING".to_owned()),

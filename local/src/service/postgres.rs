@@ -1,4 +1,4 @@
-//! Postgres with a cluster of its own.
+//! Postgres, with a cluster of its own.
 
 use super::{Service, argument};
 use crate::{
@@ -15,10 +15,11 @@ use std::{
 };
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
-/// Postgres refuses to run as root; then this user runs it. The packages of every distribution make it.
+/// The user that runs Postgres if this process is root, because Postgres refuses to run as root.
+/// The packages of every distribution create this user.
 const UNPRIVILEGED: &str = "postgres";
 
-/// A Postgres server whose cluster lies in a folder of its own.
+/// A Postgres server whose cluster is in a folder of its own.
 pub struct Postgres {
     tools: Tools,
     host: String,
@@ -26,19 +27,20 @@ pub struct Postgres {
     database: String,
     user: String,
     password: String,
-    /// Holds the cluster, and belongs to the user that runs the server.
+    /// The folder of the cluster. It belongs to the user that runs the server.
     folder: PathBuf,
     run_as: Option<&'static str>,
-    /// Libraries that stand between the server and the system; tests have some.
+    /// The value of `LD_PRELOAD` for the server. With it, tests simulate a wrong clock or a full
+    /// disk.
     preload: Option<String>,
 }
 
 impl Postgres {
-    /// A server with its data under `data`, or, where the unprivileged user cannot reach that folder, under a folder of the same name in
-    /// /var/tmp.
+    /// A server with its data under `data`. If the unprivileged user cannot enter `data`, the data
+    /// is in /var/tmp, in a folder named after that path.
     ///
     /// # Errors
-    /// When a setting is missing.
+    /// Fails if a setting is missing.
     pub fn new(settings: &Settings, tools: &Tools, data: &Path) -> Result<Self> {
         let run_as = rustix::process::geteuid().is_root().then_some(UNPRIVILEGED);
         let folder = match run_as {
@@ -58,24 +60,24 @@ impl Postgres {
         })
     }
 
-    /// Where the cluster lies.
+    /// The folder of the cluster.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A connection to the orders' database.
+    /// Connects to the orders' database.
     ///
     /// # Errors
-    /// When the server does not answer.
+    /// Fails if the server does not answer.
     pub async fn connect(&self) -> Result<Client> {
         Ok(self.connect_to(&self.database).await?)
     }
 
-    /// Drops the orders' database with all connections to it, and makes it again, empty.
+    /// Drops the orders' database, closes all connections to it, and creates it again, empty.
     ///
     /// # Errors
-    /// When the server does not answer or refuses.
+    /// Fails if the server does not answer or refuses.
     pub async fn recreate_database(&self) -> Result<()> {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&self.database));
         self.connect_to("postgres").await?.batch_execute(&drop).await?;
@@ -102,7 +104,8 @@ impl Postgres {
         self.folder.join("cluster")
     }
 
-    /// Makes the cluster under another name first, so that an interrupted start leaves no half of one.
+    /// Creates the cluster. It has another name until it is complete, so that an interrupted start
+    /// leaves no incomplete cluster.
     fn make_cluster(&self) -> Result<()> {
         let (unfinished, secret) = (self.folder.join("unfinished"), self.folder.join("password"));
         if unfinished.exists() {
@@ -147,7 +150,7 @@ impl Service for Postgres {
         let options = [
             format!("listen_addresses={}", self.host),
             format!("port={}", self.port),
-            // Clients come over TCP alone; a socket file would need a folder that two users can write.
+            // Clients use TCP only. A socket file would need a folder to which two users can write.
             "unix_socket_directories=".to_owned(),
             "max_connections=200".to_owned(),
             "timezone=UTC".to_owned(),
@@ -161,7 +164,7 @@ impl Service for Postgres {
             .user(self.run_as))
     }
 
-    /// TERM would wait until every client has gone.
+    /// SIGINT, because after SIGTERM the server would wait until every client has disconnected.
     fn stop_signal(&self) -> Signal {
         Signal::INT
     }

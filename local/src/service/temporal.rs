@@ -1,4 +1,4 @@
-//! The Temporal development server: the real server and its UI in one process, on SQLite.
+//! The Temporal development server: the real server and its UI in one process, with data in SQLite.
 
 use super::{Service, argument};
 use crate::{Settings, Tools, process::Launch};
@@ -11,12 +11,12 @@ use std::{
 };
 use tokio::{net::TcpStream, process::Command, task::spawn_blocking, time::sleep};
 
-/// How long the server keeps finished workflows, so that a developer finds Friday's order on Monday.
+/// The time for which the server keeps finished workflows: long enough for a weekend.
 const RETENTION: &str = "72h";
-/// How long the server may take to end what is open, fifty workflows a second.
+/// The maximum time to terminate all open workflows. The server terminates fifty per second.
 const TERMINATED: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
-/// The indexes by which executions are listed here: all of them by time, those with an id, of a type, of a status.
+/// The indexes that list workflows: all of them by time, and those with an id, a type or a status.
 const INDEXES: [&str; 4] = ["default_idx", "by_workflow_id", "by_workflow_type", "by_status"];
 
 /// The Temporal development server, with its data in one file.
@@ -27,7 +27,7 @@ pub struct Temporal {
     web_port: u16,
     namespace: String,
     file: PathBuf,
-    /// `key=value`, comma-separated.
+    /// Dynamic configuration: `key=value`, separated by commas.
     dynamic_config: String,
 }
 
@@ -35,7 +35,7 @@ impl Temporal {
     /// A server with its data under `data`.
     ///
     /// # Errors
-    /// When a setting or the program is missing.
+    /// Fails if a setting or the program is missing.
     pub fn new(settings: &Settings, tools: &Tools, data: &Path) -> Result<Self> {
         let (host, port) = settings.temporal()?;
         Ok(Self {
@@ -49,10 +49,10 @@ impl Temporal {
         })
     }
 
-    /// Runs a command of Temporal's CLI against the server, and gives its output.
+    /// Runs a command of Temporal's CLI on the server, and returns its output.
     ///
     /// # Errors
-    /// When the command fails; the error holds what it said.
+    /// Fails if the command fails. The error contains the command's error output.
     pub async fn cli(&self, args: &[&str]) -> Result<String> {
         let address = format!("{}:{}", self.host, self.port);
         let output = Command::new(&self.program).args(args).args(["--address", &address, "--namespace", &self.namespace]).output().await?;
@@ -62,15 +62,15 @@ impl Temporal {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Ends all workflows that are open, without a word to them.
+    /// Terminates all open workflows. They are not notified.
     ///
     /// # Errors
-    /// When the server does not answer, or takes longer than [`TERMINATED`].
+    /// Fails if the server does not answer, or takes longer than [`TERMINATED`].
     pub async fn terminate_all(&self, reason: &str) -> Result<()> {
         let open = ["--query", "ExecutionStatus = 'Running'"];
         let deadline = Instant::now() + TERMINATED;
         self.cli(&[&["workflow", "terminate", "--yes", "--reason", reason], &open[..]].concat()).await?;
-        // The server ends them one after another by itself.
+        // The server terminates them in the background, one after another.
         while self.cli(&[&["workflow", "count"], &open[..]].concat()).await?.trim() != "Total: 0" {
             if Instant::now() > deadline {
                 bail!("workflows are still open after {} s", TERMINATED.as_secs());
@@ -93,9 +93,12 @@ impl Service for Temporal {
             .args(["server", "start-dev", "--log-level", "warn", "--ip", &self.host, "--port", &port])
             .args(["--ui-ip", &self.host, "--ui-port", &web_port, "--namespace", &self.namespace])
             .args(["--db-filename".to_owned(), argument(&self.file)])
-            // A log that is synced now and then instead of a journal synced at each write: it loses nothing when the server is killed, and the
-            // disk has a hundredth of the work. The log is emptied each 64 MB instead of each 4 (in pages): the server has one connection to its
-            // database, on which all wait meanwhile, and a page that was written often is copied once.
+            // SQLite uses a write-ahead log that is synced only at checkpoints, instead of a
+            // journal that is synced at each write. Nothing is lost if the server is killed, and
+            // the disk has a hundredth of the work. A checkpoint happens every 64 MB (the setting
+            // counts pages) instead of every 4 MB. The server has one connection to its database,
+            // so everything waits during a checkpoint. With few checkpoints, a page that is often
+            // written is copied only once.
             .args(["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"])
             .args(["--sqlite-pragma", "wal_autocheckpoint=16000"])
             .args(dynamic_config.flat_map(|value| ["--dynamic-config-value", value])))
@@ -103,7 +106,7 @@ impl Service for Temporal {
 
     fn check(&self) -> BoxFuture<'_, Result<()>> {
         async {
-            // The CLI takes a while to say that nothing listens.
+            // If nothing listens, this fails at once. The CLI would take a while.
             TcpStream::connect((self.host.as_str(), self.port)).await?;
             self.cli(&["operator", "namespace", "describe"]).await?;
             Ok(())
@@ -126,11 +129,11 @@ impl Service for Temporal {
 }
 
 /// Drops about forty indexes of the visibility table that OrderFlow does not query: one for each
-/// search attribute that Temporal could have. The server writes each execution to all of them at its
-/// start and at its end, on its only database connection. A query by such an attribute still works;
-/// it reads the whole table.
+/// search attribute that Temporal could have. The server writes each workflow to all of them when
+/// it starts and when it ends, on its only database connection. A query by such an attribute still
+/// works, but it reads the whole table.
 fn drop_idle_indexes(file: &Path) -> Result<()> {
-    // The server is there: neither waits for the other for long.
+    // The server uses the file at the same time. Each waits for the other only briefly.
     let mut database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     database.busy_timeout(super::ANSWER)?;
     let change = database.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -1,4 +1,4 @@
-//! The local database for a developer's hands.
+//! Commands for a developer on the local database.
 
 use crate::terminal;
 use anyhow::{Context, Result};
@@ -7,7 +7,7 @@ use std::{os::unix::process::CommandExt as _, path::Path, process::Command};
 
 const START_FIRST: &str = "it does not answer: start it first (make run)";
 
-/// Becomes psql.
+/// Replaces this process with psql, connected to the local database. It returns only on failure.
 pub(crate) fn connect() -> Result<()> {
     let settings = Settings::of_developer()?;
     let mut psql = Command::new(Tools::default().installed("psql")?);
@@ -23,8 +23,9 @@ pub(crate) fn connect() -> Result<()> {
     Err(psql.exec()).context("cannot run psql")
 }
 
-/// Drops the database and makes it again, and with it all that is about the orders in it: Temporal's open workflows, and what the emulator holds, the
-/// read model and the intake queue. The queue goes first, so that nothing starts from it.
+/// Drops the database and creates it again. It also removes everything else about the orders:
+/// Temporal's open workflows, and the emulator's read model and intake queue. The emulator comes
+/// first, so that no workflow is started from the queue.
 pub(crate) async fn reset(folder: &Path) -> Result<()> {
     let stack = Stack::of_developer(Settings::of_developer()?, folder)?;
     stack.emulator.service().reset().await.context(START_FIRST).context("the AWS emulator")?;

@@ -1,4 +1,5 @@
-//! Shows a log on the terminal while it grows. Servers write to their files themselves, so that they don't depend on anybody's reading.
+//! Shows growing log files on the terminal. The servers write these files themselves, so they do
+//! not depend on a reader.
 
 use crate::terminal;
 use anstyle::{AnsiColor, Style};
@@ -18,14 +19,16 @@ use std::{
 const EVERY: Duration = Duration::from_millis(200);
 const STYLES: [Style; 2] = [AnsiColor::Cyan.on_default(), AnsiColor::Magenta.on_default()];
 
-/// Logs that are shown until this is dropped; what is in them by then is shown too.
+/// Shows log files until it is dropped. Before it ends, it shows the lines that were written by
+/// then.
 pub(crate) struct Follower {
     enough: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Follower {
-    /// Shows logs by their servers' names; an empty name gives bare lines.
+    /// Starts to show the logs. Each is the name of a server and the path of its file. The lines of
+    /// a log with an empty name are shown without a name.
     pub(crate) fn new(logs: Vec<(String, PathBuf)>) -> Self {
         let enough = Arc::new(AtomicBool::new(false));
         let mut logs: Vec<Log> =
@@ -60,7 +63,7 @@ struct Log {
     style: Style,
     path: PathBuf,
     file: Option<File>,
-    /// The beginning of a line whose end is not written yet.
+    /// The beginning of a line whose end is not yet written.
     begun: Vec<u8>,
 }
 

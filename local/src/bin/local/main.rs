@@ -1,4 +1,4 @@
-//! `local`: runs OrderFlow on this machine. The Makefile's targets call it.
+//! The program `local`. It runs OrderFlow on this machine. The Makefile calls it.
 
 mod database;
 mod follow;
@@ -18,7 +18,7 @@ use std::{
 /// Runs OrderFlow on this machine.
 #[derive(Parser)]
 struct Cli {
-    /// Where data and logs are kept; `.local` in the project unless told.
+    /// Folder for data and logs.
     #[arg(long, global = true, hide = true, default_value_os_t = project().join(".local"))]
     folder: PathBuf,
     #[command(subcommand)]
@@ -33,7 +33,8 @@ enum Task {
     Stop,
     /// Open psql on the local database.
     DbConnect,
-    /// Drop the local database, empty the emulator and end all workflows, then make database and tables again.
+    /// Drop the local database, empty the emulator and terminate all workflows, then create the
+    /// database and its tables again.
     DbReset,
     /// Remove the local data and logs.
     Clean,

@@ -1,4 +1,5 @@
-//! Whether OrderFlow runs already: `up` holds a lock on a file for as long as it lives, with its process id in it.
+//! Whether OrderFlow is running. While `up` runs, it holds a lock on a file that contains its
+//! process id. When everything is ready, it adds a second line to the file.
 
 use crate::terminal;
 use anyhow::{Context, Result, bail};
@@ -15,13 +16,13 @@ const STOP_LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(100);
 const READY: &str = "ready";
 
-/// Held while `up` runs; the system lets go of it however the process ends.
+/// The lock on the file. The operating system releases it when the process ends, however it ends.
 pub(crate) struct Lock {
     file: File,
 }
 
 impl Lock {
-    /// Tells others that everything is ready.
+    /// Records in the file that everything is ready.
     pub(crate) fn ready(&mut self) -> Result<()> {
         Ok(writeln!(self.file, "{READY}")?)
     }
@@ -31,7 +32,7 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("local.pid")
 }
 
-/// The lock, or none when another process holds it.
+/// Takes the lock. Returns `None` if another process holds it.
 pub(crate) fn lock(folder: &Path) -> Result<Option<Lock>> {
     let path = path(folder);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -47,12 +48,12 @@ pub(crate) fn lock(folder: &Path) -> Result<Option<Lock>> {
     Ok(Some(lock))
 }
 
-/// Whether the process that holds the lock has told that everything is ready.
+/// Whether the process that holds the lock has recorded that everything is ready.
 pub(crate) fn is_ready(folder: &Path) -> bool {
     fs::read_to_string(path(folder)).is_ok_and(|text| text.lines().nth(1) == Some(READY))
 }
 
-/// Stops what `up` started.
+/// Stops what `up` started, and waits until it has ended.
 pub(crate) async fn stop(folder: &Path) -> Result<()> {
     if lock(folder)?.is_some() {
         terminal::say("OrderFlow is not running.");

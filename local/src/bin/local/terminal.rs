@@ -1,4 +1,4 @@
-//! What a person at the terminal reads.
+//! Output for a person at the terminal.
 
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
@@ -8,7 +8,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default();
 
-/// One step of several that is done.
+/// Prints a finished step: its subject, the state reached and the time taken.
 pub(crate) fn step(what: &str, state: &str, took: Duration) {
     println!("  {what:<10} {state:<10} {:>5.1} s", took.as_secs_f32());
 }
@@ -29,7 +29,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     eprintln!("{BAD}error:{BAD:#} {error:#}");
 }
 
-/// A line of a server's log.
+/// Prints a line of a server's log.
 pub(crate) fn logged(server: &str, style: Style, line: &str) {
     println!("{style}{server:>8} |{style:#} {line}");
 }

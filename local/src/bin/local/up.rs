@@ -25,21 +25,22 @@ use tokio::{
     try_join,
 };
 
-/// The pause before a server that died is started again grows from the first to the last of these.
+/// The pause before a server that died is started again. It doubles each time, from this value up
+/// to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
-/// After running for so long, a server that dies is started again without a longer pause.
+/// If a server dies after it ran for longer than this, the next pause is [`FIRST_PAUSE`] again.
 const STEADY: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only Postgres, Temporal and the AWS emulator: worker and api are run by hand.
+    /// Start only Postgres, Temporal and the AWS emulator. The worker and api are then run by hand.
     #[arg(long)]
     services: bool,
-    /// Return once everything is ready, and leave it running.
+    /// Return when everything is ready, and leave it running.
     #[arg(long)]
     background: bool,
-    /// Don't show the logs of worker and api.
+    /// Do not show the logs of the worker and api.
     #[arg(long)]
     quiet: bool,
 }
@@ -75,7 +76,8 @@ pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
     terminal::say("Stopping OrderFlow.");
     let stopped = select! {
         stopped = stack.stop_telling(|name, took| terminal::step(name, "stopped", took)) => stopped,
-        // Dropping the stack leaves each server less time.
+        // After another signal, stop waiting. Dropping the stack then stops the servers, with less
+        // time for each.
         () = end.asked() => Ok(()),
     };
     drop(follower);
@@ -83,7 +85,7 @@ pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
 }
 
 async fn start(stack: &Stack, services_only: bool) -> Result<()> {
-    // Postgres last, since making its cluster keeps this thread busy while the others start.
+    // Postgres is last: creating its cluster blocks this thread, and the others start meanwhile.
     try_join!(started(&stack.temporal), started(&stack.emulator), started(&stack.postgres))?;
     let begun = Instant::now();
     stack.migrate().await?;
@@ -91,7 +93,7 @@ async fn start(stack: &Stack, services_only: bool) -> Result<()> {
     let begun = Instant::now();
     match stack.project().await {
         Ok(_) => terminal::step("read model", "compared", begun.elapsed()),
-        // The worker tries again, and the audit tells.
+        // The worker tries again, and `worker audit` reports what is missing.
         Err(error) => terminal::error(&error),
     }
     if !services_only {
@@ -124,7 +126,7 @@ fn announce(stack: &Stack, lock: &mut Lock, started: Instant, services_only: boo
     lock.ready()
 }
 
-/// Starts a server again each time that it dies.
+/// Starts a server again each time it dies.
 async fn keep_running(stack: Arc<Stack>, server: Arc<Server>) {
     let name = server.name();
     let mut pause = FIRST_PAUSE;
@@ -159,7 +161,8 @@ async fn keep_running(stack: Arc<Stack>, server: Arc<Server>) {
     }
 }
 
-/// An emulator that died has lost what it held in memory, as AWS would not. What readers read is made again from Postgres.
+/// An emulator that died has lost the data in its memory. AWS would not lose it. So this builds the
+/// read model again from Postgres.
 async fn rebuild_read_model(stack: &Stack) {
     match stack.project().await {
         Ok(done) => terminal::say(&format!("The emulator had lost what it held in memory. {done}")),
@@ -167,7 +170,7 @@ async fn rebuild_read_model(stack: &Stack) {
     }
 }
 
-/// The ways in which a person or the system asks for the end.
+/// The signals that ask `up` to stop: SIGINT, SIGTERM and SIGHUP.
 struct End {
     signals: [Signal; 3],
     was_asked: bool,
@@ -179,7 +182,7 @@ impl End {
         Ok(Self { signals, was_asked: false })
     }
 
-    /// Waits for the next such signal.
+    /// Waits for the next of these signals.
     fn asked(&mut self) -> impl Future<Output = ()> {
         let [interrupt, terminate, hangup] = &mut self.signals;
         let was_asked = &mut self.was_asked;
@@ -200,7 +203,7 @@ fn own_logs(stack: &Stack) -> Vec<(String, PathBuf)> {
     workers.chain([named(stack.api.name(), stack.api.log())]).collect()
 }
 
-/// Each run has logs of its own; those of the run before are kept beside them.
+/// Renames the log of the run before, so that each run has a log of its own.
 fn keep_last_log(log: &Path) -> Result<()> {
     if log.exists() {
         fs::rename(log, log.with_extension("log.1"))?;
@@ -208,7 +211,7 @@ fn keep_last_log(log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs `up` in a process of its own, and shows what it says until it is ready.
+/// Runs `up` in a process of its own, and shows its output until it is ready.
 async fn in_background(options: &Options, folder: &Path) -> Result<()> {
     if running::lock(folder)?.is_none() {
         terminal::say("OrderFlow is running already.");
