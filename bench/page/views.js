@@ -1,4 +1,5 @@
-// What the page's views cost a visitor, on a local stack that runs: `node bench/page/views.js [URL]`. See README.md.
+// Measures the load time and the size of the page's views in Chromium, on a running local stack:
+// `node bench/page/views.js [URL]`. See bench/README.md.
 
 import { randomUUID } from 'node:crypto';
 import { launch } from '../../tests/page/browser.js';
@@ -6,13 +7,17 @@ import { launch } from '../../tests/page/browser.js';
 const BASE_URL = process.argv[2] ?? 'http://127.0.0.1:8080';
 const VISITS = 7;
 
-/** Bits per second are DevTools' 1.6 Mbit/s down, 750 kbit/s up; Lighthouse's "slow 4G" and a phone of the middle class. */
+/**
+ * The simulated devices. `cpu` is the slowdown of the processor, `latency` is in ms, and throughput
+ * is in bytes per second. `phone` is Lighthouse's mid-range phone on "slow 4G": 1.6 Mbit/s down and
+ * 750 kbit/s up.
+ */
 const DEVICES = {
   desk: { cpu: 1 },
   phone: { cpu: 4, network: { offline: false, latency: 150, downloadThroughput: 1_600_000 / 8, uploadThroughput: 750_000 / 8 } },
 };
 
-/** Runs in the page before anything of it. */
+/** Runs in the page before the page's own scripts. */
 function observe() {
   const seen = { largest: 0, long: [] };
   globalThis.seen = seen;
@@ -21,7 +26,10 @@ function observe() {
   on('longtask', (entry) => seen.long.push([entry.startTime, entry.duration]));
 }
 
-/** Runs in the page once its content is there, at `ready`. */
+/**
+ * Runs in the page after its content has appeared, and returns the figures of the visit. `ready` is
+ * the time when the content appeared, in ms since the start of the visit.
+ */
 function measured(ready) {
   const { largest, long } = globalThis.seen;
   const first = performance.getEntriesByName('first-contentful-paint')[0].startTime;
@@ -29,7 +37,7 @@ function measured(ready) {
   return {
     first,
     largest,
-    // What is shown can be used when no long task stands before it any more.
+    // The content can be used when no long task runs before it any more.
     interactive: Math.max(first, ready, ...long.map(([start, duration]) => start + duration)),
     blocked: long.filter(([start]) => start > first).reduce((sum, [, duration]) => sum + duration - 50, 0),
     requests: loaded.length,
@@ -48,7 +56,7 @@ async function visit(browser, device, { path, content }) {
     await devtools.send('Network.emulateNetworkConditions', device.network);
   }
   await page.goto(new URL(path, BASE_URL).href, { waitUntil: 'commit' });
-  // Asked at each frame, by the page's own clock.
+  // Polled at each frame. The result is the time on the page's own clock.
   const ready = await (await page.waitForFunction((selector) => document.querySelector(selector) && performance.now(), content, { polling: 'raf' })).jsonValue();
   await page.waitForLoadState('networkidle');
   const figures = await page.evaluate(measured, ready);

@@ -1,7 +1,10 @@
-//! How soon a function answers after its binary was started, and its memory: the part of a cold start that the code is to answer for.
+//! Measures the part of a Lambda cold start that the code determines: the time from the start of a
+//! function's binary to its first answer, and its memory.
 //!
-//! Each start is a new process with the environment of Lambda. It is asked once for a path that no function has, which shows the binary's own
-//! start, and in another process for what it is made for, which adds what the servers take for a new connection and one request.
+//! Each start is a new process with the environment variables of Lambda. Each function is measured
+//! with two events, each in a process of its own. The first event is a request to a path that no
+//! function has, which shows the start of the binary alone. The second event is a real request,
+//! which adds new connections to the servers and their answers.
 
 mod event;
 mod runtime_api;
@@ -21,22 +24,23 @@ use tokio::{process::Command, time::timeout};
 const FUNCTIONS: [&str; 2] = ["get-order", "create-order"];
 const TARGET_MS: f64 = 25.0;
 const TARGET_MIB: f64 = 20.0;
-/// How long a function may take to answer.
+/// The maximum time from a function's start to its answer.
 const LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Binaries of functions; get-order and create-order beside this program unless told.
+    /// Binaries of functions to measure. The default is get-order and create-order in the folder of
+    /// this program.
     binaries: Vec<PathBuf>,
     /// Build get-order and create-order as they are deployed, and measure those. Takes minutes.
     #[arg(long, conflicts_with = "binaries")]
     release: bool,
-    /// Starts of each.
+    /// Number of measured starts for each function and each event.
     #[arg(long, default_value = "10")]
     starts: NonZeroUsize,
 }
 
-/// One start.
+/// The measurements of one start.
 struct Start {
     answer_ms: f64,
     rss_mib: f64,
@@ -62,7 +66,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         let name = binary.file_name().and_then(|name| name.to_str()).context("a binary has no name")?;
         for (what, event) in event::of(name)? {
             let mut starts = Vec::new();
-            // The first start reads the file from the disk, and is not counted.
+            // The first start reads the file from the disk. It is not counted.
             for _ in 0..=options.starts.get() {
                 starts.push(start(binary, name, &event, &stack).await.with_context(|| format!("{name}, {what}"))?);
             }
@@ -73,7 +77,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     stack.stop().await
 }
 
-/// Functions run in another folder than this program.
+/// The absolute path of a binary: functions run in another folder than this program.
 fn found(binary: &Path) -> Result<PathBuf> {
     binary.canonicalize().with_context(|| format!("cannot find {}", binary.display()))
 }
@@ -86,7 +90,7 @@ fn line(starts: &mut [Start]) -> String {
     format!("{median:>10.1}{worst:>10.1}{rss:>10.1}")
 }
 
-/// Starts the binary, gives it one event, and ends it after its answer.
+/// Starts the binary, gives it one event, and kills it after its answer.
 async fn start(binary: &Path, name: &str, event: &str, stack: &Stack) -> Result<Start> {
     let mut api = RuntimeApi::serve(event.to_owned()).await?;
     let mut command = Command::new(binary);

@@ -1,4 +1,4 @@
-//! The load: a number of orders, some posted at once, followed until all have finished.
+//! The load: posts a number of orders, several at the same time, and waits until all have finished.
 
 use crate::{
     report::{Figure, Figures},
@@ -16,13 +16,13 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Customers that order in turn.
+/// The number of customers. The orders go through them in turn.
 const CUSTOMERS: usize = 500;
-/// How long one POST may take.
+/// The maximum time for one POST.
 const ANSWER: Duration = Duration::from_secs(60);
-/// Between two looks at how many have finished.
+/// The interval between two queries for the number of finished orders.
 const PAUSE: Duration = Duration::from_millis(100);
-/// When nothing has finished for so long, nothing will.
+/// The run fails if no order finishes for this long.
 const STALL: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ struct Line<'a> {
     quantity: u32,
 }
 
-/// Posts `orders` orders, `at_once` at a time, and waits until they have finished.
+/// Posts `orders` orders, at most `at_once` at the same time, and waits until they have finished.
 pub(crate) async fn run(subject: &Subject, orders: usize, at_once: usize) -> Result<Figures> {
     let finished_before = subject.finished().await?;
     let (before, own_before) = (usages(subject), Usage::own());
@@ -77,7 +77,7 @@ fn usages(subject: &Subject) -> Vec<Usage> {
     subject.processes.iter().map(|&(_, pid)| Usage::tree(pid)).collect()
 }
 
-/// Posts the orders over connections that are kept; gives how long each POST took.
+/// Posts the orders over kept connections. Returns the duration of each POST in milliseconds.
 async fn post(subject: &Subject, orders: usize, at_once: usize) -> Result<Vec<f64>> {
     let http = Client::builder().no_proxy().timeout(ANSWER).pool_max_idle_per_host(at_once).build()?;
     let run = SystemTime::UNIX_EPOCH.elapsed()?.as_nanos();
@@ -140,7 +140,8 @@ async fn until_settled(subject: &Subject) -> Result<()> {
     Ok(())
 }
 
-/// The value under which so many percent of the sorted values lie.
+/// A percentile of sorted values: `percent` percent of the values lie below it. NaN if there are no
+/// values.
 fn quantile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
 }

@@ -1,4 +1,5 @@
-//! `bench`: what an order costs, how fast orders are processed, and how fast a function and the whole system start.
+//! The program `bench`. It measures the cost of an order, the throughput, and the start time of
+//! functions and of the whole system.
 #![expect(clippy::float_arithmetic, reason = "the figures are measurements, not money")]
 
 mod functions;
@@ -16,7 +17,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Measures OrderFlow on servers of its own.
+/// Measures OrderFlow on servers that it starts itself.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -25,15 +26,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Throughput and cost of orders, beside another system or beside a smaller number of orders.
+    /// Throughput and cost of orders, compared with another system or with a smaller number of
+    /// orders.
     Orders(orders::Options),
-    /// How soon a Lambda function answers after it was started, and its memory.
+    /// Time from the start of a Lambda function to its first answer, and its memory.
     Functions(functions::Options),
-    /// How long all servers take to start, fresh and again.
+    /// Start time of all servers, without data and with data.
     Start,
 }
 
-/// One thread, so that the load takes little from what is measured.
+/// The program uses one thread, so that the load takes little CPU from the measured system.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Cli::parse().task).await {
@@ -53,7 +55,7 @@ async fn run(task: Task) -> Result<()> {
             Task::Start => start::run().await,
         }
     };
-    // An interrupted run ends through here, so that the servers end with it.
+    // An interrupted run returns from here as usual, so that its servers are stopped.
     let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
         result = work => result,

@@ -1,4 +1,5 @@
-//! The order of the runs: what is compared runs alternately, in the same minutes on the same servers, since the machine's speed changes with time.
+//! Runs the load on the systems to compare, and prints their figures. The speed of a machine
+//! changes with time. So the systems take turns within the same minutes, on the same servers.
 
 use crate::{
     load, ours,
@@ -16,32 +17,34 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// With more orders than this and no peer, the same system with only so many orders is what a run is compared with.
+/// The number of orders in the short runs. If there is no peer, runs of more orders are compared
+/// with them.
 const FEW: usize = 2000;
-/// Temporal is idle when it takes less CPU than this from one look to the next.
+/// Temporal counts as idle if it uses less CPU time than this, in milliseconds, during [`LOOK`].
 const IDLE_CPU_MS: f64 = 100.0;
 const LOOK: Duration = Duration::from_secs(1);
-/// How long it may be busy with what the system before left it to do.
+/// The maximum time until Temporal is idle after the runs of a system.
 const SETTLED: Duration = Duration::from_secs(120);
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Orders of a run.
+    /// Orders per run.
     #[arg(short, long, env = "N", default_value = "2000")]
     number: NonZeroUsize,
-    /// Orders that are posted at once.
+    /// Orders that are posted at the same time.
     #[arg(short, long, env = "C", default_value = "32")]
     concurrency: NonZeroUsize,
-    /// Folder of another system's sources to compare with (bench/README.md says what is expected of it).
+    /// Folder with the sources of another system to compare with. See bench/README.md for the
+    /// requirements.
     #[arg(long, env = "PEER")]
     peer: Option<PathBuf>,
-    /// Pairs of runs; each turns the order of the one before.
+    /// Number of rounds. Each round runs the systems in the reverse order of the round before.
     #[arg(long, env = "ROUNDS", default_value = "2")]
     rounds: NonZeroUsize,
-    /// Orders before the measuring, after each start of a system.
+    /// Orders that are posted before the measurement, after each start of a system.
     #[arg(long, env = "WARMUP", default_value_t = 300)]
     warmup: usize,
-    /// A setting of env.example for worker and api: KEY=VALUE.
+    /// Setting of env.example for the worker and `api`: KEY=VALUE. Can be repeated.
     #[arg(long = "set", value_parser = setting)]
     settings: Vec<(String, String)>,
 }
@@ -57,7 +60,7 @@ enum System {
     Peer,
 }
 
-/// What fills one column of the table.
+/// The runs of one system with one number of orders. They fill one column of the table.
 struct Series {
     system: System,
     orders: usize,
@@ -98,7 +101,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     stack.stop().await
 }
 
-/// A, B, B, A and so on: so a machine that gets slower or faster treats both alike.
+/// Runs the series in the order A, B, B, A and so on. So a machine that becomes slower or faster
+/// affects both alike.
 async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: &mut [Series]) -> Result<()> {
     let mut warm = None;
     for round in 0..options.rounds.get() {
@@ -138,7 +142,8 @@ async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: 
     Ok(())
 }
 
-/// Waits until Temporal has done what the system before left it to do: timers of time-outs that did not happen, half a minute later.
+/// Waits until Temporal is idle. The system that ran before leaves timers of timeouts that did not
+/// occur. They fire half a minute later.
 async fn until_idle(temporal: u32) -> Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLED {
@@ -151,7 +156,7 @@ async fn until_idle(temporal: u32) -> Result<()> {
     bail!("Temporal is still busy after {} s", SETTLED.as_secs());
 }
 
-/// What OrderFlow is to be, measured against the peer.
+/// The target for OrderFlow's figure divided by the peer's figure.
 fn against_peer(figure: Figure) -> Option<Target> {
     match figure {
         Figure::FinishedPerS => Some(Target::AtLeast(3.5)),
@@ -163,7 +168,9 @@ fn against_peer(figure: Figure) -> Option<Target> {
     }
 }
 
-/// More orders are not to cost more each. What runs of the same length differ by on a quiet machine is allowed.
+/// The target for the figure with many orders divided by the figure with few orders. The CPU time
+/// of an order should not grow with the number of orders. The allowed tenth is the difference
+/// between equal runs on a quiet machine.
 fn against_fewer(figure: Figure) -> Option<Target> {
     matches!(figure, Figure::AllCpuMs | Figure::CpuMs(_)).then_some(Target::AtMost(1.1))
 }

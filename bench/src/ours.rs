@@ -1,4 +1,4 @@
-//! OrderFlow under load.
+//! OrderFlow as a system under load.
 
 use crate::subject::{Product, Subject, process};
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
-/// How long the first projection of the catalogue may take.
+/// The maximum time for the first projection of the catalogue.
 const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -17,7 +17,7 @@ struct Catalogue {
     items: Vec<Product>,
 }
 
-/// Starts worker and api where they do not run.
+/// Starts the workers and `api`, if they are not running.
 pub(crate) async fn start(stack: &Stack) -> Result<()> {
     for worker in &stack.workers {
         worker.start().await?;
@@ -25,7 +25,7 @@ pub(crate) async fn start(stack: &Stack) -> Result<()> {
     stack.api.start().await
 }
 
-/// Stops api and worker; the servers under them stay.
+/// Stops `api` and the workers. Postgres, Temporal and the AWS emulator keep running.
 pub(crate) async fn stop(stack: &Stack) -> Result<()> {
     stack.api.stop().await?;
     for worker in &stack.workers {
@@ -55,7 +55,8 @@ pub(crate) async fn subject(stack: &Stack) -> Result<Subject> {
     })
 }
 
-/// All products as the API offers them; the worker projects them soon after its first start.
+/// Reads all products from the API. It waits for the worker, which projects them soon after its
+/// first start.
 async fn catalogue(api: &str, database: &Client) -> Result<Vec<Product>> {
     let products: i64 = database.query_one("SELECT count(*) FROM products", &[]).await?.get(0);
     let products = usize::try_from(products)?;

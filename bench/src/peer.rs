@@ -1,4 +1,5 @@
-//! The system to compare with: a folder with the sources of a program in Go, `seed-go/`, that takes the same orders on the same servers.
+//! The peer: the system to compare with. It is a folder with the sources of a Go program in
+//! `seed-go/`. The program processes the same orders on the same servers.
 
 use crate::subject::{Product, Subject, process};
 use anyhow::{Context, Result, bail};
@@ -17,11 +18,11 @@ use tokio::{net::TcpStream, process::Command};
 use tokio_postgres::{Client, NoTls};
 
 const DATABASE: &str = "peer";
-/// Its products, which it makes itself.
+/// The number of the peer's products. The peer creates them itself.
 const PRODUCTS: i64 = 100;
 const PRICE: &str = "1299.99";
 
-/// The peer, stopped until it is started.
+/// The peer with its two processes. It does not run until [`Peer::start`].
 pub(crate) struct Peer {
     worker: Server<Program>,
     api: Server<Program>,
@@ -30,7 +31,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Builds it and makes a database for it beside ours.
+    /// Builds the peer and creates a database for it, on the same Postgres server as OrderFlow's
+    /// database.
     pub(crate) async fn new(sources: &Path, stack: &Stack) -> Result<Self> {
         let program = build(&sources.join("seed-go")).await?;
         make_database(stack.postgres.service()).await?;
@@ -51,7 +53,7 @@ impl Peer {
         Ok(Self { worker: Server::new(worker, logs), api: Server::new(api, logs), api_port, database_url })
     }
 
-    /// Starts it where it does not run.
+    /// Starts the peer's processes, if they are not running.
     pub(crate) async fn start(&self) -> Result<()> {
         self.worker.start().await?;
         self.api.start().await
@@ -90,9 +92,9 @@ struct Program {
 }
 
 enum Ready {
-    /// The worker has made its tables and products in this database.
+    /// Ready when the worker has created its tables and products in the database with this URL.
     Products(String),
-    /// The api listens on this port.
+    /// Ready when `api` listens on this port.
     Listens(u16),
 }
 

@@ -1,19 +1,19 @@
-//! The figures of runs, as a table with ratios and targets.
+//! The figures of the runs, as a table with ratios and targets.
 
 use std::{collections::BTreeMap, fmt};
 
-/// One thing that is measured, in the order of the table's lines.
+/// A measured figure. The order of the variants is the order of the table's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Figure {
     FinishedPerS,
     AcceptedPerS,
     PostP50Ms,
     PostP99Ms,
-    /// Of one process tree, per order.
+    /// CPU time of one process tree, per order.
     CpuMs(&'static str),
-    /// Of all accounted process trees, per order.
+    /// CPU time of all measured process trees, per order.
     AllCpuMs,
-    /// Of the load generator, per order.
+    /// CPU time of the load generator, per order.
     LoadCpuMs,
     RssMib(&'static str),
 }
@@ -35,7 +35,7 @@ impl fmt::Display for Figure {
     }
 }
 
-/// What a ratio should be.
+/// The target for a ratio.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     AtLeast(f64),
@@ -60,21 +60,21 @@ impl fmt::Display for Target {
     }
 }
 
-/// One system's runs.
+/// The runs of one series, as a column of the table.
 pub(crate) struct Column {
     pub(crate) head: String,
     pub(crate) runs: Vec<Figures>,
 }
 
 impl Column {
-    /// The mean over the runs, which all have the same number of orders.
+    /// The mean of a figure over the runs. All runs have the same number of orders.
     fn mean(&self, figure: Figure) -> Option<f64> {
         let values: Vec<f64> = self.runs.iter().filter_map(|run| run.get(&figure).copied()).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 }
 
-/// A line for one run, so that the spread between runs can be seen.
+/// One line of text about one run. These lines show the spread between runs.
 pub(crate) fn run_line(head: &str, run: &Figures) -> String {
     let value = |figure| run.get(&figure).copied().unwrap_or(f64::NAN);
     format!(
@@ -85,7 +85,8 @@ pub(crate) fn run_line(head: &str, run: &Figures) -> String {
     )
 }
 
-/// The table; with two columns also the first one relative to the second, beside its target.
+/// The table as text. With two columns, it also shows the ratio of the first to the second, and the
+/// target for it.
 pub(crate) fn table(columns: &[Column], target: impl Fn(Figure) -> Option<Target>) -> String {
     let Some(first) = columns.first().and_then(|column| column.runs.first()) else { return String::new() };
     let mut lines = vec![format!("{:32}", "mean of the runs")];

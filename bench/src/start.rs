@@ -1,4 +1,4 @@
-//! How long the whole system takes until orders can be placed.
+//! Measures the time from the start of all servers until orders can be placed.
 
 use anyhow::Result;
 use local::Stack;

@@ -1,27 +1,28 @@
-//! A system under load: where it takes orders, and how its work is seen.
+//! A system under load: where it accepts orders, and how its progress is observed.
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_postgres::Client;
 
-/// What the load needs to know of a running system.
+/// A running system, as the load needs it.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
-    /// Where orders are posted.
+    /// The URL to which orders are posted.
     pub(crate) orders: String,
-    /// What is ordered, in turn.
+    /// The products. The orders go through them in turn.
     pub(crate) catalogue: Vec<Product>,
     pub(crate) database: Client,
-    /// Counts the finished orders.
+    /// The SQL query that counts the finished orders.
     pub(crate) finished: &'static str,
-    /// Counts what is still to be done for orders that have finished; its cost is theirs.
+    /// The SQL query that counts finished orders with work left, such as their projection. That
+    /// work is part of their cost.
     pub(crate) unsettled: Option<&'static str>,
-    /// The process trees whose use is accounted, by name.
+    /// The process trees whose CPU time and memory are measured: a name and a process id each.
     pub(crate) processes: Vec<(&'static str, u32)>,
 }
 
-/// A product with its price as it is written in JSON.
+/// A product. Its price is kept exactly as it was written in JSON.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Product {
     #[serde(rename = "productID")]
@@ -31,12 +32,12 @@ pub(crate) struct Product {
 }
 
 impl Subject {
-    /// How many orders have finished.
+    /// The number of finished orders.
     pub(crate) async fn finished(&self) -> Result<u64> {
         self.count(self.finished).await
     }
 
-    /// Whether nothing is left to be done for finished orders.
+    /// Whether no work is left for finished orders.
     pub(crate) async fn settled(&self) -> Result<bool> {
         match self.unsettled {
             Some(query) => Ok(self.count(query).await? == 0),
@@ -49,7 +50,10 @@ impl Subject {
     }
 }
 
-/// The process of a server that must be running.
+/// The name and the process id of a server.
+///
+/// # Errors
+/// Fails if the server is not running.
 pub(crate) fn process<S: ?Sized + local::service::Service>(name: &'static str, server: &local::Server<S>) -> Result<(&'static str, u32)> {
     match server.pid() {
         Some(pid) => Ok((name, pid)),

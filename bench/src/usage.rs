@@ -1,12 +1,13 @@
-//! What processes have used, as /proc tells it.
+//! The CPU time and memory of processes, read from `/proc`.
 
 use anyhow::{Context, Result};
 use std::{fs, iter::Sum, ops::Add};
 
-/// The kernel tells CPU time in units of 1/100 s (`USER_HZ`) on every architecture that Rust runs on.
+/// The kernel reports CPU time in ticks of 1/100 s (`USER_HZ`) on every architecture that Rust
+/// supports.
 const MS_PER_TICK: f64 = 10.0;
 
-/// CPU time since the start and memory now.
+/// CPU time since the start of a process, and its resident memory now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) cpu_ms: f64,
@@ -14,21 +15,25 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// A process with all of its descendants, among them those that have ended and were waited for.
+    /// The usage of a process and all its descendants, including ended ones whose parent waited for
+    /// them.
     pub(crate) fn tree(pid: u32) -> Self {
         let own = Self::of(pid, 4).unwrap_or_default();
         own + children(pid).into_iter().map(Self::tree).sum()
     }
 
-    /// This process without its descendants.
+    /// The usage of this process without its descendants.
     pub(crate) fn own() -> Self {
         Self::of(std::process::id(), 2).unwrap_or_default()
     }
 
-    /// One process; of its times the first `times` of: user, system, user of ended children, system of ended children. None when it has ended.
+    /// The usage of one process. Its CPU time is the sum of the first `times` of these: user,
+    /// system, user of ended children, system of ended children. Returns `None` if the process has
+    /// ended.
     fn of(pid: u32, times: usize) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The program's name, in brackets, may hold anything; field 14 of proc(5) is the twelfth after it.
+        // The program's name, in brackets, may contain any character. Field 14 of proc(5), the user
+        // time, is the twelfth field after the name.
         let (_, fields) = stat.rsplit_once(')')?;
         let ticks: f64 = fields.split_whitespace().skip(11).take(times).filter_map(|field| field.parse::<f64>().ok()).sum();
         Some(Self { cpu_ms: ticks * MS_PER_TICK, rss_mib: rss_mib(pid).unwrap_or_default() })
@@ -49,7 +54,7 @@ impl Sum for Usage {
     }
 }
 
-/// The resident memory of one process.
+/// The resident memory of one process, in MiB.
 pub(crate) fn rss_mib(pid: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());

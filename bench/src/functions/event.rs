@@ -1,12 +1,16 @@
-//! The events that functions are started with.
+//! The events for which functions are started.
 
 use anyhow::{Result, bail};
 use serde_json::json;
 
-/// A well-formed id that no order has.
+/// A well-formed id. No order has it.
 const UNKNOWN: &str = "ord_01930000000070008000000000000001";
 
-/// What a function is asked in its two kinds of start, with a word for each.
+/// The two events of a function, each with a label: a request to a path that no function has, and a
+/// real request.
+///
+/// # Errors
+/// Fails if no real request is known for the function.
 pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
     let made_for = match function {
         "create-order" => http("POST", "/api/orders", "", &order()),
@@ -30,7 +34,7 @@ fn order() -> String {
     json!({"customerID": "CUST-001", "totalAmount": 1299.99, "items": [line]}).to_string()
 }
 
-/// A request as API Gateway's HTTP API hands it on (payload format 2.0).
+/// An HTTP request as API Gateway's HTTP API passes it to a function (payload format 2.0).
 fn http(method: &str, path: &str, query: &str, body: &str) -> String {
     json!({
         "version": "2.0",

@@ -1,4 +1,5 @@
-//! The side of Lambda that a function sees: an HTTP server that hands out one event and takes the answer.
+//! The Lambda runtime API as a function sees it: an HTTP server that gives one event to the
+//! function and takes the answer.
 
 use anyhow::{Context, Result, bail};
 use axum::{
@@ -24,7 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Serves until it is dropped.
+/// The HTTP server. It serves until this value is dropped.
 pub(crate) struct RuntimeApi {
     address: String,
     answers: UnboundedReceiver<Answer>,
@@ -33,7 +34,7 @@ pub(crate) struct RuntimeApi {
 
 struct Answer {
     at: Instant,
-    /// The function's answer to the event, else what it failed with.
+    /// The answer to the event, or the error that the function reported.
     outcome: Result<Bytes, Bytes>,
 }
 
@@ -65,7 +66,10 @@ impl RuntimeApi {
         &self.address
     }
 
-    /// When the function had answered the event.
+    /// Waits for the answer to the event and returns the time of its arrival.
+    ///
+    /// # Errors
+    /// Fails if the function reported an error or answered with HTTP status 500 or above.
     pub(crate) async fn answered(&mut self) -> Result<Instant> {
         let Answer { at, outcome } = self.answers.recv().await.context("the runtime API has ended")?;
         match outcome {
@@ -81,7 +85,7 @@ impl Drop for RuntimeApi {
     }
 }
 
-/// The HTTP status of an answer to API Gateway; other functions' answers have none.
+/// The HTTP status in a function's answer to API Gateway. Answers of other functions have none.
 fn status(answer: &[u8]) -> Option<u64> {
     serde_json::from_slice::<serde_json::Value>(answer).ok()?.get("statusCode")?.as_u64()
 }
@@ -92,7 +96,7 @@ async fn next(State(invocation): State<Invocation>) -> impl IntoResponse {
     }
     let headers = [
         ("lambda-runtime-aws-request-id", "bench"),
-        // The end of the year 2099: no deadline.
+        // The end of the year 2099, which means no deadline.
         ("lambda-runtime-deadline-ms", "4102444799000"),
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:bench"),
     ];
