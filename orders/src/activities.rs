@@ -1,7 +1,9 @@
-//! What the workflows ask of the worker: the activities, what each takes and what it answers.
+//! The activities that the workflows call: their names, inputs and results.
 //!
-//! Every activity is idempotent by order id and guarded by the status table, so it may run twice, late, or after the order has ended. It
-//! answers with the status that the order then has in Postgres: the facts decide, not what the workflow hoped for.
+//! Every activity is idempotent by order id and guarded by the status table. It may therefore run
+//! twice, run late, or run after the order has ended. An activity that acts on an order returns the
+//! status that the order then has in Postgres. The workflow follows that status, even if it
+//! expected another one.
 
 pub use crate::contact::Contact;
 use crate::{
@@ -18,14 +20,14 @@ use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
 use time::OffsetDateTime;
 
-/// An order as it was accepted: the input of the `CreateOrder` activity, and of [`crate::OrderWorkflow`] in
-/// [`crate::workflow::OrderStart::New`].
+/// An order as it was accepted. It is the input of the `CreateOrder` activity and, as
+/// [`crate::workflow::OrderStart::New`], of [`crate::OrderWorkflow`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderInput {
     pub id: OrderId,
     pub customer_id: String,
     pub items: Vec<LineItem>,
-    /// Minor units of `currency`; the sum of the lines.
+    /// In minor units of `currency`; the sum of the line items.
     pub total_minor: i64,
     pub currency: Currency,
     /// A token of the payment gateway, never a card number.
@@ -35,51 +37,55 @@ pub struct OrderInput {
     pub accepted_at: OffsetDateTime,
 }
 
-/// One line of an order.
+/// A line item of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineItem {
     pub product_id: String,
     pub quantity: i32,
-    /// Minor units of the order's currency.
+    /// In minor units of the order's currency.
     pub unit_price_minor: i64,
 }
 
 impl LineItem {
-    /// Price of the whole line in minor units; `None` on overflow.
+    /// The price of all units of the line item, in minor units; `None` on overflow.
     #[must_use]
     pub fn total_minor(&self) -> Option<i64> {
         self.unit_price_minor.checked_mul(i64::from(self.quantity))
     }
 }
 
-/// What every activity answers. What is not there is left out: orders that began before a field was added go on as they began, and the answers
-/// stand in histories, where each byte costs.
+/// The result of an activity that acts on an order.
+///
+/// Fields without a value are omitted from the JSON, for two reasons. Orders that began before a
+/// field was added must continue unchanged. And results are stored in workflow histories, where
+/// every byte costs money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The order's status in Postgres after the activity.
     pub status: OrderStatus,
-    /// How long the attempt took, in milliseconds.
+    /// The duration of the attempt, in milliseconds.
     pub took_ms: u64,
-    /// How long to wait for somebody's word before going on without it, in milliseconds: the customer's, the shop's or the carrier's.
+    /// How long the workflow waits for the customer, the shop or the carrier, in milliseconds.
+    /// After that it continues without their answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
-    /// What the order comes to now, in minor units, where it has been amended.
+    /// The order's total in minor units, if the order has been amended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_minor: Option<i64>,
-    /// The order is to be shipped before it is complete.
+    /// True if the order must be shipped before it can be completed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ships: bool,
 }
 
 impl Progress {
-    /// An order's status, and nothing to wait for.
+    /// A result with this status and nothing to wait for.
     #[must_use]
     pub fn at(status: OrderStatus) -> Self {
         Self { status, took_ms: 0, wait_ms: None, amount_minor: None, ships: false }
     }
 }
 
-/// What `CheckInventory` holds against the catalogue and reserves.
+/// The input of `CheckInventory`: the line items to check against the catalogue and to reserve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationRequest {
     pub order_id: OrderId,
@@ -87,53 +93,56 @@ pub struct ReservationRequest {
     pub items: Vec<LineItem>,
 }
 
-/// What `ProcessPayment` charges. The order id is the gateway's idempotency key.
+/// The input of `ProcessPayment`. The order id is the idempotency key at the payment gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentRequest {
     pub order_id: OrderId,
-    /// Minor units of `currency`.
+    /// In minor units of `currency`.
     pub amount_minor: i64,
     pub currency: Currency,
-    /// Empty when it is not known any more: then only what the gateway holds already is captured.
+    /// Empty if the token is no longer known. In that case the activity only captures what the
+    /// gateway has already authorized.
     pub payment_method: String,
-    /// The order was begun before: the gateway is asked what it holds before anything is authorized.
+    /// True if the order was started before. In that case the activity asks the gateway what it
+    /// holds before it authorizes anything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
 }
 
-/// What `ResumeOrder` looks up.
+/// The input of `ResumeOrder`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumption {
     pub order_id: OrderId,
 }
 
-/// What `ResumeOrder` answers: where an order stands in Postgres, and what its remaining steps need.
+/// The result of `ResumeOrder`: the order's status in Postgres, and the input of its remaining
+/// steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
     pub progress: Progress,
-    /// Of an order that has not ended.
+    /// `None` if the order has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<Rest>,
 }
 
-/// What the remaining steps of an order need.
+/// The input of an order's remaining steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest {
-    /// Minor units of `currency`.
+    /// In minor units of `currency`.
     pub total_minor: i64,
     pub currency: Currency,
-    /// The lines; none once stock was reserved for them.
+    /// The line items. Empty once their stock is reserved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<LineItem>,
-    /// Empty once the payment is settled, or when it is not on record.
+    /// Empty once the payment is settled, or if no token is on record.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub payment_method: String,
-    /// How the order is being compensated, if it is.
+    /// The compensation in progress, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<Withdrawal>,
 }
 
-/// What `SendNotification` tells the customer.
+/// The input of `SendNotification`: which notification to record for the customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     pub order_id: OrderId,
@@ -143,12 +152,12 @@ pub struct Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NoticeKind {
-    /// Also the last forward step of an order that is not shipped: it completes the order.
+    /// Also the last step of an order without shipping: recording it completes the order.
     Confirmed,
     ActionRequired,
     InReview,
     Shipped,
-    /// Also the last forward step of an order that is shipped: it completes the order.
+    /// Also the last step of an order with shipping: recording it completes the order.
     Delivered,
     Failed,
     Cancelled,
@@ -170,16 +179,16 @@ impl NoticeKind {
     }
 }
 
-/// What `CancelOrder` undoes.
+/// The input of `CancelOrder`: a compensation request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
     pub order_id: OrderId,
     pub end: End,
-    /// For the customer to read.
+    /// The customer can read it.
     pub reason: String,
 }
 
-/// How a withdrawn order ends.
+/// The status in which a compensated order ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum End {
@@ -196,7 +205,7 @@ impl End {
         }
     }
 
-    /// The end that a status is; `None` for the others.
+    /// The `End` with this status; `None` if the status is neither FAILED nor CANCELLED.
     #[must_use]
     pub fn of(status: OrderStatus) -> Option<Self> {
         [Self::Failed, Self::Cancelled].into_iter().find(|end| end.status() == status)
@@ -211,65 +220,68 @@ impl End {
     }
 }
 
-/// What `AmendOrder` does: the customer takes the part of the order that there is.
+/// The input of `AmendOrder`: the customer takes the offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amendment {
     pub order_id: OrderId,
 }
 
-/// What `ReviewOrder` records: what the shop's people say to an order that waits for them.
+/// The input of `ReviewOrder`: the review decision about an order that is IN_REVIEW.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     pub order_id: OrderId,
     pub approved: bool,
-    /// Who says so: their subject at the issuer.
+    /// The reviewer: the subject of their access token, or a placeholder when authentication is
+    /// off.
     pub by: String,
-    /// For the shop's own people; the customer does not read it.
+    /// A note for staff; the customer does not see it.
     pub note: Option<String>,
 }
 
-/// What `ShipOrder` hands to the carriers.
+/// The input of `ShipOrder`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispatch {
     pub order_id: OrderId,
 }
 
-/// What `TrackOrder` looks into: where the order's parcels are.
+/// The input of `TrackOrder`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracking {
     pub order_id: OrderId,
-    /// What the carriers have said since; none when nothing was heard for long and they are to be asked.
+    /// The tracking events received since the last call. If the list is empty, no event came for a
+    /// long time, and the activity asks the carrier.
     pub scans: Vec<Scan>,
-    /// Somebody has asked for the order to be cancelled.
+    /// True if a cancellation of the order was requested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancel_requested: bool,
 }
 
-/// Why an order is refused for good. Travels as the type of a non-retryable application failure, whose message the customer reads.
+/// Why an order is refused permanently. Temporal carries it as the type of a non-retryable
+/// application failure. The customer reads that failure's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     OutOfStock,
     InvalidOrder,
     PaymentDeclined,
-    /// As often as the gateway was asked, it failed or did not answer.
+    /// The gateway failed or did not answer at every attempt.
     PaymentUnanswered,
-    /// By the shop's people.
+    /// The shop declined the order in review.
     NotApproved,
-    /// No parcel of it arrives.
+    /// No parcel of the order arrives.
     NotDeliverable,
 }
 
-/// What the customer reads of [`Refusal::PaymentUnanswered`].
+/// The message that the customer reads for [`Refusal::PaymentUnanswered`].
 pub const PAYMENT_UNANSWERED: &str = "the payment service did not answer; nothing was charged";
 
-/// The message of a refusal of what concerns no order of ours.
+/// The message of a refusal if no order has the given id.
 pub const NO_SUCH_ORDER: &str = "there is no such order";
 
 impl Refusal {
     pub const ALL: &[Self] =
         &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined, Self::PaymentUnanswered, Self::NotApproved, Self::NotDeliverable];
 
-    /// The refusal of this name; `None` when this release does not know it.
+    /// The refusal with this name; `None` if this release does not know the name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|refusal| refusal.as_str() == name).copied()
@@ -289,7 +301,7 @@ impl Refusal {
     }
 }
 
-/// The definitions that the workflow calls; the worker implements them.
+/// The activity definitions that the workflows call. The worker implements them.
 pub struct OrderActivities;
 
 #[expect(clippy::unimplemented, reason = "definitions have no bodies: the macro asks for this one")]
@@ -301,84 +313,97 @@ impl OrderActivities {
         unimplemented!()
     }
 
-    /// Looks up where an order stands whose workflow is started again. An order that only the read model knows is recorded first.
+    /// Looks up an order whose workflow is started again. If only the read model has the order, it
+    /// is recorded in Postgres first.
     #[activity(name = "ResumeOrder")]
     pub fn resume_order(input: Resumption) -> Result<Resumed, ActivityError> {
         unimplemented!()
     }
 
-    /// Holds the order's lines against the catalogue and the customer's limits, and reserves their stock. It leads to RESERVED, to IN_REVIEW with
-    /// nothing reserved, or, where there is only a part of the order, to ACTION_REQUIRED with some of that part reserved for a short time.
+    /// Checks the line items against the catalogue and the customer's limits, and reserves their
+    /// stock.
+    ///
+    /// The order becomes RESERVED, IN_REVIEW or ACTION_REQUIRED. IN_REVIEW reserves nothing.
+    /// ACTION_REQUIRED means that only a part of the order is available; some of that part is
+    /// reserved for a short time.
     #[activity(name = "CheckInventory")]
     pub fn check_inventory(input: ReservationRequest) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Charges the order at the payment gateway, which is asked a limited number of times.
+    /// Charges the order at the payment gateway. The number of attempts is limited.
     #[activity(name = "ProcessPayment")]
     pub fn process_payment(input: PaymentRequest) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Makes the order what was offered of it. Leads to RESERVED, or to IN_REVIEW; stays ACTION_REQUIRED, with another offer, when that is gone.
+    /// Amends the order: quantities and total become those of the offer. The order becomes RESERVED
+    /// or IN_REVIEW. If the offered units are no longer available, it stays ACTION_REQUIRED with a
+    /// new offer.
     #[activity(name = "AmendOrder")]
     pub fn amend_order(input: Amendment) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Records what the shop's people say, and reserves what they approve. Leads to RESERVED, or to ACTION_REQUIRED when a part of it is sold by then;
-    /// refused when they decline, or there is nothing left.
+    /// Records the review decision, and reserves the stock of an approved order. The order becomes
+    /// RESERVED, or ACTION_REQUIRED if a part of it is no longer available. The activity refuses
+    /// the order if it is declined or if nothing of it is left.
     #[activity(name = "ReviewOrder")]
     pub fn review_order(input: Verdict) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Splits the paid order into shipments, one a warehouse, and books each with a carrier. Confirms the order to the customer.
+    /// Splits the paid order into shipments, one for each warehouse, and books each with a carrier.
+    /// Records the confirmation for the customer.
     #[activity(name = "ShipOrder")]
     pub fn ship_order(input: Dispatch) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Records where the shipments are, and gives back the money for what does not arrive. Leads to SHIPPED, DELIVERED; refused when nothing
-    /// arrives.
+    /// Records the status of the shipments, and refunds what does not arrive. The order becomes
+    /// SHIPPED or DELIVERED. The activity refuses the order if nothing of it arrives.
     #[activity(name = "TrackOrder")]
     pub fn track_order(input: Tracking) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Records what the customer is told, for delivery; [`NoticeKind::Confirmed`] and [`NoticeKind::Delivered`] complete the order with it.
+    /// Records a notification, which is sent later. [`NoticeKind::Confirmed`] and
+    /// [`NoticeKind::Delivered`] also complete the order.
     #[activity(name = "SendNotification")]
     pub fn send_notification(input: Notice) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Compensates: takes shipments back from the carriers, reverses the payment, releases the stock and ends the order. Does nothing to an order
-    /// that has already ended, or of which a parcel is on its way.
+    /// Compensates the order: takes shipments back from the carriers, reverses the payment,
+    /// releases the stock, and ends the order. Does nothing if the order has already ended, or if
+    /// one of its parcels is on its way.
     #[activity(name = "CancelOrder")]
     pub fn cancel_order(input: Withdrawal) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Gives back what a refund is for, if it may be given back, and records what came of it.
+    /// Refunds the payment if the refund is permitted, and records the result.
     #[activity(name = "RefundPayment")]
     pub fn refund_payment(input: RefundInput) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Makes what is on record of a payment agree with the gateway, which tells that something happened to it.
+    /// Compares the recorded payment with the gateway after one of the gateway's events, and
+    /// corrects the record.
     #[activity(name = "ReconcilePayment")]
     pub fn reconcile_payment(input: PaymentEvent) -> Result<Progress, ActivityError> {
         unimplemented!()
     }
 
-    /// Adds units that came in to a product's stock, once for each id.
+    /// Adds received units to a product's stock, once for each restock id.
     #[activity(name = "RestockProduct")]
     pub fn restock_product(input: RestockInput) -> Result<Restocked, ActivityError> {
         unimplemented!()
     }
 }
 
-/// The markers by which the worker names the definition that it implements.
+/// The marker types of the definitions. They name the activity that a function of the worker
+/// implements.
 pub mod definitions {
     pub use super::order_activities::*;
 }

@@ -1,17 +1,20 @@
-//! Finds card numbers in texts, so that they are refused wherever somebody puts one: what must never be stored must never be accepted.
+//! Detects card numbers in text. Requests that contain one are refused, because data that must
+//! never be stored must never be accepted.
 //!
-//! A card number is 13 to 19 digits of any script, with spaces, dashes or dots between them or not. It begins with digits that a payment network
-//! uses, has a length that the network uses, and its last digit is right (Luhn). Other long numbers are common in requests, and one in ten of them
-//! has a right last digit by chance, so these are not taken for card numbers:
+//! A card number has 13 to 19 digits of any script, with or without spaces, dashes or dots between
+//! them. Its first digits and its length belong to a payment network, and its last digit is a valid
+//! check digit (Luhn). Other long numbers are common in requests, and one in ten of them has a
+//! valid last digit by chance. The following are therefore not treated as card numbers:
 //!
-//! - ids of 24 or more hexadecimal digits, and UUIDs;
-//! - article numbers of 13 digits with a right check digit (GTIN-13);
-//! - phone numbers, which begin with `+` and have at most 15 digits, unless they can be no phone number: an American Express number is longer
-//!   than any number of the countries +34 and +37x, and so is a Diners Club number for +30, +36, +38x and +39.
+//! - Ids of 24 or more hexadecimal digits, and UUIDs.
+//! - Article numbers of 13 digits with a valid check digit (GTIN-13).
+//! - Phone numbers: a `+` and at most 15 digits. The exception is a number that is too long for its
+//!   country. An American Express number is longer than any phone number of the countries +34 and
+//!   +37x. A Diners Club number is longer than any of +30, +36, +38x and +39.
 
 use std::ops::RangeInclusive;
 
-/// The first four digits and the lengths of the networks' numbers (ISO/IEC 7812).
+/// The payment networks: the first four digits of their numbers, and the lengths (ISO/IEC 7812).
 const NETWORKS: &[(RangeInclusive<u32>, RangeInclusive<usize>)] = &[
     // Mir, Mastercard.
     (2200..=2204, 16..=19),
@@ -37,19 +40,20 @@ const NETWORKS: &[(RangeInclusive<u32>, RangeInclusive<usize>)] = &[
     (9792..=9792, 16..=16),
 ];
 
-/// The digits of the shortest and of the longest number.
+/// How many digits a card number has.
 const DIGITS: RangeInclusive<usize> = 13..=19;
-/// Digits of the longest phone number (E.164).
+/// How many digits the longest phone number has (E.164).
 const PHONE_DIGITS: usize = 15;
-/// Separators that may follow each other within a number.
+/// How many separators may stand next to each other within a number.
 const MAX_SEPARATORS: usize = 3;
-/// An id in hexadecimal digits is at least so long.
+/// The shortest length of a hexadecimal id, in digits.
 const HEX_ID: usize = 24;
-/// Where the hyphens of a UUID are, and how long it is.
+/// The positions of the hyphens in a UUID, and its length in characters.
 const UUID_HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const UUID: usize = 36;
 
-/// The zeros of the scripts of the world; the other nine digits follow each (Unicode, category Nd).
+/// The digit zero of every script (Unicode category Nd), in ascending order. The digits 1 to 9
+/// follow each zero directly.
 const ZEROS: &[char] = &[
     '0',
     '\u{660}',
@@ -127,10 +131,11 @@ const ZEROS: &[char] = &[
     '\u{1fbf0}',
 ];
 
-/// Whether a card number stands anywhere in a text.
+/// Whether the text contains a card number.
 #[must_use]
 pub fn is_in(text: &str) -> bool {
-    // Most texts are short, and have few digits. A digit of another script takes two bytes at least.
+    // A quick check, as most texts are short and have few digits. Non-ASCII digits take at least
+    // two bytes, so every non-ASCII byte counts as a possible digit.
     if text.len() < *DIGITS.start() || text.bytes().filter(|byte| byte.is_ascii_digit() || !byte.is_ascii()).count() < *DIGITS.start() {
         return false;
     }
@@ -171,14 +176,16 @@ fn digit(char: char) -> Option<u8> {
     u8::try_from(u32::from(char) - u32::from(*zero)).ok().filter(|digit| *digit <= 9)
 }
 
-/// What people and programs put between the digits of one number; also what cannot be seen.
+/// Whether people or programs put this character between the digits of a number. Invisible
+/// characters count, too.
 fn is_separator(char: char) -> bool {
     char.is_whitespace()
         || matches!(char, '-' | '.' | '\u{b7}' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2212}' | '\u{30fb}')
         || matches!(char, '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{ff0e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-/// How many characters the id takes that begins here, a UUID or a long one in hexadecimal digits; 0 when none does.
+/// The length in characters of an id that begins at this position: a UUID, or at least 24
+/// hexadecimal digits with a letter among them. Returns 0 if no id begins here.
 fn id_at(text: &[char], at: usize) -> usize {
     let is_part = |at: usize| text.get(at).is_some_and(char::is_ascii_alphanumeric);
     if !is_part(at) || (at > 0 && is_part(at - 1)) {
@@ -201,11 +208,11 @@ fn id_at(text: &[char], at: usize) -> usize {
     if length >= HEX_ID && has_letters && is_hex { length } else { 0 }
 }
 
-/// Digits that follow each other, in groups with separators between them.
+/// A sequence of digit groups with separators between them.
 #[derive(Default)]
 struct Run {
     groups: Vec<Vec<u8>>,
-    /// A plus sign stands before it.
+    /// True if a plus sign precedes the digits.
     is_phone: bool,
 }
 
@@ -222,11 +229,13 @@ impl Run {
         if self.is_phone && all.len() <= PHONE_DIGITS {
             return is_no_phone_number(&all) && is_card_number(&all);
         }
-        // What stands before or after it, such as a date, may look like another part of it.
+        // Try every group as the first one: text before or after a card number, such as a date, may
+        // look like a part of it.
         (0..self.groups.len()).any(|first| {
             let mut digits = Vec::<u8>::new();
             for group in &self.groups[first..] {
-                // Nothing longer is looked at: else a text of many groups would take the square of its length.
+                // Stop at the maximum length. Otherwise the time would grow with the square of the
+                // number of groups.
                 if digits.len() + group.len() > *DIGITS.end() {
                     return false;
                 }
@@ -240,7 +249,7 @@ impl Run {
     }
 }
 
-/// Whether digits after a plus sign are too many for the country that they begin with.
+/// Whether these digits after a plus sign are too many for the country with which they begin.
 fn is_no_phone_number(digits: &[u8]) -> bool {
     matches!((digits.len(), digits), (15, [3, 4 | 7, ..]) | (14, [3, 0 | 6 | 8 | 9, ..]))
 }
@@ -254,18 +263,19 @@ fn is_card_number(digits: &[u8]) -> bool {
         && sum(digits, doubled).is_multiple_of(10)
 }
 
-/// GTIN-13, which EAN and ISBN are, too.
+/// Whether this is a GTIN-13. EAN-13 and ISBN-13 have the same form.
 fn is_article_number(digits: &[u8]) -> bool {
     digits.len() == 13 && sum(digits, |digit| 3 * digit).is_multiple_of(10)
 }
 
-/// The sum of the digits; every other one counts for more, beginning with the last but one.
+/// The sum of the digits, in which `more` replaces every second digit, beginning with the one
+/// before the last.
 fn sum(digits: &[u8], more: impl Fn(u32) -> u32) -> u32 {
     let digits = digits.iter().rev().map(|digit| u32::from(*digit)).enumerate();
     digits.map(|(n, digit)| if n % 2 == 1 { more(digit) } else { digit }).sum()
 }
 
-/// As Luhn has it.
+/// The value of a doubled digit in the Luhn algorithm: the sum of the digits of the product.
 fn doubled(digit: u32) -> u32 {
     if digit < 5 { 2 * digit } else { 2 * digit - 9 }
 }
@@ -274,7 +284,7 @@ fn doubled(digit: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// Numbers that networks and gateways have published for tests.
+    /// Test numbers that payment networks and gateways have published.
     const NUMBERS: &[&str] = &[
         "4242424242424242",
         "4000056655665556",
@@ -364,12 +374,13 @@ mod tests {
             "12345678-4242-4242-4242-424212345678",
             "8e03978e-40d5-43dd-4242-424242424242",
             "google-oauth2|103547991597142817347",
-            // Milliseconds and nanoseconds of some day, and a number of Twitter's kind; the last digit of each is right.
+            // Unix times in milliseconds and nanoseconds, and an id like those of Twitter. The last
+            // digit of each is a valid Luhn check digit.
             "1764446400004",
             "1764446400000000004",
             "1234567812345670",
             "0000000000000000",
-            // Article numbers, of which the first one's last digit is right for a card, too.
+            // Article numbers. The last digit of the first one is also a valid Luhn check digit.
             "4000000000006",
             "4006381333931",
             "9780306406157",
@@ -381,7 +392,8 @@ mod tests {
         }
     }
 
-    /// Each digit is looked at together with the few after it. Were all of them taken together, this would take minutes.
+    /// The detector reads each digit together with only a few that follow it. If it read all of
+    /// them together, this test would take minutes.
     #[test]
     fn a_long_text_of_many_groups_is_read_in_one_go() {
         assert!(!is_in(&"1 ".repeat(200_000)));
@@ -396,7 +408,7 @@ mod tests {
                 sum(&digits, doubled).is_multiple_of(10)
             })
         };
-        // Germany, Brazil, Indonesia, and one as long as any.
+        // Numbers of Germany, Brazil and Indonesia, and one of the maximum length.
         for phone in ["491511234567", "551199876543", "62812345678", "49151123456789"] {
             let number = valid(phone).unwrap();
             assert!(!is_in(&format!("+{number}")), "{number}");

@@ -1,19 +1,20 @@
-//! How a customer wants to be told about an order.
+//! The addresses at which a customer receives notifications.
 
 use crate::json::{self, Faults, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// Where to tell the customer about the order. Personal: never logged, never in the read model.
+/// Where notifications about an order are sent. This is personal data: it is never logged, and
+/// never in the read model.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     pub email: Option<String>,
     pub phone: Option<String>,
-    /// The only one to use; without it, each address that there is.
+    /// The only channel to use. If it is not given, every given address is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// English, when not given.
+    /// English if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
 }
@@ -24,7 +25,7 @@ impl fmt::Debug for Contact {
     }
 }
 
-/// A way to reach a customer.
+/// A channel of notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Channel {
@@ -45,7 +46,7 @@ impl Channel {
     }
 }
 
-/// A language that customers are written to in.
+/// A language of notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
@@ -57,7 +58,7 @@ pub enum Language {
 impl Language {
     pub const ALL: &[Self] = &[Self::En, Self::Ru];
 
-    /// The name used in JSON and in SQL (`orders.contact_language`), an ISO 639 code.
+    /// The name used in JSON and in SQL (`orders.contact_language`): an ISO 639 code.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -68,7 +69,7 @@ impl Language {
 }
 
 impl Contact {
-    /// Reads the member `contact` of an order's request; nothing when it has no address.
+    /// Reads the field `contact` of an order request; `None` if it has no address.
     pub(crate) fn read(value: &RawValue, faults: &mut Faults) -> Option<Self> {
         let mut contact = Object::read(value, "/contact".to_owned(), faults)?;
         let email = contact.optional("email").and_then(|value| json::string(value, "/contact/email", faults));
@@ -93,7 +94,7 @@ impl Contact {
     }
 }
 
-/// One of a few names, or a fault that lists them.
+/// Reads one of the known names. Adds a fault that lists them if the value is none of them.
 fn one_of<T: Copy>(value: &RawValue, pointer: &str, all: &[T], name: impl Fn(T) -> &'static str, faults: &mut Faults) -> Option<T> {
     let text = json::string(value, pointer, faults)?;
     let found = all.iter().copied().find(|known| name(*known) == text);
@@ -104,7 +105,8 @@ fn one_of<T: Copy>(value: &RawValue, pointer: &str, all: &[T], name: impl Fn(T) 
     found
 }
 
-/// A coarse check; whether the address exists only a message shows. 254 bytes: RFC 5321, 4.5.3.1.3.
+/// A rough check. Only a sent message shows whether the address exists. The limit of 254 bytes is
+/// that of RFC 5321, section 4.5.3.1.3.
 fn is_email(text: &str) -> bool {
     let printable = text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic());
     let parts = text.split_once('@');
@@ -114,7 +116,8 @@ fn is_email(text: &str) -> bool {
         })
 }
 
-/// E.164: a plus sign, then up to 15 digits, the first not 0.
+/// E.164: a plus sign and at most 15 digits, the first of which is not 0. Fewer than 7 digits are
+/// refused.
 fn is_phone(text: &str) -> bool {
     text.strip_prefix('+')
         .is_some_and(|digits| (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()))

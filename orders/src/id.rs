@@ -1,4 +1,5 @@
-//! Ids: a prefix and the 32 hex digits of a UUIDv7, so that ids sort by time. The same string is the workflow's id.
+//! Ids: a prefix and the 32 hexadecimal digits of a UUIDv7, so that ids sort by time. The id is
+//! also the workflow id.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -13,7 +14,7 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The id for a UUIDv7 that the caller made; this crate has neither clock nor randomness.
+            /// The id for a UUIDv7 of the caller. This crate has no clock and no randomness.
             #[must_use]
             pub fn new(uuid: Uuid) -> Self {
                 Self(uuid)
@@ -78,7 +79,7 @@ id!(
     "rst_"
 );
 
-/// The text is not an id of this kind.
+/// Error: the text is not an id of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an id: expected {0} and 32 lower-case hex digits")]
 pub struct NotAnId(&'static str);

@@ -1,9 +1,12 @@
-//! Reading a JSON request by hand, so that every fault is reported at once, each with the JSON pointer (RFC 6901) of its place.
+//! Reads JSON requests by hand. All faults of a request are reported at once, each with the JSON
+//! pointer (RFC 6901) of its place.
 //!
-//! `serde` derives stop at the first fault, read numbers as `f64` and let the last of two equal keys win. Here numbers keep their text and a
-//! repeated or unknown key is a fault.
+//! Derived `serde` code stops at the first fault, reads numbers as `f64`, and keeps the last of two
+//! equal keys. This module keeps the text of numbers, and reports repeated and unknown keys as
+//! faults.
 //!
-//! Every text of a request is read here, so here card numbers are refused ([`card_number`]), and names of fields that hold one are not repeated.
+//! Every string of a request is read here. This is therefore where card numbers are refused
+//! ([`card_number`]). A field name that contains one is not repeated in the answer.
 
 use crate::card_number;
 use serde::{
@@ -13,25 +16,27 @@ use serde::{
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
-/// One thing wrong with a request.
+/// One error in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// JSON pointer to the place in the request body; empty for the body as a whole. For a query parameter: its name.
+    /// The JSON pointer of the place in the request body; empty for the body as a whole. For a
+    /// query parameter: its name.
     pub pointer: String,
-    /// What is wrong, for the client to read.
+    /// The error message; the client can read it.
     pub message: String,
 }
 
-/// Collects the faults of one request.
+/// The faults found in one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     faults: Vec<Fault>,
-    /// Any number may stand in a text.
+    /// True if strings may contain card numbers.
     any_number: bool,
 }
 
 impl Faults {
-    /// Of a message that a program has signed: its texts hold tracking numbers, which may look like card numbers.
+    /// For a message that a program has signed. Its strings contain tracking numbers, which may
+    /// look like card numbers.
     #[must_use]
     pub fn of_signed() -> Self {
         Self { any_number: true, ..Self::default() }
@@ -52,12 +57,12 @@ impl Faults {
     }
 }
 
-/// What is said of a text with a card number. The text is not repeated.
+/// The message for a string that contains a card number. It does not repeat the string.
 pub const CARD_NUMBER: &str = "must not contain a card number";
-/// Stands for the name of a field that holds a card number.
+/// Replaces a field name that contains a card number.
 const HIDDEN: &str = "(card number)";
 
-/// The members of a JSON object, in order, values not yet parsed.
+/// The members of a JSON object in their order. The values are not parsed yet.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -82,17 +87,20 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// A JSON object of which each known member is taken once; what is left over, repeated or missing becomes a fault.
+/// A JSON object that is being read. The caller takes each known member once. A repeated, missing
+/// or unknown member becomes a fault.
 pub struct Object<'a> {
     members: Vec<(String, &'a RawValue)>,
     pointer: String,
 }
 
-/// Members that are looked at: many more than any request has. To name the faults of thousands would cost more than whoever sends them.
+/// The maximum number of members in an object. Valid requests have far fewer. Without the limit, a
+/// small request could cause thousands of fault messages.
 const MAX_MEMBERS: usize = 100;
 
 impl<'a> Object<'a> {
-    /// The object at `pointer`, or a fault when the value is of another type or has too many members.
+    /// Reads the object at `pointer`. Adds a fault and returns `None` if the value is not an object
+    /// or has more than [`MAX_MEMBERS`] members.
     pub fn read(value: &'a RawValue, pointer: String, faults: &mut Faults) -> Option<Self> {
         match serde_json::from_str::<Members<'a>>(value.get()) {
             Ok(Members(members)) if members.len() > MAX_MEMBERS => {
@@ -123,7 +131,7 @@ impl<'a> Object<'a> {
         self.members = kept;
     }
 
-    /// The pointer of a member of this object.
+    /// The JSON pointer of a member of this object.
     #[must_use]
     pub fn at(&self, name: &str) -> String {
         let name = if card_number::is_in(name) { HIDDEN } else { name };
@@ -131,14 +139,14 @@ impl<'a> Object<'a> {
         format!("{}/{escaped}", self.pointer)
     }
 
-    /// Takes a member that may be missing; `null` counts as missing.
+    /// Takes an optional member. `null` counts as missing.
     pub fn optional(&mut self, name: &str) -> Option<&'a RawValue> {
         let at = self.members.iter().position(|(known, _)| known == name)?;
         let (_, value) = self.members.remove(at);
         (value.get() != "null").then_some(value)
     }
 
-    /// Takes a member that must be there.
+    /// Takes a required member. Adds a fault if it is missing.
     pub fn required(&mut self, name: &str, faults: &mut Faults) -> Option<&'a RawValue> {
         let value = self.optional(name);
         if value.is_none() {
@@ -147,7 +155,7 @@ impl<'a> Object<'a> {
         value
     }
 
-    /// Ends the reading: every member not taken is unknown.
+    /// Ends reading. Every member that was not taken becomes a fault.
     pub fn end(self, faults: &mut Faults) {
         for (name, _) in &self.members {
             faults.add(self.at(name), "is not a known field");
@@ -155,7 +163,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The elements of an array, or a fault.
+/// Reads an array. Adds a fault if the value is of another type.
 pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<Vec<&'a RawValue>> {
     let elements = serde_json::from_str(value.get()).ok();
     if elements.is_none() {
@@ -164,7 +172,7 @@ pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Opt
     elements
 }
 
-/// A string without a card number, or a fault.
+/// Reads a string. Adds a fault if the value is of another type or contains a card number.
 pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
     let Ok(text) = serde_json::from_str::<String>(value.get()) else {
         faults.add(pointer, "must be a string");
@@ -177,7 +185,7 @@ pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<St
     Some(text)
 }
 
-/// A truth value, or a fault.
+/// Reads a boolean. Adds a fault if the value is of another type.
 pub fn boolean(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<bool> {
     match value.get() {
         "true" => Some(true),
@@ -189,7 +197,7 @@ pub fn boolean(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<b
     }
 }
 
-/// The text of a number as it stands in the request, or a fault.
+/// Reads a number as its text in the request. Adds a fault if the value is of another type.
 pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<&'a str> {
     let text = value.get();
     if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
@@ -204,7 +212,7 @@ pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Op
 mod tests {
     use super::*;
 
-    /// The faults of an object of which nothing is taken.
+    /// The faults of an object from which no member is taken.
     fn faults(members: impl Iterator<Item = String>) -> Vec<(String, String)> {
         let text = format!("{{{}}}", members.map(|name| format!(r#""{name}":1"#)).collect::<Vec<_>>().join(","));
         let mut faults = Faults::default();

@@ -1,8 +1,12 @@
 //! What an order is and how it is processed.
 //!
-//! Types, money, the status table, request validation, the workflow and the definitions of its activities. Functions and worker both depend
-//! on this crate, so each rule about orders stands here once. It does no I/O and knows no clock, no randomness and no async runtime: workflow
-//! code is replayed from history and must do the same each time (`local/check-purity` holds it to that).
+//! The crate holds the types, money, the status table, request validation, the workflows, and the
+//! definitions of their activities. The functions and the worker both use it, so that each rule
+//! about orders exists only once.
+//!
+//! The crate does no I/O and uses no clock, no randomness and no async runtime. Temporal replays
+//! workflow code from its history, and a replay must make the same calls. `local/check-purity`
+//! checks this.
 
 pub mod activities;
 pub mod card_number;
@@ -29,5 +33,5 @@ pub use status::OrderStatus;
 pub use view::{OrderView, ProductView};
 pub use workflow::{OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow};
 
-/// The Temporal task queue of [`OrderWorkflow`] and its activities, unless configured otherwise.
+/// The default name of the Temporal task queue of [`OrderWorkflow`] and its activities.
 pub const TASK_QUEUE: &str = "orders";

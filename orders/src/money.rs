@@ -1,20 +1,23 @@
-//! Exact money: an integer number of minor units (cents for USD, yen for JPY) and an ISO 4217 currency.
+//! Exact money: an integer number of minor units (cents for USD, yen for JPY) and an ISO 4217
+//! currency.
 //!
-//! A JSON number such as `1299.99` is read from its text and written as text, never through a binary float: `0.1 + 0.2` has no exact `f64`,
-//! and an amount that is off by a cent is a wrong charge.
+//! A JSON number such as `1299.99` is read and written as text, never as a binary float. The sum
+//! `0.1 + 0.2` has no exact `f64`, and an amount that is wrong by a cent is a wrong charge.
 
 pub use iso_currency::Currency;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
-/// The largest amount that is accepted, in minor units: 10 billion in a currency with cents. Sums of 100 lines stay far inside an `i64`.
+/// The largest accepted amount in minor units: 10 billion in a currency with cents. The sum of 100
+/// line items stays far below the limit of an `i64`.
 pub const MAX_MINOR: i64 = 1_000_000_000_000;
 
-/// An amount in one currency. Serializes as an exact JSON number of major units: 129999 USD minor units are `1299.99`.
+/// An amount in one currency. It serializes as an exact JSON number of major units: 129999 minor
+/// units of USD are `1299.99`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Money {
-    /// Minor units of `currency`.
+    /// In minor units of `currency`.
     pub minor: i64,
     pub currency: Currency,
 }
@@ -22,19 +25,19 @@ pub struct Money {
 /// Why a JSON number is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// With the largest amount in the currency.
+    /// The field is the largest amount in the currency.
     #[error("must be an amount between 0 and {0}")]
     OutOfRange(Money),
-    /// With how many decimal places the currency has.
+    /// The field is the number of decimal places that the currency has.
     #[error("must have {} decimal places", if *.0 == 0 { "no".to_owned() } else { format!("at most {}", .0) })]
     TooPrecise(u32),
 }
 
 impl Money {
-    /// Reads the text of a JSON number (also with an exponent) exactly.
+    /// Reads the text of a JSON number exactly. The number may have an exponent.
     ///
     /// # Errors
-    /// When the amount is negative, above [`MAX_MINOR`], or finer than the currency's minor unit.
+    /// If the amount is negative, above [`MAX_MINOR`], or finer than the currency's minor unit.
     pub fn parse(number: &str, currency: Currency) -> Result<Self, AmountError> {
         let out_of_range = AmountError::OutOfRange(Self { minor: MAX_MINOR, currency });
         let number = Decimals::read(number).ok_or(out_of_range)?;
@@ -49,7 +52,8 @@ impl Money {
             return Err(AmountError::TooPrecise(places));
         }
         let zeros = usize::try_from(i64::from(places).saturating_sub(number.places)).map_err(|_| out_of_range)?;
-        // An i64 has at most 19 digits; so many zeros are never written out.
+        // An i64 has at most 19 digits. The check precedes `repeat`, so that a large exponent does
+        // not allocate a long string of zeros.
         let minor = (number.digits.len().saturating_add(zeros) <= 19)
             .then(|| format!("{}{}", number.digits, "0".repeat(zeros)))
             .and_then(|digits| digits.parse().ok())
@@ -59,13 +63,14 @@ impl Money {
     }
 }
 
-/// A JSON number as its text has it, whatever its size: a library's decimal has 28 places, and says of
-/// one more that the number is too large.
+/// A JSON number of any size, split into its parts. `rust_decimal` cannot be used here: it has 28
+/// decimal places, and reports a number with one place more as too large.
 struct Decimals {
     negative: bool,
-    /// Without zeros at either end; empty for zero.
+    /// The digits without zeros at either end; empty for zero.
     digits: String,
-    /// How many of the digits stand behind the decimal point; negative when zeros follow before it.
+    /// How many of the digits follow the decimal point. Negative if zeros stand between the digits
+    /// and the point.
     places: i64,
 }
 
@@ -80,21 +85,23 @@ impl Decimals {
         }
         let significant = digits.trim_end_matches('0');
         let dropped = digits.len() - significant.len();
-        // An exponent beyond an i64 is as good as its limit, which no amount reaches.
+        // An exponent beyond the range of an i64 is replaced by the limit of the range. No amount
+        // comes near that limit.
         let exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
         let places = i64::try_from(fraction.len()).ok()?.saturating_sub(i64::try_from(dropped).ok()?).saturating_sub(exponent);
         Some(Self { negative, digits: significant.trim_start_matches('0').to_owned(), places })
     }
 }
 
-/// How many decimal places the currency has (ISO 4217), 2 where the standard gives none.
+/// The number of decimal places of the currency (ISO 4217); 2 if the standard defines none.
 #[must_use]
 pub fn minor_digits(currency: Currency) -> u32 {
     currency.exponent().map_or(2, u32::from)
 }
 
 impl std::fmt::Display for Money {
-    /// The amount in major units with the currency's decimal places, without the currency: `1299.99`.
+    /// The amount in major units with the currency's decimal places, without the currency:
+    /// `1299.99`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Decimal::from_i128_with_scale(i128::from(self.minor), minor_digits(self.currency)).fmt(f)
     }
@@ -134,7 +141,7 @@ mod tests {
         assert_eq!(usd("-0.001"), Err(AmountError::OutOfRange(Money { minor: MAX_MINOR, currency: Currency::USD })));
     }
 
-    /// However many they are.
+    /// The error is the same for any number of decimal places.
     #[test]
     fn too_many_decimal_places_are_told_as_that() {
         for places in [3, 27, 28, 29, 30, 60_000] {

@@ -1,13 +1,14 @@
-//! Making our records agree with the gateway's.
+//! Reconciliation: comparing a recorded payment with the payment gateway.
 
 use crate::id::OrderId;
 use serde::{Deserialize, Serialize};
 
-/// Something happened to a payment at the gateway: the input of [`crate::ReconcileWorkflow`] and of the `ReconcilePayment` activity. It does not
-/// say what, since that is asked of the gateway.
+/// An event at the payment gateway that concerns a payment. It is the input of
+/// [`crate::ReconcileWorkflow`] and of the `ReconcilePayment` activity. It does not say what
+/// happened: the activity asks the gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentEvent {
-    /// Name of the gateway, as payments are recorded with it.
+    /// The name of the gateway, as it is recorded with payments.
     pub gateway: String,
     pub order_id: OrderId,
     /// The gateway's id of the payment.

@@ -1,4 +1,4 @@
-//! Refunds: giving back what was paid, whole or in part, after the order was paid.
+//! Refunds: giving back a captured amount, whole or in part.
 
 use crate::{
     id::{OrderId, RefundId},
@@ -21,32 +21,32 @@ pub struct RefundInput {
     pub requested_at: OffsetDateTime,
 }
 
-/// What somebody wants to be given back.
+/// A requested refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundRequest {
     pub what: What,
-    /// For people to read.
+    /// The customer can read it.
     pub reason: Option<String>,
-    /// Whether the units are there to be sold again.
+    /// True if the refunded units are back in stock and can be sold again.
     pub restock: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum What {
-    /// All that has not been given back yet.
+    /// Everything that has not been refunded yet.
     Rest,
-    /// This much, in minor units of the order's currency.
+    /// An amount in minor units of the order's currency.
     Amount(i64),
-    /// These units at the order's prices, by product.
+    /// The number of units of each product, at the prices of the order. The keys are product ids.
     Items(BTreeMap<String, i32>),
-    /// As [`Self::Items`], of units that did not arrive: as much of it as has not been given back yet. Nobody asks for this, a shipment that
-    /// fails leads to it.
+    /// Units that did not arrive, as in [`Self::Items`]. What is already refunded is subtracted.
+    /// Clients cannot request this; it results from a failed shipment.
     Undelivered(BTreeMap<String, i32>),
 }
 
 impl RefundRequest {
-    /// Reads the body of `POST /api/orders/{id}/refunds` for an order in this currency: nothing, or an object with `reason`, `restock`, and either
-    /// `amount` or `items`.
+    /// Reads the body of `POST /api/orders/{id}/refunds` for an order in this currency. The body is
+    /// empty, or an object with optional `reason`, `restock`, and either `amount` or `items`.
     ///
     /// # Errors
     /// As [`request::NewOrder::parse`].

@@ -1,4 +1,4 @@
-//! The requests that clients send, and everything about them that can be checked without a database.
+//! The requests of clients, and every check of them that needs no database.
 
 use crate::{
     activities::{LineItem, OrderInput},
@@ -12,34 +12,34 @@ use serde_json::value::RawValue;
 use std::ops::RangeInclusive;
 use time::OffsetDateTime;
 
-/// Lines an order may have.
+/// How many line items an order may have.
 pub const ITEMS: RangeInclusive<usize> = 1..=100;
-/// Units of a product on one line.
+/// How many units a line item may have.
 pub const QUANTITY: RangeInclusive<i32> = 1..=10_000;
-/// Length of an id that comes from outside (customer, product), in bytes.
+/// The maximum length of a customer id or product id, in bytes.
 pub const MAX_ID_BYTES: usize = 64;
-/// Length of a reason that somebody gives, in characters.
+/// The maximum length of a reason or note, in characters (Unicode code points).
 pub const MAX_REASON_CHARS: usize = 200;
-/// What is charged when an order names no payment method: the sandbox's card that succeeds.
+/// The payment token of an order without one: the sandbox's card that succeeds.
 pub const DEFAULT_PAYMENT_METHOD: &str = "tok_visa";
 
-/// Why a request body cannot be taken.
+/// Why a request body is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is not JSON at all (400).
+    /// The body is not JSON (400).
     #[error("{0}")]
     Malformed(String),
-    /// It is JSON, but not a valid request (422).
+    /// The body is JSON, but not a valid request (422).
     #[error("the request is not valid")]
     Invalid(Vec<json::Fault>),
 }
 
-/// A valid order, not yet given an id.
+/// A valid order that has no id yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewOrder {
     pub customer_id: String,
     pub items: Vec<LineItem>,
-    /// The sum of the lines.
+    /// The sum of the line items.
     pub total: Money,
     pub payment_method: String,
     pub contact: Option<Contact>,
@@ -49,7 +49,8 @@ impl NewOrder {
     /// Reads the body of `POST /api/orders`.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when it is not UTF-8 JSON, [`Error::Invalid`] with every fault otherwise.
+    /// [`Error::Malformed`] if the body is not JSON in UTF-8; otherwise [`Error::Invalid`] with all
+    /// faults.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let body = document(body)?;
         let mut faults = Faults::default();
@@ -60,7 +61,8 @@ impl NewOrder {
         }
     }
 
-    /// The workflow's input for this order. `accepted_at` is when the request was taken; it is kept to the millisecond.
+    /// The workflow's input for this order. `accepted_at` is when the request was accepted; it is
+    /// kept to the millisecond.
     #[must_use]
     pub fn into_input(self, id: OrderId, accepted_at: OffsetDateTime) -> OrderInput {
         OrderInput {
@@ -76,7 +78,7 @@ impl NewOrder {
     }
 }
 
-/// The body of `POST /api/orders/{id}/cancel`: nothing, or an object with an optional `reason`.
+/// Reads the body of `POST /api/orders/{id}/cancel`: empty, or an object with an optional `reason`.
 ///
 /// # Errors
 /// As [`NewOrder::parse`].
@@ -94,7 +96,8 @@ pub fn parse_cancel(body: &[u8]) -> Result<Option<String>, Error> {
     if faults.is_empty() { Ok(reason) } else { Err(Error::Invalid(faults.into_vec())) }
 }
 
-/// Reads the body of `POST /api/orders/{id}/amend`: nothing, or an empty object. There is one way to amend an order, to take what there is.
+/// Reads the body of `POST /api/orders/{id}/amend`: empty, or an empty object. It needs no fields,
+/// because the only possible amendment is to take the offer.
 ///
 /// # Errors
 /// As [`NewOrder::parse`].
@@ -110,7 +113,8 @@ pub fn parse_amendment(body: &[u8]) -> Result<(), Error> {
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults.into_vec())) }
 }
 
-/// Reads the body of `POST /api/orders/{id}/review`: whether the order is approved, and a note for the shop's own people.
+/// Reads the body of `POST /api/orders/{id}/review`: whether the order is approved, and an optional
+/// note for staff.
 ///
 /// # Errors
 /// As [`NewOrder::parse`].
@@ -129,7 +133,7 @@ pub fn parse_review(body: &[u8]) -> Result<(bool, Option<String>), Error> {
     }
 }
 
-/// A reason for people to read; none when there is nothing in it.
+/// Reads the field `reason`; `None` if the text is blank.
 pub(crate) fn reason(value: &RawValue, faults: &mut Faults) -> Option<String> {
     text(value, "/reason", faults)
 }
@@ -154,7 +158,7 @@ fn read_order(mut order: Object<'_>, faults: &mut Faults) -> Option<NewOrder> {
         Some(value) => currency(value, faults),
     };
     let total = order.required("totalAmount", faults).and_then(|value| {
-        // Without a known currency the amount is still checked for being a number.
+        // If the currency is unknown, the amount is still checked for being a number.
         let number = json::number(value, "/totalAmount", faults)?;
         amount(number, currency?, "/totalAmount", faults)
     });
@@ -229,7 +233,7 @@ pub(crate) fn whole_number(value: &RawValue, pointer: &str, range: &RangeInclusi
 
 pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
     let text = json::string(value, pointer, faults)?;
-    // Card numbers have been refused with the text.
+    // `json::string` has already refused card numbers.
     if has_form_of_identifier(&text) {
         return Some(text);
     }
@@ -254,7 +258,7 @@ fn payment_method(value: &RawValue, faults: &mut Faults) -> Option<String> {
     if known {
         return Some(text);
     }
-    // Never echo it: somebody may have put a card number here.
+    // The message must not repeat the text: it may contain a card number.
     faults.add("/paymentMethod", "must be a payment token, such as tok_visa");
     None
 }

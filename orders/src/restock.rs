@@ -1,4 +1,4 @@
-//! Restocking: units of a product that came in.
+//! Restocks: adding received units to a product's stock.
 
 use crate::{
     id::RestockId,
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use time::OffsetDateTime;
 
-/// Units that one call may bring in.
+/// How many units one request may add.
 pub const QUANTITY: RangeInclusive<i32> = 1..=1_000_000;
 
 /// The input of [`crate::RestockWorkflow`] and of the `RestockProduct` activity.
@@ -18,24 +18,25 @@ pub struct RestockInput {
     pub id: RestockId,
     pub product_id: String,
     pub request: RestockRequest,
-    /// Who says so: their subject at the issuer, if anybody was asked.
+    /// Who requested the restock: the subject of their access token. `None` when authentication is
+    /// off.
     pub by: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub requested_at: OffsetDateTime,
 }
 
-/// What somebody says has come in.
+/// A requested restock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestockRequest {
     pub quantity: i32,
-    /// For people to read.
+    /// For people to read; no code depends on it.
     pub reason: Option<String>,
 }
 
-/// What came of a restock.
+/// The result of a restock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restocked {
-    /// Units that can be sold now. None: there is no such product.
+    /// Units that can be sold now. `None` if the product does not exist.
     pub stock: Option<i64>,
 }
 

@@ -1,8 +1,9 @@
-//! The one form of times that others read, in the API, the events and the read model: RFC 3339 in UTC
-//! with three fractional digits, `2026-11-21T09:00:00.120Z`. Such texts sort as their times do.
+//! The text form of times in the API, the events and the read model: RFC 3339 in UTC with three
+//! fractional digits, such as `2026-11-21T09:00:00.120Z`. Such texts sort in the order of their
+//! times.
 //!
-//! Use it as `#[serde(with = "orders::rfc3339")]`. Any RFC 3339 text is read: releases before this one
-//! left trailing zeros out.
+//! Use it as `#[serde(with = "orders::rfc3339")]`. Any RFC 3339 text is read, because earlier
+//! releases omitted trailing zeros.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _, ser::Error as _};
 use std::borrow::Cow;
@@ -15,10 +16,10 @@ use time::{
 
 const FORM: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// The text of a time; what is finer than a millisecond is left out.
+/// The text of a time. Digits below a millisecond are cut off.
 ///
 /// # Errors
-/// When the year has more than four digits.
+/// If the year has more than four digits.
 pub fn text(at: OffsetDateTime) -> Result<String, Format> {
     at.to_offset(UtcOffset::UTC).format(FORM)
 }
@@ -26,7 +27,7 @@ pub fn text(at: OffsetDateTime) -> Result<String, Format> {
 /// Reads a time in any form of RFC 3339.
 ///
 /// # Errors
-/// When the text is none.
+/// If the text is not RFC 3339.
 pub fn parse(text: &str) -> Result<OffsetDateTime, Parse> {
     OffsetDateTime::parse(text, &Rfc3339)
 }

@@ -1,4 +1,4 @@
-//! Shipments: what they are called, and what carriers say of them.
+//! Shipments: their ids, their tracking events and their statuses.
 
 mod said;
 mod status;
@@ -11,7 +11,8 @@ use std::{fmt, str::FromStr};
 use time::OffsetDateTime;
 use uuid::{Builder, Variant, Version};
 
-/// Names a shipment to a carrier, who says it back with each scan: the order's id, a hyphen, and the shipment's number within the order, from 1.
+/// The id of a shipment: the order's id, a hyphen, and a number. Numbers begin at 1 in each order.
+/// The carrier gets the id with the booking, and repeats it in each tracking event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ShipmentId {
@@ -20,8 +21,10 @@ pub struct ShipmentId {
 }
 
 impl ShipmentId {
-    /// The id of the refund of a shipment that does not arrive: the same each time, so that it is paid back once. It is the order's id with the
-    /// shipment's number worked in, and of version 8, which no id that was drawn has.
+    /// The id of the refund for this shipment if it does not arrive. The id is always the same, so
+    /// that the shipment is refunded only once. It is the order's UUID combined with the shipment's
+    /// number by XOR, as a UUID of version 8. All other refund ids are of version 7, so they cannot
+    /// be equal to it.
     #[must_use]
     pub fn refund_id(self) -> RefundId {
         let mut bytes = self.order_id.uuid().into_bytes();
@@ -38,7 +41,7 @@ impl fmt::Display for ShipmentId {
     }
 }
 
-/// The text names no shipment.
+/// Error: the text is not a shipment id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a shipment's id: expected an order's id, a hyphen and a number from 1")]
 pub struct NotAShipment;
@@ -70,28 +73,28 @@ impl From<ShipmentId> for String {
     }
 }
 
-/// What a carrier says of a shipment; the `scan` signal of the order's workflow.
+/// A tracking event of a shipment: the payload of the order workflow's `scan` signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
     pub shipment_id: ShipmentId,
     pub event: ScanEvent,
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Why it does not arrive; for the customer to read.
+    /// Why the shipment does not arrive. The customer can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// Where a shipment is. The last three are final.
+/// The status that a tracking event reports. The last three are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ScanEvent {
-    /// The carrier has it.
+    /// The carrier has the parcel.
     InTransit,
     Delivered,
-    /// It will not arrive, and its units are gone.
+    /// The parcel will not arrive, and its units are lost.
     Lost,
-    /// It will not arrive, and its units are back in the warehouse.
+    /// The parcel will not arrive, and its units are back in the warehouse.
     Returned,
 }
 

@@ -1,39 +1,44 @@
-//! The statuses of an order and the one table of its transitions. The workflow, the SQL that changes an order and the read model all use it.
+//! The statuses of an order, and the only table of its transitions. The workflow, the SQL that
+//! changes orders, and the read model all use it.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Where an order stands. Everything starts as `Pending`; `Completed`, `Failed` and `Cancelled` are final. Names are added, never changed: they
-/// stand in histories, in the tables and with clients.
+/// The status of an order. Every order starts as `Pending`; `Completed`, `Failed` and `Cancelled`
+/// are final. Names may be added but never changed, because workflow histories, tables and clients
+/// hold them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
-    /// Accepted; nothing reserved yet.
+    /// Accepted; nothing is reserved yet.
     #[default]
     Pending,
-    /// Only a part of it is in stock. The customer is offered some, which is held for a short time, and takes it, cancels, or does not answer in time.
+    /// Only a part of the order is in stock. The customer gets an offer, which is held for a short
+    /// time. The customer takes the offer, cancels the order, or does not answer in time.
     ActionRequired,
-    /// Somebody of the shop has to approve or decline it; until then it holds no stock.
+    /// Staff must approve or decline the order. Until then it holds no stock.
     InReview,
-    /// The stock of every line is reserved.
+    /// The stock of every line item is reserved.
     Reserved,
     /// The payment is captured.
     Paid,
-    /// A parcel at least is on its way; it is too late to cancel.
+    /// At least one parcel is on its way; it is too late to cancel.
     Shipped,
-    /// Every parcel has arrived, or is given up and paid back.
+    /// Every parcel has arrived, or did not arrive and is refunded.
     Delivered,
-    /// Everything is done and the customer has been told.
+    /// All steps are done, and the customer is notified.
     Completed,
-    /// Ended by a refusal (declined, out of stock, wrong price, …) or because nothing could be delivered; nothing is held or charged.
+    /// The order was refused (payment declined, out of stock, wrong price, …), or nothing could
+    /// be delivered. Nothing is held or charged.
     Failed,
-    /// Ended on request; nothing is held or charged.
+    /// The order was cancelled on request or because a decision did not come in time. Nothing is
+    /// held or charged.
     Cancelled,
 }
 
 use OrderStatus::{ActionRequired, Cancelled, Completed, Delivered, Failed, InReview, Paid, Pending, Reserved, Shipped};
 
-/// Every legal change of status, as (from, to).
+/// Every permitted transition, as (from, to).
 pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
     (Pending, ActionRequired),
     (Pending, InReview),
@@ -80,19 +85,20 @@ impl OrderStatus {
         }
     }
 
-    /// True when no transition leads on.
+    /// Whether no transition leads away from this status.
     #[must_use]
     pub fn is_final(self) -> bool {
         !TRANSITIONS.iter().any(|(from, _)| *from == self)
     }
 
-    /// Whether an order that stands here can still be cancelled.
+    /// Whether an order with this status can still be cancelled.
     #[must_use]
     pub fn may_be_cancelled(self) -> bool {
         TRANSITIONS.contains(&(self, Cancelled))
     }
 
-    /// The statuses from which an order may come to this one; what `UPDATE … WHERE status = ANY(…)` takes.
+    /// The names of the statuses from which a transition leads to this one. Updates of an order use
+    /// them in `status = ANY(…)`.
     #[must_use]
     pub fn predecessors(self) -> Vec<&'static str> {
         TRANSITIONS.iter().filter(|(_, to)| *to == self).map(|(from, _)| from.as_str()).collect()
@@ -111,7 +117,7 @@ impl fmt::Display for OrderStatus {
     }
 }
 
-/// The text names no status.
+/// Error: the text is not the name of an order status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an order status")]
 pub struct UnknownStatus;

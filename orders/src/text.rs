@@ -6,12 +6,12 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Marks the end of a shortened text.
 const ELLIPSIS: char = '…';
 
-/// `text` with at most `max_chars` characters (Unicode code points), as limits of length are counted
-/// everywhere.
+/// Shortens `text` to at most `max_chars` characters (Unicode code points). All length limits count
+/// characters in this way.
 ///
-/// A longer text ends at a word boundary with `…`, which counts as one character. If the last words
-/// would take more than half of it away, it ends inside a word, but never inside a grapheme: an emoji
-/// made of several code points, or a letter with its accents, stays whole or goes.
+/// A text that is too long ends at a word boundary with `…`, which counts as one character. If
+/// that would remove more than half of the permitted length, the text ends inside a word. It never
+/// ends inside a grapheme, such as an emoji of several code points or a letter with its accents.
 #[must_use]
 pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.chars().nth(max_chars).is_none() {
@@ -19,13 +19,13 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     }
     let Some(room) = max_chars.checked_sub(1) else { return Cow::Borrowed("") };
     let (words, graphemes) = (fitting(text.split_word_bounds(), room), fitting(text.graphemes(true), room));
-    // The word segments include the spaces and marks between words.
+    // The word segments include the spaces and punctuation between words.
     let words = text[..words].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '-' | '–' | '—' | '('));
     let kept = if words.chars().count() * 2 >= room { words } else { text[..graphemes].trim_end() };
     Cow::Owned(format!("{kept}{ELLIPSIS}"))
 }
 
-/// The length in bytes of the leading segments that have at most `room` characters together.
+/// The length in bytes of the leading segments that together have at most `room` characters.
 fn fitting<'a>(segments: impl Iterator<Item = &'a str>, mut room: usize) -> usize {
     let fits = |segment: &&str| match room.checked_sub(segment.chars().count()) {
         Some(left) => {
@@ -60,9 +60,10 @@ mod tests {
     #[test]
     fn a_long_word_ends_at_a_grapheme() {
         assert_eq!(shorten("abcdefghij", 5), "abcd…");
-        // Without spaces, each ideograph is a word of its own.
+        // Without spaces, each ideograph is a word.
         assert_eq!(shorten("商品已售罄请稍后", 5), "商品已售…");
-        // Five code points each: a family, a flag of two, a letter with an accent.
+        // Graphemes of several code points: a family (5), a flag (2), and a letter with an accent
+        // (2).
         assert_eq!(shorten("👨‍👩‍👧👨‍👩‍👧👨‍👩‍👧", 13), "👨‍👩‍👧👨‍👩‍👧…");
         assert_eq!(shorten("🇩🇪🇩🇪🇩🇪", 4), "🇩🇪…");
         assert_eq!(shorten("e\u{301}e\u{301}e\u{301}", 4), "e\u{301}…");

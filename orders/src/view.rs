@@ -1,4 +1,4 @@
-//! What readers see: the JSON of `GET /api/orders/{id}` and `GET /api/products`, which is also what the read model stores.
+//! The JSON of `GET /api/orders/{id}` and `GET /api/products`. The read model stores the same JSON.
 
 use crate::{
     activities::{LineItem, OrderInput},
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-/// An order as readers see it. `version` only rises; the read model never replaces a version by an older one.
+/// An order as readers see it. `version` only rises, and the read model never replaces a version by
+/// an older one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderView {
@@ -19,39 +20,43 @@ pub struct OrderView {
     #[serde(rename = "customerID")]
     pub customer_id: String,
     pub status: OrderStatus,
-    /// For the customer to read; only of a failed or cancelled order.
+    /// The customer can read it. Only a failed or cancelled order has it.
     pub failure_reason: Option<String>,
-    /// Why the shop's own people look at it; for them to read, and only while they do. Left out otherwise.
+    /// The review reason, for staff only. Omitted unless the order is in review.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review_reason: Option<String>,
     pub currency: Currency,
     pub total_amount: Money,
     pub items: Vec<ItemView>,
     pub payment: Option<PaymentView>,
-    /// The order is being withdrawn: its payment reversed, its stock released. Left out when it is not.
+    /// True while the order is being compensated. Omitted if false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub compensating: bool,
-    /// What became of a cancellation that did not end the order. Left out when there was none.
+    /// The result of a cancellation that did not end the order. Omitted if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<CancellationView>,
-    /// What was asked to be given back, oldest first: the newest of it, where there is much. Left out when there is nothing.
+    /// The refunds, oldest first. If there are many, only the newest are shown. Omitted if there
+    /// are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
-    /// How many refunds there are. Left out when all of them are shown.
+    /// The number of all refunds. Omitted if `refunds` shows all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_count: Option<i64>,
-    /// The order's parcels, one a warehouse. Left out when there are none.
+    /// The order's shipments, one for each warehouse. Omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
-    /// What the customer was told, oldest first: the newest of it, where there is much. Left out when nobody can be told.
+    /// The recorded notifications, oldest first. If there are many, only the newest are shown.
+    /// Omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notifications: Vec<NotificationView>,
-    /// Every status the order has had, oldest first: the newest of them, where there are many.
+    /// Every status of the order so far, oldest first. If there are many, only the newest are
+    /// shown.
     pub history: Vec<StatusChange>,
-    /// Temporal was away or had its hands full when the order was accepted; it waits in the intake queue. Left out when it does not.
+    /// True while the order waits in the intake queue, because Temporal was unavailable or busy
+    /// when it was accepted. Omitted if false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub queued: bool,
-    /// 0 until the worker has taken the order up.
+    /// 0 until a worker has recorded the order.
     pub version: i64,
     #[serde(with = "crate::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -59,11 +64,11 @@ pub struct OrderView {
     pub updated_at: OffsetDateTime,
 }
 
-/// A cancellation that the order outlived.
+/// A cancellation that did not end the order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CancellationView {
     pub status: CancellationStatus,
-    /// When it was found to be so.
+    /// When the cancellation was found to be too late.
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
@@ -71,7 +76,7 @@ pub struct CancellationView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CancellationStatus {
-    /// A parcel was on its way already.
+    /// A parcel was already on its way, or the order was already completed.
     TooLate,
 }
 
@@ -82,10 +87,10 @@ pub struct ItemView {
     pub product_id: String,
     pub quantity: i32,
     pub unit_price: Money,
-    /// What the shop offers of it, while the order waits for its customer. Left out otherwise.
+    /// The offered quantity, while the order is ACTION_REQUIRED. Omitted otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<i32>,
-    /// What was asked for before the customer took less. Left out otherwise.
+    /// The quantity before the amendment. Omitted if it was not amended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ordered_quantity: Option<i32>,
 }
@@ -101,10 +106,11 @@ impl ItemView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentView {
-    /// `AUTHORIZED`, `CAPTURED`, `PARTIALLY_REFUNDED`, `REFUNDED`, `VOIDED`, `DECLINED`, or `UNKNOWN` while the gateway has not answered.
+    /// `AUTHORIZED`, `CAPTURED`, `PARTIALLY_REFUNDED`, `REFUNDED`, `VOIDED`, `DECLINED`, or
+    /// `UNKNOWN` while the gateway has not answered.
     pub status: String,
     pub amount: Money,
-    /// What was given back of it. Left out when nothing was.
+    /// The refunded part of the amount. Omitted if nothing was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_amount: Option<Money>,
 }
@@ -116,18 +122,19 @@ pub struct RefundView {
     /// `PENDING`, `SUCCEEDED` or `FAILED`.
     pub status: String,
     pub amount: Money,
-    /// Of whoever asked for it.
+    /// The reason given with the request.
     pub reason: Option<String>,
-    /// Why nothing was given back.
+    /// Why the refund failed.
     pub failure_reason: Option<String>,
     #[serde(with = "crate::rfc3339")]
     pub requested_at: OffsetDateTime,
 }
 
-/// A message to the customer: that it was written, not whether it has arrived, which would cost every order another projection.
+/// A notification that was recorded. The view does not show whether it has arrived: that would need
+/// another projection of every order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotificationView {
-    /// `ORDER_CONFIRMED` and so on.
+    /// The type, such as `ORDER_CONFIRMED`.
     pub r#type: String,
     /// `EMAIL` or `SMS`.
     pub channel: String,
@@ -142,10 +149,10 @@ pub struct ShipmentView {
     pub warehouse: String,
     pub status: ShipmentStatus,
     pub carrier: String,
-    /// None until it is booked.
+    /// `None` until the shipment is booked.
     pub tracking_number: Option<String>,
     pub tracking_url: Option<String>,
-    /// Why it does not arrive. Left out of one that may.
+    /// Why the shipment does not arrive. Omitted while it may still arrive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub items: Vec<ShipmentItemView>,
@@ -168,7 +175,8 @@ pub struct StatusChange {
 }
 
 impl OrderView {
-    /// The latest of all times that it shows. They are of several clocks: `updated_at` is never before another.
+    /// The latest of all times in the view. The times come from several clocks, and `updated_at`
+    /// must not be earlier than any of them.
     #[must_use]
     pub fn last_change(&self) -> OffsetDateTime {
         let history = self.history.iter().map(|change| change.at);
@@ -180,7 +188,8 @@ impl OrderView {
         times.fold(self.updated_at, Ord::max)
     }
 
-    /// An order that has been accepted, by Temporal or by the intake queue, and that no worker has taken up yet: version 0.
+    /// The view of an order that was accepted, by Temporal or by the intake queue, but not yet
+    /// recorded by a worker. Its version is 0.
     #[must_use]
     pub fn accepted(order: &OrderInput, queued: bool) -> Self {
         Self {
@@ -208,10 +217,11 @@ impl OrderView {
     }
 }
 
-/// An accepted order, read back from what readers see of it. Its contact and its payment method, which readers do not see, are missing.
+/// Restores an accepted order from its view. Contact and payment method are missing, because
+/// readers do not see them.
 ///
 /// # Errors
-/// When it is not the JSON of an [`OrderView`].
+/// If the text is not the JSON of an [`OrderView`].
 pub fn accepted_order(json: &str) -> Result<OrderInput, serde_json::Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -255,7 +265,7 @@ pub fn accepted_order(json: &str) -> Result<OrderInput, serde_json::Error> {
     })
 }
 
-/// Whether an order was left to the intake queue and nobody has taken it up yet, as readers see it.
+/// Whether the view shows an order that still waits in the intake queue.
 #[must_use]
 pub fn is_queued(json: &str) -> bool {
     #[derive(Deserialize)]
@@ -266,7 +276,7 @@ pub fn is_queued(json: &str) -> bool {
     serde_json::from_str::<Stored>(json).is_ok_and(|stored| stored.queued)
 }
 
-/// A product of the catalogue as readers see it.
+/// A product of the catalogue, as readers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductView {
@@ -275,7 +285,7 @@ pub struct ProductView {
     pub name: String,
     pub unit_price: Money,
     pub currency: Currency,
-    /// Whether at least one unit can still be reserved.
+    /// Whether at least one unit can be reserved.
     pub in_stock: bool,
 }
 

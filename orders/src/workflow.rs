@@ -1,10 +1,13 @@
-//! The process of one order.
+//! The workflow of one order.
 //!
-//! The happy path is four local activities inside a single workflow task. The Temporal server's work
-//! is the most expensive part of an order, and each regular activity adds more than a third of what the
-//! whole happy path costs. Every step follows one rule ([`step::take`]). It is tried once as a local
-//! activity with a short timeout. If that fails and may be retried, or takes longer, the step
-//! continues as a regular activity: operators see its retries there, and signals get through.
+//! The happy path is four local activities inside a single workflow task. The Temporal server's
+//! work is the most expensive part of an order, and each regular activity adds more than a third of
+//! what the whole happy path costs.
+//!
+//! Every step follows one rule ([`step::take`]). It is tried once as a local activity with a short
+//! timeout. If that attempt fails with an error that may be retried, or takes longer than the
+//! timeout, the step continues as a regular activity. Operators can see the retries of a regular
+//! activity, and signals reach the workflow in the meantime.
 
 mod decision;
 mod delivery;
@@ -37,71 +40,75 @@ use temporalio_workflow::{
     WorkflowContextView, WorkflowResult, workflows::select,
 };
 
-/// The marker of the workflow's type for client handles; `OrderWorkflow` itself is not `Send`.
+/// The marker of the workflow's type for client handles. `OrderWorkflow` itself is not `Send`.
 pub use order_workflow::Run as OrderWorkflowType;
 
-/// A step that took at least this long may have a cancellation waiting behind it: signals reach a workflow only between its tasks.
+/// The duration from which a step counts as slow, in milliseconds. Signals reach a workflow only
+/// between its workflow tasks, so a cancellation may be waiting behind a slow step.
 const SLOW_STEP_MS: u64 = 500;
 
-/// What a customer reads who cancelled without saying why.
+/// The reason that the customer reads if a cancellation was requested without a reason.
 pub const CANCELLED_ON_REQUEST: &str = "cancelled on request";
 
-/// The reasons for a cancellation that are the shop's own sentences. Any other is what somebody wrote
-/// who cancelled.
+/// The cancellation reasons that OrderFlow writes itself. Any other reason was written by the
+/// person who cancelled.
 pub const CANCELLATION_REASONS: [&str; 3] = [CANCELLED_ON_REQUEST, decision::NOT_AMENDED, decision::NOT_REVIEWED];
 
 /// The `cancel` signal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
-    /// For people to read; nothing depends on it.
+    /// For people to read; no code depends on it.
     pub reason: Option<String>,
 }
 
-/// The `review` signal: what the shop's people say.
+/// The `review` signal: a review decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {
     pub approved: bool,
-    /// Who says so: their subject at the issuer.
+    /// The reviewer: the subject of their access token, or a placeholder when authentication is
+    /// off.
     pub by: String,
     pub note: Option<String>,
 }
 
-/// The answer of the `status` query.
+/// The answer to the `status` query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusAnswer {
     pub status: OrderStatus,
     pub cancel_requested: bool,
-    /// The order is being withdrawn: its payment reversed, its stock released.
+    /// True while the order is being compensated.
     pub compensating: bool,
 }
 
-/// Scans that are kept until the next look; a carrier that says more is asked.
+/// How many tracking events the workflow keeps until the next `TrackOrder` call. It drops further
+/// events; `TrackOrder` asks the carrier later and finds what they reported.
 const MAX_SCANS: usize = 100;
 
-/// How the order ended; the workflow's result.
+/// The workflow's result: how the order ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub order_id: OrderId,
     pub status: OrderStatus,
-    /// Why it did not complete.
+    /// Why the order did not complete.
     pub reason: Option<String>,
 }
 
-/// Processes one order; its workflow id is the order's id.
+/// Processes one order. The workflow id is the order's id.
 #[workflow]
 pub struct OrderWorkflow {
     settings: StepSettings,
     status: OrderStatus,
     compensating: bool,
     cancel: Option<Cancel>,
-    /// The customer takes what there is.
+    /// True if the customer has taken the offer.
     amended: bool,
     review: Option<Review>,
-    /// What the carriers said since they were last listened to.
+    /// The tracking events received since the last `TrackOrder` call.
     scans: Vec<Scan>,
-    /// The history is long enough: the workflow continues as new at its next wait.
+    /// True if the history has become long. The workflow then continues as new at its next wait.
     is_long: bool,
-    /// Cancelled by the `cancel` signal, and with the whole workflow; forward steps run under it, compensations do not.
+    /// The cancellation scope of the forward steps; compensations run outside it. The scope is
+    /// cancelled by the `cancel` signal, and if the whole workflow is cancelled.
     scope: WorkflowCancellationToken,
 }
 
@@ -113,26 +120,28 @@ impl Stepping for OrderWorkflow {
 
 /// Why the forward path stopped.
 enum Halt {
-    /// Postgres says that the order has ended already, for instance when an attempt is repeated after its answer was lost.
+    /// The order has already ended according to Postgres. This happens, for example, if an attempt
+    /// is repeated because its result was lost.
     Ended(OrderStatus),
     Cancelled,
-    /// Somebody was asked and did not answer in time; with the reason for the customer.
+    /// A decision did not come in time. The field is the reason that the customer reads.
     Unanswered(&'static str),
-    /// With the reason for the customer.
+    /// A step was refused. The field is the reason that the customer reads.
     Refused(String),
-    /// The order was being compensated when its workflow was started again.
+    /// The order was already being compensated when its workflow was started again.
     Withdrawn(Withdrawal),
-    /// There is no such order to resume.
+    /// The order to resume does not exist. The field is the reason.
     Unknown(String),
     /// The history is long: the workflow continues as new.
     Long,
 }
 
-/// Where an order stands at its end, and why it did not complete.
+/// The order's final status, and why it did not complete.
 type Ended = (OrderStatus, Option<String>);
 
 impl OrderWorkflow {
-    /// An instance for one execution; the worker registers this as the workflow's factory.
+    /// Creates the instance for one execution. The worker registers this function as the workflow's
+    /// factory.
     #[must_use]
     pub fn new(settings: StepSettings) -> Self {
         Self {
@@ -181,14 +190,15 @@ impl OrderWorkflow {
             Err(Halt::Long) => return Err(Self::continue_as_new(ctx, order_id)),
         };
         if !status.is_final() {
-            // A worker died that had shipped the order already, before the cancellation was seen.
+            // An earlier worker shipped the order before the cancellation was seen, and then died.
             (status, reason) = Self::deliver(ctx, order_id, true).await?;
         }
         ctx.state_mut(|s| s.status = status);
         Ok(Outcome { order_id, status, reason })
     }
 
-    /// Asks for the order to be cancelled. Takes effect before the next step; an order that has ended, or is on its way, stays as it is.
+    /// Requests a cancellation. It takes effect before the next step. It does not change an order
+    /// that has ended or is on its way.
     #[signal(name = "cancel")]
     pub fn cancel(&mut self, ctx: &mut SyncWorkflowContext<Self>, cancel: Cancel) {
         self.note_length(ctx);
@@ -198,21 +208,21 @@ impl OrderWorkflow {
         }
     }
 
-    /// The customer takes what there is of an order that is [`OrderStatus::ActionRequired`].
+    /// Takes the offer of an order that is [`OrderStatus::ActionRequired`].
     #[signal(name = "amend")]
     pub fn amend(&mut self, ctx: &mut SyncWorkflowContext<Self>) {
         self.note_length(ctx);
         self.amended = true;
     }
 
-    /// Approves or declines an order that is [`OrderStatus::InReview`]. The first word counts.
+    /// Approves or declines an order that is [`OrderStatus::InReview`]. The first decision counts.
     #[signal(name = "review")]
     pub fn review(&mut self, ctx: &mut SyncWorkflowContext<Self>, review: Review) {
         self.note_length(ctx);
         self.review.get_or_insert(review);
     }
 
-    /// A carrier says where a shipment is.
+    /// Receives a tracking event from a carrier or from staff.
     #[signal(name = "scan")]
     pub fn scan(&mut self, ctx: &mut SyncWorkflowContext<Self>, scan: Scan) {
         self.note_length(ctx);
@@ -226,7 +236,7 @@ impl OrderWorkflow {
         StatusAnswer { status: self.status, cancel_requested: self.cancel.is_some(), compensating: self.compensating }
     }
 
-    /// The forward steps, up to the payment.
+    /// Runs the forward steps up to the payment.
     async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<Progress, Halt> {
         let order_id = order.id;
         let reservation = ReservationRequest { order_id, currency: order.currency, items: order.items.clone() };
@@ -237,14 +247,16 @@ impl OrderWorkflow {
             payment_method: order.payment_method.clone(),
             resumed: false,
         };
-        // An accepted order is always recorded, even one that is already cancelled: it must be possible to see what became of it.
+        // An accepted order is always recorded, even if it is already cancelled: its result must be
+        // visible.
         let recorded = take(ctx, || OrderActivities::create_order, order, detached()).await;
-        // The workflow may have been started again long after, when a gateway has forgotten the order's idempotency key.
+        // If the order is already recorded, the workflow may have been started again long
+        // afterwards, when the gateway has forgotten the order's idempotency key.
         payment.resumed = Self::advance(ctx, recorded).await?.status != OrderStatus::Pending;
         Self::reserve_and_pay(ctx, reservation, payment).await
     }
 
-    /// Reserves the order's stock, waits for the decision if there is one to wait for, and has the order paid.
+    /// Reserves the order's stock, waits for a decision if one is needed, and charges the payment.
     async fn reserve_and_pay(
         ctx: &WorkflowContext<Self>,
         reservation: ReservationRequest,
@@ -263,12 +275,13 @@ impl OrderWorkflow {
         Self::advance(ctx, paid).await
     }
 
-    /// Takes note of a step's result and says whether to go on.
+    /// Records the result of a step, and checks whether the order may continue.
     async fn advance(ctx: &WorkflowContext<Self>, result: Result<Progress, ActivityExecutionError>) -> Result<Progress, Halt> {
         let progress = match result {
             Ok(progress) => progress,
             Err(ActivityExecutionError::Cancelled(_)) => return Err(Halt::Cancelled),
-            // The attempt that was under way when the cancellation came has failed, and there is no other.
+            // The attempt that was running when the cancellation came has failed. It is not
+            // repeated.
             Err(error) if refusal(&error).is_none() && ctx.state(|s| s.scope.is_cancelled()) => return Err(Halt::Cancelled),
             Err(error) => return Err(Halt::Refused(reason(&error))),
         };
@@ -277,7 +290,8 @@ impl OrderWorkflow {
             return Err(Halt::Ended(progress.status));
         }
         if progress.took_ms >= SLOW_STEP_MS {
-            // Ends the workflow task, so that a signal that arrived meanwhile is seen before the next step.
+            // Ends the workflow task, so that a signal that has arrived meanwhile is handled before
+            // the next step.
             let _ = ctx.timer(Duration::from_millis(1)).await;
         }
         if ctx.state(|s| s.scope.is_cancelled()) {
@@ -286,7 +300,8 @@ impl OrderWorkflow {
         Ok(progress)
     }
 
-    /// Waits until something holds, or the scope is cancelled, or so much time has passed; says whether it holds.
+    /// Waits until `condition` is true, `scope` is cancelled, or `limit` has passed. Returns
+    /// whether the condition is true.
     async fn wait(
         ctx: &WorkflowContext<Self>,
         scope: WorkflowCancellationToken,
@@ -303,14 +318,16 @@ impl OrderWorkflow {
         ctx.state(condition)
     }
 
-    /// Tells the customer; answers where the order then stands.
+    /// Records a notification. Returns the order's status after that.
     async fn tell(ctx: &WorkflowContext<Self>, order_id: OrderId, kind: NoticeKind) -> Result<OrderStatus, ActivityExecutionError> {
         let notice = Notice { order_id, kind };
         let told = take(ctx, || OrderActivities::send_notification, notice, detached()).await?;
         Ok(told.status)
     }
 
-    /// The order was found to have ended. The worker may have died between the step that ended it and the notice of it.
+    /// Ends the workflow of an order that has already ended. The notification is recorded again,
+    /// because a worker may have died after it ended the order and before it recorded the
+    /// notification.
     async fn ended(ctx: &WorkflowContext<Self>, order_id: OrderId, status: OrderStatus) -> Result<Ended, ActivityExecutionError> {
         if let Some(end) = End::of(status) {
             Self::tell(ctx, order_id, end.notice()).await?;
@@ -318,9 +335,10 @@ impl OrderWorkflow {
         Ok((status, None))
     }
 
-    /// Whether a cancellation waits that a completed order has to refuse. `CancelOrder` then records that it came too late.
+    /// Whether a cancellation was requested for an order that is already completed. `CancelOrder`
+    /// then records that the cancellation came too late.
     fn is_cancelled_too_late(ctx: &WorkflowContext<Self>) -> bool {
-        // Histories of earlier releases end without it.
+        // The histories of earlier releases end without this step.
         ctx.state(|s| s.cancel.is_some()) && ctx.patched("refuse-cancellation-of-completed-order")
     }
 
@@ -329,14 +347,16 @@ impl OrderWorkflow {
         Self::compensate(ctx, order_id, End::Cancelled, asked.unwrap_or_else(|| CANCELLED_ON_REQUEST.to_owned())).await
     }
 
-    /// Undoes what the order holds and ends it, unless it has ended or is on its way. Runs on a detached scope and is retried until it works.
+    /// Compensates the order and ends it, unless it has already ended or is on its way. This step
+    /// cannot be cancelled, and is retried until it succeeds.
     async fn compensate(ctx: &WorkflowContext<Self>, order_id: OrderId, end: End, reason: String) -> Result<Ended, ActivityExecutionError> {
         ctx.state_mut(|s| s.compensating = true);
         let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
         let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, detached()).await?;
         let withdrawn = ended.status == end.status();
         if let Some(end) = End::of(ended.status) {
-            // It may have ended otherwise, by a worker that died before it could tell.
+            // The order may have ended with the other status, through a worker that died before it
+            // recorded the notification.
             Self::tell(ctx, order_id, end.notice()).await?;
         }
         ctx.state_mut(|s| s.compensating = false);
@@ -344,12 +364,13 @@ impl OrderWorkflow {
     }
 }
 
-/// What the customer reads about a failed step: our own refusals word for word, anything else in general terms.
+/// The reason that the customer reads for a failed step: the text of a refusal, or a general text
+/// for any other error.
 fn reason(error: &ActivityExecutionError) -> String {
     refusal(error).unwrap_or(PAYMENT_UNANSWERED).to_owned()
 }
 
-/// One of our own refusals, word for word.
+/// The text of a refusal; `None` for any other error.
 fn refusal(error: &ActivityExecutionError) -> Option<&str> {
     let (failure, message) = step::reported(error)?;
     Refusal::named(&failure.r#type).map(|_| message)

@@ -1,4 +1,4 @@
-// The frame around every view, and which view an address shows.
+// The frame around every view, and the routes of the views.
 
 import { LocationProvider, Router, useLocation } from 'preact-iso';
 import { useEffect } from 'preact/hooks';

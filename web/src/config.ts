@@ -1,15 +1,21 @@
-// What the page is told when it runs: config.json, made by `api` in local mode and by the deployment in AWS.
+// The configuration of the page: config.json, written by `api` in local mode and by the deployment
+// in AWS.
 
 export interface Config {
-  /** How to sign in; null where anyone may do everything. */
+  /** The issuer for signing in. Null if authentication is off and everybody may do everything. */
   signIn: SignIn | null;
-  /** The payments are the sandbox's: no money moves, and the customer chooses what happens. */
+  /**
+   * True if the payment gateway is the sandbox: no money moves, and the customer chooses the result
+   * of the payment.
+   */
   sandbox: boolean;
-  /** Orders are shipped. */
+  /** True if orders are shipped. */
   ships: boolean;
-  /** What the customer can pay with, where it is not the sandbox: payment tokens and their names. The first is taken unless another is chosen. */
+  /**
+   * The payment methods without the sandbox: tokens and their labels. The first one is the default.
+   */
   paymentMethods?: { id: string; label: string }[];
-  /** Where staff look further. */
+  /** Links for staff. */
   links: { temporal?: string; dashboard?: string };
 }
 
@@ -17,7 +23,10 @@ export interface SignIn {
   issuer: string;
   clientId: string;
   scope: string;
-  /** Where signing out ends the session of an issuer whose configuration does not say, such as Cognito's. */
+  /**
+   * Where signing out ends the issuer's session, for issuers whose metadata does not contain this
+   * address, such as Cognito.
+   */
   signOutUrl?: string;
 }
 
@@ -29,5 +38,5 @@ export async function loadConfig(): Promise<void> {
   config = { ...config, ...((await response.json()) as Partial<Config>) };
 }
 
-/** Known before anything is shown. */
+/** The configuration. It is loaded before anything is shown. */
 export const getConfig = (): Config => config;

@@ -9,13 +9,13 @@ import './style/page.scss';
 const page = document.getElementById('page');
 if (!page) throw new Error('index.html has no element for the page');
 
-// Links of the first OrderFlow: /?order=ID.
+// Old links have the form /?order=ID.
 const old = new URLSearchParams(location.search).get('order');
 if (location.pathname === '/' && old) history.replaceState(null, '', `/orders/${encodeURIComponent(old)}`);
 
 try {
   await loadConfig();
-  // Goes to the issuer and comes back, where somebody was signed in before a reload.
+  // If somebody was signed in before a reload, this goes to the issuer and comes back.
   await restore();
   render(<App />, page);
 } catch (error) {

@@ -42,7 +42,8 @@ test('amounts that are typed are read exactly, in either manner', () => {
   for (const text of ['', '-1', '1.234', '1 000', '12.', '1e3', '123456789012']) assert.equal(money.fromText(text, 'USD'), null, text);
 });
 
-// Browsers give these fewer decimals than ISO 4217, by which the API goes.
+// Browsers show these currencies with fewer decimal places than ISO 4217 defines. The API follows
+// ISO 4217.
 test('the API says how many decimals a currency has, not the browser', () => {
   assert.equal(money.fromJson(999.5, 'HUF'), 99950n);
   assert.equal(money.formatJson(999.5, 'HUF', 'en').replaceAll(/\s/g, ' '), 'HUF 999.50');
@@ -51,7 +52,7 @@ test('the API says how many decimals a currency has, not the browser', () => {
   assert.equal(money.formatJson(18.6, 'IQD', 'en').replaceAll(/\s/g, ' '), 'IQD 18.600');
 });
 
-// orders/tests/properties/currencies.rs holds the same amounts to what the API reads and writes.
+// The test orders/tests/properties/currencies.rs uses the same amounts for the API.
 test('in each currency that the API knows an order is written exactly, and shown with all its decimals', () => {
   const details = { customerID: 'C', paymentMethod: '', email: '', phone: '', channel: '', language: 'en' } as const;
   for (const [currency, places] of Object.entries(digits)) {

@@ -1,4 +1,5 @@
-// What a tab remembers: JSON in the browser's stores, which may be full, forbidden or hold what an older page wrote.
+// Values in the browser's storage, as JSON. The storage may be full or forbidden, or contain values
+// of an older version of the page.
 
 export function recall<Value>(store: () => Storage, key: string): Value | null {
   try {
@@ -13,11 +14,11 @@ export function remember(store: () => Storage, key: string, value: unknown): voi
     if (value === null) store().removeItem(key);
     else store().setItem(key, JSON.stringify(value));
   } catch {
-    // It is forgotten with the tab, then.
+    // The value is then lost when the tab is closed.
   }
 }
 
-/** Until the tab is closed. */
+/** Storage until the tab is closed. */
 export const thisTab = () => sessionStorage;
-/** Until the browser's data are cleared, for all tabs. */
+/** Storage for all tabs, until the browser's data are cleared. */
 export const thisBrowser = () => localStorage;

@@ -1,4 +1,5 @@
-//! What is said of a shipment: by a carrier to `POST /api/webhooks/carrier`, by the shop's people to `POST /api/orders/{id}/shipments/{shipmentID}/scans`.
+//! The requests that report tracking events. Carriers send them to `POST /api/webhooks/carrier`,
+//! staff to `POST /api/orders/{id}/shipments/{shipmentID}/scans`.
 
 use super::{Scan, ScanEvent, ShipmentId};
 use crate::{
@@ -8,10 +9,11 @@ use crate::{
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// A carrier's message: `{"id","shipmentID","event","time","reason"?}`.
+/// A carrier's webhook message: `{"id","shipmentID","event","time","reason"?}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The carrier's name for it, for the logs: a repeated message is told by what it says.
+    /// The carrier's id of the message, for the logs. Duplicates are recognized by the content of
+    /// the message, not by this id.
     pub id: String,
     pub scan: Scan,
 }
@@ -31,11 +33,12 @@ impl Message {
     }
 }
 
-/// What the shop's people say of a shipment, here and now: `{"event","reason"?}`.
+/// A tracking event that staff record for a shipment: `{"event","reason"?}`. Its time is the time
+/// of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub event: ScanEvent,
-    /// Why it does not arrive; for the customer to read.
+    /// Why the shipment does not arrive. The customer can read it.
     pub reason: Option<String>,
 }
 

@@ -1,24 +1,25 @@
-//! Where a shipment stands on our books.
+//! The status of a shipment in Postgres.
 
 use super::ScanEvent;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// A shipment's status. It only goes forward, by the rules of the SQL function `move_shipments`: booked, in transit, final.
+/// A shipment's status. It only moves forward: booked, in transit, final. The SQL function
+/// `move_shipments` applies these rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ShipmentStatus {
-    /// Not booked with its carrier yet.
+    /// Not booked with the carrier yet.
     Pending,
-    /// The carrier will come for it; until then it can be taken back.
+    /// Booked: the carrier will fetch the parcel. Until then the booking can be cancelled.
     Booked,
     InTransit,
     Delivered,
     Lost,
     Returned,
-    /// The carrier will not take it.
+    /// The carrier does not accept the parcel.
     Refused,
-    /// Taken back before it left.
+    /// Cancelled before the parcel left.
     Cancelled,
 }
 
@@ -46,7 +47,7 @@ impl ShipmentStatus {
         !matches!(self, Self::Pending | Self::Booked | Self::InTransit)
     }
 
-    /// Whether the customer has it or may still get it: too late to cancel.
+    /// Whether the customer has the parcel or may still get it. It is then too late to cancel.
     #[must_use]
     pub fn is_out(self) -> bool {
         matches!(self, Self::InTransit | Self::Delivered)
@@ -70,7 +71,7 @@ impl fmt::Display for ShipmentStatus {
     }
 }
 
-/// The text names no status of a shipment.
+/// Error: the text is not the name of a shipment status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a shipment's status")]
 pub struct UnknownStatus;

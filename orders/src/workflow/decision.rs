@@ -1,4 +1,5 @@
-//! Waiting for people: the customer, when there is only a part of the order; the shop, when the order is in review.
+//! Waiting for a decision: of the customer, if only a part of the order is in stock, or of the
+//! shop, if the order is in review.
 
 use super::{Halt, OrderWorkflow, reason, step::take};
 use crate::{
@@ -9,12 +10,14 @@ use crate::{
 use std::time::Duration;
 use temporalio_workflow::WorkflowContext;
 
-/// What the customer reads whose order is cancelled because nobody answered.
+/// The reasons that the customer reads if the order is cancelled because a decision did not come in
+/// time.
 pub(super) const NOT_AMENDED: &str = "a part of it is out of stock, and you did not say in time whether to send the rest";
 pub(super) const NOT_REVIEWED: &str = "it could not be checked in time";
 
 impl OrderWorkflow {
-    /// Asks who has to decide, waits for as long as the worker said, and goes on by what they say.
+    /// Notifies the customer, waits for the decision as long as the worker has specified, and
+    /// applies it.
     pub(super) async fn decide(ctx: &WorkflowContext<Self>, order_id: OrderId, asked: Progress) -> Result<Progress, Halt> {
         let in_review = asked.status == OrderStatus::InReview;
         let notice = if in_review { NoticeKind::InReview } else { NoticeKind::ActionRequired };
@@ -40,7 +43,8 @@ impl OrderWorkflow {
             }
             _ => take(ctx, || OrderActivities::amend_order, Amendment { order_id }, scope).await,
         };
-        // Whoever is asked again answers again. Nobody is asked twice for a review.
+        // If there is another offer, the customer must answer again. A review is requested only
+        // once.
         ctx.state_mut(|s| s.amended = false);
         Self::advance(ctx, decided).await
     }

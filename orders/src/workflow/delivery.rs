@@ -1,4 +1,4 @@
-//! From payment to the customer's door.
+//! The steps after the payment: shipping, tracking and delivery.
 
 use super::{
     Ended, OrderWorkflow, reason, refusal,
@@ -12,14 +12,15 @@ use crate::{
 use std::time::Duration;
 use temporalio_workflow::{ActivityExecutionError, WorkflowContext, WorkflowTermination};
 
-/// How long no carrier is asked when the worker does not say.
+/// The wait between two `TrackOrder` calls if the worker does not specify one.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
-/// The least that a timer takes.
+/// The shortest duration of a timer.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 impl OrderWorkflow {
-    /// Ships the paid order and follows it to its end. Until a parcel is on its way the order can be cancelled; `too_late` says that this was tried,
-    /// and one was.
+    /// Ships the paid order and tracks it until it ends. The order can be cancelled until a parcel
+    /// is on its way. `too_late` means that a cancellation was attempted when a parcel was already
+    /// on its way.
     pub(super) async fn deliver(ctx: &WorkflowContext<Self>, order_id: OrderId, mut too_late: bool) -> Result<Ended, WorkflowTermination> {
         let scope = ctx.state(|s| s.scope.clone());
         let ship = if too_late { detached() } else { scope.clone() };
@@ -34,7 +35,8 @@ impl OrderWorkflow {
                 return Ok(Self::ended(ctx, order_id, status).await?);
             }
             let ended = match &step {
-                // As before the payment: no attempt follows one that failed while it was being cancelled.
+                // As before the payment: an attempt that fails during a cancellation is not
+                // repeated.
                 Err(error)
                     if !matches!(error, ActivityExecutionError::Cancelled(_))
                         && (too_late || !scope.is_cancelled() || refusal(error).is_some()) =>
@@ -46,7 +48,8 @@ impl OrderWorkflow {
             };
             let pause = match ended {
                 Some(ended) if ended.0.is_final() => return Ok(ended),
-                // A parcel has moved on, further than anybody was told: it is looked for at once.
+                // A parcel was already on its way, although no tracking event has reported it. Ask
+                // the carrier at once.
                 Some(_) => {
                     too_late = true;
                     AT_ONCE

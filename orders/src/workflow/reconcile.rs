@@ -1,4 +1,4 @@
-//! The process of one event at the payment gateway.
+//! The workflow of one event of the payment gateway.
 
 use super::step::{StepSettings, Stepping, detached, take};
 use crate::{
@@ -11,14 +11,16 @@ use temporalio_workflow::{WorkflowContext, WorkflowResult};
 /// The marker of the workflow's type for client handles.
 pub use reconcile_workflow::Run as ReconcileWorkflowType;
 
-/// Makes our records agree with the gateway's; its workflow id is made of the event's id, so that an event that comes twice is looked into once.
+/// Reconciles a payment with the gateway. The workflow id is derived from the event's id, so that
+/// an event that arrives twice is handled once.
 #[workflow]
 pub struct ReconcileWorkflow {
     settings: StepSettings,
 }
 
 impl ReconcileWorkflow {
-    /// An instance for one execution; the worker registers this as the workflow's factory.
+    /// Creates the instance for one execution. The worker registers this function as the workflow's
+    /// factory.
     #[must_use]
     pub fn new(settings: StepSettings) -> Self {
         Self { settings }
@@ -33,7 +35,7 @@ impl Stepping for ReconcileWorkflow {
 
 #[workflow_methods(factory_only)]
 impl ReconcileWorkflow {
-    /// The result says where the order stands.
+    /// Returns the order's status after the reconciliation.
     #[run(name = "ReconcileWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, event: PaymentEvent) -> WorkflowResult<Progress> {
         Ok(take(ctx, || OrderActivities::reconcile_payment, event, detached()).await?)

@@ -1,4 +1,5 @@
-//! The process of one refund: a workflow of its own, since an order's has ended by the time that most are asked for.
+//! The workflow of one refund. It is separate from the order's workflow, because that has usually
+//! ended when a refund is requested.
 
 use super::step::{StepSettings, Stepping, detached, take};
 use crate::{
@@ -11,14 +12,16 @@ use temporalio_workflow::{WorkflowContext, WorkflowResult};
 /// The marker of the workflow's type for client handles.
 pub use refund_workflow::Run as RefundWorkflowType;
 
-/// Gives back what a refund is for; its workflow id is the refund's id. It is tried until it is known what came of it: money is owed.
+/// Makes a refund. The workflow id is the refund's id. The activity is retried until its result is
+/// known, because the money is owed.
 #[workflow]
 pub struct RefundWorkflow {
     settings: StepSettings,
 }
 
 impl RefundWorkflow {
-    /// An instance for one execution; the worker registers this as the workflow's factory.
+    /// Creates the instance for one execution. The worker registers this function as the workflow's
+    /// factory.
     #[must_use]
     pub fn new(settings: StepSettings) -> Self {
         Self { settings }
@@ -33,7 +36,8 @@ impl Stepping for RefundWorkflow {
 
 #[workflow_methods(factory_only)]
 impl RefundWorkflow {
-    /// The result says where the order stands; what came of the refund is in Postgres, and readers see it.
+    /// Returns the order's status. The result of the refund itself is in Postgres, from where
+    /// readers get it.
     #[run(name = "RefundWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, refund: RefundInput) -> WorkflowResult<Progress> {
         Ok(take(ctx, || OrderActivities::refund_payment, refund, detached()).await?)

@@ -1,4 +1,5 @@
-//! The process of one restock: a workflow of its own, since no order is concerned, and only workers reach Postgres.
+//! The workflow of one restock. A workflow is needed because only workers can reach Postgres; it is
+//! separate because a restock belongs to no order.
 
 use super::step::{StepSettings, Stepping, detached, take};
 use crate::{
@@ -11,14 +12,16 @@ use temporalio_workflow::{WorkflowContext, WorkflowResult};
 /// The marker of the workflow's type for client handles.
 pub use restock_workflow::Run as RestockWorkflowType;
 
-/// Brings units of a product in; its workflow id is the restock's id. It is tried until it is done: the units are in the warehouse.
+/// Adds units to a product's stock. The workflow id is the restock's id. The activity is retried
+/// until it succeeds, because the units are already in the warehouse.
 #[workflow]
 pub struct RestockWorkflow {
     settings: StepSettings,
 }
 
 impl RestockWorkflow {
-    /// An instance for one execution; the worker registers this as the workflow's factory.
+    /// Creates the instance for one execution. The worker registers this function as the workflow's
+    /// factory.
     #[must_use]
     pub fn new(settings: StepSettings) -> Self {
         Self { settings }

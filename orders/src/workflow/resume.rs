@@ -1,7 +1,10 @@
-//! Going on with an order from what Postgres knows of it: a workflow that was lost is started again, and one whose history is long continues as new.
+//! Continuing an order from its facts in Postgres. This happens in two cases: a lost workflow is
+//! started again, or a workflow with a long history continues as new.
 //!
-//! Temporal ends a workflow at 51,200 events. It suggests to continue as new long before that, and only what it suggests decides here: the suggestion
-//! stands in the history, so that a replay comes to the same. The new run knows the order's id and what was signalled; the rest is in Postgres.
+//! Temporal ends a workflow at 51,200 events, and suggests to continue as new long before that.
+//! Only this suggestion decides, because it is stored in the history and a replay therefore decides
+//! the same. The new run gets the order's id and the signals received so far; everything else is in
+//! Postgres.
 
 use super::{
     Cancel, Halt, OrderWorkflow, Review, refusal,
@@ -22,11 +25,11 @@ use temporalio_workflow::{ContinueAsNewOptions, SyncWorkflowContext, WorkflowCon
 pub enum OrderStart {
     /// An order as it was accepted.
     New(OrderInput),
-    /// An order that was begun before.
+    /// An order whose workflow was started before.
     Again(Resume),
 }
 
-/// Has an order that was begun before go on from what Postgres knows of it.
+/// Continues an order from its facts in Postgres.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     #[serde(rename = "resume")]
@@ -36,14 +39,14 @@ pub struct Resume {
 }
 
 impl Resume {
-    /// Of a workflow that was lost.
+    /// The input for an order whose workflow was lost.
     #[must_use]
     pub fn of(order_id: OrderId) -> Self {
         Self { order_id, carried: Carried::default() }
     }
 }
 
-/// What was signalled to the run before.
+/// The signals that the previous run received.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,8 @@ impl OrderStart {
 }
 
 impl OrderWorkflow {
-    /// Takes over what was signalled to the run before. What was signalled to this one already, before it ran, comes after that.
+    /// Takes over the signals of the previous run. Signals that this run received before it started
+    /// come after them.
     pub(super) fn take_over(&mut self, carried: Carried) {
         self.cancel = carried.cancel.or(self.cancel.take());
         self.amended |= carried.amended;
@@ -76,7 +80,7 @@ impl OrderWorkflow {
         self.scans.extend(later);
     }
 
-    /// Looks up where the order stands, and takes the steps up to the payment that are left.
+    /// Looks up the order, and runs its remaining steps up to the payment.
     pub(super) async fn resume(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<Progress, Halt> {
         let Resumed { progress, rest } = match take(ctx, || OrderActivities::resume_order, Resumption { order_id }, detached()).await {
             Ok(resumed) => resumed,
@@ -104,18 +108,19 @@ impl OrderWorkflow {
         Self::reserve_and_pay(ctx, reservation, payment).await
     }
 
-    /// Notes in a signal's handler that the history is long, so that what waits continues as new however many signals come.
+    /// Sets `is_long` if Temporal suggests to continue as new. Every signal handler calls this, so
+    /// that a waiting workflow continues as new however many signals it receives.
     pub(super) fn note_length(&mut self, ctx: &SyncWorkflowContext<Self>) {
         self.is_long = self.is_long || suggested(ctx.continue_as_new_suggested(), ctx.history_length(), |patch| ctx.patched(patch));
     }
 
-    /// Whether to continue as new at this wait.
+    /// Whether the workflow should continue as new at this wait.
     pub(super) fn is_long(ctx: &WorkflowContext<Self>) -> bool {
         ctx.state(|s| s.is_long) || suggested(ctx.continue_as_new_suggested(), ctx.history_length(), |patch| ctx.patched(patch))
     }
 
-    /// The end of this run: the next one goes on from what Postgres knows, and from what was signalled. Temporal does not take it while there are
-    /// signals that this run has not seen.
+    /// Ends this run. The next run continues from Postgres and from the signals received so far.
+    /// Temporal rejects this end while there are signals that the run has not handled.
     pub(super) fn continue_as_new(ctx: &WorkflowContext<Self>, order_id: OrderId) -> WorkflowTermination {
         let carried =
             ctx.state(|s| Carried { cancel: s.cancel.clone(), amended: s.amended, review: s.review.clone(), scans: s.scans.clone() });
@@ -126,8 +131,10 @@ impl OrderWorkflow {
     }
 }
 
-/// Whether Temporal suggests to continue as new, in a run that heeds it: the runs of an earlier release went on. Each point of a history is asked about
-/// by a name of its own, since an answer to one name holds for the whole run.
+/// Whether Temporal suggests to continue as new and this run follows the suggestion. Runs of an
+/// earlier release ignored it, so the decision is guarded by a patch. The patch id contains the
+/// history length: an answer for one patch id is valid for the whole run, and each point of the
+/// history needs its own answer.
 fn suggested(is_suggested: bool, history_length: u32, patched: impl FnOnce(&str) -> bool) -> bool {
     is_suggested && patched(&format!("continue-as-new-at-{history_length}"))
 }

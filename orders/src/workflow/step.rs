@@ -1,4 +1,5 @@
-//! The one rule by which every step of an order runs: local first, then regular.
+//! The rule by which every step of a workflow runs: first as a local activity, then as a regular
+//! one.
 
 use crate::activities::Refusal;
 use std::{convert::Infallible, future, time::Duration};
@@ -12,14 +13,15 @@ use temporalio_workflow::{
     WorkflowContext,
 };
 
-/// Limits and retries of the steps. Part of the worker's configuration; running orders may see them change, since they shape no command's kind.
+/// The timeouts and retries of the steps, from the worker's configuration. They may change while
+/// orders are running, because they do not change the kind of any command.
 #[derive(Clone, Debug)]
 pub struct StepSettings {
-    /// Limit of the first, local attempt.
+    /// Timeout of the first attempt, which is a local activity.
     pub local_limit: Duration,
-    /// Limit of each later, regular attempt.
+    /// Timeout of each later attempt, which is a regular activity.
     pub attempt_limit: Duration,
-    /// A regular attempt that shows no sign of life for this long is given to another worker.
+    /// If a regular attempt sends no heartbeat for this long, another worker gets the activity.
     pub heartbeat_limit: Duration,
     /// Wait before the second attempt.
     pub initial_interval: Duration,
@@ -29,18 +31,19 @@ pub struct StepSettings {
     pub maximum_interval: Duration,
 }
 
-/// A workflow that takes steps.
+/// A workflow that runs steps.
 pub(super) trait Stepping {
     fn settings(&self) -> &StepSettings;
 }
 
-/// The scope of a step that runs whatever has been cancelled.
+/// A new scope that nothing cancels, for steps that must run in any case.
 pub(super) fn detached() -> WorkflowCancellationToken {
     WorkflowCancellationToken::new()
 }
 
-/// Takes a step of a workflow: tries until it works, is refused, or its scope is cancelled. An accepted order is never dropped because a database is
-/// away.
+/// Runs a step of a workflow. It retries until the step succeeds, is refused, or its scope is
+/// cancelled. The number of attempts is not limited: an accepted order must not be dropped because
+/// a database is unavailable.
 pub(super) async fn take<W, A>(
     ctx: &WorkflowContext<W>,
     activity: impl Fn() -> A,
@@ -74,25 +77,28 @@ where
     let regular = ActivityOptions::with_start_to_close_timeout(settings.attempt_limit)
         .heartbeat_timeout(settings.heartbeat_limit)
         .cancellation_token(scope)
-        // So that it is known whether the effect happened before it is undone.
+        // Waits for the end of a cancelled attempt. It must be known whether the attempt had an
+        // effect before that effect is undone.
         .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
         .retry_policy(policy)
         .build();
-    // The wait that lies between two attempts of one activity belongs here too.
+    // Temporal waits between two attempts of one activity. Here the attempts belong to two
+    // activities, so a timer makes this wait.
     let _ = ctx.timer(settings.initial_interval).await;
     let result = ctx.execute_activity(activity(), input, regular).await;
     readable(ctx, result).await
 }
 
-/// Passes on a result that this release can read. Any other comes from a worker of a newer release: the workflow task fails, and Temporal gives it to a
-/// worker again, with growing pauses, until one of that release takes it. The workflow itself does not fail.
+/// Returns a result that this release can read. A result that it cannot read comes from a worker of
+/// a newer release. In that case only the workflow task fails, not the workflow. Temporal retries
+/// the task with growing pauses until a worker of the newer release takes it.
 async fn readable<W, T>(ctx: &WorkflowContext<W>, result: Result<T, ActivityExecutionError>) -> Result<T, ActivityExecutionError> {
     let Some(unreadable) = result.as_ref().err().and_then(unreadable) else { return result };
     ctx.force_task_fail(format!("an activity's result is of a newer release: {unreadable}"));
     match future::pending::<Infallible>().await {}
 }
 
-/// What cannot be read of an activity's failure; `None` when all can.
+/// What this release cannot read in an activity's failure; `None` if it can read everything.
 fn unreadable(error: &ActivityExecutionError) -> Option<String> {
     match error {
         ActivityExecutionError::Serialization(error) => Some(error.to_string()),
@@ -105,7 +111,8 @@ fn unreadable(error: &ActivityExecutionError) -> Option<String> {
     }
 }
 
-/// Whether another attempt can do better: everything but a refusal and a cancellation.
+/// Whether another attempt may succeed. This is true for every error except refusals and
+/// cancellations.
 fn is_retriable(error: &ActivityExecutionError) -> bool {
     match error {
         ActivityExecutionError::Failed(failure) => {
@@ -116,7 +123,8 @@ fn is_retriable(error: &ActivityExecutionError) -> bool {
     }
 }
 
-/// What the activity itself reported, with its message. The SDK gives the failure of a local activity bare and that of a regular one wrapped.
+/// The failure that the activity itself reported, with its message. The SDK returns the failure of
+/// a local activity directly, and wraps the failure of a regular one.
 pub(super) fn reported(error: &ActivityExecutionError) -> Option<(&ApplicationFailureInfo, &str)> {
     let mut failure = error.failure();
     while let Some(found) = failure {

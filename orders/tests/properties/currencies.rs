@@ -1,4 +1,5 @@
-//! Every currency that is known, from the page to the parser and back. The page has its decimal places from a table that this test writes.
+//! Orders in every known currency, from the page to the parser and back. This test also writes the
+//! page's table of decimal places.
 
 use orders::{
     Currency, Money,
@@ -13,7 +14,7 @@ fn currencies() -> impl Iterator<Item = Currency> {
     codes.filter_map(|code| Currency::from_code(&code))
 }
 
-/// `UPDATE_CURRENCIES=1 cargo test --package orders` writes the table anew.
+/// `UPDATE_CURRENCIES=1 cargo test --package orders` writes the table again.
 #[test]
 fn the_page_has_the_decimal_places_of_every_currency() {
     let digits: BTreeMap<&str, u32> = currencies().map(|currency| (currency.code(), minor_digits(currency))).collect();
@@ -26,7 +27,8 @@ fn the_page_has_the_decimal_places_of_every_currency() {
     assert_eq!(fs::read_to_string(&file).unwrap(), table, "{} is out of date", file.display());
 }
 
-/// web/src/money.test.ts holds the page to the same amounts, in the form in which a browser writes them: without zeros at the end.
+/// The test web/src/money.test.ts uses the same amounts. The texts have the form that a browser
+/// writes: no zeros at the end of the decimals.
 #[test]
 fn an_order_in_each_currency_is_read_exactly() {
     for currency in currencies() {

@@ -1,4 +1,4 @@
-//! What holds for every amount, every path through the status table and every request body, tried on many drawn at random.
+//! Properties of amounts, status transitions and request bodies, tested with random values.
 
 mod currencies;
 mod money;

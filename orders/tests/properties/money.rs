@@ -1,4 +1,5 @@
-//! Money is exact: what is written reads back, and no amount is rounded, wrapped or turned into another.
+//! Money is exact: an amount reads back as it was written, and is never rounded, wrapped or
+//! changed.
 
 use orders::{
     Currency, Money,
@@ -7,7 +8,7 @@ use orders::{
 };
 use proptest::{prelude::*, sample::select};
 
-/// Currencies with no, two, three and four decimal places.
+/// Currencies with 0, 2, 3 and 4 decimal places.
 fn currency() -> impl Strategy<Value = Currency> {
     select(vec![Currency::JPY, Currency::USD, Currency::EUR, Currency::KWD, Currency::CLF])
 }

@@ -1,4 +1,5 @@
-//! The request parser takes anything: it answers with an order that keeps every rule, or with faults that say where.
+//! The request parser accepts any input. It returns an order that follows every rule, or faults
+//! with their places.
 
 use orders::{
     Currency, Money,
@@ -15,12 +16,12 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-/// (product, quantity, price in cents) of each line.
+/// The (product, quantity, price in cents) of each line item.
 fn lines() -> impl Strategy<Value = Vec<(String, i32, i64)>> {
     vec(("[A-Za-z0-9._:@|+-]{1,64}", QUANTITY, 0_i64..1_000_000), 1..8)
 }
 
-/// A body that breaks no rule.
+/// A valid order request.
 fn valid_body() -> impl Strategy<Value = Value> {
     ("[A-Za-z0-9]{1,64}", lines(), any::<bool>()).prop_map(|(customer, lines, contact)| {
         let total: i64 = lines.iter().map(|(_, quantity, price)| i64::from(*quantity) * price).sum();
@@ -41,7 +42,7 @@ fn number(cents: i64) -> Value {
     serde_json::from_str(&money.to_string()).unwrap()
 }
 
-/// What stands in the place of something else.
+/// A random value that replaces another one.
 fn intruder() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<i64>().prop_map(Value::from),
@@ -51,7 +52,7 @@ fn intruder() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// The pointers of all places of a document, the outermost first.
+/// The JSON pointers of all places of a document, the outermost first.
 fn places(value: &Value, here: &str, found: &mut Vec<String>) {
     found.push(here.to_owned());
     match value {
@@ -61,7 +62,7 @@ fn places(value: &Value, here: &str, found: &mut Vec<String>) {
     }
 }
 
-/// An answer is an order that keeps the rules, or it says what is wrong.
+/// Checks that the result is an order that follows the rules, or an error with a message.
 fn check(body: &[u8]) -> Result<(), TestCaseError> {
     match NewOrder::parse(body) {
         Ok(order) => {
@@ -80,7 +81,7 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// So are the bodies of the other calls.
+/// The same check for the bodies of the other requests.
 fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
     let refund = RefundRequest::parse(body, Currency::USD);
     match refund.as_ref().map(|refund| &refund.what) {
@@ -111,7 +112,7 @@ fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Bodies of which some are what the other calls take.
+/// Random bodies, some of which are valid for the other requests.
 fn other_body() -> impl Strategy<Value = Value> {
     let field = prop_oneof![
         intruder().prop_map(|value| ("reason", value)),

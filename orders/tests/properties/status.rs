@@ -1,15 +1,16 @@
-//! Wherever an order goes, it goes as the table says, ends, and stays at its end.
+//! Every order follows the status table, reaches a final status, and stays there.
 
 use orders::{OrderStatus, status::TRANSITIONS};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-/// Where an order may go from here.
+/// The statuses to which a transition leads from this one.
 fn next(from: OrderStatus) -> Vec<OrderStatus> {
     TRANSITIONS.iter().filter(|(known, _)| *known == from).map(|(_, to)| *to).collect()
 }
 
 proptest! {
-    /// An order is reviewed once. A review may ask the customer a second time, when a part of the order has been sold meanwhile.
+    /// An order is reviewed at most once. After the review it may become ACTION_REQUIRED a second
+    /// time, if a part of it has been sold meanwhile.
     #[test]
     fn any_walk_ends_and_passes_no_status_twice_but_for_a_second_question(choices in vec(any::<Index>(), OrderStatus::ALL.len() + 1)) {
         let mut walk = vec![OrderStatus::default()];
@@ -31,7 +32,8 @@ proptest! {
         prop_assert!(walk[walk.len() - 1].is_final(), "{:?} has no end", walk);
     }
 
-    /// Requests to move an order come late, twice and out of order; those that the table refuses change nothing. None moves an order that has ended.
+    /// Requests to change the status come late, twice and out of order. Requests that the table
+    /// refuses change nothing, and no request changes an order that has ended.
     #[test]
     fn any_requests_to_move_leave_an_order_on_the_table(requests in vec(any::<Index>(), 0..40)) {
         let (mut status, mut ended) = (OrderStatus::default(), false);

@@ -1,30 +1,34 @@
-// Gives each attempt to do something, such as to place an order, its Idempotency-Key. The same request keeps its key until the API has answered it,
-// through double clicks, retries and reloads of the tab, so that it has its effect once.
+// Idempotency keys for requests such as placing an order. A request keeps its key until the API has
+// answered it, through double clicks, retries and reloads of the tab. It therefore has its effect
+// once.
 
 import { recall, remember, thisTab } from '../storage.ts';
 
 export interface Attempt<Request> {
   key: string;
   request: Request;
-  /** When it was first sent: milliseconds since 1970. */
+  /** When it was first sent, in milliseconds since 1970. */
   at: number;
 }
 
-/** For how long the API remembers a key, less an hour. */
+/** How long a key is used: as long as the API remembers it, less an hour. */
 const KEY_LASTS_MS = 23 * 3_600_000;
-/** How old an unanswered attempt may be to be sent again without being asked: a reload, not a tab found open the next day. */
+/**
+ * The maximum age at which an unanswered attempt is sent again without a click. It covers a reload,
+ * but not a tab that is opened again the next day.
+ */
 const RESUME_WITHIN_MS = 10 * 60_000;
 
-/** The attempts at one thing, one after the other. */
+/** The attempts at one kind of request, one after the other. */
 export class Attempts<Request> {
   #stored: string;
 
-  /** `name`: what the tab remembers them by. */
+  /** `name` is part of the key under which the tab stores the attempt. */
   constructor(name: string) {
     this.#stored = `orderflow.attempt.${name}`;
   }
 
-  /** The attempt at this request: the unanswered one of the same request, else a new one. */
+  /** Returns the unanswered attempt of the same request, or else a new attempt. */
   of(request: Request, now = Date.now()): Attempt<Request> {
     const known = this.#unanswered(now);
     if (known && JSON.stringify(known.request) === JSON.stringify(request)) return known;
@@ -33,12 +37,15 @@ export class Attempts<Request> {
     return made;
   }
 
-  /** The API has accepted or refused it: the same request from here on is a new one. */
+  /**
+   * Ends the attempt after the API has accepted or refused it. The same request is a new attempt
+   * from now on.
+   */
   answered(): void {
     remember(thisTab, this.#stored, null);
   }
 
-  /** An attempt that was cut off just now, by a reload for instance. */
+  /** Returns a recent attempt that was interrupted, for example by a reload. */
   interrupted(now = Date.now()): Attempt<Request> | null {
     const known = this.#unanswered(now);
     return known && now - known.at < RESUME_WITHIN_MS ? known : null;
@@ -50,7 +57,8 @@ export class Attempts<Request> {
   }
 }
 
-// 128 random bits. Not crypto.randomUUID, which browsers offer on https and localhost only.
+// 128 random bits. crypto.randomUUID is not used, because browsers offer it only on https and
+// localhost.
 function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

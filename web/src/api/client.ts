@@ -1,4 +1,5 @@
-// The HTTP API as the page uses it, typed by its OpenAPI document. A call gives a value, or throws one of errors.ts.
+// The client of the HTTP API, typed by its OpenAPI document. A call returns a value or throws an
+// error of errors.ts.
 
 import createClient from 'openapi-fetch';
 import { refused, token } from '../sign-in/session.ts';
@@ -6,7 +7,7 @@ import { Refused, Unreachable } from './errors.ts';
 import type { Health, NewOrder, NewRefund, NewRestock, Order, Overview, Product, Restocked, ScanEvent } from './model.ts';
 import type { paths } from './schema.ts';
 
-/** Longest wait for an answer. The API gives up on its own dependencies well before. */
+/** The longest wait for a response. The API's waits for its own dependencies are much shorter. */
 const TIMEOUT_MS = 10_000;
 
 const client = createClient<paths>({
@@ -30,7 +31,7 @@ interface Answer<Body> {
 
 async function call<Body>(answer: Promise<Answer<Body>>): Promise<{ body: Body; response: Response }> {
   const { data, error, response } = await answer.catch((error) => {
-    // An answer that breaks off, or is no JSON, is none.
+    // A response that breaks off or is not JSON counts as no response.
     throw error instanceof Unreachable ? error : new Unreachable(error);
   });
   if (response.status === 401) refused();
@@ -43,13 +44,13 @@ export async function products(): Promise<Product[]> {
   return body.items;
 }
 
-/** Places an order. With the same key and the same order, any number of calls make one order. */
+/** Places an order. Repeated calls with the same key and the same order create one order. */
 export async function placeOrder(order: NewOrder, idempotencyKey: string): Promise<Order> {
   const { body } = await call(client.POST('/api/orders', { params: { header: { 'Idempotency-Key': idempotencyKey } }, body: order }));
   return body as Order;
 }
 
-/** The order with its entity tag, or null when it is still the one known by `etag`. */
+/** Returns the order with its entity tag, or null if it still has the entity tag `etag`. */
 export async function order(id: string, etag: string | null): Promise<{ order: Order; etag: string | null } | null> {
   const header = etag ? { 'If-None-Match': etag } : {};
   const answer = client.GET('/api/orders/{id}', { params: { path: { id }, header } });
@@ -62,34 +63,37 @@ export async function order(id: string, etag: string | null): Promise<{ order: O
   }
 }
 
-/** Asks for an order to be cancelled; what becomes of it shows in the order itself. */
+/** Requests the cancellation of an order. The order itself shows the result. */
 export async function cancel(id: string, reason: string): Promise<void> {
   await call(client.POST('/api/orders/{id}/cancel', { params: { path: { id } }, body: reason ? { reason } : {} }));
 }
 
-/** Takes what there is of an order of which a part is out of stock. */
+/** Takes the offer of an order that is ACTION_REQUIRED. */
 export async function amend(id: string): Promise<void> {
   await call(client.POST('/api/orders/{id}/amend', { params: { path: { id } }, body: {} }));
 }
 
-/** Approves or declines an order; for staff, as is the note. */
+/** Approves or declines an order, for staff. Only staff see the note. */
 export async function review(id: string, approved: boolean, note: string): Promise<void> {
   await call(client.POST('/api/orders/{id}/review', { params: { path: { id } }, body: { approved, ...(note && { note }) } }));
 }
 
-/** Gives back what was paid; for admins. What becomes of it shows in the order. */
+/** Requests a refund, for admins. The order shows the result. */
 export async function refund(id: string, refund: NewRefund, idempotencyKey: string): Promise<void> {
   const params = { path: { id }, header: { 'Idempotency-Key': idempotencyKey } };
   await call(client.POST('/api/orders/{id}/refunds', { params, body: refund }));
 }
 
-/** Says where a shipment is; for staff. Said again, it changes nothing. */
+/** Records a tracking event of a shipment, for staff. Repeating it changes nothing. */
 export async function mark(id: string, shipmentID: string, event: ScanEvent, reason: string): Promise<void> {
   const params = { path: { id, shipmentID } };
   await call(client.POST('/api/orders/{id}/shipments/{shipmentID}/scans', { params, body: { event, ...(reason && { reason }) } }));
 }
 
-/** Adds units that came in; for admins. Without `stock` it was taken on and is not done yet. */
+/**
+ * Adds received units to a product's stock, for admins. If the result has no `stock`, the restock
+ * is accepted but not done yet.
+ */
 export async function restock(productID: string, restock: NewRestock, idempotencyKey: string): Promise<Restocked> {
   const params = { path: { id: productID }, header: { 'Idempotency-Key': idempotencyKey } };
   return (await call(client.POST('/api/products/{id}/restock', { params, body: restock }))).body;
@@ -103,20 +107,20 @@ export interface OrderQuery {
   cursor?: string;
 }
 
-/** A page of orders, and where the next one starts. */
+/** A page of orders, and the cursor of the next page. */
 export async function orders(query: OrderQuery): Promise<{ items: Order[]; nextCursor: string | null }> {
-  // The page may ask for a status that only a newer API knows.
+  // Cast, because the page may ask for a status that only a newer API knows.
   type Query = NonNullable<paths['/api/orders']['get']['parameters']['query']>;
   const { body } = await call(client.GET('/api/orders', { params: { query: query as Query } }));
   return { items: body.items as Order[], nextCursor: body.nextCursor };
 }
 
-/** How much waits where; for staff. */
+/** The length of the queues, and what needs attention, for staff. */
 export async function operations(): Promise<Overview> {
   return (await call(client.GET('/api/operations'))).body;
 }
 
-/** How the parts of the system are. An API that is down for some of them still answers. */
+/** The health of each dependency. The API answers this even if some of them are down. */
 export async function health(): Promise<Health> {
   const { data, error, response } = await client.GET('/api/health').catch((error) => {
     throw error instanceof Unreachable ? error : new Unreachable(error);

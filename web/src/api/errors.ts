@@ -1,18 +1,24 @@
-// How a call can fail: nobody answered, or the API refused.
+// The two kinds of failed calls: no response, or a refusal.
 
 import type { Fault } from './model.ts';
 
-/** Nobody answered: the network, the API or something between them is away, and whether the call had an effect is unknown. */
+/**
+ * There was no response: the network, the API or something between them is unavailable. It is
+ * unknown whether the call had an effect.
+ */
 export class Unreachable extends Error {
   constructor(cause: unknown) {
     super('no answer', { cause });
   }
 }
 
-/** An answer other than the expected one, as RFC 9457 problem details; what lies between may answer otherwise. */
+/**
+ * An unexpected response with RFC 9457 problem details. A proxy in front of the API may respond
+ * without such details.
+ */
 export class Refused extends Error {
   readonly status: number;
-  /** Last part of the problem's type URI, empty when it is none of the API's. */
+  /** The last part of the problem's type URI; empty if the response is not from the API. */
   readonly kind: string;
   readonly faults: Fault[];
   readonly retryAfterSeconds: number;
@@ -26,7 +32,7 @@ export class Refused extends Error {
     this.retryAfterSeconds = Number(response.headers.get('Retry-After')) || 0;
   }
 
-  /** The API is there, but cannot do it now. */
+  /** True if the API is available but cannot do this now (5xx or 429). */
   get isTemporary(): boolean {
     return this.status >= 500 || this.status === 429;
   }
@@ -34,13 +40,13 @@ export class Refused extends Error {
 
 export type Failure = Unreachable | Refused;
 
-/** The failure of a call; anything else that was thrown is a fault of the page and goes on. */
+/** Returns the failure of a call. Any other error is a defect of the page, and is thrown again. */
 export function failure(error: unknown): Failure {
   if (error instanceof Unreachable || error instanceof Refused) return error;
   throw error;
 }
 
-/** Whether the same call may do later what it could not now. */
+/** Whether the call may succeed later. */
 export function isAway(error: Failure): boolean {
   return error instanceof Unreachable || error.isTemporary;
 }

@@ -1,4 +1,4 @@
-// What the API's JSON holds, from its OpenAPI document.
+// The types of the API's JSON, from its OpenAPI document.
 
 import type { components } from './schema.ts';
 
@@ -18,7 +18,10 @@ export type Overview = Schemas['Operations'];
 export type AttentionGroup = Schemas['Attention']['groups'][number];
 export type Fault = Schemas['Fault'];
 
-/** An order, with what a newer API may tell of it. What the page does not know yet is shown by its name. */
+/**
+ * An order, including values that only a newer API knows. The page shows an unknown value by its
+ * name.
+ */
 export interface Order extends Omit<Schemas['Order'], 'status' | 'history' | 'payment' | 'refunds' | 'shipments' | 'notifications'> {
   status: OrderStatus | (string & {});
   history: { status: OrderStatus | (string & {}); at: string }[];
@@ -35,7 +38,7 @@ export interface Shipment {
   carrier?: string | null;
   trackingNumber?: string | null;
   trackingUrl?: string | null;
-  /** Why it does not arrive. */
+  /** Why the shipment does not arrive. */
   reason?: string | null;
   items?: { productID: string; quantity: number }[];
 }
@@ -45,7 +48,7 @@ export interface Refund {
   amount: number;
   status: string;
   reason?: string | null;
-  /** Why nothing was given back. */
+  /** Why the refund failed. */
   failureReason?: string | null;
 }
 

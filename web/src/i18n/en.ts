@@ -126,7 +126,7 @@ export const en = {
     cancelLate: 'It was too late to cancel this order.',
   },
 
-  /** A part of the order is out of stock. */
+  /** For orders of which only a part is in stock. */
   amend: {
     title: 'Not everything is in stock',
     text: 'We can send you a part. It is held for you for a short time; later you get it if it is still there. Take it, or cancel the order; nothing has been charged.',
@@ -138,7 +138,7 @@ export const en = {
     until: 'Without your answer in time, usually a day, the order is cancelled.',
   },
 
-  /** Staff's word on an order. */
+  /** For the review of an order by staff. */
   review: {
     of: (id: string) => `Review of order …${id}`,
     note: 'Note',
@@ -151,7 +151,7 @@ export const en = {
     why: 'Why:',
   },
 
-  /** Staff say where a parcel is. */
+  /** For tracking events that staff record. */
   mark: {
     of: (number: string) => `Mark parcel ${number}`,
     events: { IN_TRANSIT: 'On its way', DELIVERED: 'Delivered', LOST: 'Lost', RETURNED: 'Sent back' },
@@ -162,7 +162,7 @@ export const en = {
     taken: 'Passed on; it shows in a moment.',
   },
 
-  /** Admins bring in what came in. */
+  /** For restocks by admins. */
   restock: {
     title: 'Restock',
     product: 'Product',
@@ -175,7 +175,7 @@ export const en = {
     unsure: 'OrderFlow does not answer. Try again: nothing is added twice.',
   },
 
-  /** Admins give money back. */
+  /** For refunds by admins. */
   refund: {
     action: 'Refund',
     title: 'Refund this order',
@@ -197,7 +197,7 @@ export const en = {
     atMost: (most: string) => `At most ${most}.`,
   },
 
-  /** What each status is called, and what it means to the customer. */
+  /** The name of each status, and what it means to the customer. */
   statuses: {
     PENDING: ['Received', 'Your order is being checked.'],
     IN_REVIEW: ['In review', 'Somebody is looking at your order before it goes on.'],
@@ -314,7 +314,7 @@ export const en = {
     workflow: 'In the Temporal UI',
   },
 
-  /** What the API writes for people, where it needs other words here: pattern and replacement. */
+  /** Translations of texts that the API writes for people: pattern and replacement. */
   api: [] as [RegExp, string][],
 };
 

@@ -1,4 +1,5 @@
-// Which language the page speaks: the one chosen on it, else the first of the browser's that there is.
+// The language of the page: the chosen one, or else the first language of the browser that the page
+// offers. If it offers none of them, English.
 
 import { signal } from '@preact/signals';
 
@@ -7,7 +8,7 @@ export type Language = keyof typeof LANGUAGES;
 
 const KEY = 'orderflow.language';
 
-/** The first of the wanted languages (BCP 47) that the page speaks. */
+/** Returns the first of the wanted languages (BCP 47) that the page offers, or else English. */
 export function choose(wanted: readonly string[]): Language {
   for (const tag of wanted) {
     const language = tag.toLowerCase().split('-')[0] ?? '';

@@ -2,7 +2,7 @@ import type { Words } from './en.ts';
 
 const plural = new Intl.PluralRules('ru');
 
-/** Forms for 1, 2 and 5 of a thing. */
+/** A number with a noun in the right plural form: `one` for 1, `few` for 2, `many` for 5. */
 function count(n: number, one: string, few: string, many: string): string {
   const form = plural.select(n);
   return `${new Intl.NumberFormat('ru').format(n)} ${form === 'one' ? one : form === 'few' ? few : many}`;

@@ -1,4 +1,5 @@
-// The page's words in the language that it speaks. A component that uses them is rendered anew when the language changes.
+// The page's texts in the current language. Components that use them render again when the language
+// changes.
 
 import { en, type Words } from './en.ts';
 import { type Language, language } from './language.ts';

@@ -1,9 +1,9 @@
-// What the page says of things that need attention. Knows nothing of the page's elements.
+// Texts about things that need attention. This module uses no DOM.
 
-/** The API counts no further. */
+/** The API stops counting here. */
 const COUNTED = 1000;
 
 export const countOf = (count: number) => (count >= COUNTED ? `≥ ${COUNTED}` : String(count));
 
-/** The order that an id names: an order's own, or a shipment's, which begins with it. */
+/** Returns the order id at the beginning of an order id or shipment id; null if there is none. */
 export const orderOf = (id: string) => id.match(/^ord_[0-9a-f]{32}/)?.[0] ?? null;

@@ -1,4 +1,4 @@
-// What staff should look at, as a worker found it: stuck orders, rows that fail.
+// Things that staff should look at, as a worker found them: stuck orders and failing rows.
 
 import type { AttentionGroup } from '../api/model.ts';
 import { time } from '../i18n/format.ts';

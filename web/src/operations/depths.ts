@@ -1,4 +1,4 @@
-// What the page says of queues and tasks. Knows nothing of the page's elements.
+// Texts about queues and workflow tasks. This module uses no DOM.
 
 import type { Overview } from '../api/model.ts';
 import type { Tone } from '../order/status.ts';
@@ -7,7 +7,7 @@ export interface Line {
   name: string;
   title: string;
   counts: string;
-  /** What somebody should look at. */
+  /** A problem that somebody should look at. */
   concern: { text: string; tone: Tone } | null;
 }
 

@@ -1,20 +1,25 @@
-// Which of the open orders need somebody.
+// The open orders that need somebody's attention.
 
 import type { Order } from '../api/model.ts';
 import { traitsOf } from '../order/status.ts';
 
-/** An order that should go on by itself and is open for longer than this needs somebody; the same as AUDIT_STUCK_AFTER_S by default. */
+/**
+ * An open order that waits for nobody counts as stuck after this time. The default of
+ * AUDIT_STUCK_AFTER_S is the same.
+ */
 const STUCK_AFTER_MS = 15 * 60_000;
 
 export const isStuck = (order: Order, now: number): boolean => !waits(order) && now - Date.parse(order.createdAt) > STUCK_AFTER_MS;
 
-/** It is somebody's turn: the customer's, the shop's, or the carrier's to fetch its parcels. */
+/**
+ * Whether the order waits for the customer, for the shop, or for the carrier to fetch its parcels.
+ */
 function waits({ status, shipments = [] }: Order): boolean {
   const isBooked = shipments.length > 0 && shipments.every(({ status }) => status === 'BOOKED');
   return traitsOf(status).waits || (status === 'PAID' && isBooked);
 }
 
-/** What is being undone comes first, then the oldest. */
+/** Sorts orders: orders in compensation first, then the oldest. */
 export function byUrgency(orders: Order[]): Order[] {
   return orders.toSorted((a, b) => Number(b.compensating ?? false) - Number(a.compensating ?? false) || Date.parse(a.createdAt) - Date.parse(b.createdAt));
 }

@@ -1,4 +1,5 @@
-// What goes on: which parts work, which orders wait for a word of the shop, which are open and which of them too long, and all orders by status.
+// The operations view: the health of each dependency, the orders in review, the open orders and
+// which of them are stuck, and all orders by status.
 
 import { useLocation } from 'preact-iso';
 import { useState } from 'preact/hooks';

@@ -1,4 +1,4 @@
-// The health of each part, asked again and again.
+// The health of each dependency, polled repeatedly.
 
 import * as api from '../api/client.ts';
 import { words } from '../i18n/words.ts';

@@ -1,4 +1,4 @@
-// What staff say has come in, from what they have typed. Knows nothing of the page's elements.
+// Builds a restock request from the form's input. This module uses no DOM.
 
 import type { Fault, NewRestock, Product } from '../api/model.ts';
 
@@ -13,7 +13,7 @@ export interface Say {
   wholeNumber: string;
 }
 
-/** Faults that keep the request from being written; the API checks everything else. */
+/** Returns the faults that prevent writing the request. The API checks everything else. */
 export function faultsOf({ productID, quantity }: Delivery, say: Say): Fault[] {
   const faults: Fault[] = [];
   if (!productID) faults.push({ pointer: '/productID', message: say.chooseProduct });
@@ -21,13 +21,13 @@ export function faultsOf({ productID, quantity }: Delivery, say: Say): Fault[] {
   return faults;
 }
 
-/** The request body, of a delivery without faults. */
+/** The request body of a delivery without faults. */
 export function toRestock({ quantity, reason }: Delivery): NewRestock {
   const why = reason.trim();
   return { quantity: Number(quantity), ...(why && { reason: why }) };
 }
 
-/** What is sold out first: that is mostly what came in. */
+/** Sorts products: sold-out ones first, because they are the most likely to be restocked. */
 export function byNeed(products: Product[]): Product[] {
   return [...products].sort((a, b) => Number(a.inStock) - Number(b.inStock) || a.name.localeCompare(b.name));
 }

@@ -1,4 +1,4 @@
-// Admins bring in what came in.
+// The restock form, for admins.
 
 import { type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
@@ -51,7 +51,7 @@ export function Restock() {
     if (unwritable.length > 0) return;
     const isTaken = await call(async () => setDone(await ask(delivery.productID, toRestock(delivery))));
     if (!isTaken) return;
-    // An empty form, so that a late second click asks for nothing.
+    // Clear the form, so that a late second click requests nothing.
     setDelivery(NOTHING);
     reset();
     void load();
@@ -117,7 +117,10 @@ export function Restock() {
   );
 }
 
-/** With one key until the API has answered, so that trying again adds nothing twice. */
+/**
+ * Uses one idempotency key until the API has answered, so that a retry does not add the units
+ * twice.
+ */
 async function ask(productID: string, restock: NewRestock): Promise<Restocked> {
   const attempts = new Attempts<NewRestock>(`restock.${productID}`);
   const { key, request } = attempts.of(restock);

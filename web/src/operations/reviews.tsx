@@ -1,4 +1,4 @@
-// Orders that wait for staff to approve or decline them. Nothing is shown where there are none.
+// The orders that wait for a review decision of staff. Shows nothing if there are none.
 
 import type { Order } from '../api/model.ts';
 import { words } from '../i18n/words.ts';
@@ -7,7 +7,7 @@ import { OrderRow } from '../orders/order-list.tsx';
 
 interface Props {
   orders: Order[];
-  /** An order may have changed. */
+  /** Called when an order may have changed. */
   onDecided: () => void;
 }
 

@@ -7,10 +7,16 @@ import { byUrgency } from './open-orders.ts';
 import { useRepeatedly } from './use-repeatedly.ts';
 
 const EVERY_MS = 10_000;
-/** Of each open status; the oldest, so that none that is stuck is missed. */
+/**
+ * How many orders of each open status are loaded. The oldest are loaded, so that stuck orders are
+ * among them.
+ */
 const LIMIT = 20;
 
-/** The open orders of all customers, kept up to date; in the shape of a list that has no further pages. */
+/**
+ * The open orders of all customers, kept up to date. The result has the form of `useOrderList`,
+ * without further pages.
+ */
 export function useOpenOrders() {
   const [items, setItems] = useState<Order[] | null>(null);
   const [trouble, setTrouble] = useState<Failure | null>(null);

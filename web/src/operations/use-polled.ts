@@ -4,7 +4,7 @@ import { useRepeatedly } from './use-repeatedly.ts';
 
 const EVERY_MS = 10_000;
 
-/** What the API tells, asked again and again; the last answer, and whether the last call failed. */
+/** Polls the API. Returns the last response, and whether the last call failed. */
 export function usePolled<Answer>(ask: () => Promise<Answer>): { answer: Answer | null; isAway: boolean } {
   const [answer, setAnswer] = useState<Answer | null>(null);
   const [isAway, setAway] = useState(false);

@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
 
-/** Does something again and again, while the tab is looked at. */
+/** Runs a task repeatedly while the tab is visible. */
 export function useRepeatedly(task: () => unknown, everyMs: number): void {
   useEffect(() => {
     const timer = setInterval(() => {

@@ -1,4 +1,4 @@
-// How much waits in the queues and for the workers, and what needs attention.
+// How much work waits in the queues and for the workers, and what needs attention.
 
 import * as api from '../api/client.ts';
 import { words } from '../i18n/words.ts';

@@ -1,4 +1,5 @@
-// The order that was placed just now, as the API accepted it: shown at once, before readers know it.
+// The order that was just placed, as the API accepted it. It is shown at once, before the read
+// model has it.
 
 import type { Order } from '../api/model.ts';
 

@@ -1,4 +1,5 @@
-// A part of the order is out of stock: what there is, what it would come to, and the customer's choice.
+// The offer of an order that is ACTION_REQUIRED: the available quantities, the new total, and the
+// customer's choice.
 
 import type { ComponentChildren } from 'preact';
 import * as api from '../api/client.ts';
@@ -15,9 +16,9 @@ import { whatThereIs } from './what-there-is.ts';
 
 interface Props {
   order: Order;
-  /** The order may have changed. */
+  /** Called when the order may have changed. */
   onAsked: () => void;
-  /** Cancelling, which is the alternative. */
+  /** The button for the alternative, cancelling the order. */
   children: ComponentChildren;
 }
 
@@ -30,7 +31,7 @@ export function Amend({ order, onAsked, children }: Props) {
     onAsked();
   };
 
-  // What was said stays after the order has gone on.
+  // The message stays visible after the order has continued.
   if (order.status !== 'ACTION_REQUIRED') return isLate ? <Notice>{say.late}</Notice> : null;
   const { lines, total } = whatThereIs(order);
   return (

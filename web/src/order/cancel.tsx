@@ -1,4 +1,4 @@
-// Asking for an order to be cancelled. Whether it came in time, only the order itself shows.
+// Requesting a cancellation. Only the order itself shows whether the request came in time.
 
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
@@ -20,7 +20,7 @@ export interface Cancelling {
   ask: (reason: string) => Promise<void>;
 }
 
-/** `onAsked`: the order may have changed. */
+/** `onAsked` is called when the order may have changed. */
 export function useCancelling(order: Order, onAsked: () => void): Cancelling {
   const { order: say } = words();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -48,7 +48,7 @@ export function useCancelling(order: Order, onAsked: () => void): Cancelling {
   return { canCancel, isAsking, refusal, dialog, ask };
 }
 
-/** The button that asks first, and what became of it. */
+/** The button that opens the confirmation dialog, and the result of the request. */
 export function Cancel({ order, cancelling: { canCancel, isAsking, refusal, dialog } }: { order: Order; cancelling: Cancelling }) {
   const { order: say } = words();
   const known = order.cancellation?.status === 'TOO_LATE';

@@ -1,4 +1,4 @@
-// What is in an order, and its money.
+// The line items and the payment of an order.
 
 import type { Order } from '../api/model.ts';
 import { amount, day, minor } from '../i18n/format.ts';

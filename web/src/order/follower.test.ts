@@ -10,7 +10,7 @@ const problem = (status: number, headers = {}) => new Refused(new Response(null,
 let asked: (string | null)[];
 let seen: string[];
 
-/** Follows an API that gives these answers one after the other. */
+/** Follows an order through a stub of the API that gives these answers one after the other. */
 function follow(answers: (ReturnType<typeof order> | null | Error)[], isNew = false): Follower {
   asked = [];
   seen = [];
@@ -35,7 +35,7 @@ function follow(answers: (ReturnType<typeof order> | null | Error)[], isNew = fa
 
 async function pass(ms: number): Promise<void> {
   for (let at = 0; at < ms; at += 50) {
-    // Lets answers arrive before the clock goes on.
+    // Lets pending answers arrive before the clock advances.
     await new Promise(setImmediate);
     mock.timers.tick(50);
   }

@@ -1,6 +1,8 @@
-// Follows one order by polling. An unchanged order costs the API a 304 without a body; the pace starts fast, since most orders end within
-// seconds, slows down while nothing changes, and starts anew with every change. Nobody asks while nobody looks, nor when the order has ended, unless a refund
-// is under way.
+// Follows one order by polling. For an unchanged order the API only returns a 304 without a body.
+//
+// The polling starts fast, because most orders end within seconds. It slows down while nothing
+// changes, and becomes fast again after every change. It pauses while the tab is hidden, and stops
+// when the order has ended and no compensation or refund is in progress.
 
 import { failure, isAway, Refused } from '../api/errors.ts';
 import type { Order } from '../api/model.ts';
@@ -11,19 +13,19 @@ const LONGEST_WAIT_MS = 5_000;
 const GROWTH = 1.4;
 const FIRST_WAIT_AWAY_MS = 1_000;
 const LONGEST_WAIT_AWAY_MS = 15_000;
-/** For how long an order that was just accepted may be unknown to the readers. */
+/** How long a newly accepted order may be missing from the read model. */
 const UNKNOWN_LIMIT_MS = 15_000;
-/** For how long something that was asked for may take to show in the order. */
+/** How long a requested change, such as a refund, may take until the order shows it. */
 const EXPECT_LIMIT_MS = 60_000;
 
 export interface Handlers {
-  /** The order as `api.order` of client.ts gives it. */
+  /** Fetches the order, as `order` of client.ts does. */
   ask: (etag: string | null) => Promise<{ order: Order; etag: string | null } | null>;
-  /** Each new version. */
+  /** Called with each new version. */
   onOrder: (order: Order) => void;
-  /** Whether the API can be read. */
+  /** Called after an attempt. `isAway`: the API is unavailable. */
   onReach: (isAway: boolean) => void;
-  /** There is nothing to follow. */
+  /** Called when the API refuses the request. The follower then stops. */
   onRefused: (refusal: Refused) => void;
 }
 
@@ -36,19 +38,19 @@ export class Follower {
   #awayWait = FIRST_WAIT_AWAY_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #expectsUntil = 0;
-  /** Nothing more is to come. */
+  /** True when the order has ended and no change is expected. */
   #isAtRest = false;
   #isAsking = false;
   #isPaused = false;
   #isStopped = false;
 
-  /** `isNew`: the order was accepted just now. */
+  /** `isNew` means that the order was accepted just now. */
   constructor(handlers: Handlers, isNew: boolean) {
     this.#handlers = handlers;
     this.#patientUntil = isNew ? performance.now() + UNKNOWN_LIMIT_MS : 0;
   }
 
-  /** Asks at once, and from there on at a quick pace. */
+  /** Polls at once, and continues at the fastest pace. */
   now(): void {
     clearTimeout(this.#timer);
     this.#isPaused = false;
@@ -56,14 +58,16 @@ export class Follower {
     void this.#poll();
   }
 
-  /** Something was asked for, such as a refund, which may change even an order that has ended. */
+  /**
+   * Polls again after a request, such as a refund, that may change even an order that has ended.
+   */
   expect(): void {
     this.#expectsUntil = performance.now() + EXPECT_LIMIT_MS;
     this.#isAtRest = false;
     this.now();
   }
 
-  /** Asks no more until `now`. */
+  /** Stops polling until `now` is called. */
   pause(): void {
     this.#isPaused = true;
     clearTimeout(this.#timer);
@@ -85,7 +89,7 @@ export class Follower {
     }
   }
 
-  /** One question to the API; returns how long to wait before the next, in ms. */
+  /** Makes one request to the API. Returns the wait before the next one in milliseconds. */
   async #ask(): Promise<number> {
     try {
       const answer = await this.#handlers.ask(this.#etag);

@@ -1,4 +1,5 @@
-// Staff say where a parcel is, for carriers that do not report. What comes of it shows in the order.
+// Lets staff record tracking events, for carriers that send no webhooks. The order shows the
+// result.
 
 import { useState } from 'preact/hooks';
 import * as api from '../api/client.ts';
@@ -11,11 +12,11 @@ import { Trouble } from '../parts/trouble.tsx';
 import { useCall } from '../parts/use-call.ts';
 import { doesNotArrive, marksOf, numberOf, orderOf } from './shipment.ts';
 
-/** `onMarked`: the order may have changed. */
+/** `onMarked` is called when the order may have changed. */
 export function Mark({ shipment: { id, status }, onMarked }: { shipment: Shipment; onMarked: () => void }) {
   const { mark: say, optional } = words();
   const { stage, trouble, call } = useCall();
-  /** What is about to be said, of a parcel that does not arrive. */
+  /** The chosen event of a parcel that does not arrive. It is sent after a confirmation. */
   const [chosen, setChosen] = useState<ScanEvent | null>(null);
   const [reason, setReason] = useState('');
   const marks = marksOf(status);

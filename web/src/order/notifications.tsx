@@ -1,4 +1,4 @@
-// What the customer was told, how and when.
+// The notifications of the customer: their types, channels and times.
 
 import type { Notification } from '../api/model.ts';
 import { time } from '../i18n/format.ts';

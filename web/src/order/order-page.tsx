@@ -1,4 +1,4 @@
-// One order: where it stands, how it got there, what is in it, and what can be done about it.
+// The view of one order: its status, its history, its contents, and the possible actions.
 
 import { useRoute } from 'preact-iso';
 import { useEffect } from 'preact/hooks';
@@ -27,7 +27,7 @@ import { useOrder } from './use-order.ts';
 
 export function OrderPage(_: { path?: string }) {
   const id = useRoute().params.id ?? '';
-  // Another order is another view.
+  // The key makes each order a new view with its own state.
   return <OneOrder id={id} key={id} />;
 }
 
@@ -130,7 +130,7 @@ function Status({ order: { status, failureReason } }: { order: Order }) {
   );
 }
 
-/** The workflow's id is the order's id. */
+/** The workflow id is the order's id. */
 function TemporalLink({ id }: { id: string }) {
   const { temporal } = getConfig().links;
   if (!temporal || !mayOperate.value) return null;

@@ -1,4 +1,4 @@
-// What staff ask to be given back, from what they have typed. Knows nothing of the page's elements.
+// Builds a refund request from the form's input. This module uses no DOM.
 
 import type { Fault, NewRefund, Order } from '../api/model.ts';
 import * as money from '../money.ts';
@@ -6,9 +6,9 @@ import * as money from '../money.ts';
 export interface Wish {
   what: 'rest' | 'amount' | 'items';
   amount: string;
-  /** What was typed, by product; nothing is none. */
+  /** The typed quantities by product id. Empty text counts as no units. */
   quantities: Record<string, string>;
-  /** The units are there to be sold again. */
+  /** True if the units are back in stock and can be sold again. */
   restock: boolean;
   reason: string;
 }
@@ -20,14 +20,17 @@ export interface Units {
 
 type Paid = Pick<Order, 'items' | 'currency' | 'payment'>;
 
-/** What can be given back of it: each product once, as the API takes it. */
+/**
+ * The units that can be refunded. The API accepts each product only once, so line items of the same
+ * product are added up.
+ */
 export function unitsOf({ items }: Pick<Order, 'items'>): Units[] {
   const units = new Map<string, number>();
   for (const { productID, quantity } of items) units.set(productID, (units.get(productID) ?? 0) + quantity);
   return [...units].map(([productID, quantity]) => ({ productID, quantity })).filter(({ quantity }) => quantity > 0);
 }
 
-/** What is not given back yet, in minor units; null when nothing was paid. */
+/** The amount that is not refunded yet, in minor units; null if no payment is captured. */
 export function restOf({ payment, currency }: Pick<Order, 'payment' | 'currency'>): money.Minor | null {
   if (!payment || !['CAPTURED', 'PARTIALLY_REFUNDED'].includes(payment.status)) return null;
   const paid = money.fromJson(payment.amount, currency);
@@ -35,7 +38,7 @@ export function restOf({ payment, currency }: Pick<Order, 'payment' | 'currency'
   return paid === null || refunded === null ? null : paid - refunded;
 }
 
-/** The products of which units were asked for, in the order of the request's items. */
+/** The products with a typed quantity, in the order of the request's items. */
 export function chosen({ quantities }: Wish, order: Paid): Units[] {
   return unitsOf(order).filter(({ productID }) => !/^0*$/.test(quantities[productID]?.trim() ?? ''));
 }
@@ -47,7 +50,10 @@ export interface Say {
   wholeNumber: string;
 }
 
-/** Faults that keep the request from being written, or that only the order shows; the API checks everything else. */
+/**
+ * Returns the faults that prevent writing the request, and those of amounts or quantities that
+ * exceed the order's. The API checks everything else.
+ */
 export function faultsOf(wish: Wish, order: Paid, say: Say): Fault[] {
   if (wish.what === 'amount') {
     const amount = money.fromText(wish.amount, order.currency);
@@ -66,7 +72,7 @@ export function faultsOf(wish: Wish, order: Paid, say: Say): Fault[] {
   });
 }
 
-/** The request body, of a wish without faults. */
+/** The request body of a wish without faults. */
 export function toRefund(wish: Wish, order: Paid): NewRefund {
   const { what, restock } = wish;
   const reason = wish.reason.trim();

@@ -1,4 +1,4 @@
-// How many units of each product are given back.
+// How many units of each product are refunded.
 
 import type { ComponentChildren } from 'preact';
 import { words } from '../i18n/words.ts';
@@ -8,9 +8,9 @@ import type { Units } from './refund-request.ts';
 
 interface Props {
   units: Units[];
-  /** What was typed, by product. */
+  /** The typed quantities by product id. */
   quantities: Record<string, string>;
-  /** Of the choice as a whole. */
+  /** The faults of the choice as a whole. */
   faults: ComponentChildren[];
   faultsOf: (productID: string) => ComponentChildren[];
   onChange: (quantities: Record<string, string>) => void;

@@ -1,4 +1,5 @@
-// Admins give back what was paid: all that is left, an amount, or units. What becomes of it shows in the order.
+// The refund dialog, for admins: the rest of the payment, an amount, or units. The order shows the
+// result.
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
@@ -20,7 +21,7 @@ import { RefundUnits } from './refund-units.tsx';
 
 const NOTHING: Wish = { what: 'rest', amount: '', quantities: {}, restock: false, reason: '' };
 
-/** `onAsked`: the order is about to change. */
+/** `onAsked` is called when the API has accepted the refund. */
 export function RefundAction({ order, onAsked }: { order: Order; onAsked: () => void }) {
   const { refund: say } = words();
   const dialog = useRef<HTMLDialogElement>(null);
@@ -167,7 +168,7 @@ function Form({ order, onTaken, onClose }: { order: Order; onTaken: () => void; 
   );
 }
 
-/** With one key until the API has answered, so that trying again gives nothing twice. */
+/** Uses one idempotency key until the API has answered, so that a retry does not refund twice. */
 async function ask(orderId: string, refund: NewRefund): Promise<void> {
   const attempts = new Attempts<NewRefund>(`refund.${orderId}`);
   const { key, request } = attempts.of(refund);

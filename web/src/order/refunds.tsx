@@ -1,4 +1,4 @@
-// What was given back of an order's payment, or is about to be.
+// The refunds of an order, including those in progress.
 
 import type { Order, Refund } from '../api/model.ts';
 import { ApiText } from '../i18n/api-text.tsx';

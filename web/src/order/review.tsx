@@ -1,4 +1,4 @@
-// Staff's word on an order that goes beyond the customer's limits.
+// The review decision of staff about an order that exceeds a limit.
 
 import { useState } from 'preact/hooks';
 import * as api from '../api/client.ts';
@@ -12,7 +12,7 @@ import { Notice } from '../parts/notice.tsx';
 import { Trouble } from '../parts/trouble.tsx';
 import { useCall } from '../parts/use-call.ts';
 
-/** `onDecided`: the order may have changed. */
+/** `onDecided` is called when the order may have changed. */
 export function Review({ order: { id, status, reviewReason }, onDecided }: { order: Order; onDecided: () => void }) {
   const { review: say, optional } = words();
   const { stage, trouble, call } = useCall();
@@ -25,7 +25,7 @@ export function Review({ order: { id, status, reviewReason }, onDecided }: { ord
     onDecided();
   };
 
-  // What was said stays after the order has gone on.
+  // The message stays visible after the order has continued.
   if (isLate) return <Notice>{say.late}</Notice>;
   if (status !== 'IN_REVIEW') return null;
   if (stage === 'taken') return <Notice>{isApproved ? say.approved : say.declined}</Notice>;

@@ -1,4 +1,4 @@
-// Where the parcels of an order are.
+// The shipments of an order and their tracking.
 
 import type { Shipment } from '../api/model.ts';
 import { ApiText } from '../i18n/api-text.tsx';
@@ -11,7 +11,10 @@ import { plainName, type Tone } from './status.ts';
 
 const ICONS: Record<Tone, IconName> = { progress: 'box', attention: 'alert', good: 'check', bad: 'cross' };
 
-/** `onMarked`: staff, who may mark, have said where one is. */
+/**
+ * `onMarked` is called when staff have recorded a tracking event. It is missing if the user may not
+ * record any.
+ */
 export function Shipments({ shipments, onMarked }: { shipments: Shipment[]; onMarked: (() => void) | null }) {
   const { order: say } = words();
   return (

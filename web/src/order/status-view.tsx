@@ -1,4 +1,4 @@
-// How a status looks: its words, colour and sign.
+// The appearance of a status: its text, colour and icon.
 
 import { words } from '../i18n/words.ts';
 import { Icon, type IconName } from '../parts/icon.tsx';

@@ -6,7 +6,7 @@ import { isFinal, LISTED, OPEN, plainName, traitsOf, upcoming } from './status.t
 
 const document = JSON.parse(readFileSync(new URL('../../../functions/openapi.json', import.meta.url), 'utf8'));
 const { enum: statuses, description }: { enum: string[]; description: string } = document.components.schemas.OrderStatus;
-/** The statuses that a sentence of the document names. */
+/** The statuses that a sentence of the OpenAPI document names. */
 const named = (what: RegExp) => {
   const sentence = description.split('. ').find((sentence) => what.test(sentence)) ?? '';
   return statuses.filter((status) => sentence.includes(status));

@@ -1,25 +1,28 @@
-// The vocabulary of statuses: the one table of what the page knows about each. Their words are in i18n. A status that is not here is an open one
-// of a newer API, shown by its name.
+// The only table of what the page knows about each status. The texts are in i18n. A status that is
+// not in the table comes from a newer API: it counts as open, and is shown by its name.
 
 import type { OrderStatus } from '../api/model.ts';
 
-/** How much attention it asks for, and in which colour. */
+/** The urgency of a status, which also decides its colour. */
 export type Tone = 'progress' | 'attention' | 'good' | 'bad';
 
 interface Traits {
   tone: Tone;
-  /** Nothing follows it. */
+  /** True if no other status follows. */
   isFinal: boolean;
-  /** The customer can still cancel. */
+  /** True if the customer can still cancel. */
   canCancel: boolean;
-  /** It is up to the customer, the shop or the carrier, so an order may stay there for days. */
+  /**
+   * True if the order waits for the customer, the shop or the carrier, and may therefore have this
+   * status for days.
+   */
   waits: boolean;
 }
 
 const OPEN_STATUS: Traits = { tone: 'progress', isFinal: false, canCancel: true, waits: false };
 const ENDED: Traits = { tone: 'bad', isFinal: true, canCancel: false, waits: false };
 
-/** In the order of an order's life. */
+/** The statuses in the order in which an order passes them. */
 const STATUSES: Record<OrderStatus, Traits> = {
   PENDING: OPEN_STATUS,
   ACTION_REQUIRED: { ...OPEN_STATUS, tone: 'attention', waits: true },
@@ -33,12 +36,12 @@ const STATUSES: Record<OrderStatus, Traits> = {
   CANCELLED: ENDED,
 };
 
-/** What lists can be filtered by. */
+/** The statuses by which lists can be filtered. */
 export const LISTED = Object.keys(STATUSES) as OrderStatus[];
 
-/** The way of an order that meets no trouble. Without shipping it goes from PAID to COMPLETED. */
+/** The statuses of an order without problems. Without shipping, COMPLETED follows PAID. */
 const HAPPY_PATH: OrderStatus[] = ['PENDING', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED'];
-/** Where an order leaves the path for a while, and after which status of the path. */
+/** The statuses beside the happy path, each with the status of the path after which it occurs. */
 const DETOURS: Partial<Record<string, OrderStatus>> = { ACTION_REQUIRED: 'PENDING', IN_REVIEW: 'PENDING' };
 
 export function traitsOf(status: string): Traits {
@@ -49,7 +52,10 @@ export const isFinal = (status: string): boolean => traitsOf(status).isFinal;
 
 export const OPEN: OrderStatus[] = LISTED.filter((status) => !isFinal(status));
 
-/** What is still to come if all goes well, in a shop that ships or does not. Of a status that the page does not know, nobody can tell. */
+/**
+ * The statuses that follow if nothing goes wrong, depending on whether the shop ships. Empty if the
+ * page does not know the status.
+ */
 export function upcoming(status: string, ships: boolean): OrderStatus[] {
   const at = (HAPPY_PATH as string[]).indexOf(DETOURS[status] ?? status);
   if (at === -1) return [];
@@ -57,7 +63,7 @@ export function upcoming(status: string, ships: boolean): OrderStatus[] {
   return HAPPY_PATH.slice(at + 1).filter((next) => ships || isUnderWay || (next !== 'SHIPPED' && next !== 'DELIVERED'));
 }
 
-/** The name of a status without words of its own. */
+/** The name of a status for which there is no text. */
 export function plainName(status: string): string {
   const text = status.toLowerCase().replaceAll('_', ' ');
   return text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,4 +1,5 @@
-// Every status that the order has had, with its time; why it ended; and what is still to come.
+// Every status of the order so far with its time, the reason if the order ended early, and the
+// statuses that are still to come.
 
 import type { Order } from '../api/model.ts';
 import { getConfig } from '../config.ts';
@@ -16,7 +17,7 @@ export function Timeline({ order }: { order: Order }) {
     <ol class="plain timeline" id="history">
       {history.map((change, n) => {
         const isLast = n === history.length - 1;
-        // What has been passed is done, whatever colour it had then.
+        // A past status is shown as done, whatever its own colour is.
         const tone = isLast ? traitsOf(change.status).tone : 'good';
         return (
           <li key={n} data-status={change.status} aria-current={isLast ? 'step' : undefined}>

@@ -5,7 +5,7 @@ import type { Order } from '../api/model.ts';
 import { acceptedNow } from './accepted.ts';
 import { Follower } from './follower.ts';
 
-/** One order, kept up to date while it is looked at. */
+/** One order, kept up to date while the tab is visible. */
 export function useOrder(id: string) {
   const accepted = acceptedNow(id);
   const [order, setOrder] = useState<Order | null>(accepted);

@@ -1,4 +1,4 @@
-// What an order of which a part is out of stock would come to, if the customer took what there is.
+// The offer of an order that is ACTION_REQUIRED: its quantities and its total.
 
 import type { Order } from '../api/model.ts';
 import * as money from '../money.ts';
@@ -11,7 +11,7 @@ export interface Available {
 
 export interface WhatThereIs {
   lines: Available[];
-  /** Null when a price cannot be read. */
+  /** Null if a price cannot be read. */
   total: money.Minor | null;
 }
 

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { filledPage } from './filled-page.ts';
 
-/** A history of pages, each named by its cursor; what was read is kept. */
+/**
+ * A stub of an API with these pages. The cursor of a page is its index. `asked` records the cursors
+ * that were read.
+ */
 function history(...pages: string[][]) {
   const asked: (string | null)[] = [];
   const read = async (cursor: string | null) => {

@@ -1,11 +1,14 @@
-// A page of a long history may hold no order and not be the last.
+// A page of a long list of orders may be empty without being the last one.
 
 interface Page<T> {
   items: T[];
   nextCursor: string | null;
 }
 
-/** The first page from a cursor on that holds something, or else the last; fewer are read once nobody wants it. */
+/**
+ * Reads pages from a cursor on. Returns the first page that is not empty, or else the last page. It
+ * stops early when `isWanted` returns false.
+ */
 export async function filledPage<T>(
   read: (cursor: string | null) => Promise<Page<T>>,
   from: string | null,

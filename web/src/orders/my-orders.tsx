@@ -1,4 +1,5 @@
-// A customer's orders, newest first. The address holds customer and status, so that it can be kept and gone back to.
+// A customer's orders, newest first. The address contains the customer and the status, so that it
+// can be bookmarked and the browser's back button works.
 
 import { useLocation } from 'preact-iso';
 import { useState } from 'preact/hooks';
@@ -32,7 +33,7 @@ function Orders() {
   const { orders: say } = words();
   const { query, route } = useLocation();
   const status = query.status ?? null;
-  // Staff without a choice see their own, like everybody.
+  // If staff have chosen no customer, they see their own orders.
   const whose = customer.value ?? query.customerID ?? (customerID.value || user.value?.subject || '');
   const list = useOrderList(whose ? { customerID: whose, ...(status && { status }) } : null);
 
@@ -72,7 +73,7 @@ function Orders() {
   );
 }
 
-/** Where nobody signs in, customers say who they are. */
+/** The field in which customers give their id, if authentication is off. */
 function Whose({ whose, onChoose }: { whose: string; onChoose: (customerID: string) => void }) {
   const { orders: say, form } = words();
   const [id, setId] = useState(whose);

@@ -1,4 +1,4 @@
-// A list of orders, each a link to its own page.
+// A list of orders, each with a link to its own view.
 
 import type { ComponentChildren } from 'preact';
 import type { useOrderList } from './use-order-list.ts';
@@ -14,12 +14,12 @@ import { Notice } from '../parts/notice.tsx';
 
 interface Props {
   list: ReturnType<typeof useOrderList>;
-  /** What is said where there are none. */
+  /** The text for an empty list. */
   none: string;
-  /** What can be done then. */
+  /** The action that an empty list offers. */
   action?: ComponentChildren;
   showCustomer?: boolean;
-  /** A remark on an order. */
+  /** A remark about an order. */
   remark?: (order: Order) => ComponentChildren;
 }
 
@@ -74,7 +74,7 @@ export function OrderRow({ order, showCustomer, remark }: RowProps) {
   return (
     <a href={`/orders/${order.id}`}>
       <span class="what">
-        {/* The end of an id tells orders apart; its beginning is the time. */}
+        {/* The end of an id is random and distinguishes orders; its beginning is a time. */}
         <span class="code fw-bold" title={order.id}>
           …{order.id.slice(-8)}
         </span>{' '}

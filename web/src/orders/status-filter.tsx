@@ -4,7 +4,7 @@ import { statusName } from '../order/status-view.tsx';
 import { Button } from '../parts/button.tsx';
 
 interface Props {
-  /** Null is any. */
+  /** Null means any status. */
   chosen: string | null;
   withAny: boolean;
   onChoose: (status: string | null) => void;

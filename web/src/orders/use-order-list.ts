@@ -4,13 +4,13 @@ import { type Failure, failure } from '../api/errors.ts';
 import type { Order } from '../api/model.ts';
 import { filledPage } from './filled-page.ts';
 
-/** Orders, page after page. `query` is null while there is nothing to ask for. */
+/** Loads orders page by page. A `query` of null loads nothing. */
 export function useOrderList(query: api.OrderQuery | null) {
   const [items, setItems] = useState<Order[] | null>(null);
   const [next, setNext] = useState<string | null>(null);
   const [trouble, setTrouble] = useState<Failure | null>(null);
   const [isLoading, setLoading] = useState(false);
-  // An answer to what is no longer asked comes to nothing.
+  // A counter of the requests. The response to an outdated request is ignored.
   const asked = useRef(0);
   const key = JSON.stringify(query);
 

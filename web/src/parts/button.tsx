@@ -2,10 +2,10 @@ import type { ComponentChildren } from 'preact';
 
 interface Props {
   children: ComponentChildren;
-  /** Bootstrap's classes beside `btn`. */
+  /** Bootstrap classes in addition to `btn`. */
   class?: string;
   type?: 'button' | 'submit';
-  /** Does nothing for now, but keeps the focus, which `disabled` would take away. */
+  /** The button does nothing, but keeps the focus. With `disabled` it would lose it. */
   isBusy?: boolean;
   disabled?: boolean;
   label?: string;

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { Icon, type IconName } from './icon.tsx';
 
-/** Where there is nothing to show, and what to do then. */
+/** The message of an empty view, and what the reader can do. */
 export function Empty({ icon, text, children }: { icon: IconName; text: string; children?: ComponentChildren }) {
   return (
     <div class="empty">

@@ -5,11 +5,11 @@ interface FieldProps {
   id: string;
   label: ComponentChildren;
   hint?: string | undefined;
-  /** What is wrong with it. */
+  /** The error messages of the field. */
   faults: ComponentChildren[];
 }
 
-/** A labelled field with its hint and what is wrong with it, which a screen reader reads with the field. */
+/** A labelled field with a hint and error messages. A screen reader reads them with the field. */
 export function Field({ id, label, hint, faults, children }: FieldProps & { children: (attributes: object) => ComponentChildren }) {
   const attributes = {
     id,
@@ -48,7 +48,10 @@ type InputProps = FieldProps & {
   type?: 'text' | 'email' | 'tel';
   inputMode?: 'decimal' | 'numeric';
   autocomplete?: string;
-  /** In code points, as the API counts; the attribute of the same name counts otherwise. */
+  /**
+   * In code points, as the API counts. The HTML attribute of the same name counts UTF-16 code
+   * units.
+   */
   maxLength?: number;
   required?: boolean;
 };
@@ -75,7 +78,7 @@ export function TextField({ id, label, hint, faults, value, onInput, maxLength =
   );
 }
 
-/** Brings the reader to what is wrong first. */
+/** Moves the focus to the first field with an error. */
 export function focusFirstFault(form: HTMLFormElement | null): void {
   const shown = form?.querySelector('.invalid-feedback:not(:empty)');
   const field = shown && form?.querySelector<HTMLElement>(`[aria-describedby~="${shown.id}"]`);

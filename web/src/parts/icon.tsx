@@ -1,4 +1,5 @@
-// The few pictures of the page, drawn in the text's colour. They only repeat what the text beside them says.
+// The icons of the page, in the colour of the text. They only repeat what the text beside them
+// says.
 
 const PATHS = {
   check: 'M5 12.5l4.5 4.5L19 7.5',

@@ -8,7 +8,10 @@ interface Props {
   action?: { text: string; run: () => void };
 }
 
-/** A message that comes while the page is used: read out when it appears, at once if something went wrong. */
+/**
+ * A message that appears while the page is used. Screen readers read it out: an error at once, any
+ * other message after the current sentence.
+ */
 export function Notice({ children, tone = 'progress', action }: Props) {
   return (
     <div class={`notice ${tone} mb-3`} role={tone === 'bad' ? 'alert' : 'status'}>

@@ -5,13 +5,16 @@ import { words } from '../i18n/words.ts';
 let isFirst = true;
 
 interface Props {
-  /** Of the window; also what the heading says unless it has children. */
+  /** The title of the window. Also the text of the heading, unless there are children. */
   text: string;
   children?: ComponentChildren;
   class?: string;
 }
 
-/** A view's heading. After a change of views it takes the focus, so that keyboard and screen reader start at the new one. */
+/**
+ * The heading of a view. It takes the focus when the view changes, so that keyboard users and
+ * screen readers start at the new view.
+ */
 export function Title({ text, children, class: classes = 'mb-3' }: Props) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {

@@ -3,7 +3,7 @@ import { ApiText } from '../i18n/api-text.tsx';
 import { words } from '../i18n/words.ts';
 import { Notice } from './notice.tsx';
 
-/** Why a call came to nothing. */
+/** Why a call failed. */
 export function Trouble({ of: failure }: { of: Failure }) {
   const { trouble } = words();
   if (!(failure instanceof Refused)) return <Notice tone="bad">{trouble.unreachable}</Notice>;

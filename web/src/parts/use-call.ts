@@ -1,14 +1,17 @@
 import { useRef, useState } from 'preact/hooks';
 import { type Failure, failure } from '../api/errors.ts';
 
-/** Something that is asked of the API at a click: one call at a time, and none after one that was taken on, so that a double click is one call. */
+/**
+ * A call to the API that a click starts. Only one call runs at a time, and none after a call that
+ * the API has accepted. A double click therefore makes one call.
+ */
 export function useCall() {
   const [stage, setStage] = useState<'idle' | 'calling' | 'taken'>('idle');
   const [trouble, setTrouble] = useState<Failure | null>(null);
-  // The state of a component comes too late to stop the second click of two.
+  // A ref, because component state changes too late to stop the second click of a double click.
   const isUnderWay = useRef(false);
 
-  /** Whether the API has taken it on. */
+  /** Makes the call. Returns whether the API has accepted it. */
   const call = async (ask: () => Promise<void>): Promise<boolean> => {
     if (isUnderWay.current) return false;
     isUnderWay.current = true;
@@ -25,7 +28,7 @@ export function useCall() {
       return false;
     }
   };
-  /** It may be asked again. */
+  /** Permits another call. */
   const reset = () => {
     isUnderWay.current = false;
     setStage('idle');

@@ -1,4 +1,4 @@
-// The lines of the order: quantities, prices, the exact total.
+// The line items of the cart: quantities, prices and the exact total.
 
 import type { ComponentChildren } from 'preact';
 import { amount, minor } from '../i18n/format.ts';
@@ -12,10 +12,10 @@ import { currencyOf, type PricedLine, stepped, totalOf } from './lines.ts';
 
 interface Props {
   lines: PricedLine[];
-  /** The catalogue has not come: nothing can be said of prices. */
+  /** True while the catalogue is loading and prices are unknown. */
   isLoading: boolean;
   faultsAt: (pointer: string) => ComponentChildren[];
-  /** A line has changed, so that what was said of it no longer holds. */
+  /** Called when a line item has changed, with the pointers whose faults are outdated. */
   onChange: (...pointers: string[]) => void;
 }
 
@@ -29,7 +29,7 @@ export function CartLines({ lines, isLoading, faultsAt, onChange }: Props) {
   };
   const remove = (n: number) => {
     cart.value = cart.value.filter((_, at) => at !== n);
-    // The numbers of all lines after it have changed.
+    // The indexes of all following line items have changed.
     onChange('/items', '/totalAmount', ...lines.flatMap((_, at) => [`/items/${at}`, `/items/${at}/quantity`]));
     document.getElementById(cart.value.length > 0 ? 'your-order' : 'search')?.focus();
   };

@@ -1,4 +1,5 @@
-// What the customer has chosen and filled in so far. Kept over reloads: the cart by the browser, contacts by the tab alone.
+// The cart and the order form's values. Both survive a reload: the browser stores the cart, and
+// only the tab stores the contact.
 
 import { effect, signal } from '@preact/signals';
 import { recall, remember, thisBrowser, thisTab } from '../storage.ts';
@@ -10,7 +11,7 @@ const CUSTOMER = 'orderflow.customer';
 
 export const cart = signal<Line[]>(recall<Line[]>(thisBrowser, CART) ?? []);
 
-/** Who the customer says they are, where nobody signs in. */
+/** The customer id that the customer has typed, if nobody is signed in. */
 export const customerID = signal(recall<string>(thisBrowser, CUSTOMER) ?? '');
 
 export type Filled = Omit<Details, 'customerID' | 'language'>;
@@ -19,7 +20,7 @@ export const details = signal<Filled>({ paymentMethod: 'tok_visa', email: '', ph
 effect(() => remember(thisBrowser, CART, cart.value));
 effect(() => remember(thisTab, DETAILS, details.value));
 
-/** They have used this name, so it is offered again. */
+/** Remembers a customer id that was used, so that it is offered again. */
 export function isCustomer(id: string): void {
   customerID.value = id;
   remember(thisBrowser, CUSTOMER, id || null);

@@ -1,4 +1,4 @@
-// The catalogue to choose from.
+// The catalogue, from which the customer chooses products.
 
 import { useEffect, useState } from 'preact/hooks';
 import type { Product } from '../api/model.ts';
@@ -12,7 +12,7 @@ import { cart } from './cart.ts';
 import { load, matching, products, trouble } from './catalogue.ts';
 import { add } from './lines.ts';
 
-/** Products shown at first, and added by each "show more". */
+/** How many products are shown at first, and how many each "show more" adds. */
 const STEP = 24;
 
 export function Catalogue() {
@@ -93,7 +93,7 @@ function Tile({ product, onAdd }: { product: Product; onAdd: () => void }) {
   );
 }
 
-/** Stands for a picture, which the catalogue does not have. */
+/** A replacement for a picture: the catalogue has no pictures. */
 function Monogram({ name }: { name: string }) {
   const letters = initials(name);
   const colour = [...letters].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0) % 6;

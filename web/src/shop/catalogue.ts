@@ -1,11 +1,11 @@
-// The catalogue, loaded once for all views.
+// The catalogue. It is loaded once for all views.
 
 import { computed, signal } from '@preact/signals';
 import { type Failure, failure } from '../api/errors.ts';
 import * as api from '../api/client.ts';
 import type { Product } from '../api/model.ts';
 
-/** Null until it has come. */
+/** Null until the catalogue is loaded. */
 export const products = signal<Product[] | null>(null);
 export const trouble = signal<Failure | null>(null);
 
@@ -20,15 +20,15 @@ export async function load(): Promise<void> {
   }
 }
 
-/** For views that show names, and do without them when they cannot be had. */
+/** Loads the catalogue for views that show product names, but also work without them. */
 export function need(): void {
   if (!products.value) void load();
 }
 
-/** A product's name, or its id while the catalogue is not known. */
+/** The name of a product, or its id while the catalogue is not loaded. */
 export const nameOf = (productID: string): string => byId.value.get(productID)?.name ?? productID;
 
-/** The products whose name and number together hold every word of the text. */
+/** The products whose name and id together contain every word of the text. */
 export function matching(products: Product[], text: string): Product[] {
   const words = text.toLowerCase().split(/\s+/);
   return products.filter(({ name, productID }) => {

@@ -1,4 +1,4 @@
-// Where, and by which way, the customer is told of the order.
+// Where the customer receives notifications, and by which channel.
 
 import type { ComponentChildren } from 'preact';
 import { words } from '../i18n/words.ts';

@@ -1,19 +1,19 @@
-// The lines of an order that is being put together, with exact totals. Knows nothing of the page's elements.
+// The line items of the cart, with exact totals. This module uses no DOM.
 
 import type { Contact, Fault, NewOrder, Product } from '../api/model.ts';
 import type { Language } from '../i18n/language.ts';
 import * as money from '../money.ts';
 
-/** A quantity is the text that was typed, until it is sent. */
+/** A line item. The quantity is the typed text until the order is sent. */
 export interface Line {
   productID: string;
   quantity: string;
 }
 
-/** A line with what the catalogue says about it; no product when it is no longer sold. */
+/** A line item with its product of the catalogue. The product is null if it is no longer sold. */
 export interface PricedLine extends Line {
   product: Product | null;
-  /** Null while it cannot be told. */
+  /** Null while it cannot be calculated. */
   total: money.Minor | null;
 }
 
@@ -22,19 +22,19 @@ export interface Details {
   paymentMethod: string;
   email: string;
   phone: string;
-  /** The only way to tell the customer, where there are two; empty is each. */
+  /** The only channel for notifications, if both addresses are given. Empty means every channel. */
   channel: '' | 'EMAIL' | 'SMS';
-  /** Of the messages to the customer. */
+  /** The language of the notifications. */
   language: Language;
 }
 
-/** One more of a product. */
+/** Adds one unit of a product. */
 export function add(lines: Line[], productID: string): Line[] {
   if (!lines.some((line) => line.productID === productID)) return [...lines, { productID, quantity: '1' }];
   return lines.map((line) => (line.productID === productID ? { ...line, quantity: stepped(line.quantity, 1n) } : line));
 }
 
-/** A quantity some more or less, at least 1; what was no number starts anew. */
+/** Changes a quantity by a number, to at least 1. A text that is not a number counts as 0. */
 export function stepped(quantity: string, by: bigint): string {
   const next = (wholeNumber(quantity) ?? 0n) + by;
   return String(next < 1n ? 1n : next);
@@ -49,12 +49,12 @@ export function price(lines: Line[], catalogue: Map<string, Product>): PricedLin
   });
 }
 
-/** The currency of an order is that of its first line. */
+/** The currency of the order: that of the first line item whose product is known. */
 export function currencyOf(lines: PricedLine[]): string | null {
   return lines.find((line) => line.product)?.product?.currency ?? null;
 }
 
-/** Minor units, or null while a line cannot be told or has another currency. */
+/** The total in minor units; null while a line item has no total or another currency. */
 export function totalOf(lines: PricedLine[]): money.Minor | null {
   const currency = currencyOf(lines);
   let sum = 0n;
@@ -65,7 +65,10 @@ export function totalOf(lines: PricedLine[]): money.Minor | null {
   return lines.length > 0 ? sum : null;
 }
 
-/** Faults that keep the request from being written at all, as the API would name them; it checks everything else. */
+/**
+ * Returns the faults that prevent writing the request, with the pointers that the API would use.
+ * The API checks everything else.
+ */
 export function faultsOf(lines: PricedLine[], say: { addOne: string; wholeNumber: string; gone: string; otherCurrency: (currency: string) => string }): Fault[] {
   if (lines.length === 0) return [{ pointer: '/items', message: say.addOne }];
   const currency = currencyOf(lines) ?? '';
@@ -76,7 +79,7 @@ export function faultsOf(lines: PricedLine[], say: { addOne: string; wholeNumber
   });
 }
 
-/** The request body, of lines without faults. */
+/** The request body of line items without faults. */
 export function toOrder(lines: PricedLine[], details: Details): NewOrder {
   const currency = currencyOf(lines) ?? 'USD';
   const { email, phone, channel, language } = details;
@@ -96,6 +99,6 @@ export function toOrder(lines: PricedLine[], details: Details): NewOrder {
 }
 
 function wholeNumber(text: string): bigint | null {
-  // Longer ones are beyond what the API takes, and beyond what a JSON number keeps.
+  // Longer numbers exceed the API's limit and the exact integers of JSON numbers.
   return /^\d{1,15}$/.test(text.trim()) ? BigInt(text.trim()) : null;
 }

@@ -1,4 +1,4 @@
-// The order form: the lines, who orders, how it is paid, and placing it.
+// The order form: the line items, the customer, the payment method, and placing the order.
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
@@ -20,7 +20,7 @@ import { methodFor } from './payment-methods.ts';
 import { placed } from './places.ts';
 import { usePlacing } from './placing.ts';
 
-/** The places of the request that have a field of their own; lines have theirs beside. */
+/** The pointers that have a field of their own. The pointers of line items are added to them. */
 const FIELDS = ['/items', '/totalAmount', '/customerID', '/paymentMethod', '/contact/email', '/contact/phone', '/contact/channel'];
 
 export function OrderForm() {
@@ -34,7 +34,7 @@ export function OrderForm() {
   const { at, elsewhere } = placed(faults, places);
   const faultsAt = (pointer: string): ComponentChildren[] => (at.get(pointer) ?? []).map((message) => <ApiText text={message} />);
 
-  // The reader is brought to the first fault.
+  // After a refusal the focus moves to the first field with an error.
   useEffect(() => {
     if (outcome.kind === 'refused') setFaults(outcome.faults);
   }, [outcome]);
@@ -101,7 +101,7 @@ export function OrderForm() {
   );
 }
 
-/** What is wrong with the order as a whole. */
+/** The error messages of the order as a whole. */
 function Message({ outcome, elsewhere }: { outcome: ReturnType<typeof usePlacing>['outcome']; elsewhere: Fault[] }) {
   const { form } = words();
   if (outcome.kind === 'away') return <Notice tone="bad">{outcome.isKnown ? form.busy : form.notReached}</Notice>;

@@ -1,4 +1,5 @@
-// How the order is paid. In the sandbox the customer chooses what happens; else among what the shop takes, if it says so.
+// The choice of the payment method. In the sandbox, the customer chooses the result of the payment.
+// Otherwise the customer chooses one of the configured payment methods, if there are any.
 
 import type { ComponentChildren } from 'preact';
 import { getConfig } from '../config.ts';

@@ -1,15 +1,19 @@
-// Where on the form a fault belongs. The API names it by a JSON pointer into the request body, or by the name of a parameter.
+// Assigns faults to the fields of a form. The API names the place of a fault by a JSON pointer into
+// the request body, or by the name of a parameter.
 
 import type { Fault } from '../api/model.ts';
 
 export interface Placed {
-  /** Messages by the pointer of the place that shows them. */
+  /** Error messages by the pointer of the place that shows them. */
   at: Map<string, string[]>;
   /** Faults that no place shows. */
   elsewhere: Fault[];
 }
 
-/** Gives each fault to its own place, or to the nearest one that holds it: `/items/3/unitPrice` to `/items/3`, or else to `/items`. */
+/**
+ * Assigns each fault to its own place, or else to the nearest place that contains it. For example,
+ * `/items/3/unitPrice` goes to `/items/3`, or else to `/items`.
+ */
 export function placed(faults: Fault[], places: ReadonlySet<string>): Placed {
   const at = new Map<string, string[]>();
   const elsewhere: Fault[] = [];

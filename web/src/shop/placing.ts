@@ -1,4 +1,5 @@
-// Placing the order once: sends an attempt, keeps it while nobody has answered, and tells what the API said.
+// Placing an order once. Sends an attempt, keeps it until the API has answered, and reports the
+// result.
 
 import { useLocation } from 'preact-iso';
 import { useEffect, useRef, useState } from 'preact/hooks';
@@ -11,24 +12,29 @@ import { mayOrder } from '../sign-in/session.ts';
 import { cart } from './cart.ts';
 import { load } from './catalogue.ts';
 
-/** What became of the last attempt. */
+/** The result of the last attempt. */
 export type Outcome =
   | { kind: 'none' }
-  /** Nobody answered, or nobody could do it: to be tried again. `isKnown`: it is certain that there is no order. */
+  /**
+   * The API did not answer or is unavailable, so the attempt can be repeated. `isKnown` means that
+   * the API answered, so it is certain that there is no order.
+   */
   | { kind: 'away'; isKnown: boolean }
   | { kind: 'refused'; faults: Fault[]; message: string | null };
 
 export type Stage = 'idle' | 'placing' | 'resuming';
 
 const attempts = new Attempts<NewOrder>('order');
-/** Where the API names what is not as in its catalogue. */
+/**
+ * The pointers of faults that result from a difference between the order and the API's catalogue.
+ */
 const OF_CATALOGUE = /^\/(items\/\d+\/(productID|unitPrice)|currency)$/;
 
 export function usePlacing() {
   const { route } = useLocation();
   const [stage, setStage] = useState<Stage>('idle');
   const [outcome, setOutcome] = useState<Outcome>({ kind: 'none' });
-  // The state of a component comes too late to stop the second click of two.
+  // A ref, because component state changes too late to stop the second click of a double click.
   const isSending = useRef(false);
 
   async function send({ key, request }: Attempt<NewOrder>, as: Stage) {
@@ -44,7 +50,8 @@ export function usePlacing() {
     } catch (error) {
       const outcome = outcomeOf(error);
       setOutcome(outcome);
-      // The form has an older catalogue than the API: the next try is at today's prices.
+      // The form's catalogue is older than the API's. Load it, so that the next attempt has the
+      // current prices.
       if (outcome.kind === 'refused' && outcome.faults.some(({ pointer }) => OF_CATALOGUE.test(pointer))) void load();
     } finally {
       isSending.current = false;

@@ -1,4 +1,4 @@
-// The shop: the catalogue, and beside it the order that is being put together.
+// The shop view: the catalogue with the cart beside it.
 
 import { words } from '../i18n/words.ts';
 import { Button } from '../parts/button.tsx';

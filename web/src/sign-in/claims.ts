@@ -1,9 +1,9 @@
-// What an access token says of its bearer, as the API reads it (functions/src/identity). Nothing is decided here: the API verifies, the page only
-// offers what it would be allowed.
+// The claims of an access token, read as the API reads them (functions/src/identity). They grant
+// nothing: the API verifies the token, and the page only decides which actions it offers.
 
-/** Who sees every order and helps it on its way. */
+/** The groups whose members see and process all orders. */
 const STAFF = ['staff', 'admin'];
-/** Who moves money and stock, too. */
+/** The groups whose members may also make refunds and restocks. */
 const ADMIN = ['admin'];
 
 export interface Claims {
@@ -12,7 +12,7 @@ export interface Claims {
   'cognito:groups'?: string | string[];
 }
 
-/** The claims of a token, or none when it is not a JSON web token. */
+/** The claims of a token; empty if it is not a JSON web token. */
 export function claimsOf(token: string): Claims {
   try {
     const payload = token.split('.')[1] ?? '';

@@ -1,12 +1,14 @@
-// Sign-in by OpenID Connect: authorization code with PKCE. What must outlive the way to the issuer and back is in sessionStorage (state and code
-// verifier, both of use only once); tokens are in memory alone. A reload asks the issuer again, silently, while its own session lasts.
+// Sign-in by OpenID Connect: the authorization code flow with PKCE. The state and the code verifier
+// must survive the redirect to the issuer and back. They are in sessionStorage, and each is used
+// only once. Tokens are only in memory. After a reload, the page gets new tokens from the issuer
+// without interaction, as long as the issuer's session lasts.
 
 import { ErrorResponse, InMemoryWebStorage, type User as OidcUser, UserManager, WebStorageStateStore } from 'oidc-client-ts';
 import { getConfig } from '../config.ts';
 import { claimsOf, isAdmin, isStaff } from './claims.ts';
 import { signedIn, signedOut } from './session.ts';
 
-/** That somebody had signed in with this tab. */
+/** The storage key that marks that somebody had signed in with this tab. */
 const HINT = 'orderflow.signed-in';
 
 let manager: UserManager | null = null;
@@ -33,10 +35,13 @@ function getManager(): UserManager {
   return manager;
 }
 
-/** Without a refresh token it would take a frame of the issuer's, which the content security policy rules out. */
+/**
+ * Renews the tokens with the refresh token. Without one, renewal would need an iframe of the
+ * issuer, which the content security policy forbids.
+ */
 async function renew(): Promise<void> {
   const user = await manager?.getUser();
-  // What fails here shows when the token has expired.
+  // An error is ignored here: the user is signed out when the token expires.
   if (user?.refresh_token) await manager?.signinSilent().catch(() => null);
 }
 
@@ -74,14 +79,15 @@ export async function restore(): Promise<void> {
   else if (sessionStorage.getItem(HINT)) await getManager().signinRedirect({ state: here(), prompt: 'none' });
 }
 
-/** The issuer has sent the browser back. */
+/** Completes the sign-in after the issuer has redirected back to the page. */
 async function complete(): Promise<void> {
   let back = '/';
   try {
     const user = await getManager().signinCallback();
     back = String(user?.state ?? '/');
   } catch (error) {
-    // The issuer's session has ended, or the person said no; or this address was opened a second time. All mean: not signed in.
+    // The issuer's session has ended, the user declined, or this address was opened a second time.
+    // In each case nobody is signed in.
     sessionStorage.removeItem(HINT);
     if (error instanceof ErrorResponse && typeof error.state === 'string') back = error.state;
     else console.warn('signing in failed', error);

@@ -1,18 +1,19 @@
-// Who uses the page. The library that talks to the issuer is loaded only where there is one; tokens stay in memory.
+// The signed-in user. The OpenID Connect library is loaded only if an issuer is configured. Tokens
+// stay in memory.
 
 import { computed, signal } from '@preact/signals';
 import { getConfig } from '../config.ts';
 
 export interface User {
-  /** The issuer's name for the person, which is their customerID. */
+  /** The subject of the access token, which is also the customer id. */
   subject: string;
-  /** What they are called on the page. */
+  /** The name that the page shows. */
   name: string;
   isStaff: boolean;
   isAdmin: boolean;
 }
 
-/** Set while somebody is signed in. */
+/** Null while nobody is signed in. */
 export const user = signal<User | null>(null);
 let accessToken: string | null = null;
 
@@ -28,28 +29,34 @@ export function signedOut(): void {
   user.value = null;
 }
 
-/** The API does not take the token (any longer). */
+/** Signs the user out after the API has refused the token. */
 export function refused(): void {
   if (accessToken) signedOut();
 }
 
-/** Whether orders can be placed and seen: by everyone where nobody is asked. */
+/** Whether the user may place and see orders. Everybody may if authentication is off. */
 export const mayOrder = computed(() => !getConfig().signIn || user.value !== null);
-/** Whether all orders can be seen. */
+/** Whether the user may see all orders. */
 export const mayOperate = computed(() => !getConfig().signIn || user.value?.isStaff === true);
-/** Whether money can be given back and stock brought in. */
+/** Whether the user may make refunds and restocks. */
 export const mayMoveMoney = computed(() => !getConfig().signIn || user.value?.isAdmin === true);
-/** The customer that the issuer says it is; null where customers say so themselves. Staff order for whom they like. */
+/**
+ * The customer id of a signed-in customer. Null for staff, who may order for any customer, and
+ * while nobody is signed in.
+ */
 export const customer = computed(() => (user.value && !user.value.isStaff ? user.value.subject : null));
 
-/** The issuer could not be reached. */
+/** True if the issuer could not be reached. */
 export const isIssuerAway = signal(false);
 
-/** Goes to the issuer's sign-in page, and comes back to this view. */
+/** Redirects to the issuer's sign-in page, which returns to the current view. */
 export const signIn = (): Promise<void> => withIssuer((oidc) => oidc.signIn());
 export const signOut = (): Promise<void> => withIssuer((oidc) => oidc.signOut());
 
-/** Completes a sign-in, or renews the one of before a reload. Once, before the first view. */
+/**
+ * Completes a sign-in, or restores the one from before a reload. Called once, before the first
+ * view.
+ */
 export async function restore(): Promise<void> {
   if (getConfig().signIn) await withIssuer((oidc) => oidc.restore());
 }
