@@ -1,11 +1,12 @@
-// For everyone: accessible in both colour schemes and languages, at every width, by keyboard alone.
+// Accessibility: both colour schemes, both languages, every width, and the keyboard alone.
 
 import assert from 'node:assert/strict';
 import { isForEveryone } from './for-everyone.js';
 import { retell } from './retell.js';
 import { visit } from './visit.js';
 
-// Contrast does not depend on the language, nor widths on the colours: two visits see all of both.
+// Contrast does not depend on the language, and widths do not depend on the colours. So two visits
+// cover both colour schemes and both languages.
 for (const [colorScheme, locale] of [
   ['light', 'en-US'],
   ['dark', 'ru-RU'],
@@ -48,7 +49,7 @@ for (const [colorScheme, locale] of [
   );
 }
 
-// What takes an order of its own each: decisions, refunds, parcels, messages.
+// Each of these views needs an order of its own: decisions, refunds, parcels, messages.
 for (const [colorScheme, locale] of [
   ['light', 'ru-RU'],
   ['dark', 'en-US'],
@@ -66,7 +67,7 @@ for (const [colorScheme, locale] of [
       await page.locator('.review').first().waitFor();
       await isForEveryone(page, 'operations with a review');
 
-      // While it is open, it counts towards the customer's limit.
+      // While the order is open, it counts towards the customer's limit.
       await shop.post(`/api/orders/${reviewed}/review`, { approved: false });
       await shop.openAt(reviewed, 'FAILED');
       await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'COMPLETED');

@@ -1,11 +1,11 @@
-// A customer's orders, and what staff see of everybody's.
+// A customer's list of orders, and the lists of all orders that staff see.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
 
 const ids = (page, within = 'main') => page.locator(`${within} [data-order]`).evaluateAll((rows) => rows.map((row) => row.dataset.order));
 
-/** Places so many orders through the API. */
+/** Places `count` orders through the API. Returns their ids, newest first. */
 async function place(shop, count, paymentMethod = 'tok_visa') {
   const placed = [];
   for (let n = 0; n < count; n++) placed.unshift(await shop.send({ 'PROD-001': 1 }, paymentMethod));

@@ -1,4 +1,5 @@
-// Parcels of a carrier that does not report: staff say where they are. On a stack whose carrier does not move.
+// Parcels of a carrier that sends no webhooks: staff record the tracking events. The tests need a
+// stack whose carrier changes nothing by itself.
 
 import assert from 'node:assert/strict';
 import { isForEveryone } from './for-everyone.js';

@@ -1,4 +1,4 @@
-// What staff do beside deciding: bring in what came in, and see how much waits.
+// What staff do besides decisions: restock products, and see how much work is waiting.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
@@ -27,7 +27,7 @@ visit('what comes in can be ordered, and is added once', async ({ page, shop }) 
 
   await form(page).getByLabel('Units').fill('7');
   await form(page).getByLabel('Reason').fill('delivery of Monday');
-  // The answer is lost once; then somebody clicks twice.
+  // The answer is lost once; then the user clicks twice.
   await page.route('**/restock', async (route) => (await route.fetch(), await route.abort()), { times: 1 });
   await add(page).click();
   await page.getByRole('alert').filter({ hasText: 'nothing is added twice' }).waitFor();

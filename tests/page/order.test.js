@@ -1,4 +1,4 @@
-// One order: following it to its end, cancelling it, and what is shown meanwhile.
+// One order: following it to its end, cancelling it, and what the page shows meanwhile.
 
 import assert from 'node:assert/strict';
 import { retell } from './retell.js';

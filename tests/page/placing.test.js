@@ -1,4 +1,4 @@
-// The shop: choosing products and placing an order, once.
+// The shop: choosing products, and placing an order exactly once.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
@@ -55,7 +55,7 @@ visit('a reload while an order is being placed makes no second order', async ({ 
   await shop.fillIn();
   let taken;
   const isTaken = new Promise((resolve) => (taken = resolve));
-  // The API takes the order, but its answer does not come before the reload.
+  // The API accepts the order, but its answer does not arrive before the reload.
   await page.route('**/api/orders', async (route) => (await route.fetch(), taken()), { times: 1 });
   await shop.placeButton.click();
   await isTaken;

@@ -1,4 +1,4 @@
-// Staff give money back: an amount, units, all that is left.
+// Staff refund money: an amount, units, or all that is left.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
 
-/** More than the limit of the stack. */
+/** An order beyond the limit of the stack. */
 const LARGE = { 'PROD-001': 40 };
 
 visit('staff approve an order that waits for them', async ({ page, shop }) => {

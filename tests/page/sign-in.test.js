@@ -1,4 +1,4 @@
-// Signing in with a real issuer, on an API that asks for its tokens.
+// Signing in with a real issuer, on an API that requires the issuer's tokens.
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';

@@ -1,4 +1,5 @@
-//! `worker audit`: finds each kind of broken invariant, and makes the read model anew from Postgres.
+//! `worker audit`: it finds each kind of broken invariant, and it rebuilds the read model from
+//! Postgres.
 
 use crate::support::{Draft, FAST, Shop, answer, own, until};
 use anyhow::{Context as _, Result, ensure};
@@ -22,14 +23,15 @@ fn dynamodb(shop: &Shop) -> Result<Client> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// What the audit prints, and its exit status.
+/// Runs the audit. Returns what it prints and its exit status.
 async fn audit(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
     let output = shop.stack.run("worker", &[&["audit"], args].concat()).await?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     Ok((said, output.status.code()))
 }
 
-/// Each way to break something: the invariant, and the SQL that breaks it for order or product $1.
+/// Each way to break an invariant: the invariant, and the SQL that breaks it for the order or
+/// product $1.
 const BREACHES: &[(&str, &str)] = &[
     ("what is sold is what is reserved", "UPDATE reservations SET state = 'RELEASED' WHERE order_id = '$1'"),
     ("reservations follow their shipments", "UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'"),
@@ -51,7 +53,7 @@ const BREACHES: &[(&str, &str)] = &[
         INSERT INTO refund_items (refund_id, product_id, quantity) SELECT 'ref_' || substr('$1', 5), product_id, 2 FROM order_items WHERE order_id = '$1'",
     ),
     ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
-    // The gateway would not give it back.
+    // The refund failed at the gateway.
     (
         "what does not arrive is paid back",
         "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1';
@@ -68,7 +70,7 @@ const BREACHES: &[(&str, &str)] = &[
         "INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'REFUND', 1, 'USD')",
     ),
     ("what is recorded as paid is what was sold", "UPDATE payments SET amount_minor = amount_minor + 1 WHERE order_id = '$1'"),
-    // Nothing is charged for an order that failed.
+    // A failed order must not be charged.
     (
         "what is charged is what was sold",
         "UPDATE orders SET status = 'FAILED' WHERE id = '$1'; UPDATE payments SET status = 'REFUNDED', refunded_minor = amount_minor WHERE order_id = '$1'",
@@ -105,7 +107,7 @@ fn it_finds_each_kind_of_breach_and_only_those() {
     own(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let draft = Draft::new("CUST-audit").line(&product, 1);
-        // A few at a time: other stacks start meanwhile.
+        // Eight orders at a time, because other stacks start at the same time.
         let mut ids = Vec::new();
         while ids.len() < BREACHES.len() + 3 {
             let some = try_join_all((0..8).map(|_| shop.place(&draft))).await?;
@@ -114,7 +116,7 @@ fn it_finds_each_kind_of_breach_and_only_those() {
         }
         ids.truncate(BREACHES.len() + 3);
         shop.audit_is_clean().await?;
-        // Else it would project some of what is broken here.
+        // A running worker would project some of the broken rows.
         shop.stack.workers[0].stop().await?;
 
         let db = shop.db().await?;
@@ -165,7 +167,8 @@ fn it_finds_each_kind_of_breach_and_only_those() {
     });
 }
 
-/// Of workflows that run on, it names those whose orders never came on record, and those whose orders have ended.
+/// The audit names running workflows whose orders are not on record, and running workflows whose
+/// orders have ended.
 #[test]
 fn it_finds_workflows_without_an_open_order() {
     own(1, &FAST, async |shop| {
@@ -193,7 +196,7 @@ fn it_finds_workflows_without_an_open_order() {
     });
 }
 
-/// The year in which an order was made.
+/// The year in which an order was created.
 fn text_year(doc: &str) -> Result<String> {
     let order: Value = serde_json::from_str(doc)?;
     Ok(order["createdAt"].as_str().context("no createdAt")?[..4].to_owned())
@@ -228,7 +231,7 @@ fn it_makes_an_emptied_read_model_anew() {
     });
 }
 
-/// The orders one by one and as a list, and the catalogue.
+/// What readers see: the orders one by one, the list of orders, and the catalogue.
 async fn readers_see(shop: &Shop, ids: &[String]) -> Result<Vec<Value>> {
     let mut seen = try_join_all(ids.iter().map(|id| shop.order(id))).await?;
     for path in ["/api/orders?customerID=CUST-repair", "/api/products"] {

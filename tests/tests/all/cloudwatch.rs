@@ -1,4 +1,4 @@
-//! What CloudWatch is told, and what the container's health check sees.
+//! Metrics in CloudWatch, and the container's health check.
 
 use crate::support::{Draft, FAST, Load, Shop, own, until};
 use anyhow::{Context as _, Result, ensure};
@@ -40,7 +40,8 @@ fn a_backlog_is_published_while_it_lasts() {
         assert_eq!((&format["Namespace"], &format["Dimensions"]), (&json!("OrderFlow"), &json!([["Stack"]])));
         ensure!(calm["_aws"]["Timestamp"].as_u64().is_some_and(|ms| ms > 1_700_000_000_000), "{calm}");
 
-        // Nothing can be written to the orders, so the two tasks at a time take long and the others wait.
+        // The lock stops all writes to orders. The worker runs two tasks at a time, so these take
+        // long and the others wait.
         let mut db = shop.db().await?;
         let locked = db.transaction().await?;
         locked.batch_execute("LOCK TABLE orders IN EXCLUSIVE MODE").await?;

@@ -1,5 +1,5 @@
-//! Orders that wait for somebody: the customer, when a part is out of stock; the shop, when the customer goes beyond a limit or it is maintaining
-//! something.
+//! Orders that wait for a decision. The customer decides when a part is out of stock. The shop
+//! decides when the customer exceeds a limit. During maintenance, orders wait, too.
 
 use crate::{
     histories::connect,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use temporalio_client::WorkflowSignalOptions;
 
-/// How long a worker's death may keep an order waiting.
+/// The longest time for which a worker's death may delay an order.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Posts a decision about an order.
@@ -21,7 +21,8 @@ async fn decide(shop: &Shop, id: &str, what: &str, body: &str) -> Result<(Status
     answer(shop.post(&format!("/api/orders/{id}/{what}"), body.to_owned()).await?).await
 }
 
-/// An order of two products: five of the one, of which there are `there`, and two of another.
+/// Places an order of two products: five units of a product that has only `there` units in stock,
+/// and two units of another one.
 async fn part_of_an_order(shop: &Shop, there: i64) -> Result<(String, Product, Product)> {
     let (short, plenty) = (shop.product(1_000, there).await?, shop.product(250, 10).await?);
     let id = shop.place(&Draft::new(&shop.unique("CUST-part")).line(&short, 1).line(&plenty, 2).line(&short, 4)).await?;
@@ -29,7 +30,7 @@ async fn part_of_an_order(shop: &Shop, there: i64) -> Result<(String, Product, P
     Ok((id, short, plenty))
 }
 
-/// What there is of each line, as the customer is told.
+/// The available units of each line, as the API shows them.
 fn offered(order: &Value) -> Vec<Option<i64>> {
     order["items"].as_array().into_iter().flatten().map(|item| item["available"].as_i64()).collect()
 }
@@ -63,7 +64,8 @@ fn a_customer_takes_what_there_is() {
     });
 }
 
-/// The worker dies when the order has been amended, and before the workflow knows of it, or even that there was something to amend.
+/// The worker dies at two points: after the reservation, when the workflow does not know yet that a
+/// part is missing; and after the amendment, when the workflow does not know of it yet.
 #[test]
 fn who_takes_what_there_is_of_a_dead_workers_order_pays_for_no_more() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
@@ -175,8 +177,8 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
     });
 }
 
-/// Temporal's answer to a verdict is no more than that it has it. So of two that differ one is refused,
-/// even when the worker that could tell them apart is away.
+/// Temporal confirms a signal when it has stored it, not when the workflow has handled it. Of two
+/// different decisions, one must still be refused, even while the only worker is away.
 #[test]
 fn of_an_approval_and_a_decline_one_is_refused() {
     own(1, &LIMITS, async |shop| {
@@ -208,7 +210,7 @@ fn of_an_approval_and_a_decline_one_is_refused() {
     });
 }
 
-/// Two workers check them side by side; each order alone is within the limit.
+/// Two workers check the orders at the same time. Each order alone is within the limit.
 #[test]
 fn orders_placed_at_once_do_not_slip_through_together() {
     own(2, &LIMITS, async |shop| {
@@ -223,7 +225,8 @@ fn orders_placed_at_once_do_not_slip_through_together() {
     });
 }
 
-/// What waits for its customer is held for no longer than what is not paid. Who takes it later gets what was offered, or is asked again.
+/// The stock of an offer is held no longer than that of an unpaid order. If the customer takes the
+/// offer later, they get what was offered, or a new offer.
 #[test]
 fn an_offer_that_was_given_back_is_held_against_the_stock_of_the_moment() {
     own(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
@@ -298,7 +301,7 @@ fn an_approved_order_is_reserved_by_the_stock_of_that_moment() {
     });
 }
 
-/// Orders for more than there is, which nobody means to pay.
+/// Orders for more than the stock, from a customer who does not intend to pay.
 #[test]
 fn nobody_holds_all_that_is_left_or_is_told_how_much_that_is() {
     shared(async |shop| {
@@ -357,7 +360,7 @@ fn a_customer_holds_only_so_much_that_is_not_paid() {
         shop.ends(&large, "COMPLETED").await?;
         assert_eq!(shop.stock(&product).await?, (85, 0));
 
-        // Neither is so much held by taking an offer that was not.
+        // Taking an offer that is no longer held cannot exceed the limit either.
         let gone = shop.product(1_000, 0).await?;
         let large = shop.place(&draft(6).line(&gone, 1)).await?;
         shop.reaches(&large, &["ACTION_REQUIRED"]).await?;
@@ -373,7 +376,7 @@ fn a_customer_holds_only_so_much_that_is_not_paid() {
     });
 }
 
-/// Nobody pays the others, so that it is told in the end.
+/// The customer's other orders are never paid, so the waiting order fails in the end.
 #[test]
 fn an_order_does_not_wait_for_ever_for_others_to_be_paid() {
     let limits = [("HOLD_MAX_ORDERS", "1"), ("RESERVATION_TTL_S", "1"), ("RETRY_MAXIMUM_INTERVAL_MS", "1000")];
@@ -391,7 +394,7 @@ fn an_order_does_not_wait_for_ever_for_others_to_be_paid() {
     });
 }
 
-/// Each order that waits asks again and again.
+/// Each waiting order retries its reservation, so their number is limited.
 #[test]
 fn only_so_many_orders_of_a_customer_wait_for_others_to_be_paid() {
     let limits = [("HOLD_MAX_ORDERS", "1"), ("RETRY_MAXIMUM_INTERVAL_MS", "1000")];

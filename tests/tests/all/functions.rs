@@ -1,4 +1,5 @@
-//! The Lambda functions, each a process of its own behind the runtime API, give what the one server gives.
+//! The Lambda functions, each in a process of its own behind the runtime API. They must answer like
+//! the API server.
 
 use crate::support::{Draft, Function, Shop, answer, shared, text};
 use anyhow::{Result, ensure};
@@ -41,7 +42,7 @@ fn an_order_is_placed_read_listed_and_cancelled_through_functions() {
     });
 }
 
-/// A function answers a GET as the server does, but for the request's id.
+/// A function answers a GET as the server does, except for the request's id.
 async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
     let (status, mut body) = Function::start(shop, function).await?.request("GET", path, None).await?;
     let (expected_status, mut expected) = answer(shop.get(path).await?).await?;
@@ -50,7 +51,7 @@ async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
             *id = Value::Null;
         }
     }
-    // Other tests make products meanwhile.
+    // Other tests create products at the same time, so only the first one is compared.
     if path == "/api/products" {
         (body, expected) = (body["items"][0].take(), expected["items"][0].take());
     }
@@ -58,7 +59,8 @@ async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// As `sam local` sets what the templates know of and a machine does not have (local/compose/sam.json).
+/// `sam local` sets variables that the templates name and that a machine does not have to an empty
+/// text (local/compose/sam.json).
 #[test]
 fn a_variable_that_is_empty_is_not_set() {
     shared(async |shop| {
@@ -74,7 +76,7 @@ fn a_variable_that_is_empty_is_not_set() {
     });
 }
 
-/// Nothing moves in a namespace that Temporal does not have, though Temporal answers.
+/// No order proceeds in a namespace that Temporal does not have, even though Temporal answers.
 #[test]
 fn without_its_namespace_temporal_is_down() {
     shared(async |shop| {
@@ -85,7 +87,7 @@ fn without_its_namespace_temporal_is_down() {
     });
 }
 
-/// As Lambda's event source mapping calls it; a message may come twice.
+/// Calls the function as Lambda's event source mapping does. A message may come twice.
 #[test]
 fn queued_orders_are_started_and_bad_messages_reported() {
     shared(async |shop| {

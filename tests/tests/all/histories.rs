@@ -1,8 +1,9 @@
-//! Recorded histories of the workflow, one for each path an order can take. A change of the workflow that would break orders that are running
-//! fails here.
+//! Recorded histories of the workflow, one for each path that an order can take. A change of the
+//! workflow that would break running orders fails here.
 //!
-//! `make record-histories` records those that are missing: a new path wants a new recording. An old one is deleted, to be recorded anew, only when
-//! no order that was begun with the old workflow can still be running anywhere.
+//! `make record-histories` records those that are missing; a new path needs a new recording. Delete
+//! and record an old history again only when no order that began with the old workflow can still
+//! run anywhere.
 
 mod long;
 mod shipped;
@@ -48,7 +49,7 @@ fn history(name: &str) -> Result<Value> {
     Ok(found.with_context(|| format!("no history {name}"))?.1)
 }
 
-/// The types of a history's events: the names of their attributes.
+/// The types of a history's events, taken from the names of their attributes.
 fn events(history: &Value) -> Vec<&str> {
     let attributes = history["events"].as_array().into_iter().flatten().filter_map(|event| event["attributes"].as_object());
     attributes.flat_map(|attributes| attributes.keys()).map(|name| name.trim_end_matches("EventAttributes")).collect()
@@ -65,7 +66,7 @@ pub(crate) fn settings(limit_ms: u64) -> StepSettings {
     }
 }
 
-/// Runs today's workflow, under these settings, along a history.
+/// Replays a history with the current workflow, under these settings.
 pub(crate) async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
     let (of_orders, of_refunds, of_events, of_restocks) = (settings.clone(), settings.clone(), settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
@@ -91,7 +92,7 @@ fn every_recorded_history_replays() {
     });
 }
 
-/// Time limits are no part of the workflow's definition: a worker may come back with others.
+/// Timeouts are no part of the workflow's definition: a worker may restart with others.
 #[test]
 fn histories_replay_under_other_limits() {
     run(async {
@@ -114,7 +115,8 @@ fn a_history_that_the_workflow_would_not_have_made_is_refused() {
     });
 }
 
-/// A result of a newer release: the task fails and is tried again, and the order is not taken for refused.
+/// A newer release's result fails the workflow task, which is retried. The order must not be
+/// treated as refused.
 #[test]
 fn a_result_that_this_release_cannot_read_is_waited_for() {
     run(async {
@@ -144,7 +146,8 @@ fn rewrite_payloads(value: &mut Value, from: &str, to: &str) {
     }
 }
 
-/// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
+/// The work of the Temporal server is the most expensive part of an order. So an undisturbed order
+/// takes a single workflow task and no regular activity.
 #[test]
 fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
     for name in [
@@ -167,7 +170,7 @@ fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
     Ok(())
 }
 
-/// The paths that an order can take that is not shipped.
+/// The paths of orders that are not shipped.
 const PATHS: &[&str] = &[
     "completed",
     "declined",
@@ -240,7 +243,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             shop.ends(&id, if path == "amended" { "COMPLETED" } else { "CANCELLED" }).await?;
             Ok(id)
         }
-        // What was offered has been given back, and sold, before the customer answers.
+        // The offered stock is released and sold before the customer answers.
         "asked_again" => {
             let few = shop.product(100, 3).await?;
             let id = shop.place(&draft.line(&few, 4)).await?;
@@ -254,7 +257,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             shop.ends(&id, "COMPLETED").await?;
             Ok(id)
         }
-        // A part has been sold before the shop approves.
+        // A part is sold before the shop approves.
         "approved_in_part" => {
             let few = shop.product(100, 3).await?;
             let id = shop.place(&Draft::new("CUST-003").line(product, 6_000).line(&few, 3)).await?;
@@ -319,7 +322,8 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             shop.ends(&id, "CANCELLED").await?;
             Ok(id)
         }
-        // The order is paid and only the confirmation is still to be recorded: that cannot be cancelled any more.
+        // The order is paid and only the confirmation is not recorded yet: it cannot be cancelled
+        // any more.
         "cancelled_too_late" => {
             let lock = holder.transaction().await?;
             lock.batch_execute("LOCK TABLE notifications IN SHARE MODE").await?;
@@ -395,7 +399,7 @@ pub(crate) async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value>
     .await
 }
 
-/// One event a line.
+/// Saves a completed history, one event a line.
 async fn save(shop: &Shop, name: &str, id: &str) -> Result<()> {
     write(name, happens(shop, id, "WorkflowExecutionCompleted").await?)
 }
@@ -408,7 +412,7 @@ fn write(name: &str, mut history: Value) -> Result<()> {
     Ok(())
 }
 
-/// Takes out what tells about the machine that recorded.
+/// Removes what identifies the machine that recorded.
 fn scrub(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -1,5 +1,5 @@
-//! Who may do what, on an API that asks for tokens of a Cognito user pool. What a token may be like is tested with the handlers, in
-//! functions/tests.
+//! Who may do what, on an API that requires tokens of a Cognito user pool. The handlers' own tests,
+//! in functions/tests, check which tokens are valid.
 
 use crate::support::{Draft, Function, Gate, Pool, Shop, User, answer, claims, shared, text, unsigned};
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +13,7 @@ async fn call(gate: &Gate, token: &str, method: Method, path: &str, body: Option
     answer(request.send().await?).await
 }
 
-/// An order that stays open until it is cancelled.
+/// Places an order that stays open until it is cancelled.
 async fn open_order(shop: &Shop, gate: &Gate, user: &User) -> Result<String> {
     let product = shop.product(1_000, 10).await?;
     let draft = Draft::new(&user.id).line(&product, 1).payment_method("tok_down");
@@ -35,7 +35,7 @@ fn customers_see_and_cancel_their_own_orders_and_staff_all() {
         let (order, cancel, list) =
             (format!("/api/orders/{id}"), format!("/api/orders/{id}/cancel"), format!("/api/orders?customerID={}", ada.id));
 
-        // To another customer, the order is one that does not exist.
+        // For another customer, the order does not exist.
         let nothing = "/api/orders/ord_01930000000070008000000000000009";
         for (method, path, nothing) in [(Method::GET, &order, nothing.to_owned()), (Method::POST, &cancel, format!("{nothing}/cancel"))] {
             let (status, mut found) = call(&gate, &bob.access, method.clone(), path, None).await?;
@@ -63,7 +63,7 @@ fn customers_see_and_cancel_their_own_orders_and_staff_all() {
             let ids: Vec<_> = listed["items"].as_array().into_iter().flatten().map(|order| &order["id"]).collect();
             assert_eq!((status, ids), (StatusCode::OK, vec![&json!(id)]));
         }
-        // What staff have is not what a customer has, in no cache either.
+        // Staff and customers get different answers, so no cache may serve one to the other.
         let mut tags = Vec::new();
         for user in [&ada, &staff] {
             let read = gate.request(Method::GET, &order).bearer_auth(&user.access).send().await?;
@@ -161,7 +161,8 @@ fn idempotency_keys_belong_to_their_caller() {
     });
 }
 
-/// What API Gateway's JWT authorizer adds to the event of a request: every claim as text, a list in brackets.
+/// What API Gateway's JWT authorizer adds to the event of a request: every claim as text, and lists
+/// in brackets.
 fn authorizer(token: &str) -> Result<Value> {
     let flat = |value: &Value| match value {
         Value::Array(values) => format!("[{}]", values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),

@@ -1,4 +1,5 @@
-//! The intake queue in local mode: what can never be started ends in the dead-letter queue, and holds up nothing; what waits in it can be cancelled.
+//! The intake queue in local mode. A message that can never start an order ends in the dead-letter
+//! queue and delays no other message. An order that waits in the queue can be cancelled.
 
 use crate::support::{Draft, FAST, Function, own, shared, text, until};
 use anyhow::{Context as _, bail};
@@ -8,7 +9,7 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::{time::sleep, try_join};
 
-/// Five tries with pauses between them.
+/// Enough for five attempts with pauses between them.
 const LIMIT: Duration = Duration::from_secs(90);
 
 #[test]
@@ -29,7 +30,8 @@ fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
     });
 }
 
-/// Whoever is told to stop takes nothing along: what is queued from then on is there for the next one, and not only after a minute.
+/// A process that stops keeps no messages: what is queued after that is available to the next
+/// process at once, and not only after a minute.
 #[test]
 fn an_api_that_stops_leaves_the_queue_to_the_next() {
     own(1, &FAST, async |shop| {
@@ -46,7 +48,8 @@ fn an_api_that_stops_leaves_the_queue_to_the_next() {
     });
 }
 
-/// Orders wait in a queue that nobody reads, until the test moves them. One may need longer for its start than a cancellation waits, on a busy machine.
+/// Orders wait in a queue that nobody reads, until the test moves them. On a busy machine, an order
+/// may take longer to start than a cancellation waits.
 #[test]
 fn who_cancels_what_waits_in_it_is_heard_as_soon_as_it_has_started() {
     shared(async |shop| {

@@ -1,4 +1,4 @@
-//! One row's failure concerns that row alone, and whoever runs the shop hears of it.
+//! A row that fails affects only itself, and the staff see it.
 
 use crate::support::{Draft, FAST, Shop, answer, own, text, until};
 use anyhow::{Context as _, Result, ensure};
@@ -15,7 +15,7 @@ async fn get(shop: &Shop, path: &str) -> Result<Value> {
     Ok(body)
 }
 
-/// Whether the shop's page has this product.
+/// Whether the catalogue shows this product.
 async fn is_for_sale(shop: &Shop, id: &str) -> Result<bool> {
     let products = get(shop, "/api/products").await?;
     Ok(products["items"].as_array().context("no items")?.iter().any(|product| product["productID"] == id))
@@ -63,14 +63,14 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
         let (db, dynamodb) = (shop.db().await?, Client::new(&shop.aws()?));
         let orders_table = shop.stack.settings().get("ORDERS_TABLE")?;
 
-        // Refused refunds without end: the order stays readable, and shows the newest.
+        // Very many failed refunds: the order stays readable and shows the newest ones.
         let refunds = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, failure_reason, restock, requested_at)
             SELECT 'ref_' || md5($1 || n), $1, 'PENDING', 0, repeat('👋', 200), NULL, false, now() + n * interval '1 ms' FROM generate_series(1, 420) n";
         db.execute(refunds, &[&much]).await?;
         db.execute("UPDATE refunds SET state = 'FAILED', failure_reason = repeat('👋', 2000) WHERE order_id = $1", &[&much]).await?;
         let refused = "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || md5('one more'), $1, 'FAILED', 0, false, now())";
         assert_eq!(db.execute(refused, &[&much]).await?, 0, "no more of them are kept");
-        // What nobody can read, and what DynamoDB does not take.
+        // An order that cannot be read, and a product that DynamoDB does not accept.
         db.execute("UPDATE orders SET currency = 'ZZZ' WHERE id = $1", &[&unreadable]).await?;
         db.execute("UPDATE orders SET version = version + 1 WHERE id = ANY ($1)", &[&vec![unreadable, much]]).await?;
         db.execute("UPDATE products SET name = repeat('x', 450000) WHERE id = $1", &[&damaged.id]).await?;
@@ -91,14 +91,15 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
             |line: &&str| line.starts_with("orderflow_failing_rows{") && line.contains("PROJECTION_ORDERS") && line.ends_with(" 1");
         ensure!(metrics.lines().any(|line| counted(&line)), "{metrics}");
 
-        // A list goes on without an item that nobody can read.
+        // A list leaves out an item that cannot be read.
         let broken = dynamodb.update_item().table_name(orders_table).key("id", AttributeValue::S(much.to_owned()));
         broken.update_expression("REMOVE doc").send().await?;
         let list = get(shop, &format!("/api/orders?customerID={customer}")).await?;
         let listed: Vec<_> = list["items"].as_array().context("no items")?.iter().map(|order| order["id"].clone()).collect();
         assert_eq!(listed, [Value::from(good), Value::from(unreadable)]);
 
-        // The audit names them and checks everything else; a repair mends what can be mended.
+        // The audit names the failing rows and checks everything else. The repair corrects what it
+        // can.
         dynamodb.delete_item().table_name(orders_table).key("id", AttributeValue::S(good.to_owned())).send().await?;
         let (said, status) = worker(shop, &["audit", "--repair"]).await?;
         assert_eq!(status, Some(1), "{said}");
@@ -114,7 +115,7 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
         assert_eq!(shop.order(good).await?["status"], "COMPLETED");
         assert_eq!(shop.order(much).await?["refundCount"], 420);
 
-        // Mended, they are projected like all others.
+        // Once corrected, the rows are projected like all others.
         db.execute("UPDATE orders SET currency = 'USD' WHERE id = $1", &[&unreadable]).await?;
         db.execute("UPDATE products SET name = 'mended' WHERE id = $1", &[&damaged.id]).await?;
         let (said, status) = worker(shop, &["project"]).await?;
@@ -148,7 +149,7 @@ fn health_says_whether_orders_move() {
             ["read-model", "temporal", "intake-queue", "idempotency", "workers", "postgres", "projection", "outbox", "queue-consumer"];
         assert_eq!(names, expected.map(Value::from));
 
-        // Postgres takes no writes.
+        // Postgres refuses writes.
         let db = shop.db().await?;
         let read_only = |on: &str| format!("ALTER SYSTEM SET default_transaction_read_only = {on}");
         db.batch_execute(&read_only("on")).await?;
@@ -162,14 +163,14 @@ fn health_says_whether_orders_move() {
         db.batch_execute("SELECT pg_reload_conf()").await?;
         becomes("ok", &[]).await?;
 
-        // Keys cannot be claimed.
+        // Idempotency keys cannot be claimed.
         let dynamodb = Client::new(&shop.aws()?);
         dynamodb.delete_table().table_name(shop.stack.settings().get("IDEMPOTENCY_TABLE")?).send().await?;
         becomes("degraded", &["idempotency"]).await?;
         shop.stack.emulator.restart().await?;
         becomes("ok", &[]).await?;
 
-        // No worker.
+        // No worker runs.
         shop.stack.workers[0].stop().await?;
         becomes("degraded", &["workers"]).await
     });
@@ -184,7 +185,7 @@ fn what_the_read_model_lost_is_made_up_for() {
         let (gone, again) = (shop.product(1_000, 1).await?, shop.product(1_000, 1).await?);
         becomes_for_sale(shop, &again.id, true).await?;
         becomes_for_sale(shop, &gone.id, true).await?;
-        // Of a product that is made again, readers see the new one.
+        // A product is deleted and created again: readers see the new one.
         let db = shop.db().await?;
         db.execute("UPDATE products SET price_minor = 1100 WHERE id = $1", &[&again.id]).await?;
         db.execute("DELETE FROM products WHERE id = ANY ($1)", &[&vec![&gone.id, &again.id]]).await?;
@@ -194,7 +195,8 @@ fn what_the_read_model_lost_is_made_up_for() {
         becomes_for_sale(shop, &again.id, true).await?;
         shop.audit_is_clean().await?;
 
-        // As after a power cut: the emulator has lost what it held in memory, and Postgres says that all is projected.
+        // As after a power failure: the emulator has lost its memory, while Postgres has everything
+        // marked as projected.
         shop.stack.workers[0].stop().await?;
         shop.stack.emulator.kill().await?;
         shop.stack.emulator.start().await?;

@@ -1,4 +1,5 @@
-//! Logs: what happened to an order is found by its id, and nothing personal or secret is ever there.
+//! Logs: the id of an order finds what happened to it, and the logs never contain personal data or
+//! secrets.
 
 use crate::support::{Draft, answer, own, shared};
 use anyhow::{Context as _, Result, ensure};
@@ -18,7 +19,7 @@ fn json_lines_follow_an_order_and_keep_secrets() {
         for (method, end) in [("tok_visa", "COMPLETED"), ("tok_declined", "FAILED"), ("tok_processing_error", "COMPLETED")] {
             let id = shop.place(&Draft::new("CUST-log").line(&product, 1).payment_method(method).with("contact", contact())).await?;
             shop.ends(&id, end).await?;
-            // One that is delivered is told of in the same step.
+            // For a delivered order, ShipOrder also records the notification.
             ids.push((id, if end == "COMPLETED" { "ShipOrder" } else { "SendNotification" }));
         }
         let card = Draft::new("CUST-log").line(&product, 1).payment_method(CARD).with("contact", contact()).body().to_string();
@@ -54,7 +55,7 @@ fn json_lines_follow_an_order_and_keep_secrets() {
     });
 }
 
-/// Each line is a JSON object with time and level.
+/// Parses the lines. Each must be a JSON object with time and level.
 fn lines(log: &str) -> Result<Vec<Value>> {
     log.lines()
         .map(|line| {

@@ -1,4 +1,5 @@
-//! `worker migrate`: each migration once, however often and however many at once.
+//! `worker migrate` applies each migration once, even if it runs repeatedly or several times at
+//! once.
 
 use crate::support::bare;
 use anyhow::{Result, ensure};
@@ -26,7 +27,7 @@ fn six_at_once_apply_each_migration_once() {
         assert_eq!(applied, files);
         ensure!(products >= 100, "the catalogue has {products} products");
 
-        // What the shop changed since stays as it is.
+        // A later run does not change what the shop has changed since.
         let db = stack.postgres.service().connect().await?;
         db.execute("UPDATE products SET price_minor = 1 WHERE id = 'PROD-001'", &[]).await?;
         let again = stack.run("worker", &["migrate"]).await?;
@@ -49,7 +50,8 @@ fn the_master_makes_the_role_that_owns_the_database_and_nothing_else() {
             let role = ["migrate", "--postgres-user", "shop", "--postgres-password", password];
             stack.run("worker", &[&role, more].concat()).await
         };
-        // The second is what comes after a backup with an older password. Several start at once, as tasks do.
+        // The second password stands for a backup that was made with an older one. Several
+        // processes start at once, as tasks on ECS do.
         for password in [r"pass'word \ 1", r"pass'word \ 2"] {
             ensure!(!migrate(password, &[]).await?.status.success(), "there is such a role");
             let made = try_join_all((0..3).map(|_| migrate(password, &by_master))).await?;

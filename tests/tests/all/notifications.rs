@@ -1,4 +1,4 @@
-//! What customers are told: recorded for every order, and sent to those who left a contact.
+//! Notifications: they are recorded for every order, and sent to customers who left a contact.
 
 mod feedback;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// What the emulator has taken for delivery at one of its addresses.
+/// What the emulator has accepted for delivery, from one of its endpoints.
 async fn sent(shop: &Shop, path: &str) -> Result<String> {
     let emulator = shop.stack.settings().get("AWS_ENDPOINT_URL")?;
     Ok(shop.http.get(format!("{emulator}/_ministack/{path}")).send().await?.text().await?)
@@ -24,7 +24,7 @@ async fn mails_to(shop: &Shop, address: &str) -> Result<Vec<Value>> {
     Ok(all.filter(|mail| mail["To"] == json!([address])).cloned().collect())
 }
 
-/// Type, channel and state of an order's notices, once none of them waits.
+/// The type, channel and state of an order's notifications, once none of them is pending.
 async fn notices(shop: &Shop, id: &str) -> Result<Vec<(String, String, String)>> {
     let db = shop.db().await?;
     let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel, type";
@@ -84,7 +84,7 @@ fn each_end_is_told_by_mail_and_sms() {
             let told: Vec<_> = told.iter().map(|notice| Ok((text(notice, "/type")?, text(notice, "/channel")?))).collect::<Result<_>>()?;
             assert_eq!(told, kinds.iter().flat_map(|kind| [(*kind, "EMAIL"), (*kind, "SMS")]).collect::<Vec<_>>());
 
-            // Contacts are for messages alone.
+            // Contacts are used for notifications only.
             let logs = shop.logs();
             ensure!(!order.to_string().contains(&email) && !logs.contains(&email) && !logs.contains(&phone), "a contact is shown");
         }
@@ -144,7 +144,7 @@ fn a_refund_is_told_with_its_amount_and_without_the_words_of_staff() {
     });
 }
 
-/// Each order of a declined payment has a phone number of its own.
+/// Each order with a declined payment has its own phone number.
 #[test]
 fn orders_that_were_never_paid_send_few_messages() {
     shared(async |shop| {
@@ -168,7 +168,7 @@ fn orders_that_were_never_paid_send_few_messages() {
             let error: &str = row.get(0);
             ensure!(error.contains("10 messages about one customer's unpaid orders"), "{error}");
         }
-        // Who pays is told.
+        // A customer who pays is notified.
         let paid = place("tok_visa", "+14155560100".to_owned()).await?;
         shop.ends(&paid, "COMPLETED").await?;
         assert_eq!(notices(shop, &paid).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SENT")));
@@ -190,7 +190,7 @@ fn an_sms_goes_only_where_the_shop_says() {
     });
 }
 
-/// A message that is stuck holds up those of its own order.
+/// A notification that is stuck delays only those of its own order.
 #[test]
 fn messages_come_in_the_order_of_what_they_tell() {
     shared(async |shop| {
@@ -226,17 +226,17 @@ fn messages_come_in_the_order_of_what_they_tell() {
         })
         .await?;
 
-        // Nobody is asked for a decision that is made.
+        // A request for a decision is not sent after the decision was made.
         let insert = "INSERT INTO notifications (order_id, type, channel, state) VALUES ($1, 'ORDER_ACTION_REQUIRED', 'EMAIL', 'PENDING')";
         db.execute(insert, &[&stuck]).await?;
         assert!(notices(shop, &stuck).await?.contains(&triple("ORDER_ACTION_REQUIRED", "EMAIL", "SUPPRESSED")));
-        // As it was, for whoever compares it with its readers.
+        // Restores the order, for tests that compare it with the read model.
         db.execute("UPDATE orders SET contact_email = NULL, version = version + 1 WHERE id = $1", &[&stuck]).await?;
         Ok(())
     });
 }
 
-/// The order waits for its customer, who cancels it with words of their own.
+/// The order waits for its customer, who cancels it with a reason of their own words.
 #[test]
 fn what_a_customer_writes_does_not_leave_the_shop() {
     shared(async |shop| {
@@ -299,7 +299,7 @@ fn a_customer_who_must_decide_is_told_what_there_is() {
     });
 }
 
-/// SES refuses an address without a domain.
+/// SES rejects an address without a domain.
 #[test]
 fn what_is_refused_for_good_is_not_tried_again() {
     shared(async |shop| {
@@ -342,7 +342,7 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
             Ok(db.query_opt("SELECT FROM orders WHERE id = $1 AND status = 'COMPLETED'", &[&id]).await?)
         })
         .await?;
-        // The second message waits for the first.
+        // The second notification waits for the first.
         let first =
             "SELECT type, state, last_error, next_attempt_at > now() FROM notifications WHERE order_id = $1 AND last_error IS NOT NULL";
         let error: String = until("sending has failed", SOON, async || {
@@ -352,7 +352,7 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
         })
         .await?;
         ensure!(!error.contains("later@customer.example"), "{error}");
-        // It is tried for three days.
+        // Sending is retried for three days.
         let age =
             "UPDATE notifications SET next_attempt_at = now(), due_since = now() - interval '73 hours' WHERE (order_id, type) = ($1, $2)";
         db.execute(age, &[&id, &"ORDER_CONFIRMED"]).await?;
@@ -365,7 +365,7 @@ fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
         let (confirmed, delivered) = (triple("ORDER_CONFIRMED", "EMAIL", "FAILED"), triple("ORDER_DELIVERED", "EMAIL", "SENT"));
         assert_eq!(notices(shop, &id).await?, [confirmed, delivered.clone()]);
 
-        // Staff send it again.
+        // Staff send the notification again.
         let resent = shop.stack.run("worker", &["notify", "resend", &id, "ORDER_CONFIRMED"]).await?;
         ensure!(resent.status.success(), "{}", String::from_utf8_lossy(&resent.stderr));
         assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT"), delivered]);

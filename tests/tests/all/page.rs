@@ -1,4 +1,4 @@
-//! The page, in a real browser: `tests/page` drives it against a stack of its own.
+//! The page in a real browser: the tests in `tests/page` run against their own stack.
 
 use crate::{
     shipping::SLOW,
@@ -9,10 +9,11 @@ use local::free_port;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// An order at a bank that never answers stays open for half a minute, and yet can be cancelled within seconds; one of 40 laptops is reviewed.
+/// With these timeouts, an order at a bank that never answers stays open for half a minute, and can
+/// still be cancelled within seconds. An order of 40 laptops exceeds the limit and is reviewed.
 const SETTINGS: [(&str, &str); 3] =
     [("STEP_LOCAL_LIMIT_MS", "1500"), ("STEP_HEARTBEAT_LIMIT_MS", "1500"), ("RISK_SPEND_LIMITS", "USD=50000.00")];
-/// What tests/page/issuer.js calls itself, the page and the API.
+/// The names of the API and of the page in tests/page/issuer.js.
 const AUDIENCE: &str = "urn:orderflow";
 const CLIENT: &str = "page";
 
@@ -28,7 +29,8 @@ fn the_page_works_in_a_browser() {
         })
         .await?;
 
-        // An API whose issuer starts with the tests: nobody asks for it before somebody signs in.
+        // An API with an issuer that the tests start later. Nothing contacts the issuer before
+        // somebody signs in.
         let issuer_port = free_port()?;
         let settings = [("AUTH_ISSUER", format!("http://127.0.0.1:{issuer_port}")), ("AUTH_AUDIENCE", AUDIENCE.to_owned())];
         let settings = settings.into_iter().chain([("AUTH_CLIENT_ID", CLIENT.to_owned())]).map(|(key, value)| (key.to_owned(), value));
@@ -42,7 +44,7 @@ fn the_page_works_in_a_browser() {
     });
 }
 
-/// What people say of parcels shows only where no carrier says it first.
+/// Staff can record tracking events only while the carrier has not reported them.
 #[test]
 fn parcels_are_marked_in_a_browser() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
@@ -53,7 +55,7 @@ fn parcels_are_marked_in_a_browser() {
     });
 }
 
-/// Node's test runner in tests/page, against a stack.
+/// Node's test runner in tests/page, with a stack as its target.
 fn node(shop: &Shop) -> Result<Command> {
     let project = local::project();
     let bin = project.join(".local/bin");

@@ -1,4 +1,5 @@
-//! Payment: what the sandbox gateway does by its payment methods, and what becomes of the order and its money.
+//! Payment: what the sandbox gateway does for each payment method, and what happens to the order
+//! and its money.
 
 use crate::{
     orders::statuses,
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(40);
 
-/// Places an order for three units with a payment method; gives it at its end, and what stock is left of ten and what is held.
+/// Places an order of three units with a payment method. Returns the order at its end, and how many
+/// of ten units are left and how many are held.
 async fn pay_by(shop: &Shop, method: &str, end: &str) -> Result<(Value, (i64, i64))> {
     let product = shop.product(2_500, 10).await?;
     let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method(method)).await?;
@@ -18,7 +20,8 @@ async fn pay_by(shop: &Shop, method: &str, end: &str) -> Result<(Value, (i64, i6
     Ok((order, shop.stock(&product).await?))
 }
 
-/// The gateway's books about an order: state and attempts of the charge, and the money that moved.
+/// The gateway's books about an order: the state of the charge, the number of attempts, and the net
+/// amount.
 pub(crate) async fn ledger(shop: &Shop, id: &str) -> Result<(String, i32, i64)> {
     let row = shop
         .db()
@@ -92,7 +95,8 @@ fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
     });
 }
 
-/// The payments of a product's orders cannot be recorded until it is lifted; it counts how often that was tried.
+/// Makes it impossible to record payments of a product's orders until it is lifted, and counts the
+/// attempts.
 struct Ban<'a> {
     shop: &'a Shop,
     name: String,
@@ -131,7 +135,8 @@ impl<'a> Ban<'a> {
     }
 }
 
-/// That Postgres is away is no fault of the customer's or the gateway's, so it is none of the attempts after which the order fails.
+/// An outage of Postgres is neither the customer's nor the gateway's fault, so it does not count
+/// towards the attempts after which an order fails.
 #[test]
 fn however_often_a_payment_cannot_be_recorded_it_is_what_the_gateway_says() {
     shared(async |shop| {

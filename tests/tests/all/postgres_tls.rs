@@ -1,4 +1,4 @@
-//! Postgres over TLS: verified to the full, or not connected to at all.
+//! Postgres over TLS: the server's certificate is fully verified, or no connection is made.
 
 use crate::support::{Draft, FAST, bare, unstarted, until_ok};
 use anyhow::{Result, ensure};
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::process::Command;
 
-/// An authority that signs certificates.
+/// A certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -29,7 +29,7 @@ impl Authority {
         Ok(file.display().to_string())
     }
 
-    /// Has the running Postgres speak TLS, as the server of this name.
+    /// Makes the running Postgres use TLS, with a certificate for this name.
     async fn enable(&self, stack: &Stack, name: &str) -> Result<()> {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([name.to_owned()])?.signed_by(&key, &self.0)?;
@@ -48,7 +48,7 @@ impl Authority {
     }
 }
 
-/// Makes a file that the server's user alone can read.
+/// Creates a file that only the server's user can read.
 fn give(cluster: &Path, name: &str, content: &str) -> Result<()> {
     let (file, owner) = (cluster.join(name), fs::metadata(cluster)?);
     fs::write(&file, content)?;
@@ -56,7 +56,7 @@ fn give(cluster: &Path, name: &str, content: &str) -> Result<()> {
     Ok(chown(&file, Some(owner.uid()), Some(owner.gid()))?)
 }
 
-/// Whether `worker migrate` gets in with these settings, and what it says.
+/// Runs `worker migrate` with these settings. Returns whether it succeeded, and its output.
 async fn migrate(stack: &Stack, env: &[(&str, &str)]) -> Result<(bool, String)> {
     let mut worker = Command::new(Tools::built("worker")?);
     worker.current_dir(project()).arg("migrate").envs(stack.env()).envs(env.iter().copied());
@@ -64,7 +64,7 @@ async fn migrate(stack: &Stack, env: &[(&str, &str)]) -> Result<(bool, String)> 
     Ok((ended.status.success(), String::from_utf8_lossy(&ended.stderr).into_owned()))
 }
 
-/// A file that goes with the stack.
+/// A file beside the stack's logs.
 fn beside(stack: &Stack, name: &str) -> PathBuf {
     stack.postgres.log().with_file_name(name)
 }
@@ -106,7 +106,7 @@ fn a_server_that_insists_on_tls_refuses_a_plain_connection() {
         let bundle = authority.write(&beside(stack, "ours.pem"))?;
         authority.enable(stack, "127.0.0.1").await?;
         let db = stack.postgres.service().connect().await?;
-        // As rds.force_ssl does.
+        // The setting rds.force_ssl has the same effect.
         give(&stack.postgres.service().folder().join("cluster"), "pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n")?;
         db.batch_execute("SELECT pg_reload_conf()").await?;
         let said = until_ok("Postgres refuses", Duration::from_secs(10), async || {

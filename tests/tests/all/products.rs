@@ -1,4 +1,4 @@
-//! `GET /api/products`: the catalogue, as it is in Postgres a moment ago.
+//! `GET /api/products`: the catalogue, which follows Postgres with a short delay.
 
 use crate::support::{Draft, Shop, answer, shared, until};
 use anyhow::{Context as _, Result, ensure};

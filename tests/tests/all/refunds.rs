@@ -1,4 +1,5 @@
-//! `POST /api/orders/{id}/refunds`: giving back what was paid, whole and in part, and never more.
+//! `POST /api/orders/{id}/refunds`: refunds of the whole order or a part, never of more than was
+//! paid.
 
 use crate::{
     histories::connect,
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A completed order for four units at 25.00.
+/// A completed order of four units at 25.00.
 async fn sold(shop: &Shop) -> Result<(String, Product)> {
     let product = shop.product(2_500, 10).await?;
     let id = shop.place(&Draft::new("CUST-refund").line(&product, 3).line(&product, 1)).await?;
@@ -31,21 +32,23 @@ async fn sold(shop: &Shop) -> Result<(String, Product)> {
     Ok((id, product))
 }
 
-/// Asks for a refund, under a key of its own unless one is given.
+/// Requests a refund. Without a given key, it uses a new one.
 pub(crate) async fn refund(shop: &Shop, id: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
     let key = key.map_or_else(|| shop.unique("refund"), str::to_owned);
     let request = shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).header(header::CONTENT_TYPE, "application/json");
     answer(request.header("Idempotency-Key", key).body(body.to_string()).send().await?).await
 }
 
-/// Asks for a refund, which must be taken on; gives the order once it is known what came of it, and the refund.
+/// Requests a refund, which must be accepted. Waits for its result, and returns the order and the
+/// refund.
 pub(crate) async fn refunded(shop: &Shop, id: &str, body: &Value) -> Result<(Value, Value)> {
     let (status, accepted) = refund(shop, id, body, None).await?;
     ensure!(status == StatusCode::ACCEPTED, "{status} {accepted}");
     decided(shop, id, text(&accepted, "/id")?).await
 }
 
-/// Has the worker decide about a refund that the API has not looked at.
+/// Starts a refund workflow directly, so that the worker decides about a refund that the API has
+/// not checked.
 async fn worker_decides(shop: &Shop, id: &str, what: What) -> Result<(Value, Value)> {
     let (refund_id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
     let request = RefundRequest { what, reason: None, restock: false };
@@ -65,7 +68,7 @@ async fn decided(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value
     .await
 }
 
-/// What lies in a parcel that has not left would be sold again, and shipped as well.
+/// Units in a parcel that has not left would be sold again, and shipped as well.
 #[test]
 fn what_has_not_left_cannot_come_back() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
@@ -142,7 +145,8 @@ fn what_arrived_broken_does_not_come_back_with_the_rest() {
     });
 }
 
-/// What is refunded while it is on its way arrives, and then does not come back with the rest.
+/// Units that are refunded in transit still arrive. A later refund of the rest does not put them
+/// back on sale.
 #[test]
 fn what_is_on_its_way_cannot_come_back() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
@@ -202,7 +206,8 @@ fn what_costs_nothing_is_paid_and_given_back_without_the_gateway() {
     });
 }
 
-/// The gateway refuses to give back for now, twice: a lost parcel's money, a refund of the staff's, and the payment of an order that failed.
+/// The gateway postpones each refund twice: the refund of a lost parcel, one by staff, and the
+/// reversal of a failed order.
 #[test]
 fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
     own(1, &FAST, async |shop| {
@@ -213,7 +218,7 @@ fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
             place(Draft::new("CUST-later").line(&near, 1)),
             place(Draft::new("CUST-later").line(&lost, 1)),
         )?;
-        // Nothing waits for the money: the parcel that was not lost completes its order.
+        // The order does not wait for the refund: the other parcel completes it.
         let order = shop.ends(&parted, "COMPLETED").await?;
         assert_eq!((shipped(&order), &order["refunds"][0]["status"]), (vec!["DELIVERED", "LOST"], &json!("PENDING")));
         shop.ends(&kept, "COMPLETED").await?;
@@ -281,7 +286,7 @@ fn a_key_stands_for_one_refund() {
     });
 }
 
-/// So nothing of it is on record, and nothing grows.
+/// Such requests leave no record, so the data does not grow.
 #[test]
 fn a_refund_that_cannot_succeed_is_refused_at_once_and_limited() {
     shared(async |shop| {
@@ -300,14 +305,14 @@ fn a_refund_that_cannot_succeed_is_refused_at_once_and_limited() {
             stream::iter(0..30).then(async |_| anyhow::Ok(refund(shop, &id, &greedy, None).await?.0.as_u16())).try_collect().await?;
         assert_eq!((statuses[26], statuses[27], statuses[29]), (422, 429, 429), "{statuses:?}");
         assert_eq!((&shop.order(&id).await?["refunds"], ledger(shop, &id).await?.2), (&Value::Null, 10_000));
-        // Whoever asks for what is there gets it.
+        // A valid request still succeeds.
         let (_, given) = refunded(shop, &id, &json!({ "amount": 100 })).await?;
         assert_eq!(given["status"], "SUCCEEDED");
         Ok(())
     });
 }
 
-/// Without a key a lost answer could not be told from a lost request.
+/// Without a key, a lost answer looks the same as a lost request.
 #[test]
 fn a_refund_without_a_key_is_refused() {
     shared(async |shop| {

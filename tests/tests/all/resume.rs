@@ -1,4 +1,4 @@
-//! Orders whose workflow is gone, workflows that have a long history, and orders that ended long ago.
+//! Orders whose workflow is lost, workflows with a long history, and orders that ended long ago.
 
 use crate::{
     histories::{connect, replay, settings},
@@ -23,12 +23,13 @@ use temporalio_client::{
 use time::OffsetDateTime;
 
 const SOON: Duration = Duration::from_secs(60);
-/// Nobody looks for lost workflows but the test.
+/// Only the test looks for lost workflows.
 const ALONE: (&str, &str) = ("RESUME_PERIOD_S", "0");
-/// Temporal suggests to continue as new after so few events.
+/// Temporal suggests continue as new after this few events.
 const SHORT: (&str, &str) = ("TEMPORAL_DYNAMIC_CONFIG", "limit.historyCount.suggestContinueAsNew=30");
 
-/// The latest run of an order's workflow, and how it stands; none when Temporal does not know it.
+/// The latest run of an order's workflow, and its status; `None` if Temporal does not know the
+/// workflow.
 async fn latest_run(shop: &Shop, id: &str) -> Result<Option<(String, WorkflowExecutionStatus)>> {
     let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id);
     match handle.describe(WorkflowDescribeOptions::default()).await {
@@ -42,7 +43,7 @@ async fn terminate(shop: &Shop, id: &str) -> Result<()> {
     shop.stack.temporal.service().cli(&["workflow", "terminate", "--workflow-id", id, "--reason", "test"]).await.map(drop)
 }
 
-/// What `worker` prints, which must succeed.
+/// Runs a command of `worker`, which must succeed. Returns its output.
 async fn worker(shop: &Shop, args: &[&str]) -> Result<String> {
     let output = shop.stack.run("worker", args).await?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -54,7 +55,8 @@ async fn is_booked(shop: &Shop, id: &str) -> Result<()> {
     until(&format!("the parcel of {id} is booked"), SOON, async || Ok((shipped(&shop.order(id).await?) == ["BOOKED"]).then_some(()))).await
 }
 
-/// At whatever point the workflows were, the orders go on from there, and each has its one effect.
+/// Workflows are terminated at different points. The orders continue from there, and each has its
+/// effect once.
 #[test]
 fn orders_whose_workflows_were_terminated_go_on_when_they_are_resumed() {
     own(1, &[&FAST[..], &SLOW, &[ALONE]].concat(), async |shop| {
@@ -78,7 +80,7 @@ fn orders_whose_workflows_were_terminated_go_on_when_they_are_resumed() {
         shop.post(&format!("/api/orders/{compensating}/cancel"), reason).await?.error_for_status()?;
         until("its compensation has begun", SOON, async || Ok((shop.order(&compensating).await?["compensating"] == true).then_some(())))
             .await?;
-        // The gateway has the amount, and its answer is lost.
+        // The gateway has taken the amount, and its answer is lost.
         let reserved = shop.place(&draft().payment_method("tok_timeout")).await?;
         shop.reaches(&reserved, &["RESERVED"]).await?;
         terminate(shop, &reserved).await?;
@@ -93,7 +95,7 @@ fn orders_whose_workflows_were_terminated_go_on_when_they_are_resumed() {
         worker(shop, &["maintenance", "off"]).await?;
         busy.rollback().await?;
 
-        // The audit leaves an order alone that changed a moment ago.
+        // The audit skips orders that changed a moment ago.
         until_ok("the audit names them all", SOON, async || {
             let audit = shop.stack.run("worker", &["audit"]).await?;
             let found = String::from_utf8_lossy(&audit.stdout).into_owned();
@@ -107,7 +109,7 @@ fn orders_whose_workflows_were_terminated_go_on_when_they_are_resumed() {
         })
         .await?;
 
-        // Its customer need not know of any of this.
+        // The customer can cancel the order although its workflow is lost.
         assert_eq!(shop.cancel(&cancelled).await?.0, StatusCode::ACCEPTED);
         shop.ends(&cancelled, "CANCELLED").await?;
         let said = worker(shop, &["resume", &paid]).await?;
@@ -137,7 +139,7 @@ fn orders_whose_workflows_were_terminated_go_on_when_they_are_resumed() {
     });
 }
 
-/// What an order that has ended has left behind; nothing of it may change.
+/// Everything that an ended order has left in the database. Nothing of it may change.
 async fn traces(shop: &Shop, id: &str) -> Result<Vec<String>> {
     let traces = "SELECT format('%s %s %s', status, version, updated_at) FROM orders WHERE id = $1
         UNION ALL SELECT format('%s %s %s', type, channel, created_at) FROM notifications WHERE order_id = $1
@@ -150,7 +152,8 @@ async fn traces(shop: &Shop, id: &str) -> Result<Vec<String>> {
     Ok(traces)
 }
 
-/// The worker finds out by itself. And an order that ended is not begun again, though Temporal has forgotten it when its old message comes back.
+/// The worker finds the lost workflow by itself. If an old message of an ended order arrives when
+/// Temporal has forgotten the order, the order must not start again.
 #[test]
 fn lost_workflows_are_found_and_old_messages_of_ended_orders_change_nothing() {
     own(1, &[&FAST[..], &[("RESUME_PERIOD_S", "1")]].concat(), async |shop| {
@@ -205,7 +208,7 @@ fn lost_workflows_are_found_and_old_messages_of_ended_orders_change_nothing() {
     });
 }
 
-/// An order that only the read model has left: Temporal was away, and the intake queue was emptied.
+/// Only the read model has this order: Temporal was away, and the intake queue was purged.
 #[test]
 fn an_order_that_was_lost_before_it_was_recorded_fails_and_says_so() {
     own(1, &[&FAST[..], &[ALONE]].concat(), async |shop| {
@@ -225,8 +228,8 @@ fn an_order_that_was_lost_before_it_was_recorded_fails_and_says_so() {
     });
 }
 
-/// A workflow whose history is long goes on in a new run, and nobody who speaks to it notices: whether the events come from its own looks at where its
-/// parcel is, or from a flood of signals.
+/// A workflow with a long history continues in a new run, without an effect on its callers. The
+/// history grows here in two ways: by polling the carrier, and by a flood of signals.
 #[test]
 fn a_long_history_is_continued_as_new() {
     own(1, &[&FAST[..], &SLOW, &[ALONE, SHORT, ("CARRIER_POLL_S", "1")]].concat(), async |shop| {
@@ -268,7 +271,7 @@ fn a_long_history_is_continued_as_new() {
             say(shop, &message(id, 1, "DELIVERED")).await?;
             shop.ends(id, "COMPLETED").await?;
         }
-        // Both runs are as today's workflow would have made them.
+        // Both runs must replay with the current workflow.
         for run in [run_of_arrives, first(&arrives).await?] {
             let info = WorkflowExecutionInfo::builder().namespace("default").workflow_id(arrives.clone()).run_id(run).build();
             let history = info.bind_untyped(connect(shop).await?).fetch_history(Default::default()).to_json().await?;
@@ -276,14 +279,14 @@ fn a_long_history_is_continued_as_new() {
         }
         let told = "SELECT type, count(*) FROM notifications WHERE order_id = $1 GROUP BY type HAVING count(*) > 1";
         ensure!(shop.db().await?.query(told, &[&waits]).await?.is_empty(), "its customer was told something twice");
-        // The flood told of shipments that the order does not have, which staff are shown.
+        // The signals named shipments that the order does not have. Staff see them as findings.
         let findings = "DELETE FROM failing_rows WHERE loop = 'FINDINGS' AND starts_with(row_id, $1)";
         ensure!(shop.db().await?.execute(findings, &[&waits]).await? > 0, "nobody is shown the flood's false scans");
         shop.audit_is_clean().await
     });
 }
 
-/// A parcel of which the carrier has told nothing new for long is shown to staff, and named by the audit.
+/// A parcel without news from the carrier for a long time is shown to staff and named by the audit.
 #[test]
 fn a_silent_parcel_counts_as_stuck() {
     own(1, &[&FAST[..], &SLOW, &[ALONE, ("AUDIT_STUCK_AFTER_S", "3600"), ("PARCEL_SILENT_AFTER_S", "86400")]].concat(), async |shop| {

@@ -1,4 +1,5 @@
-//! Credentials in Secrets Manager: used, rotated under running processes, missing, malformed, and never in a log.
+//! Credentials in Secrets Manager: they are used, rotated while processes run, missing or
+//! malformed, and never logged.
 
 use crate::support::{Draft, FAST, Function, Load, Shop, bare, unstarted, until};
 use anyhow::{Result, ensure};
@@ -12,7 +13,7 @@ use serde_json::json;
 use std::{process::Stdio, time::Duration};
 use tokio::{process::Command, try_join};
 
-/// The emulator, as AWS, takes a name for an ARN.
+/// The emulator accepts a name instead of an ARN, as AWS does.
 const DATABASE: &str = "orderflow/database";
 const TEMPORAL: &str = "orderflow/temporal";
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,7 +28,7 @@ fn secrets(stack: &Stack) -> Result<Client> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// A role of the worker's own, whose password only the secret knows.
+/// Sets the password of the worker's own role, which is otherwise only in the secret.
 async fn set_password(shop: &Shop, password: &str) -> Result<()> {
     let set = format!("ALTER ROLE rotated PASSWORD '{password}'");
     Ok(shop.db().await?.batch_execute(&set).await?)
@@ -59,7 +60,8 @@ fn a_rotated_password_stops_no_worker_and_no_order() {
             load.place(shop, 40, 4, |_| Draft::new("CUST-rotation").line(&product, 1)).await;
             anyhow::Ok(())
         };
-        // As RDS does it: first the role, then the secret. What connects between the two is refused.
+        // RDS rotates in the same way: first the role, then the secret. Connections between the two
+        // steps are refused.
         let rotating = async {
             load.reaches(10).await?;
             set_password(shop, second).await?;

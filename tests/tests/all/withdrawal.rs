@@ -1,4 +1,5 @@
-//! Withdrawing an order while something else is still at work on it: an attempt that nobody waits for any more, staff, a worker that died.
+//! Compensation of an order on which something else still works: an attempt that nobody waits for
+//! any more, staff, or a worker that died.
 
 use crate::{
     histories::happens,
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Waits until so many statements that have this in them wait for a lock.
+/// Waits until `count` statements that contain this text wait for a lock.
 async fn waits(shop: &Shop, what: &str, count: i64) -> Result<()> {
     let db = shop.db().await?;
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
@@ -24,13 +25,13 @@ async fn waits(shop: &Shop, what: &str, count: i64) -> Result<()> {
     .await
 }
 
-/// The amount has been taken, and recording that waits for longer than the attempt has. Whoever withdraws the order comes after that record, and must not
-/// miss it: else parcels would be left behind, or leave.
+/// The amount is captured, and recording that takes longer than the attempt's timeout. Compensation
+/// runs after the recording and must see it. Otherwise parcels would remain booked, or leave.
 #[test]
 fn who_cancels_while_the_capture_is_being_recorded_has_cancelled() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
         let mut db = shop.db().await?;
-        // Time to get hold of the order between the two.
+        // The delay gives the test time to lock the order between the two steps.
         db.batch_execute(
             "CREATE FUNCTION sandbox.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.7); RETURN NEW; END $$;
             CREATE TRIGGER dawdle BEFORE UPDATE ON sandbox.charges FOR EACH ROW WHEN (NEW.state = 'CAPTURED' AND OLD.state = 'AUTHORIZED')
@@ -58,7 +59,7 @@ fn who_cancels_while_the_capture_is_being_recorded_has_cancelled() {
     });
 }
 
-/// From when an order is being withdrawn nobody reserves or takes anything for it, or completes it.
+/// Once compensation has begun, nothing may reserve or capture for the order, or complete it.
 #[test]
 fn an_order_that_is_being_withdrawn_moves_to_its_end_only() {
     own(0, &FAST, async |shop| {
@@ -84,7 +85,8 @@ fn an_order_that_is_being_withdrawn_moves_to_its_end_only() {
     });
 }
 
-/// Staff give a part back while the customer cancels: each waits for the other at the gateway, and together they give back what was taken.
+/// Staff refund a part while the customer cancels. Each waits for the other at the gateway, and
+/// together they refund the captured amount exactly.
 #[test]
 fn a_part_that_is_given_back_beside_a_cancellation_is_not_given_back_twice() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
@@ -107,7 +109,8 @@ fn a_part_that_is_given_back_beside_a_cancellation_is_not_given_back_twice() {
     });
 }
 
-/// The worker dies when the order has failed and before its customer is told. Who cancels then, by what was shown last, reads why it failed.
+/// The worker dies after the order has failed and before its customer is notified. A cancellation,
+/// sent because readers still saw the old status, then finds the failure and its reason.
 #[test]
 fn who_cancels_what_a_dead_worker_has_ended_is_told_of_that_end() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
@@ -115,7 +118,8 @@ fn who_cancels_what_a_dead_worker_has_ended_is_told_of_that_end() {
     own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         fail_points.arm("CancelOrder")?;
-        // So slow a reservation ends the workflow's first task: what comes in the second is repeated alone.
+        // The slow reservation ends the workflow's first task. After the worker's death, only the
+        // second task is repeated.
         let mut db = shop.db().await?;
         let busy = db.transaction().await?;
         busy.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;

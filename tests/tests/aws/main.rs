@@ -1,7 +1,7 @@
-//! What `sam build` made, deployed to the AWS emulator: the functions run there as Lambda runs them, behind their event sources and with no more
-//! rights than their roles give.
+//! The output of `sam build`, deployed to the AWS emulator. The functions run there as Lambda runs
+//! them, behind their event sources and with only the rights of their roles.
 //!
-//! `make verify-aws` builds and runs this; it is no part of `make test`.
+//! `make verify-aws` builds and runs these tests; they are not part of `make test`.
 
 mod deployment;
 
@@ -36,7 +36,7 @@ async fn what_was_built_takes_orders() -> Result<()> {
     stack.stop().await
 }
 
-/// An event of tests/events, which serve `sam local invoke` too.
+/// An event of tests/events; `sam local invoke` uses the same files.
 fn event(function: &str) -> Result<Value> {
     let file = local::project().join("tests/events").join(function).with_extension("json");
     Ok(serde_json::from_str(&fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?)?)
@@ -82,10 +82,11 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
     Ok(())
 }
 
-/// An order in the queue is started; what is no order ends in the dead-letter queue and holds up nothing.
+/// An order in the queue is started. A message that is not an order ends in the dead-letter queue
+/// and delays nothing.
 async fn the_queue_reaches_its_function(deployed: &Deployment) -> Result<()> {
     let (sqs, intake) = (&deployed.sqs, &deployed.intake_queue);
-    // What fails comes again after a second instead of a minute.
+    // A failed message becomes visible again after a second instead of a minute.
     sqs.set_queue_attributes().queue_url(intake).attributes(QueueAttributeName::VisibilityTimeout, "1").send().await?;
     let id = "ord_01930000000070008000000000000043";
     let order = event("start-queued-orders")?["Records"][0]["body"].as_str().context("no body")?.replace(ORDER, id);
@@ -110,7 +111,7 @@ async fn orders_are_taken_while_temporal_is_away(deployed: &Deployment, stack: &
     Ok(())
 }
 
-/// Asks again and again until there is an answer, for at most [`PATIENCE`].
+/// Calls `ask` until it returns something, for at most [`PATIENCE`].
 async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {

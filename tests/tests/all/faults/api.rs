@@ -1,4 +1,4 @@
-//! The API's own process stops and dies.
+//! The API process is stopped and killed.
 
 use super::mixed;
 use crate::support::{Draft, FAST, Load, own};

@@ -55,7 +55,7 @@ fn while_it_is_stopped_orders_are_taken_by_temporal_and_shown_later() {
     });
 }
 
-/// Neither Temporal nor the intake queue can take the order, so nothing is acknowledged.
+/// Neither Temporal nor the intake queue can take the order, so the API acknowledges nothing.
 #[test]
 fn without_temporal_too_an_order_is_refused() {
     own(0, &[], async |shop| {

@@ -1,4 +1,4 @@
-//! Temporal is away: orders are accepted all the same, and readers notice nothing.
+//! Temporal is away: orders are still accepted, and readers notice nothing.
 
 use super::mixed;
 use crate::support::{Draft, FAST, Load, Shop, answer, own, until};
@@ -9,7 +9,8 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// What `GET /api/health` says: its status, and the state of each dependency.
+/// The answer of `GET /api/health`: the HTTP status, the overall state, and the state of each
+/// dependency.
 pub(super) async fn health(shop: &Shop) -> Result<(StatusCode, Value, Vec<(String, String)>)> {
     let (status, body) = answer(shop.get("/api/health").await?).await?;
     let dependencies = body["dependencies"].as_array().into_iter().flatten().map(|dependency| {
@@ -35,7 +36,7 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
         load.place(shop, 30, 4, |n| mixed(&product, n)).await;
         assert_eq!(load.accepted().len(), 30);
 
-        // A client that does not trust the answer asks again.
+        // A client that does not trust the answer repeats its request.
         let wary = Load::default();
         let draft = Draft::new("CUST-wary").line(&product, 1);
         wary.insist_twice(shop, &draft).await?;
@@ -63,7 +64,8 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
     });
 }
 
-/// One answer too many waits for Temporal: it is in the queue before the others have theirs.
+/// When too many requests wait for Temporal, the next ones are queued at once. They are answered
+/// before those that wait.
 #[test]
 fn what_comes_while_it_has_its_hands_full_is_queued_at_once() {
     own(1, &FAST, async |shop| {
@@ -95,7 +97,7 @@ fn what_comes_while_it_has_its_hands_full_is_queued_at_once() {
     });
 }
 
-/// Frozen is worse than stopped: connections stay open, and nothing answers.
+/// A frozen server is worse than a stopped one: connections stay open, but nothing answers.
 #[test]
 fn while_it_is_frozen_an_order_is_still_accepted_within_seconds() {
     own(1, &FAST, async |shop| {

@@ -54,7 +54,8 @@ fn told_to_stop_it_finishes_what_it_began_and_exits_with_0() {
     });
 }
 
-/// The drain is a promise to whoever stops a worker: after it, they would kill it. A frozen Temporal ends no poll, and the SDK waits half a minute for that.
+/// The drain is a promise to whoever stops a worker: after that time, the worker would be killed. A
+/// frozen Temporal does not end a poll, and the SDK waits half a minute for that.
 #[test]
 fn told_to_stop_it_ends_in_time_though_temporal_is_frozen() {
     const DRAIN: Duration = Duration::from_secs(2);
@@ -65,7 +66,7 @@ fn told_to_stop_it_ends_in_time_though_temporal_is_frozen() {
             ensure!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().await?.success());
             let began = Instant::now();
             let status = worker.ended().await?.context("it does not run")?;
-            // Its end is looked for four times a second.
+            // The test checks four times a second whether the worker has ended.
             let took = began.elapsed().saturating_sub(Duration::from_millis(250));
             ensure!(took <= DRAIN + Duration::from_secs(1), "{signal}: {took:?}");
             ensure!(status.success(), "{signal}: {status}: {}", shop.log(worker.log()));
@@ -108,7 +109,7 @@ fn two_side_by_side_share_the_work_and_one_takes_over_from_the_other() {
     });
 }
 
-/// The number that a metric with these labels has, 0 when it is not there.
+/// The value of a metric with these labels; 0 if it does not exist.
 fn metric(text: &str, name: &str, labels: &[&str]) -> f64 {
     let line = text.lines().find(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
     line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or_default()

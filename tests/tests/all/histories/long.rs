@@ -13,7 +13,7 @@ use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionInfo};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// The first run of a workflow with a long history, and the one that follows it.
+/// The first run of a workflow with a long history, and the run that follows it.
 pub(super) const PATHS: &[&str] = &["continued_as_new", "resumed_on_its_way"];
 
 #[test]

@@ -10,9 +10,9 @@ use std::{fs, time::Duration};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// With a carrier that delivers at once.
+/// Paths with a carrier that delivers at once.
 const AT_ONCE: &[&str] = &["shipped_at_once", "nothing_delivered"];
-/// With one that says where its parcels are.
+/// Paths with a carrier that reports tracking events.
 const STEP_BY_STEP: &[&str] = &["shipped_with_scans", "lost", "cancelled_while_booked", "cancelled_on_its_way"];
 
 pub(super) fn paths() -> usize {
@@ -73,7 +73,7 @@ async fn walk(shop: &Shop, path: &str, near: &Product, far: &Product) -> Result<
             shop.cancel(&id).await?;
             shop.ends(&id, "CANCELLED").await?;
         }
-        // The carrier has it, and nobody knows it yet.
+        // The carrier has picked up the parcel, but has not reported it yet.
         "cancelled_on_its_way" => {
             let moved = "UPDATE sandbox.parcels SET picked_up_at = now() WHERE shipment_id = $1 || '-1'";
             shop.db().await?.execute(moved, &[&id]).await?;

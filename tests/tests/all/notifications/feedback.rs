@@ -1,4 +1,5 @@
-//! What SES tells of mails that it has taken: bounces and complaints as its mailbox simulator makes them, and as its documentation shows them.
+//! Reports of SES about mails that it accepted: bounces and complaints, as its mailbox simulator
+//! makes them and as its documentation shows them.
 
 use super::SOON;
 use crate::support::{Draft, Shop, shared, until};
@@ -7,7 +8,7 @@ use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The queue that SES's topic feeds.
+/// The queue that receives the reports from SES's topic.
 struct Queue {
     sqs: Client,
     url: String,
@@ -24,7 +25,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits until everything that was sent is dealt with.
+    /// Waits until every message has been handled.
     async fn is_empty(&self) -> Result<()> {
         let counts = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
         until("the queue is empty", Duration::from_secs(40), async || {
@@ -35,7 +36,7 @@ impl Queue {
         .await
     }
 
-    /// What has become a dead letter.
+    /// The bodies of the dead letters.
     async fn dead_letters(&self) -> Result<Vec<String>> {
         let url = format!("{}-dlq", self.url);
         let received = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(0).send().await?;
@@ -43,7 +44,8 @@ impl Queue {
     }
 }
 
-/// A completed order whose customer was told at an address; gives its id and the mail's.
+/// Completes an order whose customer is notified at this address. Returns the ids of the order and
+/// of the mail.
 async fn told(shop: &Shop, email: &str) -> Result<(String, String)> {
     let product = shop.product(1_000, 100).await?;
     let id = shop.place(&Draft::new("CUST-feedback").line(&product, 1).with("contact", json!({ "email": email }))).await?;
@@ -61,7 +63,7 @@ async fn told(shop: &Shop, email: &str) -> Result<(String, String)> {
     Ok((id, mail))
 }
 
-/// Waits until an order's confirmation has a state, and why.
+/// Waits until an order's confirmation has this state and this reason.
 async fn becomes(shop: &Shop, id: &str, state: &str, why: &str) -> Result<()> {
     let db = shop.db().await?;
     let query = "SELECT FROM notifications
@@ -69,7 +71,7 @@ async fn becomes(shop: &Shop, id: &str, state: &str, why: &str) -> Result<()> {
     until(&format!("{id} is {state}: {why}"), SOON, async || Ok(db.query_opt(query, &[&id, &state, &why]).await?.map(drop))).await
 }
 
-/// An event of SES as its documentation shows it.
+/// An event of SES, as its documentation shows it.
 fn event(kind: &str, mail: &str, detail: &Value) -> Value {
     let mut event = json!({
         "eventType": kind,
@@ -121,7 +123,7 @@ fn each_event_has_its_effect_once() {
         let (id, mail) = told(shop, "jane@customer.example").await?;
         let db = shop.db().await?;
 
-        // Nothing of these is trouble, or ours.
+        // None of these is a problem, or they concern mails that are not ours.
         let delivery =
             json!({ "timestamp": "2016-10-19T23:21:04.133Z", "processingTimeMillis": 11_893, "recipients": ["jane@customer.example"] });
         queue.send(event("Delivery", &mail, &delivery)).await?;

@@ -1,4 +1,4 @@
-//! `GET /api/operations`: how much waits where.
+//! `GET /api/operations`: how much work is waiting, and where.
 
 use crate::support::{Draft, FAST, Function, Pool, Shop, answer, own, until};
 use anyhow::{Context as _, Result, ensure};
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-/// The answer comes although a part is away: what it asks has half a second, one after the other at most two of them.
+/// The answer must come even while a dependency is away. Each question has half a second, and at
+/// most two questions follow each other.
 const LATEST: Duration = Duration::from_secs(3);
 
 async fn overview(shop: &Shop) -> Result<Value> {
@@ -48,7 +49,7 @@ fn it_shows_what_waits_and_what_is_away() {
         ]);
         shows(shop, "dead letters", &dead, |tasks| tasks["backlog"] == 0).await?;
 
-        // A customer sees none of it; the function shows what the server does.
+        // A customer sees none of it. The function shows the same as the server.
         let pool = Pool::create(shop).await?;
         let (ada, staff) = (pool.user("ada", None).await?, pool.user("sue", Some("staff")).await?);
         let mut function = Function::start_with(shop, "get-operations", &pool.settings()).await?;

@@ -1,4 +1,4 @@
-//! `POST /api/products/{id}/restock`: what came in can be sold, once for each time that it came in.
+//! `POST /api/products/{id}/restock`: restocked units can be sold, and each delivery counts once.
 
 use crate::support::{Draft, FAST, FailPoints, Function, Pool, Product, Shop, answer, own, shared, text, until};
 use anyhow::{Result, ensure};
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Brings units in, under a key of its own unless one is given.
+/// Restocks units. Without a given key, it uses a new one.
 async fn restock(shop: &Shop, product: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
     let key = key.map_or_else(|| shop.unique("restock"), str::to_owned);
     let request = shop.request(Method::POST, &format!("/api/products/{product}/restock")).header(header::CONTENT_TYPE, "application/json");
     answer(request.header("Idempotency-Key", key).body(body.to_string()).send().await?).await
 }
 
-/// Quantities of a product's movements that are restocks.
+/// The quantities of a product's restocks in the stock ledger.
 async fn movements(shop: &Shop, product: &Product) -> Result<Vec<i64>> {
     let movements = "SELECT quantity FROM stock_movements WHERE product_id = $1 AND reason = 'RESTOCKED' ORDER BY id";
     Ok(shop.db().await?.query(movements, &[&product.id]).await?.iter().map(|row| row.get(0)).collect())
@@ -39,7 +39,7 @@ fn what_came_in_is_sold_once_however_often_it_is_said() {
         let other = shop.product(1_000, 0).await?;
         assert_eq!(restock(shop, &other.id, &delivery, Some(&key)).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
 
-        // Each key counts.
+        // Each new key is a new delivery.
         for stock in [7, 9] {
             assert_eq!(restock(shop, &product.id, &json!({ "quantity": 2 }), None).await?.1["stock"], stock);
         }
@@ -106,7 +106,7 @@ fn what_cannot_be_brought_in_is_refused() {
     });
 }
 
-/// The worker dies when it has added the units, and before anybody knows.
+/// The worker dies after it added the units and before it reported that.
 #[test]
 fn what_a_dead_worker_added_is_not_added_again() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
@@ -132,7 +132,8 @@ fn what_a_dead_worker_added_is_not_added_again() {
     });
 }
 
-/// While nobody can add the units the caller hears that it was taken on; they come as soon as somebody can.
+/// While the units cannot be added, the caller learns that the request is accepted. The units
+/// follow as soon as possible.
 #[test]
 fn a_restock_waits_for_workers_and_for_postgres() {
     own(1, &FAST, async |shop| {

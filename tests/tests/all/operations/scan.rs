@@ -1,4 +1,5 @@
-//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: people say where a parcel is, as a carrier would.
+//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: staff record tracking events, as a carrier
+//! would.
 
 use crate::{
     orders::statuses,
@@ -29,7 +30,7 @@ fn people_lead_an_order_to_its_end() {
             assert_eq!(answered, (StatusCode::OK, json!({ "received": true })), "{body}");
             anyhow::Ok(())
         };
-        // Twice each: a double click.
+        // Each event is sent twice, like a double click.
         for _ in 0..2 {
             say(1, json!({ "event": "IN_TRANSIT" })).await?;
         }
@@ -57,7 +58,7 @@ fn people_lead_an_order_to_its_end() {
         assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 12.5, "refundedAmount": 2.5 }));
         assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((9, 0), (10, 0)));
 
-        // Of an order that has ended there is nothing to change any more.
+        // A tracking event cannot change an order that has ended.
         say(1, json!({ "event": "LOST" })).await?;
         assert_eq!(shop.order(&id).await?["version"], order["version"]);
         shop.audit_is_clean().await

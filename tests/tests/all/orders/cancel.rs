@@ -1,4 +1,4 @@
-//! `POST /api/orders/{id}/cancel`: at each moment of an order's life.
+//! `POST /api/orders/{id}/cancel`, at each point of an order's life.
 
 use super::statuses;
 use crate::{
@@ -15,7 +15,9 @@ use tokio::time::sleep;
 
 const SOON: Duration = Duration::from_secs(15);
 
-/// Nothing is held, nothing is charged, and the customer is told of the cancellation once; before it, of what was paid already.
+/// Asserts that the order holds no stock, that nothing is charged, and that the customer was
+/// notified of the cancellation once. If the order had been paid, the confirmation must come before
+/// that.
 async fn nothing_is_left(shop: &Shop, id: &str) -> Result<()> {
     let db = shop.db().await?;
     let held = "SELECT count(*) FROM reservations WHERE order_id = $1 AND state = 'HELD'";
@@ -25,7 +27,7 @@ async fn nothing_is_left(shop: &Shop, id: &str) -> Result<()> {
     assert_eq!(db.query_one(net, &[&id]).await?.get::<_, i64>(0), 0);
     let paid = statuses(&shop.order(id).await?).contains(&"PAID");
     let expected = if paid { vec!["ORDER_CONFIRMED", "ORDER_CANCELLED"] } else { vec!["ORDER_CANCELLED"] };
-    // The notice follows the cancellation as a step of its own.
+    // The notification follows the cancellation in a separate step.
     let told = until("the cancellation is told", SOON, async || {
         let kinds = db.query("SELECT type FROM notifications WHERE order_id = $1 ORDER BY created_at", &[&id]).await?;
         let kinds: Vec<String> = kinds.iter().map(|row| row.get(0)).collect();
@@ -96,7 +98,7 @@ fn while_the_gateway_does_not_answer_the_charge_is_voided() {
     });
 }
 
-/// The attempt does not hear of the cancellation before it fails by itself.
+/// The attempt does not notice the cancellation before it fails by itself.
 #[test]
 fn while_an_attempt_fails_it_is_cancelled_all_the_same() {
     own(1, &DEAF, async |shop| {
@@ -110,7 +112,7 @@ fn while_an_attempt_fails_it_is_cancelled_all_the_same() {
     });
 }
 
-/// The gateway has charged, but nobody knows yet.
+/// The gateway has charged, but OrderFlow has not learned of it yet.
 #[test]
 fn after_a_charge_whose_answer_was_lost_it_is_refunded() {
     shared(async |shop| {
@@ -139,7 +141,7 @@ fn asked_for_twenty_times_it_has_one_effect() {
         shop.reaches(&id, &["RESERVED"]).await?;
         let answers = try_join_all((0..20).map(|_| shop.cancel(&id))).await?;
         assert_eq!(answers[0].0, StatusCode::ACCEPTED);
-        // One that comes when the order has ended is too late.
+        // A cancellation that arrives after the order's end is too late.
         ensure!(answers.iter().all(|(status, _)| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status)), "{answers:?}");
         shop.ends(&id, "CANCELLED").await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT);
@@ -149,7 +151,7 @@ fn asked_for_twenty_times_it_has_one_effect() {
     });
 }
 
-/// What a workflow is told stays in its history, which has an end.
+/// Each signal stays in the workflow's history, whose size is limited.
 #[test]
 fn its_workflow_is_told_no_more_often_than_the_limit() {
     own(0, &[("ORDER_REQUEST_LIMIT", "5")], async |shop| {
@@ -160,15 +162,15 @@ fn its_workflow_is_told_no_more_often_than_the_limit() {
         let refused = shop.post(&format!("/api/orders/{id}/cancel"), "").await?;
         assert_eq!(refused.headers().get(header::RETRY_AFTER).map(header::HeaderValue::as_bytes), Some(&b"3600"[..]));
         assert_eq!(answer(refused).await?.0, StatusCode::TOO_MANY_REQUESTS);
-        // Another order is another matter.
+        // Each order has its own limit.
         let other = shop.place(&Draft::new("CUST-insists").line_at("PROD-010", 1, 2_995)).await?;
         assert_eq!(shop.cancel(&other).await?.0, StatusCode::ACCEPTED);
         Ok(())
     });
 }
 
-/// Cancellations that come while the order runs through, each a little later after its order than the one before: whoever comes first wins, and
-/// nothing lies between.
+/// Cancellations arrive while the orders run, each a little later after its order than the one
+/// before. Either the cancellation or the completion wins, and there is no result in between.
 #[test]
 fn a_race_with_completion_has_one_winner() {
     shared(async |shop| {
@@ -177,8 +179,9 @@ fn a_race_with_completion_has_one_winner() {
         let raced = drafts.iter().zip(0..).map(async |(draft, nth)| {
             let id = shop.place(draft).await?;
             sleep(Duration::from_millis(4 * nth)).await;
-            // Many orders at once go to the intake queue, and may stay there for longer than a cancellation waits for them: for a minute where they were
-            // given to a process that is killed, such as another test's.
+            // Of many orders at once, some go to the intake queue. They may stay there longer than
+            // a cancellation waits: up to a minute, if a killed process (such as that of another
+            // test) had received them.
             let answer = until("the cancellation is heard", Duration::from_secs(90), async || {
                 let answer = shop.cancel(&id).await?;
                 Ok((answer.0 != StatusCode::SERVICE_UNAVAILABLE).then_some(answer))
@@ -194,7 +197,7 @@ fn a_race_with_completion_has_one_winner() {
                     cancelled += 1;
                     nothing_is_left(shop, &id).await?;
                 }
-                // Accepted, but it came too late for the order; or told so at once.
+                // The cancellation was accepted but came too late, or it was refused as too late.
                 (StatusCode::ACCEPTED | StatusCode::CONFLICT, false) => {}
                 _ => anyhow::bail!("{status} {body}, but: {order:#}"),
             }

@@ -1,4 +1,5 @@
-//! An order is compared with the catalogue: at once with the read model's, later with Postgres'.
+//! Each order is compared with the catalogue: at once with that of the read model, and later with
+//! that of Postgres.
 
 use super::statuses;
 use crate::support::{Draft, Function, Product, Shop, answer, shared, text};
@@ -7,7 +8,7 @@ use orders::{Currency, Money, ProductView};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The places of the faults for which an order is refused.
+/// Posts an order that must be refused. Returns the pointers of its errors.
 async fn refused(shop: &Shop, draft: &Draft) -> Result<Vec<String>> {
     let (status, problem) = answer(shop.post("/api/orders", draft.body().to_string()).await?).await?;
     ensure!((status, &problem["type"]) == (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/invalid-request")), "{status} {problem}");
@@ -24,7 +25,7 @@ async fn orders_of(shop: &Shop, customer: &str) -> Result<i64> {
     Ok(shop.db().await?.query_one(count, &[&customer]).await?.get(0))
 }
 
-/// Changes a product's price, and shows it to readers at once.
+/// Changes a product's price, and projects the change at once.
 async fn reprice(shop: &Shop, product: &Product, price_minor: i64) -> Result<()> {
     let change = "UPDATE products SET price_minor = $2 WHERE id = $1 RETURNING version";
     let version = shop.db().await?.query_one(change, &[&product.id, &price_minor]).await?.get(0);
@@ -45,7 +46,7 @@ fn an_order_that_the_catalogue_contradicts_never_becomes_one() {
         let lines = draft().line(&product, 1).line_at("NO-SUCH-PRODUCT", 1, 100).line_at(&product.id, 1, 1);
         assert_eq!(refused(shop, &lines).await?, ["/items/1/productID", "/items/2/unitPrice"]);
         assert_eq!(refused(shop, &draft().line(&product, 1).with("currency", "EUR")).await?, ["/currency"]);
-        // A function that has just started knows nothing yet.
+        // A function that has just started has no cached catalogue.
         let mut function = Function::start(shop, "create-order").await?;
         let unknown = draft().line_at("NO-SUCH-PRODUCT", 1, 100).body().to_string();
         let (status, problem) = function.request("POST", "/api/orders", Some(&unknown)).await?;
@@ -60,7 +61,7 @@ fn an_order_that_the_catalogue_contradicts_never_becomes_one() {
     });
 }
 
-/// What a process remembers of the catalogue is no reason to refuse.
+/// A cached price alone is no reason to refuse an order.
 #[test]
 fn a_price_is_read_again_before_an_order_is_refused() {
     shared(async |shop| {
@@ -74,7 +75,8 @@ fn a_price_is_read_again_before_an_order_is_refused() {
     });
 }
 
-/// A refusal claims no key, and what a key stands for is not judged again.
+/// A refused request does not use up its key. An accepted order is not validated again when its key
+/// is repeated.
 #[test]
 fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
     shared(async |shop| {
@@ -92,7 +94,7 @@ fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
         shop.ends(id, "COMPLETED").await?;
 
         reprice(shop, &product, 7_000).await?;
-        // Not from memory: a function that has just started reads the new price.
+        // A function that has just started has no cached prices, so it reads the new price.
         let mut function = Function::start(shop, "create-order").await?;
         let mut event = Function::event("POST", "/api/orders", Some(&right.body().to_string()));
         assert_eq!(function.answer(&event).await?.0, 422);
@@ -104,7 +106,7 @@ fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
     });
 }
 
-/// What is found only by the worker fails the order.
+/// An error that only the worker detects fails the order.
 #[test]
 fn what_the_catalogue_did_not_tell_yet_fails_with_a_reason() {
     shared(async |shop| {

@@ -1,4 +1,4 @@
-//! `POST /api/orders`: an order is accepted, and completes.
+//! `POST /api/orders`: an order is accepted and completes.
 
 use crate::support::{Draft, Shop, answer, own, seed_order, shared, text};
 use anyhow::{Result, ensure};
@@ -6,7 +6,7 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// With the settings of env.example, as a reader of the README has it.
+/// Runs with the settings of env.example, as a reader of the README does.
 #[test]
 fn the_order_of_the_readme_completes_within_two_seconds() {
     own(1, &[], async |shop| {
@@ -49,7 +49,8 @@ fn the_order_of_the_readme_completes_within_two_seconds() {
     });
 }
 
-/// What Temporal's web UI shows of the order's workflow, asked for at the address that its page asks.
+/// Checks what Temporal's web UI shows of the order's workflow, through the endpoint that its page
+/// uses.
 async fn temporal_ui_shows(shop: &Shop, id: &str) -> Result<()> {
     let port = shop.stack.settings().port("TEMPORAL_WEB_PORT")?;
     let workflow: Value =
@@ -74,7 +75,7 @@ fn several_lines_of_several_products_complete() {
 #[test]
 fn an_amount_is_kept_exactly() {
     shared(async |shop| {
-        // 0.1 + 0.2 in binary floating point is not 0.3.
+        // In binary floating point, 0.1 + 0.2 is not 0.3.
         let (dime, two) = (shop.product(10, 10).await?, shop.product(20, 10).await?);
         let order = shop.ends(&shop.place(&Draft::new("CUST-exact").line(&dime, 1).line(&two, 1)).await?, "COMPLETED").await?;
         let raw = shop.get(&format!("/api/orders/{}", text(&order, "/id")?)).await?.text().await?;

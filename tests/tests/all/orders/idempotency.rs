@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that comes more than once makes one order.
+//! `Idempotency-Key`: a repeated request makes one order.
 
 use crate::support::{Draft, Shop, answer, shared, text};
 use anyhow::Result;
@@ -24,7 +24,7 @@ fn fifty_posts_at_once_make_one_order() {
         let id = ids.first().unwrap();
         shop.ends(id, "COMPLETED").await?;
 
-        // So does one that comes when the order has long ended.
+        // The same holds for a repetition long after the order's end.
         assert_eq!(text(&post(shop, &key, &body).await?.1, "/id")?, *id);
         assert_eq!(shop.stock(&product).await?, (99, 0));
         let count = "SELECT count(*) FROM orders WHERE customer_id = $1";

@@ -1,4 +1,4 @@
-//! Bad input: an answer that names each fault, never a 500, and nothing stored.
+//! Invalid input: the answer names each error, is never a 500, and nothing is stored.
 
 use crate::support::{Draft, Shop, answer, seed_order, shared};
 use anyhow::{Result, ensure};
@@ -9,14 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The order of the README under another customer, with one part of its text replaced.
+/// The order of the README for another customer, with one part of its text replaced.
 fn seed_with(customer: &str, from: &str, to: &str) -> String {
     let body = seed_order().replace("CUST-001", customer);
     assert!(body.contains(from), "{from}");
     body.replacen(from, to, 1)
 }
 
-/// Posts a body; the answer must be this problem, with exactly these pointers.
+/// Posts a body. The answer must be this problem, with exactly these pointers.
 async fn refused(shop: &Shop, body: impl Into<Vec<u8>>, status: StatusCode, pointers: &[&str]) -> Result<()> {
     let body: Vec<u8> = body.into();
     let shown = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
@@ -131,11 +131,11 @@ fn a_body_of_two_megabytes_is_too_large() {
         let customer = shop.unique("CUST-large");
         let padded = seed_with(&customer, "{", &format!("{{{}", " ".repeat(2_000_000)));
         refused(shop, padded, StatusCode::PAYLOAD_TOO_LARGE, &[]).await?;
-        // Also when its length is not announced.
+        // The limit also applies to a body of unknown length.
         let head = "POST /api/orders HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
         let (status, _) = raw(shop, head, &format!("15f90\r\n{}\r\n0\r\n\r\n", " ".repeat(0x15f90))).await?;
         assert_eq!(status, 413);
-        // A client that writes slowly still reads the answer.
+        // A client that writes slowly can still read the answer.
         let mut connection = TcpStream::connect(("127.0.0.1", shop.stack.settings().port("API_PORT")?)).await?;
         let head = "POST /api/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2000000";
         connection.write_all(format!("{head}\r\n\r\n").as_bytes()).await?;
@@ -166,7 +166,7 @@ fn only_json_is_taken() {
     });
 }
 
-/// Sent as they are: an HTTP client would tidy these paths first.
+/// The paths are sent unchanged; an HTTP client would normalize them.
 #[test]
 fn tricks_in_the_path_lead_nowhere() {
     shared(async |shop| {
@@ -194,7 +194,8 @@ fn tricks_in_the_path_lead_nowhere() {
             &long,
         ] {
             let (status, answer) = raw(shop, &format!("GET {path} HTTP/1.1"), "").await?;
-            // Outside the API, what has no dot in its name may be the address of a view: the page itself is sent, and says that there is nothing.
+            // Outside the API, a path without a dot may be the address of a view. Then the page
+            // itself is served, and it shows that nothing is there.
             let is_page = status == 200 && !path.starts_with("/api") && answer.contains("<title>OrderFlow</title>");
             ensure!(is_page || (400..500).contains(&status), "{path} was answered with {status}: {answer}");
             ensure!(!answer.contains("[workspace]") && !answer.contains("root:"), "{path} reads files: {answer}");
@@ -203,7 +204,7 @@ fn tricks_in_the_path_lead_nowhere() {
     });
 }
 
-/// Sends a request as it is written.
+/// Sends a request exactly as written.
 async fn raw(shop: &Shop, head: &str, body: &str) -> Result<(u16, String)> {
     let mut connection = TcpStream::connect(("127.0.0.1", shop.stack.settings().port("API_PORT")?)).await?;
     connection.write_all(format!("{head}\r\nHost: localhost\r\nConnection: close\r\n\r\n{body}").as_bytes()).await?;

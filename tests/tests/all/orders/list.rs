@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-/// A page of a list, and the cursor of the next.
+/// One page of a list, and the cursor of the next page.
 async fn page(shop: &Shop, query: &str) -> Result<(Vec<String>, Option<String>)> {
     let (status, list) = answer(shop.get(&format!("/api/orders?{query}")).await?).await?;
     ensure!(status == StatusCode::OK, "{query} was answered with {status}: {list}");
@@ -61,7 +61,7 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
         assert_eq!(failed.concat(), newest_first.iter().rev().step_by(5).rev().cloned().collect::<Vec<_>>());
         assert_eq!(pages(shop, &format!("customerID={customer}&status=PENDING")).await?.concat(), [""; 0]);
 
-        // An order that comes between two pages moves nothing.
+        // An order placed between two pages does not shift them.
         let (first, cursor) = page(shop, &format!("customerID={customer}&limit=10")).await?;
         let newcomer = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
         let cursor = cursor.context("no cursor")?;
@@ -70,7 +70,7 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
         shop.ends(&newcomer, "COMPLETED").await?;
         assert_eq!(page(shop, &format!("customerID={customer}&limit=1")).await?.0, [newcomer]);
 
-        // A cursor continues no list but its own.
+        // A cursor is valid only for its own list.
         let mine = format!("customerID={customer}");
         for other in [
             format!("customerID={stranger}"),
@@ -96,7 +96,7 @@ fn an_order_in_a_list_is_the_order_itself() {
     });
 }
 
-/// Other tests' orders stand there, too.
+/// Orders of other tests are in the list, too.
 #[test]
 fn staff_see_all_customers_orders_that_stand_at_a_status() {
     shared(async |shop| {
@@ -131,7 +131,7 @@ fn staff_see_all_customers_orders_that_stand_at_a_status() {
     });
 }
 
-/// Gives the order's customer so many younger orders at another status, in the read model alone.
+/// Gives the order's customer `count` newer orders with another status, only in the read model.
 async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
     let (dynamodb, table) = (Client::new(&shop.aws()?), shop.stack.settings().get("ORDERS_TABLE")?.to_owned());
     let order =
@@ -148,7 +148,7 @@ async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
         Ok(WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(order)).build()?).build())
     });
     let younger = younger.collect::<Result<Vec<_>>>()?;
-    // DynamoDB takes 25 at once.
+    // DynamoDB accepts 25 items per batch.
     let written = younger.chunks(25).map(|chunk| dynamodb.batch_write_item().request_items(&table, chunk.to_vec()).send());
     try_join_all(written).await?;
     Ok(())

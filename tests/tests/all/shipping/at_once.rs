@@ -1,4 +1,4 @@
-//! With a carrier that delivers at once, as by default: an order still takes one go.
+//! A carrier that delivers at once, which is the default. The workflow still needs only one task.
 
 use super::{bookings, product_in, shipment, shipped, told};
 use crate::{
@@ -105,7 +105,7 @@ fn without_a_carrier_an_order_is_complete_when_it_is_paid() {
         let product = shop.product(1_000, 10).await?;
         let order = shop.ends(&shop.place(&Draft::new("CUST-fetch").line(&product, 2)).await?, "COMPLETED").await?;
         assert_eq!(statuses(&order), ["PENDING", "RESERVED", "PAID", "COMPLETED"]);
-        // Sold, and not reserved any more.
+        // The units are sold and no longer reserved.
         assert_eq!((&order["shipments"], shop.stock(&product).await?), (&json!(null), (8, 0)));
         let back = json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": true });
         crate::refunds::refunded(shop, text(&order, "/id")?, &back).await?;
@@ -114,7 +114,8 @@ fn without_a_carrier_an_order_is_complete_when_it_is_paid() {
     });
 }
 
-/// The parcels move by themselves, and the worker looks after them; then it dies and another looks.
+/// The parcels move by themselves, and the worker polls the carrier. Then the worker dies, and
+/// another one continues.
 #[test]
 fn parcels_that_take_their_time_are_followed_also_by_another_worker() {
     own(1, &[&FAST[..], &[("CARRIER_SANDBOX_DELAY_MS", "3000")]].concat(), async |shop| {

@@ -1,4 +1,4 @@
-//! Cancelling what is with the carrier: until a parcel has left.
+//! Cancelling an order that is with the carrier, which is possible until a parcel has left.
 
 use super::{SLOW, message, product_in, say, shipped, told};
 use crate::{
@@ -34,15 +34,16 @@ fn parcels_that_wait_for_the_carrier_are_taken_back() {
         let expected = [("ORDER_CANCELLED", 1), ("ORDER_CONFIRMED", 1)].map(|(kind, times)| (kind.to_owned(), times));
         until("the cancellation is told after the confirmation", SOON, async || Ok((told(shop, &id).await? == expected).then_some(())))
             .await?;
-        // Who fetches it nevertheless is not heard any more.
+        // Later tracking events have no effect, even if the carrier picks up the parcel
+        // nevertheless.
         say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
         assert_eq!(shop.order(&id).await?, order);
         shop.audit_is_clean().await
     });
 }
 
-/// The worker dies when the carrier has delivered, and before the workflow knows. The cancellation that comes then is too late, and the order goes on
-/// to its end.
+/// The worker dies after the delivery and before the workflow learns of it. A cancellation after
+/// that is too late, and the order continues to its end.
 #[test]
 fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
@@ -63,7 +64,7 @@ fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
     });
 }
 
-/// Whoever cancelled got 202, and reads what came of it.
+/// The cancellation was answered with 202, so the order must show its result.
 async fn shows_that_it_was_too_late(shop: &Shop, id: &str) -> Result<()> {
     let order = until("the order shows it", SOON, async || {
         let order = shop.order(id).await?;
@@ -74,8 +75,8 @@ async fn shows_that_it_was_too_late(shop: &Shop, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The parcel is on its way, but readers do not see that yet: the cancellation is taken, and its
-/// customer reads at the next news of the parcel that it came too late.
+/// The parcel has left, but readers do not see it yet, so the cancellation is accepted. With the
+/// next tracking event, the order shows that it came too late.
 #[test]
 fn who_cancels_what_has_left_reads_that_it_was_too_late() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
@@ -86,7 +87,7 @@ fn who_cancels_what_has_left_reads_that_it_was_too_late() {
         shop.reaches(&id, &["SHIPPED"]).await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT, "readers see that it has left");
         assert_eq!(shop.order(&id).await?.get("cancellation"), None, "nobody was promised anything");
-        // As a handler does that reads an older order.
+        // A handler that reads an older order sends this signal.
         let order = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id.clone());
         order.signal(OrderWorkflow::cancel, Cancel::default(), WorkflowSignalOptions::default()).await?;
         say(shop, &message(&id, 1, "DELIVERED")).await?;
@@ -96,7 +97,8 @@ fn who_cancels_what_has_left_reads_that_it_was_too_late() {
     });
 }
 
-/// The worker dies when one parcel has arrived and the other is lost. The next one goes on from there to the order's end.
+/// The worker dies when one parcel has arrived and the other is lost. The next worker continues to
+/// the order's end.
 #[test]
 fn the_end_of_a_dead_workers_order_is_told_as_what_it_is() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
@@ -116,8 +118,9 @@ fn the_end_of_a_dead_workers_order_is_told_as_what_it_is() {
     });
 }
 
-/// The carrier takes the booking, and its answer is lost. Who cancels before it is asked again is too late when the parcel has arrived, and the order
-/// goes on to its end without waiting for the next look.
+/// The carrier accepts the booking, and its answer is lost. The cancellation arrives before the
+/// next attempt. It is too late because the parcel has arrived. The order continues to its end
+/// without waiting for the next poll.
 #[test]
 fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
     own(1, &[&FAST[..], &[("RETRY_INITIAL_INTERVAL_MS", "5000")]].concat(), async |shop| {
@@ -143,7 +146,8 @@ fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
     });
 }
 
-/// The carrier is silent, and the attempt at booking does not hear of the cancellation before it fails by itself.
+/// The carrier does not answer, and the booking attempt does not notice the cancellation before it
+/// fails by itself.
 #[test]
 fn who_cancels_while_a_booking_fails_has_cancelled() {
     own(1, &[&DEAF[..], &SLOW].concat(), async |shop| {
@@ -163,7 +167,8 @@ fn who_cancels_while_a_booking_fails_has_cancelled() {
     });
 }
 
-/// The carrier fetches the parcels while cancellations come: each order is either taken back or delivered, and nothing lies between.
+/// The carrier picks up parcels while cancellations arrive. Each order is either taken back or
+/// delivered, and there is no result in between.
 #[test]
 fn a_race_with_the_carrier_has_one_winner() {
     own(1, &[&FAST[..], &[("CARRIER_SANDBOX_DELAY_MS", "300")]].concat(), async |shop| {
@@ -171,7 +176,7 @@ fn a_race_with_the_carrier_has_one_winner() {
         shop.db().await?.execute("UPDATE products SET stock = 100 WHERE id = $1", &[&far.id]).await?;
         let draft = Draft::new("CUST-carrier-race").line(&near, 1).line(&far, 1);
         let ids = try_join_all((0..30).map(|_| shop.place(&draft))).await?;
-        // Each a little later than the one before.
+        // Each cancellation is a little later than the one before.
         let mut asked = Vec::new();
         for id in &ids {
             shop.reaches(id, &["PAID", "SHIPPED", "DELIVERED", "COMPLETED"]).await?;

@@ -1,4 +1,4 @@
-//! `POST /api/webhooks/carrier`: a carrier that says where its parcels are, in whatever order and however often.
+//! `POST /api/webhooks/carrier`: tracking events of a carrier, in any order and repeated.
 
 use super::{SECRET, SLOW, message, now, product_in, say, send, shipment, shipped, signed, told};
 use crate::{
@@ -30,7 +30,7 @@ fn scans_lead_an_order_to_its_end() {
         }
         assert_eq!(shop.stock(&near).await?, (6, 4));
 
-        // In their order, each twice; meanwhile it cannot be cancelled.
+        // Events in order, each twice. The order cannot be cancelled meanwhile.
         for _ in 0..2 {
             say(shop, &message(&good, 1, "IN_TRANSIT")).await?;
         }
@@ -46,13 +46,13 @@ fn scans_lead_an_order_to_its_end() {
         let kinds: Vec<String> = told(shop, &good).await?.into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(kinds[..2], ["ORDER_CONFIRMED", "ORDER_DELIVERED"]);
 
-        // The end first; what comes later changes nothing.
+        // The last event first. Later ones change nothing.
         for (number, event) in [(1, "DELIVERED"), (1, "IN_TRANSIT"), (1, "LOST"), (2, "DELIVERED")] {
             say(shop, &message(&backwards, number, event)).await?;
         }
         assert_eq!(shipped(&shop.ends(&backwards, "COMPLETED").await?), ["DELIVERED", "DELIVERED"]);
 
-        // A part is lost.
+        // One parcel is lost.
         let mut loss = message(&lost, 2, "LOST");
         loss["reason"] = json!("it fell off the truck");
         for message in [&loss, &message(&lost, 1, "DELIVERED"), &loss] {
@@ -62,20 +62,20 @@ fn scans_lead_an_order_to_its_end() {
         assert_eq!(shipment(&order, 2)?["reason"], "it fell off the truck");
         assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 12.5, "refundedAmount": 2.5 }));
 
-        // All of it is: one part never seen again, the other back in the warehouse.
+        // No parcel arrives: one is lost, and the other returns to the warehouse.
         say(shop, &message(&gone, 1, "LOST")).await?;
         say(shop, &message(&gone, 2, "RETURNED")).await?;
         let order = shop.ends(&gone, "FAILED").await?;
         assert_eq!((&order["payment"]["status"], ledger(shop, &gone).await?.2), (&json!("REFUNDED"), 0));
         assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((6, 0), (7, 0)));
 
-        // Of an order that has ended there is nothing to change any more.
+        // A tracking event cannot change an order that has ended.
         say(shop, &message(&gone, 1, "DELIVERED")).await?;
         assert_eq!(shop.order(&gone).await?["version"], order["version"]);
         ensure!(shop.logs().contains("changes nothing"), "it is not in the log");
         shop.audit_is_clean().await?;
 
-        // The function, by itself.
+        // The Lambda function accepts the same events.
         let id = place().await?;
         booked(&id).await?;
         let mut function =
@@ -91,7 +91,7 @@ fn scans_lead_an_order_to_its_end() {
     });
 }
 
-/// Somebody has given back a part of what is lost then.
+/// Staff refund a part of what is lost later.
 #[test]
 fn what_is_lost_is_paid_back_as_far_as_it_was_not_before() {
     own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
@@ -135,7 +135,8 @@ fn nobody_else_is_believed() {
         ] {
             assert_eq!(send(shop, &body, &signed(&body, SECRET, now())).await?.0, expected, "{body}");
         }
-        // There is one parcel only: what is said of another is a finding for staff, and changes nothing.
+        // The order has one parcel only. An event for another one is a finding for staff, and
+        // changes nothing.
         say(shop, &message(&id, 2, "LOST")).await?;
         until("staff are shown it and dismiss it", SOON, async || {
             let dismissed = shop.stack.run("worker", &["dismiss", &format!("{id}-2")]).await?;
@@ -146,7 +147,7 @@ fn nobody_else_is_believed() {
         assert_eq!(send(shop, &big, &signed(&big, SECRET, now())).await?.0, StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!((&shop.order(&id).await?["status"], shipped(&shop.order(&id).await?)), (&json!("PAID"), vec!["BOOKED"]));
 
-        // While Temporal is away the carrier is asked to send it again.
+        // While Temporal is away, the answer makes the carrier send the event again.
         shop.stack.temporal.stop().await?;
         let (status, _) = send(shop, &body, &signed(&body, SECRET, now())).await?;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

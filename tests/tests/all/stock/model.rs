@@ -1,5 +1,5 @@
-//! Reservation arithmetic against a model: whatever orders, decisions, refunds and deliveries follow one another, each product has the stock and the
-//! reserved units that a few lines of addition say.
+//! Compares reservations with a simple model. After any sequence of orders, decisions, refunds and
+//! restocks, each product must have the stock and the reserved units that the model computes.
 
 use crate::{
     refunds::refunded,
@@ -19,22 +19,23 @@ type Lines = Vec<(usize, i64)>;
 struct Model {
     stock: [i64; PRODUCTS],
     reserved: [i64; PRODUCTS],
-    /// Orders that wait for their customer, with what there is of each line.
+    /// Orders that wait for their customer, with the offered units of each line.
     waiting: Vec<(String, Lines)>,
-    /// Completed orders, with what their customers have of each product.
+    /// Completed orders, with the units of each product that their customers kept.
     kept: Vec<(String, BTreeMap<usize, i64>)>,
 }
 
-/// What becomes of a new order.
+/// The result of a new order.
 enum Fate {
     OutOfStock,
-    /// With what there is of each line.
+    /// The offered units of each line.
     Short(Lines),
     Complete,
 }
 
 impl Model {
-    /// What is offered of a short product is less than what is left of it; the first lines get it. An order that has no product in full is out of stock.
+    /// The offer of a short product is smaller than its remaining stock, and the first lines get
+    /// it. If no product is in stock in full, the order fails as out of stock.
     fn fate(&self, lines: &Lines) -> Fate {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();
@@ -61,7 +62,7 @@ impl Model {
         }
     }
 
-    /// What was held leaves the building.
+    /// The held units leave the warehouse.
     fn complete(&mut self, id: String, lines: &Lines) {
         for (product, units) in lines {
             self.reserved[*product] -= units;
@@ -70,7 +71,7 @@ impl Model {
     }
 }
 
-/// What is offered of a product of which there is less than wanted.
+/// The offered units of a product that has less stock than ordered.
 fn offered(stock: i64) -> i64 {
     match stock {
         0 => 0,
@@ -96,7 +97,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Takes a step, and says which.
+    /// Takes a step. Returns its description.
     async fn step(&mut self) -> Result<String> {
         match self.rng.u8(..10) {
             0 | 1 if !self.model.waiting.is_empty() => self.decide(true).await,
@@ -122,7 +123,7 @@ impl Run<'_> {
                 let expected: Vec<Value> = there.iter().map(|(_, units)| json!(units)).collect();
                 ensure!(shown == expected.iter().collect::<Vec<_>>(), "of {lines:?} there is {there:?}, and {shown:?} is shown");
                 self.model.hold(&there, 1);
-                // A declined card is found out once the rest is taken.
+                // A declined card is noticed only after the offer is accepted.
                 if declined {
                     drop(self.shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?);
                     self.shop.ends(&id, "FAILED").await?;
@@ -141,7 +142,7 @@ impl Run<'_> {
         Ok(format!("order {lines:?}{}", if declined { ", declined" } else { "" }))
     }
 
-    /// Somebody whose order is short takes what there is, or cancels.
+    /// A customer of a short order accepts the offer, or cancels.
     async fn decide(&mut self, take: bool) -> Result<String> {
         let (id, there) = self.model.waiting.swap_remove(self.rng.usize(..self.model.waiting.len()));
         if take {
@@ -156,7 +157,7 @@ impl Run<'_> {
         Ok(format!("{} {there:?}", if take { "take" } else { "cancel" }))
     }
 
-    /// Some units come back, and can be sold again.
+    /// Some units are returned and put back on sale.
     async fn give_back(&mut self) -> Result<String> {
         let number = self.rng.usize(..self.model.kept.len());
         let (id, kept) = &mut self.model.kept[number];

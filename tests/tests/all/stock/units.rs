@@ -1,5 +1,5 @@
-//! Where each unit is, against a model: whatever carriers report and staff give back, in whatever
-//! order, each unit is held, on its way, kept, returned or written off, and stock follows.
+//! Compares the place of each unit with a model. After any sequence of tracking events and refunds,
+//! each unit is held, in transit, kept, returned or written off, and the stock matches.
 
 use crate::{
     refunds::refund,
@@ -14,9 +14,9 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(20);
 const ORDERS: usize = 4;
 const STEPS: usize = 36;
-/// Refunds of one order that the model knows to be refused.
+/// The maximum number of refunds of one order that the model expects to be refused.
 const REFUSALS: usize = 2;
-/// Units of each product before anything is sold.
+/// The initial stock of each product.
 const STOCK: i64 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ enum Place {
     Settled,
 }
 
-/// The units of one product in an order, which are one shipment.
+/// The units of one product in an order. They form one shipment.
 #[derive(Clone, Debug)]
 struct Part {
     product: usize,
@@ -36,9 +36,9 @@ struct Part {
     kept: i64,
     returned: i64,
     written_off: i64,
-    /// Units that were paid back before they arrived.
+    /// Units that were refunded before they arrived.
     refunded_early: i64,
-    /// Units that no refund is for.
+    /// Units without a refund.
     left: i64,
 }
 
@@ -76,7 +76,7 @@ impl Part {
 struct Order {
     id: String,
     parts: Vec<Part>,
-    /// Paid, and not given back.
+    /// The amount paid and not refunded, in minor units.
     rest_minor: i64,
     refused: usize,
 }
@@ -125,7 +125,7 @@ impl Run<'_> {
         Ok(run)
     }
 
-    /// Takes a step, and says which.
+    /// Takes a step. Returns its description.
     async fn step(&mut self) -> Result<String> {
         let order = self.rng.usize(..self.orders.len());
         match self.rng.u8(..10) {
@@ -204,7 +204,8 @@ impl Run<'_> {
         Ok(format!("{}: the rest given back, restock {restock}, may be {may}", self.orders[number].id))
     }
 
-    /// Asks for a refund, which must succeed if it may; answers whether it was asked for.
+    /// Requests a refund, which must succeed exactly if `may` is true. Returns whether it was
+    /// requested.
     async fn asks(&mut self, number: usize, body: &Value, may: bool) -> Result<bool> {
         let (shop, order) = (self.shop, &mut self.orders[number]);
         if order.rest_minor == 0 || (!may && order.refused == REFUSALS) {

@@ -1,4 +1,4 @@
-//! What Stripe's documents say happens to payment intents, charges and refunds.
+//! The behaviour of payment intents, charges and refunds according to Stripe's documentation.
 
 use super::document;
 use anyhow::{Context as _, Result};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 pub(super) type Form = BTreeMap<String, String>;
 
-/// Status and body of an answer.
+/// The status and body of an answer.
 pub(super) type Answer = (u16, Value);
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Intent {
     pub(crate) currency: String,
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
-    /// How often the amount was held, and taken.
+    /// How often the amount was authorized, and how often it was captured.
     pub(crate) holds: u32,
     pub(crate) captures: u32,
     pub(crate) order_id: String,
@@ -39,7 +39,8 @@ struct Refund {
     metadata: Value,
 }
 
-/// What became of a test card (<https://docs.stripe.com/testing>): the document of its refusal.
+/// The document with the error of a test card (<https://docs.stripe.com/testing>); `None` if the
+/// card is accepted.
 fn refusal(payment_method: &str) -> Option<&'static str> {
     Some(match payment_method {
         "pm_card_visa" => return None,
@@ -55,7 +56,7 @@ fn refusal(payment_method: &str) -> Option<&'static str> {
 }
 
 impl Books {
-    /// Does what a request asks for. `shape` is an answer of the right shape.
+    /// Executes a request. `shape` is an answer with the right fields.
     pub(super) fn execute(&mut self, method: &Method, path: &str, form: &Form, shape: Value) -> Result<Answer> {
         let segments: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
         match (method.as_str(), segments.as_slice()) {
@@ -98,7 +99,7 @@ impl Books {
 
     fn show(&self, id: &str, mut shape: Value) -> Result<Answer> {
         let Some(intent) = self.intents.get(id) else { return document("no_such_payment_intent") };
-        // The charge as an object where that was asked for.
+        // The charge is an object only if the request asked for that.
         let mut charge = match shape["latest_charge"].take() {
             Value::Object(charge) => Value::Object(charge),
             _ => json!("ch_of_it"),
@@ -125,7 +126,7 @@ impl Books {
         }
         if let Some(name) = refusal(&form["payment_method"]) {
             let (status, answer) = document(name)?;
-            // A request that makes no sense is no attempt at paying.
+            // An invalid request is no attempt to pay.
             intent.error = (status == 402).then(|| answer["error"].clone());
             return Ok((status, answer));
         }

@@ -1,18 +1,19 @@
-//! The gateway on the stand-in: what it asks for, and what it makes of the answers.
+//! The Stripe gateway against the stand-in: the requests that it sends, and how it interprets the
+//! answers.
 
 use super::{API_KEY, ORDER, VISA, at, mock::StripeMock, payment, stand_in::StandIn, stripe};
 use crate::support::run;
 use anyhow::{Result, ensure};
 use worker::payment::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement, Stripe};
 
-/// An order's payment, held.
+/// A payment that is authorized.
 pub(super) async fn held(stripe: &Stripe) -> Result<Payment> {
     let mut payment = payment();
     payment.reference = Some(stripe.authorize(&payment, VISA).await?);
     Ok(payment)
 }
 
-/// An order's payment, taken.
+/// A payment that is captured.
 pub(super) async fn taken(stripe: &Stripe) -> Result<Payment> {
     let payment = held(stripe).await?;
     stripe.capture(&payment).await?;
@@ -23,7 +24,7 @@ pub(super) fn part(amount_minor: i64) -> Refund {
     Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false, refusals: 0 }
 }
 
-/// What was asked: the call without ids, the idempotency key, the form.
+/// The requests received, as text: the call without ids, the idempotency key, and the form.
 fn asked(stand_in: &StandIn, id: &str) -> Vec<String> {
     let seen = stand_in.seen().into_iter().map(|seen| {
         let form: Vec<_> = seen.form.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -1,5 +1,5 @@
-//! stripe-mock: Stripe's own server for tests. It holds each request against Stripe's OpenAPI document, and answers with objects of the right shape
-//! that have nothing to do with what was asked before.
+//! stripe-mock, Stripe's own server for tests. It checks each request against Stripe's OpenAPI
+//! document. Its answers have the right fields, but do not depend on earlier requests.
 
 use crate::support::until_ok;
 use anyhow::{Context as _, Result};
@@ -13,17 +13,17 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// Runs a program until this process ends, in whatever way: Rust drops no static.
+/// Runs a program until this process ends for any reason. Rust does not drop statics.
 const KEEPER: &str = r#""$@" & trap "kill $!" EXIT; cat >/dev/null"#;
 
-/// One for all tests: it remembers nothing, and takes a second to start.
+/// One server for all tests, because it keeps no state and takes a second to start.
 static SHARED: OnceCell<StripeMock> = OnceCell::const_new();
 
 pub(super) struct StripeMock {
     _keeper: Child,
     http: Client,
     url: String,
-    /// With a certificate that nobody has signed but itself.
+    /// The URL with a self-signed certificate.
     pub(super) tls_url: String,
 }
 
@@ -49,7 +49,7 @@ impl StripeMock {
         Ok(mock)
     }
 
-    /// What it says of a request: status and JSON.
+    /// The answer of stripe-mock to a request: status and JSON.
     pub(super) async fn check(&self, method: &Method, target: &str, headers: &HeaderMap, body: &[u8]) -> Result<(u16, Value)> {
         let mut request = self.http.request(method.clone(), format!("{}{target}", self.url)).body(body.to_vec());
         for name in ["authorization", "content-type", "idempotency-key", "stripe-version"] {

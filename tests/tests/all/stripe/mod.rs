@@ -1,5 +1,6 @@
-//! Stripe: what is asked of it, what is made of its answers, and orders that are paid by it. Nobody here talks to Stripe itself; [`stand_in`] does what
-//! its documents say, and `tests/stripe` holds the errors that they show.
+//! Stripe: the requests to it, the handling of its answers, and orders that are paid with it. No
+//! test talks to Stripe itself. [`stand_in`] behaves as Stripe's documentation says, and
+//! `tests/stripe` has the errors that the documentation shows.
 
 mod books;
 mod gateway;
@@ -33,14 +34,14 @@ fn document(name: &str) -> Result<Answer> {
     Ok((status, document["body"].take()))
 }
 
-/// Its headers.
+/// The headers of such an answer.
 fn headers_of(name: &str) -> Result<Vec<(String, String)>> {
     let document = read(name)?;
     let headers = document["headers"].as_object().into_iter().flatten();
     Ok(headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
 }
 
-/// The gateway on a stand-in of its own.
+/// A gateway with its own stand-in.
 async fn stripe() -> Result<(StandIn, Stripe)> {
     let stand_in = StandIn::start(API_KEY, 0).await?;
     let stripe = at(&stand_in.url, API_KEY).await?;
@@ -52,7 +53,7 @@ async fn at(url: &str, key: &str) -> Result<Stripe> {
     Stripe::new(&settings).await
 }
 
-/// 75.00 USD for an order.
+/// A payment of 75.00 USD for an order.
 fn payment() -> Payment {
     Payment { idempotency_key: ORDER.to_owned(), amount_minor: 7_500, currency: ::orders::Currency::USD, gateway: None, reference: None }
 }

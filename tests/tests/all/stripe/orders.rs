@@ -1,4 +1,5 @@
-//! Orders that are paid by Stripe, through the whole stack, and the events that Stripe sends about them. Key and secret lie in Secrets Manager.
+//! Orders that are paid with Stripe through the whole stack, and the events that Stripe sends about
+//! them. The API key and the webhook secret are in Secrets Manager.
 
 use super::{API_KEY, stand_in::StandIn, stand_in::Trouble};
 use crate::refunds::refund;
@@ -21,14 +22,14 @@ const SECRET: &str = "orderflow/stripe";
 const WEBHOOK_SECRET: &str = "whsec_only_the_tests_know";
 const SOON: Duration = Duration::from_secs(20);
 
-/// A shop whose orders Stripe's stand-in is paid for.
+/// A shop that is paid through the stand-in for Stripe.
 struct Paid<'a> {
     shop: &'a Shop,
     stripe: &'a StandIn,
 }
 
 impl Paid<'_> {
-    /// Places an order over 75.00 with a payment method; gives it at its end.
+    /// Places an order over 75.00 with a payment method. Returns its id, and the order at its end.
     async fn order(&self, method: &str, end: &str) -> Result<(String, Value)> {
         let product = self.shop.product(2_500, 10).await?;
         let id = self.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method(method)).await?;
@@ -38,7 +39,8 @@ impl Paid<'_> {
         Ok((id, order))
     }
 
-    /// What is on record of an order's payment: status, gateway and its id of it, minor units that were given back.
+    /// An order's payment in Postgres: status, gateway, the gateway's reference, and the refunded
+    /// amount in minor units.
     async fn record(&self, id: &str) -> Result<(String, String, Option<String>, i64)> {
         let select = "SELECT status, gateway, gateway_reference, refunded_minor FROM payments WHERE order_id = $1";
         let row = self.shop.db().await?.query_one(select, &[&id]).await?;
@@ -50,14 +52,14 @@ impl Paid<'_> {
         answer(request.header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(event.to_owned()).send().await?).await
     }
 
-    /// Sends an event as Stripe does; it must be taken.
+    /// Sends an event as Stripe does. It must be accepted.
     async fn tell(&self, event: &str) -> Result<()> {
         let answer = self.send(event, &signature(WEBHOOK_SECRET, event, 0)).await?;
         ensure!(answer == (StatusCode::OK, json!({ "received": true })), "{answer:?}");
         Ok(())
     }
 
-    /// Waits for a payment to look so on record.
+    /// Waits until the payment in Postgres has this status and this refunded amount.
     async fn becomes(&self, id: &str, status: &str, refunded_minor: i64) -> Result<()> {
         until(&format!("the payment of {id} is {status}"), SOON, async || {
             let (found, _, _, refunded) = self.record(id).await?;
@@ -74,7 +76,7 @@ fn signature(secret: &str, body: &str, age_s: u64) -> String {
     format!("t={time},v1={hex}")
 }
 
-/// An event about an order's intent, or about its charge.
+/// An event about an order's payment intent, or about its charge.
 fn event(id: &str, r#type: &str, order_id: &str, intent: &str) -> String {
     let metadata = json!({ "order_id": order_id });
     let object = if r#type.starts_with("charge.") {
@@ -125,7 +127,7 @@ fn orders_are_paid_by_stripe() {
             hears_as_a_function(&paid),
             refuses_what_stripe_did_not_sign(&paid),
         )?;
-        // What goes wrong is for the next request of anybody.
+        // An injected fault hits the next request of any test, so these run one after another.
         survives_trouble(&paid).await?;
         outlasts_silence(&paid).await?;
         refunds(&paid).await?;
@@ -175,7 +177,7 @@ async fn survives_trouble(paid: &Paid<'_>) -> Result<()> {
         let (_, books) = paid.stripe.intent(&id)?;
         assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500), "{trouble:?} at {call}");
     }
-    // Stripe is silent for longer than an order waits: what may be held is voided.
+    // Stripe is unavailable for longer than an order waits: a possible authorization is voided.
     for _ in 0..4 {
         paid.stripe.trouble("/capture", Trouble::Refused("unavailable"));
     }
@@ -185,7 +187,8 @@ async fn survives_trouble(paid: &Paid<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Stripe takes requests and does not answer any more, not even where it is asked what it holds: the order is withdrawn, and ends when Stripe is back.
+/// Stripe accepts requests, but answers none, not even when asked for the state of a payment. The
+/// order is compensated, and ends when Stripe is back.
 async fn outlasts_silence(paid: &Paid<'_>) -> Result<()> {
     paid.stripe.silence(true);
     let product = paid.shop.product(2_500, 10).await?;
@@ -198,7 +201,8 @@ async fn outlasts_silence(paid: &Paid<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The answers to a capture and to a refund are lost, and the next attempts come when Stripe has forgotten the keys.
+/// The answers to a capture and to a refund are lost. Stripe has forgotten the idempotency keys
+/// before the next attempts.
 async fn is_asked_once_even_when_it_forgets(paid: &Paid<'_>) -> Result<()> {
     let forgets = async || {
         until("Stripe has done it", SOON, async || Ok(paid.stripe.is_quiet().then_some(()))).await?;
@@ -224,7 +228,7 @@ async fn refunds(paid: &Paid<'_>) -> Result<()> {
     paid.becomes(&id, "PARTIALLY_REFUNDED", 2_050).await?;
     let (intent, books) = paid.stripe.intent(&id)?;
     assert_eq!(books.refunded, 2_050);
-    // Stripe tells of this refund, too, which is on record already.
+    // Stripe also reports this refund, which is already on record.
     paid.tell(&event("evt_ours", "charge.refunded", &id, &intent)).await?;
     let looked_into = format!("{id}: ReconcilePayment →");
     until("the event is looked into", SOON, async || Ok(paid.shop.logs().contains(&looked_into).then_some(()))).await?;
@@ -240,7 +244,7 @@ async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
     paid.tell(&first).await?;
     paid.becomes(&id, "PARTIALLY_REFUNDED", 2_500).await?;
     paid.stripe.refund_in_dashboard(&intent, 5_000)?;
-    // The first one again starts nothing; the next tells of both.
+    // A repetition of the first event starts nothing; the next event reports both refunds.
     for event in [&first, &event("evt_rest", "charge.refunded", &id, &intent)] {
         paid.tell(event).await?;
     }
@@ -257,7 +261,8 @@ async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Events that name a payment which is not the order's are looked into once, and shown to staff until they are dismissed.
+/// An event that names another order's payment is handled once, and shown to staff until they
+/// dismiss it.
 async fn finds_what_does_not_fit(paid: &Paid<'_>) -> Result<()> {
     let ((paying, _), (other, _), (unpaid, _)) = try_join!(
         paid.order("pm_card_visa", "COMPLETED"),
@@ -282,7 +287,7 @@ async fn finds_what_does_not_fit(paid: &Paid<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Waits for a finding, which says why, and dismisses it.
+/// Waits for a finding with this reason, and dismisses it.
 async fn finding(paid: &Paid<'_>, subject: &str, why: &str) -> Result<()> {
     let found = "SELECT error FROM failing_rows WHERE loop = 'FINDINGS' AND row_id = $1";
     let db = paid.shop.db().await?;
@@ -315,14 +320,15 @@ async fn refuses_what_stripe_did_not_sign(paid: &Paid<'_>) -> Result<()> {
         let (status, problem) = paid.send(&body, &signature).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/problems/invalid-signature")), "{signature}");
     }
-    // Of another system that shares the account; it is looked into, and nothing comes of it.
+    // An event of another system that shares the Stripe account: it is handled, and changes
+    // nothing.
     paid.tell(&event("evt_other", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1")).await?;
     until("it is refused", SOON, async || Ok(paid.shop.logs().contains("ReconcilePayment refused: there is no such order").then_some(())))
         .await?;
     finding(paid, "ord_01930000000070008000000000000001 pi_1", "there is no such order").await
 }
 
-/// The function takes an event as the one server does.
+/// The Lambda function accepts an event as the server does.
 async fn hears_as_a_function(paid: &Paid<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
     let (intent, _) = paid.stripe.intent(&id)?;
@@ -336,10 +342,11 @@ async fn hears_as_a_function(paid: &Paid<'_>) -> Result<()> {
     paid.becomes(&id, "REFUNDED", 7_500).await
 }
 
-/// The shop goes back to the sandbox gateway: what Stripe has begun it finishes, and gives back; new orders do not go there.
+/// The shop switches back to the sandbox gateway. Payments that Stripe has begun are finished and
+/// refunded by Stripe. New orders use the sandbox.
 async fn changes_the_gateway(paid: &Paid<'_>) -> Result<()> {
     let (complete, _) = paid.order("pm_card_visa", "COMPLETED").await?;
-    // Stripe takes the amount, and its answer is lost with the worker of before.
+    // Stripe captures the amount. The answer is lost with the old worker.
     paid.stripe.trouble("/capture", Trouble::AnswerLost);
     let product = paid.shop.product(2_500, 10).await?;
     let begun = paid.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method("pm_card_visa")).await?;
@@ -364,7 +371,7 @@ async fn changes_the_gateway(paid: &Paid<'_>) -> Result<()> {
     paid.shop.audit_is_clean().await
 }
 
-/// A new key and a new secret take over from the old ones without a restart.
+/// A new API key and a new webhook secret replace the old ones without a restart.
 async fn rotates(paid: &Paid<'_>) -> Result<()> {
     paid.stripe.rotate("sk_test_Another");
     let rotated = content("sk_test_Another", "another_secret");

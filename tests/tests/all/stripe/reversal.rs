@@ -1,4 +1,4 @@
-//! Reversing: whatever had happened, nothing is charged in the end, and nothing will be.
+//! Reversal: whatever happened before, in the end nothing is charged, and nothing can be.
 
 use super::{
     ORDER, VISA,
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use worker::payment::{Error, Gateway, Payment, Reversal, Stripe};
 
-/// Reverses again and again, as the worker does, until it is known what came of it.
+/// Repeats the reversal, as the worker does, until its result is known.
 async fn reversed(stripe: &Stripe, payment: &Payment) -> Result<Reversal> {
     for _ in 0..4 {
         if let Ok(Ok(reversal)) = timeout(Duration::from_secs(1), stripe.reverse(payment)).await {

@@ -1,5 +1,6 @@
-//! A stand-in for Stripe. stripe-mock says whether a request is one of Stripe's API and gives its answer the right shape; [`Books`] remember, as
-//! Stripe's documents say; and what goes wrong with a request is told in advance.
+//! A stand-in for Stripe. stripe-mock checks that a request belongs to Stripe's API, and gives the
+//! answer its fields. [`Books`] keep the state, as Stripe's documentation says. Tests can inject
+//! faults into later requests.
 
 use super::{
     books::{Answer, Books, Form, Intent},
@@ -22,22 +23,22 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// What goes wrong.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// It is done, but the answer is lost.
+    /// The request is executed, but its answer is lost.
     AnswerLost,
-    /// This document is answered, before anything was looked at.
+    /// The answer is this document; the request is not executed.
     Refused(&'static str),
-    /// This document is answered, and stored under the idempotency key.
+    /// The answer is this document, and it is stored under the idempotency key.
     RefusedAndStored(&'static str),
-    /// Stripe fails, and stores that it did; maybe it had been done by then.
+    /// Stripe fails, and stores the failure. `done` says whether the request was executed before.
     Fails { done: bool },
-    /// Before it is cancelled, somebody captures it.
+    /// Before the cancellation, somebody captures the amount.
     CapturedMeanwhile,
 }
 
-/// A request that was made.
+/// A request that was received.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) call: String,
@@ -61,17 +62,17 @@ struct Inner {
 struct Memory {
     api_key: String,
     books: Books,
-    /// What was answered, by idempotency key: to which request, and with what.
+    /// The stored answers, by idempotency key, each with its request.
     stored: BTreeMap<String, ((String, Form), Answer)>,
-    /// What goes wrong with the next request to a path that ends so.
+    /// The faults of the next requests, by the end of their path.
     troubles: Vec<(&'static str, Trouble)>,
     seen: Vec<Seen>,
-    /// Nothing is done, and nothing answered.
+    /// Whether requests are neither executed nor answered.
     silent: bool,
 }
 
 impl StandIn {
-    /// Takes one key, on a port that nothing listens on; 0 for any.
+    /// Starts a server that accepts one API key, on a free port; 0 chooses any.
     pub(super) async fn start(api_key: &str, port: u16) -> Result<Self> {
         let state = Mutex::new(Memory { api_key: api_key.to_owned(), ..Memory::default() });
         let inner = Arc::new(Inner { mock: StripeMock::shared().await?, state });
@@ -88,22 +89,23 @@ impl StandIn {
         api_key.clone_into(&mut self.inner.memory().api_key);
     }
 
-    /// Has something go wrong with the next request to a path that ends so.
+    /// Injects a fault into the next request whose path has this end.
     pub(super) fn trouble(&self, path: &'static str, trouble: Trouble) {
         self.inner.memory().troubles.push((path, trouble));
     }
 
-    /// Has every request hang from now on, or none.
+    /// Makes all requests hang from now on, or none.
     pub(super) fn silence(&self, silent: bool) {
         self.inner.memory().silent = silent;
     }
 
-    /// As a day later (<https://docs.stripe.com/api/idempotent_requests>).
+    /// Forgets the idempotency keys, as Stripe does after a day
+    /// (<https://docs.stripe.com/api/idempotent_requests>).
     pub(super) fn forget_keys(&self) {
         self.inner.memory().stored.clear();
     }
 
-    /// Whether all that was to go wrong has.
+    /// Whether all injected faults have happened.
     pub(super) fn is_quiet(&self) -> bool {
         self.inner.memory().troubles.is_empty()
     }
@@ -112,7 +114,7 @@ impl StandIn {
         self.inner.memory().seen.clone()
     }
 
-    /// The one intent of an order, with its id.
+    /// The only payment intent of an order, with its id.
     pub(super) fn intent(&self, order_id: &str) -> Result<(String, Intent)> {
         let memory = self.inner.memory();
         let mut found = memory.books.intents.iter().filter(|(_, intent)| intent.order_id == order_id);
@@ -121,7 +123,7 @@ impl StandIn {
         Ok((id.clone(), intent.clone()))
     }
 
-    /// Somebody gives this much back in Stripe's dashboard.
+    /// Refunds an amount, as somebody can in Stripe's dashboard.
     pub(super) fn refund_in_dashboard(&self, id: &str, amount: i64) -> Result<()> {
         let form = Form::from([("payment_intent".to_owned(), id.to_owned()), ("amount".to_owned(), amount.to_string())]);
         let (status, answer) = self.inner.memory().books.refund(&form, Value::Object(Default::default()))?;
@@ -129,7 +131,7 @@ impl StandIn {
         Ok(())
     }
 
-    /// Somebody takes the amount, whatever had happened to it.
+    /// Captures the amount, whatever the intent's state.
     pub(super) fn take(&self, id: &str) -> Result<()> {
         let mut memory = self.inner.memory();
         let intent = memory.books.intents.get_mut(id).context("no such intent")?;
@@ -150,7 +152,7 @@ impl Inner {
     }
 }
 
-/// An answer with its headers; none where it is lost.
+/// An answer with its headers; `None` if the answer is lost.
 type Outcome = Option<(Answer, Vec<(String, String)>)>;
 
 async fn answer(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
@@ -189,7 +191,7 @@ impl Memory {
             Some((shape, Vec::new()))
         } else {
             anyhow::ensure!(header("stripe-version").is_some(), "no version");
-            // Reversing may be asked for at any time and again.
+            // Reversals use no idempotency key, because they may be repeated at any time.
             let reverses = call.ends_with("/cancel") || (call.ends_with("/refunds") && !form.contains_key("amount"));
             anyhow::ensure!((method == Method::POST && !reverses) == key.is_some(), "{call} has the idempotency key {key:?}");
             self.once(method, uri.path(), key.as_deref(), &form, shape.1)?
@@ -199,7 +201,8 @@ impl Memory {
         Ok(outcome)
     }
 
-    /// What is done under an idempotency key is done once (<https://docs.stripe.com/api/idempotent_requests>).
+    /// Executes a request once per idempotency key
+    /// (<https://docs.stripe.com/api/idempotent_requests>).
     fn once(&mut self, method: &Method, path: &str, key: Option<&str>, form: &Form, shape: Value) -> Result<Outcome> {
         let request = (path.to_owned(), form.clone());
         if let Some((first, answer)) = key.and_then(|key| self.stored.get(key)) {
@@ -232,7 +235,7 @@ impl Memory {
     }
 }
 
-/// A documented answer.
+/// An answer from Stripe's documentation.
 fn answered(name: &str) -> Result<Outcome> {
     Ok(Some((document(name)?, headers_of(name)?)))
 }

@@ -1,4 +1,5 @@
-//! Stripe slow, busy, failing, or done and not telling: in the end each thing is done once, or nothing is.
+//! Faults of Stripe: it is slow, busy, fails, or its answer is lost. In the end each request has
+//! its effect once, or none has.
 
 use super::{
     ORDER, VISA,
@@ -13,14 +14,15 @@ use std::time::Duration;
 use tokio::time::timeout;
 use worker::payment::{Error, Gateway, Payment, Refund, Standing, Stripe};
 
-/// As the limit of an attempt.
+/// The timeout of one attempt.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Attempts that a trouble may take.
+/// The maximum number of attempts for one fault.
 const ATTEMPTS: usize = 4;
-/// The calls by which an order is paid and refunded, by the ends of their paths.
+/// The calls that pay and refund an order, by the ends of their paths.
 const CALLS: [&str; 4] = ["/payment_intents", "/confirm", "/capture", "/refunds"];
 
-/// One attempt at paying and refunding, as the worker makes it: after an attempt that failed the gateway is asked first.
+/// One attempt to pay and refund, as the worker makes it. After a failed attempt, it first asks the
+/// gateway for the state.
 async fn attempt(stripe: &Stripe, again: bool) -> Result<(), Error> {
     let mut payment = payment();
     let standing = if again { stripe.look_up(&payment).await? } else { Standing::Open };
@@ -37,7 +39,7 @@ async fn attempt(stripe: &Stripe, again: bool) -> Result<(), Error> {
     stripe.refund(&payment, &part(2_500)).await
 }
 
-/// Attempts until one works; says how many failed.
+/// Repeats the attempt until it succeeds. Returns how many failed.
 async fn until_done(stripe: &Stripe) -> Result<usize> {
     for failed in 0..ATTEMPTS {
         match timeout(LIMIT, attempt(stripe, failed > 0)).await {
@@ -50,7 +52,7 @@ async fn until_done(stripe: &Stripe) -> Result<usize> {
     anyhow::bail!("not done in {ATTEMPTS} attempts")
 }
 
-/// Stripe remembers a key for a day. What is on record leads to the intent and to the refund all the same.
+/// Stripe keeps a key for a day. After that, the records still lead to the intent and the refund.
 #[test]
 fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
     run(async {
@@ -70,7 +72,8 @@ fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
     });
 }
 
-/// Whatever of this goes wrong with any one call, an order is held, taken and refunded once.
+/// Asserts that an order is authorized, captured and refunded once, with each of these faults in
+/// each call.
 fn once_in_spite_of(troubles: &[Trouble]) {
     run(async {
         for trouble in troubles {
@@ -98,7 +101,8 @@ fn what_is_busy_is_asked_again() {
     once_in_spite_of(&["idempotency_key_in_use", "lock_timeout", "rate_limit", "unavailable"].map(Trouble::Refused));
 }
 
-/// Stripe answers with the same failure for a day. Where an intent may have been made by then, there is another beside it, which nobody confirms.
+/// Stripe repeats a stored failure for a day. If an intent was created before the failure, a second
+/// one exists, which nobody confirms.
 #[test]
 fn a_failure_that_stripe_has_stored_is_got_over() {
     once_in_spite_of(&[Trouble::Fails { done: false }]);
@@ -114,7 +118,7 @@ fn a_failure_that_stripe_has_stored_is_got_over() {
     });
 }
 
-/// Stripe stores the refusal under its key, so the next attempt has another one.
+/// Stripe stores the refusal under its key, so the next attempt uses another key.
 #[test]
 fn a_refund_that_the_balance_does_not_cover_is_asked_for_under_the_next_key() {
     run(async {

@@ -1,4 +1,4 @@
-//! A second `api` on a shop's servers, with settings of its own.
+//! A second `api` on the servers of a stack, with its own settings.
 
 use super::{Shop, until_ok};
 use anyhow::{Result, ensure};

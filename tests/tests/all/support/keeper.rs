@@ -1,5 +1,6 @@
-//! Ends what a static holds. Rust drops no static, and a test run may be killed: so a small process of its own waits until this one has gone, in
-//! whatever way, and then stops the shared stack's servers and removes its folder.
+//! Stops the shared stack at the end of a test run. Rust does not drop statics, and a test run may
+//! be killed. So a separate small process waits until this one has ended for any reason. Then it
+//! stops the servers of the shared stack and removes its folder.
 
 use super::Shop;
 use anyhow::{Context as _, Result};
@@ -10,7 +11,8 @@ use std::{
     thread,
 };
 
-/// Reads until this process ends; a line means that a test failed and that the folder is to be kept.
+/// The script reads until this process ends. A line in its input means that a test failed and that
+/// the folder must be kept.
 const SCRIPT: &str = r#"
 kept=$(cat)
 folder=$1; shift
@@ -43,7 +45,7 @@ impl Keeper {
         Ok(Self { _process: process, told: Mutex::new(told), folder })
     }
 
-    /// Held by a test while it runs; sees whether it fails.
+    /// Each test holds a witness while it runs; the witness notices a failure.
     pub(crate) fn witness(&self) -> Witness<'_> {
         Witness(self)
     }

@@ -1,4 +1,5 @@
-//! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
+//! Common parts of the tests. A [`Shop`] is a running stack as its customers and its operator see
+//! it.
 
 mod contract;
 mod fail_points;
@@ -31,29 +32,31 @@ use tokio::{
     sync::{OnceCell, Semaphore},
 };
 
-/// One runtime for all tests, since connections outlive the test that made them.
+/// One runtime for all tests, because connections outlive the test that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static SHARED: OnceCell<(Shop, Keeper)> = OnceCell::const_new();
-/// Stacks that are not shared, at once. Most of their time they wait for something to time out.
+/// The limit of unshared stacks that run at once. They spend most of their time waiting for
+/// timeouts.
 static OWN: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))));
 
-/// Steps that time out within a few seconds altogether, and yet leave time to cancel while one of them runs.
+/// Settings with short timeouts. A step fails within a few seconds in total, and still leaves time
+/// to cancel while it runs.
 pub(crate) const FAST: [(&str, &str); 6] = [
     ("STEP_LOCAL_LIMIT_MS", "1500"),
     ("STEP_ATTEMPT_LIMIT_MS", "1500"),
     ("STEP_HEARTBEAT_LIMIT_MS", "1500"),
     ("RETRY_INITIAL_INTERVAL_MS", "1000"),
     ("RETRY_BACKOFF", "1.0"),
-    // On a busy machine a read may take longer than an order waits for it elsewhere.
+    // On a busy machine, a read may take longer than the default timeout.
     ("CATALOGUE_TIMEOUT_MS", "2000"),
 ];
 
-/// Attempts that do not hear of a cancellation before they fail by themselves.
+/// Settings under which an attempt does not notice a cancellation before it fails by itself.
 pub(crate) const DEAF: [(&str, &str); 3] =
     [("STEP_LOCAL_LIMIT_MS", "1000"), ("STEP_ATTEMPT_LIMIT_MS", "5000"), ("STEP_HEARTBEAT_LIMIT_MS", "60000")];
 
-/// Runs a test that harms nothing on the stack that such tests share.
+/// Runs a test that does no harm on the shared stack.
 pub(crate) fn shared(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let start = || async {
@@ -67,7 +70,7 @@ pub(crate) fn shared(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
     });
 }
 
-/// Runs a test on a stack of its own, with so many workers and these settings.
+/// Runs a test on its own stack, with this number of workers and these settings.
 pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let _permit = OWN.acquire().await.expect("never closed");
@@ -76,7 +79,7 @@ pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&
     });
 }
 
-/// Runs a test on a stack of its own, which it starts itself, part by part.
+/// Runs a test on its own stack, which the test starts itself, part by part.
 pub(crate) fn unstarted(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let _permit = OWN.acquire().await.expect("never closed");
@@ -90,12 +93,12 @@ pub(crate) fn run(test: impl Future<Output = Result<()>>) {
     fail_on_error(RUNTIME.block_on(test));
 }
 
-/// Runs a test on the servers of a stack of its own, of which none runs yet.
+/// Runs a test on the servers of its own stack, none of which is running yet.
 pub(crate) fn bare(test: impl AsyncFnOnce(&Stack) -> Result<()>) {
     unstarted(0, &[], async |shop| test(&shop.stack).await);
 }
 
-/// A panic unwinds through the stack, which then leaves its logs for reading.
+/// A panic unwinds through the stack, which then keeps its logs.
 fn fail_on_error(result: Result<()>) {
     if let Err(error) = result {
         panic!("{}", error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

@@ -1,4 +1,4 @@
-//! A customer: posts, waits, posts again, cancels; and what follows where somebody has to decide, or wants the money back.
+//! A customer: places an order, retries, cancels, decides about it, and asks for refunds.
 
 mod decision;
 mod gateway;
@@ -21,20 +21,20 @@ use tokio::time::sleep;
 
 /// How long a customer waits for an answer.
 const ANSWER: Duration = Duration::from_secs(8);
-/// How long a customer tries to place one order. Longer than any fault lasts.
+/// How long a customer tries to place one order. This is longer than any fault lasts.
 const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(250);
-/// Tries at a cancellation.
+/// The maximum number of attempts to cancel.
 const CANCEL_TRIES: usize = 5;
-/// The statuses at which an order ends.
+/// The statuses in which an order ends.
 const ENDS: [&str; 3] = ["COMPLETED", "FAILED", "CANCELLED"];
 
-/// What came of one post.
+/// The result of one POST request.
 enum Outcome {
     Accepted(String),
-    /// The server says that it took nothing, and that it is the client's fault.
+    /// The server answers that it created nothing, and that the request is wrong.
     Refused(StatusCode),
-    /// The order may have been taken or not.
+    /// The order may exist or not.
     Unknown,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Customer<'a> {
 }
 
 impl Customer<'_> {
-    /// Tries to get what is wished for, and enters what came of it into the record.
+    /// Runs the scenario, and adds its result to the record.
     pub(super) async fn buy(&self, mut wish: Wish, weather: Weather) -> Result<()> {
         let mut answers = Answers::default();
         self.order(&mut wish, &mut answers).await?;
@@ -91,7 +91,7 @@ impl Customer<'_> {
         }
     }
 
-    /// What the customer does once there is an order.
+    /// What the customer does after the order is accepted.
     async fn follow_up(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
         match wish.kind {
             Kind::Cancelled => {
@@ -118,7 +118,7 @@ impl Customer<'_> {
         loop {
             match self.post(&wish.body, Some(key), ANSWER, answers).await {
                 Outcome::Accepted(_) => return Ok(()),
-                // While the catalogue can be read.
+                // The API refuses a wrong price only while it can read the catalogue.
                 Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY) if wish.kind == Kind::WrongPrice => return Ok(()),
                 Outcome::Refused(status) => {
                     self.record.breach(format!("{} ({}) was refused with {status}", wish.customer, wish.kind.name()));
@@ -131,19 +131,20 @@ impl Customer<'_> {
         }
     }
 
-    /// Posts what is no order until somebody says so.
+    /// Posts an invalid order until the API answers that it is invalid.
     async fn insist_on_refusal(&self, wish: &Wish, answers: &mut Answers) -> Result<()> {
         let began = Instant::now();
         while !matches!(self.post(&wish.body, None, ANSWER, answers).await, Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY)) {
             ensure!(began.elapsed() < PATIENCE, "{} was told nothing for {} s", wish.customer, PATIENCE.as_secs());
             sleep(PAUSE).await;
         }
-        // Whatever befell the earlier posts, an invalid order exists nowhere.
+        // An invalid order must not exist, whatever happened to the earlier requests.
         answers.unknown = 0;
         Ok(())
     }
 
-    /// Posts another body with a key that has been used. It must not be taken, and must not be taken for the first one.
+    /// Posts another body with a key that has been used. The API must neither accept it nor answer
+    /// with the first order.
     async fn reuse_key(&self, wish: &Wish, key: &str) {
         let other = wish.body.replacen(&wish.customer, "CUST-nobody", 1);
         match self.post(&other, Some(key), ANSWER, &mut Answers::default()).await {
@@ -177,7 +178,8 @@ impl Customer<'_> {
         }
     }
 
-    /// Asks for the cancellation, once, or twice at once, until it is taken or refused; or hangs up and never asks again.
+    /// Requests the cancellation, once or twice at once, until it is accepted or refused. One
+    /// customer in ten hangs up instead and never asks again.
     async fn cancel(&self, wish: &mut Wish, id: &str, answers: &mut Answers) {
         answers.cancel_asked = true;
         let path = format!("/api/orders/{id}/cancel");
@@ -197,11 +199,12 @@ impl Customer<'_> {
         }
     }
 
-    /// Posts the same so many times at once; says whether one was taken, or answered that it is too late.
+    /// Sends the same request `times` times at once. Returns whether one was accepted, or refused
+    /// because it is too late.
     async fn asks(&self, path: &str, body: &str, times: usize) -> bool {
         let told = join_all((0..times).map(|_| self.ask(path, body, ANSWER))).await;
         for status in told.iter().flatten() {
-            // 404: neither the workflow nor the read model is there yet.
+            // 404: neither the workflow nor the read model has the order yet.
             if !matches!(status.as_u16(), 202 | 404 | 409 | 500..) {
                 self.record.breach(format!("{path} was answered {status}"));
             }
@@ -214,11 +217,11 @@ impl Customer<'_> {
         post.body(body.to_owned()).send().await.ok().map(|response| response.status())
     }
 
-    /// Looks at an order until something is to be seen of it.
+    /// Reads an order until `see` finds something in it.
     async fn sees<T>(&self, id: &str, what: &str, see: impl Fn(&Value) -> Option<T>) -> Result<T> {
         let (began, mut last) = (Instant::now(), Value::Null);
         while began.elapsed() < PATIENCE {
-            // What cannot be read now is read later.
+            // A failed read is repeated.
             if let Ok(order) = self.shop.order(id).await {
                 if let Some(seen) = see(&order) {
                     return Ok(seen);

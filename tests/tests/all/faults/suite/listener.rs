@@ -1,4 +1,5 @@
-//! Another system, which follows orders by their events: a queue that is subscribed to the topic, read all the time.
+//! Another system that follows orders by their events: a queue subscribed to the topic, which is
+//! read continuously.
 
 use super::{customer::hostile, record::locked};
 use crate::support::{Shop, text};
@@ -16,10 +17,10 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// The topic that local mode makes from infra/data.yaml.
+/// The topic that local mode creates from infra/data.yaml.
 pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:orderflow-events.fifo";
 const QUEUE: &str = "faults-listener.fifo";
-/// The most that SQS gives at once.
+/// The largest batch that SQS returns.
 const BATCH: i32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -28,7 +29,7 @@ struct Heard {
     ids: HashSet<String>,
     /// The version of each order's last event.
     last: HashMap<String, i64>,
-    /// What came in a way that it must not.
+    /// Events that must not have come, or not in this order.
     odd: Vec<String>,
     repeated: usize,
 }
@@ -47,7 +48,7 @@ impl Listener {
         Ok(Self { sqs, sns, queue: Mutex::default(), heard: Mutex::default() })
     }
 
-    /// Makes the queue and subscribes it; to be done again when AWS has lost them.
+    /// Creates the queue and subscribes it. This is repeated when AWS has lost them.
     pub(super) async fn subscribe(&self) -> Result<()> {
         let made = self.sqs.create_queue().queue_name(QUEUE).attributes(QueueAttributeName::FifoQueue, "true").send().await?;
         *locked(&self.queue) = made.queue_url.context("no queue")?;
@@ -57,17 +58,17 @@ impl Listener {
         Ok(())
     }
 
-    /// Listens for ever.
+    /// Receives events for ever.
     pub(super) async fn listen(&self) -> Infallible {
         loop {
-            // What cannot be read now comes again.
+            // A message that cannot be read now is delivered again.
             if !self.take().await.is_ok_and(|count| count > 0) {
                 sleep(PAUSE).await;
             }
         }
     }
 
-    /// Takes some messages; answers how many.
+    /// Receives one batch of messages. Returns how many.
     async fn take(&self) -> Result<usize> {
         let queue = locked(&self.queue).clone();
         let received = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH).send().await?;
@@ -105,7 +106,7 @@ impl Listener {
         Ok(())
     }
 
-    /// How many events have come, repetitions left out; and how many repetitions.
+    /// The number of different events, and the number of repetitions.
     pub(super) fn count(&self) -> (usize, usize) {
         let heard = locked(&self.heard);
         (heard.ids.len(), heard.repeated)
@@ -115,7 +116,7 @@ impl Listener {
         locked(&self.heard).ids.contains(&format!("{order}.{version}"))
     }
 
-    /// What came in a way that it must not.
+    /// Events that must not have come, or not in this order.
     pub(super) fn oddities(&self) -> Vec<String> {
         locked(&self.heard).odd.clone()
     }

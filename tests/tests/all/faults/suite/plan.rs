@@ -1,9 +1,9 @@
-//! What a run does, drawn from its seed.
+//! The plan of a run, drawn from its seed.
 
 use super::fault::{Fault, Illness, Server};
 use std::time::Duration;
 
-/// The activities, in the order in which an order meets them, and the supplier's.
+/// The activities, in the order in which an order runs them, and the one that restocks.
 const ACTIVITIES: &[&str] = &[
     "CreateOrder",
     "CheckInventory",
@@ -21,20 +21,21 @@ const ACTIVITIES: &[&str] = &[
 
 pub(super) struct Plan {
     pub(super) seed: u64,
-    /// Orders placed while nothing is broken, first.
+    /// The orders placed before the first fault.
     pub(super) calm_orders: usize,
-    /// The faults, one after another, each with the orders placed around it.
+    /// The faults in their order, each with the number of orders placed around it.
     pub(super) faults: Vec<(Fault, usize)>,
-    /// Customers at once.
+    /// The number of customers at once.
     pub(super) at_once: usize,
     /// How long the system may take to settle after a fault.
     pub(super) patience: Duration,
-    /// Histories of orders to replay at the end, and of refunds, at most.
+    /// The maximum number of order histories, and of refund histories, to replay at the end.
     pub(super) histories: usize,
 }
 
 impl Plan {
-    /// The faults from which the system recovers within seconds; without those that `deceives`, if need be.
+    /// The faults from which the system recovers within seconds. Without the preload library, those
+    /// that need it are left out.
     pub(super) fn short(seed: u64, orders: usize, deceives: bool) -> Self {
         let brief = Duration::from_secs(2);
         let faults = vec![
@@ -76,7 +77,8 @@ impl Plan {
         Self::of(seed, orders, faults, deceives, 24, Duration::from_secs(240), 2_000)
     }
 
-    /// A tenth of the orders before the first fault, the others shared among the faults, rounded up.
+    /// Places a tenth of the orders before the first fault, and divides the rest among the faults,
+    /// rounded up.
     fn of(seed: u64, orders: usize, mut faults: Vec<Fault>, deceives: bool, at_once: usize, patience: Duration, histories: usize) -> Self {
         faults.retain(|fault| deceives || !fault.deceives());
         fastrand::Rng::with_seed(seed).shuffle(&mut faults);

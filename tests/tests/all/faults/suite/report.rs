@@ -1,9 +1,9 @@
-//! What a run has shown, as tables.
+//! The results of a run, as tables.
 
 use super::{account::Account, kind::Kind};
 use std::{fmt, time::Duration};
 
-/// Orders, and how long they took from the first post until the system had settled.
+/// A number of orders, and the time from the first post until the system had settled.
 #[derive(Clone, Copy)]
 pub(super) struct Stretch {
     pub(super) orders: usize,
@@ -20,7 +20,7 @@ impl fmt::Display for Stretch {
 pub(super) struct Report {
     pub(super) seed: u64,
     pub(super) calm: Stretch,
-    /// Each fault, how long the system took to recover from it, and the orders around it.
+    /// Each fault, the time that the system took to recover from it, and the orders around it.
     pub(super) faults: Vec<(String, Duration, Stretch)>,
     pub(super) account: Account,
     /// Servers that ended by themselves and were started again.

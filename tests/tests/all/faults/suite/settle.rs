@@ -1,4 +1,4 @@
-//! Waiting until the system has come to rest.
+//! Waits until the system has settled.
 
 use super::{account::readers, site::Site};
 use crate::support::until_ok;
@@ -9,18 +9,18 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Between two looks, so that looking slows nothing down.
+/// The time between two checks. It keeps the checks from slowing down the system.
 const PAUSE: Duration = Duration::from_millis(150);
-/// How long after the last change readers may see what was before.
+/// How long readers may see an old state after the last change.
 const QUIET: Duration = Duration::from_secs(5);
 
 impl Site<'_> {
-    /// Every order acknowledged so far has ended, and readers see it.
+    /// Waits until every acknowledged order has ended and readers see it.
     pub(super) async fn acknowledged_orders_end(&self, limit: Duration) -> Result<()> {
         self.acknowledged_orders(limit, "projected_version >= version").await
     }
 
-    /// Every order acknowledged so far has ended, and fulfils this condition.
+    /// Waits until every acknowledged order has ended and fulfils this SQL condition.
     async fn acknowledged_orders(&self, limit: Duration, condition: &str) -> Result<()> {
         let mut open: BTreeSet<String> = self.record.acknowledged().iter().cloned().collect();
         let query = format!("SELECT id FROM orders WHERE id = ANY ($1) AND {condition} AND status IN ('COMPLETED', 'FAILED', 'CANCELLED')");
@@ -40,10 +40,11 @@ impl Site<'_> {
         }
     }
 
-    /// No order is open, no refund and no delivery is on its way, the intake queue is empty, readers see what Postgres has, and others have heard of
-    /// it. `since` is the number of orders that had been acknowledged when it last was so.
+    /// Waits until the system is idle: no order, refund or delivery is open, the intake queue is
+    /// empty, readers see what Postgres has, and subscribers have received all events. `since` is
+    /// the number of orders that were acknowledged when the system last was idle.
     pub(super) async fn settles(&self, since: usize, limit: Duration) -> Result<()> {
-        // In Postgres: what readers see has its own limit, from then on.
+        // This waits for Postgres only. The read model has its own limit, which starts afterwards.
         self.acknowledged_orders(limit, "true").await?;
         let _at_rest = self.record.brought_in().await;
         let query = "SELECT (SELECT count(*) FROM orders WHERE status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')),
@@ -63,7 +64,8 @@ impl Site<'_> {
         self.others_hear(limit).await
     }
 
-    /// Within [`QUIET`], readers see what Postgres has: of each order acknowledged since the last time, and of all others by the worker's own account.
+    /// Within [`QUIET`], readers must see what Postgres has. Each order acknowledged since the last
+    /// time is compared. For all others, the projected versions are compared.
     async fn readers_catch_up(&self, since: usize) -> Result<()> {
         let quiet = Instant::now();
         let query = "SELECT (SELECT count(*) FROM orders WHERE projected_version < version),
@@ -83,7 +85,7 @@ impl Site<'_> {
         readers::check(self, &ids).await
     }
 
-    /// Every status that an order got has been told.
+    /// Waits until every change of status has been delivered as an event.
     async fn others_hear(&self, limit: Duration) -> Result<()> {
         self.look("every event has been delivered", limit, async || {
             let row = self.shop.db().await?.query_one("SELECT count(*) FROM order_history", &[]).await?;
@@ -95,7 +97,7 @@ impl Site<'_> {
         .await
     }
 
-    /// Starts what has ended without being asked to, as ECS does. To be called while no fault lasts.
+    /// Starts servers that ended by themselves, as ECS does. Must not be called during a fault.
     fn revive(&self) -> Result<()> {
         let stack = &self.shop.stack;
         for server in [&stack.workers[0], &stack.api] {

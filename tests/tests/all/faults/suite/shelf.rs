@@ -1,34 +1,37 @@
-//! What the customers of a run can order.
+//! The products that the customers of a run can order.
 
 use crate::support::{Product, Shop};
 use anyhow::Result;
 
-/// Products of which there is enough for everybody.
+/// Products with enough stock for everybody.
 const PLENTY: usize = 8;
-/// Products that are soon sold out.
+/// Products that sell out soon.
 const SCARCE: usize = 6;
-/// Products that are sold out sooner, and are ordered together with others.
+/// Products that sell out sooner, and that are ordered together with others.
 const RARE: usize = 3;
-/// A product that is beyond a customer's limit at once.
+/// A product whose price exceeds a customer's limit.
 const DEAR: usize = PLENTY + SCARCE + RARE;
 const ENOUGH: i64 = 1_000_000;
-/// What a customer may spend before the shop has a look, as the worker's setting and in minor units: more than any other order comes to.
+/// What a customer may spend before the shop reviews an order, as the worker's setting. All orders
+/// except those of the expensive product stay within it.
 pub(super) const LIMIT: &str = "USD=50000.00";
+/// A price beyond the limit, in minor units.
 const BEYOND_LIMIT_MINOR: i64 = 5_000_001;
 
 pub(super) struct Shelf {
-    /// With the stock that each began with.
+    /// The products, each with its initial stock.
     pub(super) products: Vec<(Product, i64)>,
 }
 
 impl Shelf {
-    /// Puts the products into the catalogue.
+    /// Creates the products.
     pub(super) async fn fill(shop: &Shop, seed: u64, orders: usize) -> Result<Self> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut products = Vec::new();
         for n in 0..=DEAR {
             let stock = match n {
-                // Every scarce product is wanted by about one order in a hundred, and lasts for half of them.
+                // About one order in a hundred is for a given scarce product. The stock lasts for
+                // half of these.
                 n if (PLENTY..PLENTY + SCARCE).contains(&n) => i64::try_from(orders / 200)?.max(1),
                 n if (PLENTY + SCARCE..DEAR).contains(&n) => i64::try_from(orders / 500)?.max(1),
                 _ => ENOUGH,

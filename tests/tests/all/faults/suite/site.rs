@@ -1,4 +1,4 @@
-//! The place of a run: the system, the record, and the suite's tools.
+//! The context of a run: the system, the record, and the tools of the suite.
 
 use super::{listener::Listener, queue::Queue, record::Record, world::World};
 use crate::support::{FailPoints, Shop};

@@ -1,4 +1,4 @@
-//! The run: a calm beginning, one fault after another, and the account.
+//! A run: a start without faults, one fault after another, and the checks at the end.
 
 use super::{
     account,
@@ -80,8 +80,8 @@ impl Run<'_> {
         Ok(Report { seed: self.plan.seed, calm, faults, account, revived: self.site.record.all_revived() })
     }
 
-    /// Inflicts a fault while orders are placed. Answers how long it then took until every order acknowledged before its end had ended and was
-    /// shown so.
+    /// Injects a fault while orders are placed. Returns the time from the end of the fault until
+    /// every order acknowledged by then had ended and readers saw it.
     async fn strike(&self, fault: &Fault, orders: Range<usize>) -> Result<Duration> {
         let striking = async {
             fault.strike(self.site).await?;
@@ -109,7 +109,7 @@ impl Run<'_> {
         Ok(recovery)
     }
 
-    /// The customers come evenly over so long a time, or each as soon as there is room.
+    /// The customers start evenly spread over `over`, or each as soon as there is room.
     async fn place(&self, customers: Range<usize>, over: Duration, weather: Weather) -> Result<()> {
         let (began, count) = (Instant::now(), u32::try_from(customers.len())?);
         let customer = &Customer { shop: self.site.shop, shelf: self.shelf, record: &self.site.record };

@@ -1,4 +1,5 @@
-//! Somebody who brings in more of what there is plenty of, whatever is broken: each delivery is there once, however often it had to be said.
+//! A supplier who restocks products at all times, whatever is broken. Each delivery must count
+//! once, even if the request was repeated.
 
 use super::{shelf::Shelf, site::Site};
 use crate::support::answer;
@@ -11,13 +12,15 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Between two deliveries, and between two tries at one.
+/// The time between two deliveries, and between two attempts at one delivery.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How long the supplier waits for an answer, and how long for the end of one delivery. Longer than any fault lasts.
+/// How long the supplier waits for an answer, and how long for the end of one delivery. The latter
+/// is longer than any fault lasts.
 const ANSWER: Duration = Duration::from_secs(8);
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Brings in for ever, one delivery after another. None is begun while somebody else holds the record of them.
+/// Restocks for ever, one delivery after another. No delivery begins while another task holds the
+/// record of deliveries.
 pub(super) async fn supply(site: &Site<'_>, shelf: &Shelf, seed: u64) -> Result<Infallible> {
     let (mut rng, mut number) = (fastrand::Rng::with_seed(seed), 0);
     loop {
@@ -30,7 +33,7 @@ pub(super) async fn supply(site: &Site<'_>, shelf: &Shelf, seed: u64) -> Result<
     }
 }
 
-/// Posts with one key until the units are known to be there.
+/// Posts with one key until the API answers that the units are in stock.
 async fn deliver(site: &Site<'_>, product: &str, units: i64, key: &str) -> Result<()> {
     let (began, path) = (Instant::now(), format!("/api/products/{product}/restock"));
     let mut id = Value::Null;

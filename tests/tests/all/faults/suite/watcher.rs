@@ -1,4 +1,5 @@
-//! A reader who looks at orders all the time, whatever is broken: versions only rise, and statuses change as the table says.
+//! A reader who reads orders at all times, whatever is broken. Versions must only rise, and
+//! statuses must follow the table of transitions.
 
 use super::site::Site;
 use ::orders::{OrderStatus, status::TRANSITIONS};
@@ -7,10 +8,10 @@ use std::{collections::HashMap, convert::Infallible, time::Duration};
 use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(40);
-/// Orders are interesting while they are young.
+/// Only the newest orders are read, because older ones have ended.
 const YOUNG: usize = 60;
 
-/// Reads for ever; what must not be goes into the record.
+/// Reads for ever. Whatever must not happen is recorded as a breach.
 pub(super) async fn watch(site: &Site<'_>) -> Infallible {
     let mut seen: HashMap<String, (i64, OrderStatus)> = HashMap::new();
     let mut rng = fastrand::Rng::new();
@@ -22,7 +23,7 @@ pub(super) async fn watch(site: &Site<'_>) -> Infallible {
             rng.choice(&acknowledged[young..]).cloned()
         };
         let Some(id) = id else { continue };
-        // What cannot be read now is read later.
+        // A failed read is repeated later.
         let Ok(order) = site.shop.order(&id).await else { continue };
         let Some(now) = version_and_status(&order) else {
             site.record.breach(format!("{id} is shown as {order}"));
@@ -48,7 +49,8 @@ fn follows((version, status): (i64, OrderStatus), (later_version, later): (i64, 
     }
 }
 
-/// Whether some way through the table leads from one status to the other. The table has a cycle: ACTION_REQUIRED and IN_REVIEW follow each other.
+/// Whether any path of transitions leads from one status to the other. The table has a cycle:
+/// ACTION_REQUIRED and IN_REVIEW can follow each other.
 fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
     let mut reached = vec![from];
     let mut looked_at = 0;

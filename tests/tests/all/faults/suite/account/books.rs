@@ -1,4 +1,4 @@
-//! The account of Postgres: orders, their histories, and money.
+//! Checks Postgres: orders, their histories, and money.
 
 use super::Order;
 use crate::{
@@ -15,9 +15,10 @@ use std::collections::HashMap;
 
 pub(super) struct Books {
     pub(super) orders: Vec<Order>,
-    /// (order, version, status), in the order of the versions.
+    /// (order, version, status), sorted by version.
     history: Vec<(String, i64, String)>,
-    /// Captures, and what was captured without what was refunded, in minor units.
+    /// By order: the number of captures, and the captured amount minus the refunded amount, in
+    /// minor units.
     money: HashMap<String, (i64, i64)>,
 }
 
@@ -63,7 +64,7 @@ impl Books {
         site.listener.oddities().into_iter().for_each(|oddity| site.record.breach(oddity));
     }
 
-    /// What is left of what was captured is the price of what the customer kept.
+    /// The captured amount minus refunds must be the price of what the customer kept.
     fn check_money(&self, record: &Record) {
         let purchases = record.purchases();
         let purchases: HashMap<&str, &Purchase> = purchases.iter().map(|purchase| (purchase.wish.customer.as_str(), purchase)).collect();

@@ -1,4 +1,4 @@
-//! What happened to a run's workflows replays, under other limits than those that they ran under.
+//! Replays the histories of a run's workflows, under other timeouts than the ones of the run.
 
 use crate::{
     faults::suite::site::Site,
@@ -8,10 +8,11 @@ use ::orders::workflow::OrderWorkflowType;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// No worker of a run has this limit.
+/// A timeout that no worker of a run has.
 const LIMIT_MS: u64 = 40_000;
 
-/// Replays so many workflows of orders, and as many of refunds at most, evenly spread over the run. Answers how many.
+/// Replays up to `count` workflows of orders and up to `count` of refunds, spread evenly over the
+/// run. Returns how many were replayed.
 pub(super) async fn replay(site: &Site<'_>, count: usize) -> Result<usize> {
     let db = site.shop.db().await?;
     let client = connect(site.shop).await?;

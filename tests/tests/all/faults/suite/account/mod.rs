@@ -1,4 +1,5 @@
-//! The account at the end: the record of what was acknowledged against what is there. It counts by itself, and in another way than `worker audit`.
+//! The checks at the end of a run. They compare the record of acknowledgements with the stores.
+//! They count independently of `worker audit`.
 
 mod books;
 mod histories;
@@ -17,9 +18,10 @@ use anyhow::Result;
 use books::Books;
 use std::collections::{BTreeMap, HashMap};
 
-/// What a customer reads when the payment gateway could not be reached as often as the settings say; the sandbox gateway lives in Postgres.
+/// The failure reason when all attempts at the payment gateway failed. The sandbox gateway keeps
+/// its books in Postgres.
 const GAVE_UP: &str = "the payment service did not answer; nothing was charged";
-/// What a customer reads whose stock was given back before the payment was authorized.
+/// The failure reason when the reservation expired before the payment was authorized.
 const TOO_LATE: &str = "the payment took too long, and the stock is not held any more";
 
 /// An order as Postgres has it.
@@ -32,30 +34,30 @@ pub(super) struct Order {
     pub(super) version: i64,
 }
 
-/// How the orders of one kind ended.
+/// How the orders of one kind of customer ended.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ends {
     pub(super) customers: usize,
     pub(super) completed: usize,
     pub(super) failed: usize,
-    /// Of the failed: those that a fault kept from being paid.
+    /// Failed orders that a fault kept from being paid.
     pub(super) gave_up: usize,
     pub(super) cancelled: usize,
-    /// Of the completed: those that were complete without some of what was wished for.
+    /// Completed orders whose customers accepted an offer.
     pub(super) amended: usize,
-    /// Refunds that were given.
+    /// Refunds that succeeded.
     pub(super) refunds: usize,
 }
 
 pub(super) struct Account {
     pub(super) ends: BTreeMap<Kind, Ends>,
-    /// Workflows that were replayed from their histories.
+    /// The number of workflows that were replayed from their histories.
     pub(super) replayed: usize,
-    /// Events that other systems were told of, and repetitions of them.
+    /// The number of events that subscribers received, and the number of repetitions.
     pub(super) events: (usize, usize),
 }
 
-/// Holds everything against the record; what does not fit is entered there as a breach.
+/// Compares all stores with the record. Each difference is recorded as a breach.
 pub(super) async fn take(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<usize, i64>, histories: usize) -> Result<Account> {
     let (record, books) = (&site.record, Books::read(site.shop).await?);
     let ends = settle_with_customers(record, &books.orders);
@@ -68,7 +70,7 @@ pub(super) async fn take(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<u
     Ok(Account { ends, replayed, events: site.listener.count() })
 }
 
-/// Each customer has what was acknowledged, once, and nobody has anything else.
+/// Each customer must have the acknowledged order, once, and nothing else.
 fn settle_with_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
     let mut by_customer: HashMap<&str, Vec<&Order>> = HashMap::new();
     for order in orders {
@@ -116,7 +118,7 @@ fn settle_with_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, En
     account
 }
 
-/// An order that ended before it was amended costs what it did at first.
+/// An order that ended before it was amended keeps its first price.
 fn costs_what_it_should(purchase: &Purchase, order: &Order) -> bool {
     order.total_minor == total_minor(purchase.lines())
         || (order.status != "COMPLETED" && order.total_minor == total_minor(&purchase.wish.lines))
@@ -125,7 +127,8 @@ fn costs_what_it_should(purchase: &Purchase, order: &Order) -> bool {
 fn is_expected(purchase: &Purchase, order: &Order) -> bool {
     let (reason, answers) = (order.reason.as_str(), &purchase.answers);
     match (purchase.wish.kind, order.status.as_str()) {
-        // What is refused for good is refused for its own reason, and what is not on sale at that price never comes to be paid.
+        // An order with a permanent error fails for that error. An order at a wrong price is never
+        // paid.
         (Kind::WrongPrice, status) => status == "FAILED" && reason.starts_with("the price of "),
         (Kind::NotApproved, status) => status == "FAILED" && answers.reviewed && reason == "the shop did not approve the order",
         (_, "FAILED") if reason == GAVE_UP => purchase.weather != Weather::Calm,

@@ -1,4 +1,4 @@
-//! The account of the read model: what the API shows is what Postgres has.
+//! Checks the read model: the API must show what Postgres has.
 
 use crate::{faults::suite::site::Site, support::is_updated_last};
 use ::orders::{Currency, Money};
@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 const AT_ONCE: usize = 16;
 
-/// An order, as Postgres has it or as it is shown.
+/// An order, either as Postgres has it or as the API shows it.
 #[derive(Debug, PartialEq)]
 struct Order {
     customer: String,
@@ -18,17 +18,17 @@ struct Order {
     reason: String,
     version: i64,
     total_minor: i64,
-    /// Its status, and what was given back.
+    /// The payment's status, and the refunded amount.
     payment: Option<(String, i64)>,
-    /// Units on all of its lines.
+    /// The units on all lines.
     units: i64,
-    /// The statuses of its parcels.
+    /// The statuses of the parcels.
     shipments: Vec<String>,
-    /// Every status it has had.
+    /// Every status that the order has had.
     history: Vec<String>,
 }
 
-/// Holds orders as they are shown against Postgres.
+/// Compares the orders that the API shows with Postgres.
 pub(in crate::faults::suite) async fn check(site: &Site<'_>, ids: &[String]) -> Result<()> {
     let query =
         "SELECT o.id, o.customer_id, o.status, coalesce(o.failure_reason, ''), o.version, o.total_minor, p.status, p.refunded_minor,

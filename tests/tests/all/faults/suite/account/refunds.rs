@@ -1,5 +1,5 @@
-//! The account of refunds: each that was taken on is there once, as its customer was told, and there are no others but those that hostile customers
-//! asked for in vain.
+//! Checks the refunds: each accepted refund exists once and has the result that the customer saw.
+//! All others are failed requests of hostile customers.
 
 use crate::{
     faults::suite::{kind::Kind, record::Record},
@@ -28,7 +28,7 @@ pub(super) async fn check(shop: &Shop, record: &Record) -> Result<()> {
     let hostile = |order: &String| {
         purchases.iter().any(|purchase| purchase.wish.kind == Kind::Hostile && purchase.answers.acknowledged.contains(order))
     };
-    // A hostile customer's refunds are more than was paid, so that none may succeed.
+    // Hostile customers ask for more than they paid, so none of their refunds may succeed.
     for (id, (order, state, minor)) in refunds.into_iter().filter(|(_, (order, state, _))| state != "FAILED" || !hostile(order)) {
         record.breach(format!("nobody was told of {id}, which gives back {minor} of {order} and is {state}"));
     }

@@ -1,4 +1,5 @@
-//! The account of stock: what is left of each product, how it came to that, and what is still held.
+//! Checks the stock: the units left of each product, the movements that lead there, and the units
+//! still held.
 
 use super::Order;
 use crate::faults::suite::{record::Record, shelf::Shelf, site::Site};
@@ -7,7 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(super) async fn check(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<usize, i64>, orders: &[Order]) -> Result<()> {
     let (record, db) = (&site.record, site.shop.db().await?);
-    // The level after each movement, as the ledger has it; its lines of one product are written one after another.
+    // The stock level after each movement of the ledger. The movements of one product are written
+    // one after another.
     let levels = "SELECT p.id, p.stock, coalesce(sum(m.quantity), 0)::bigint, coalesce(min(m.level), 0)::bigint FROM products p LEFT JOIN (
             SELECT product_id, quantity, sum(quantity) OVER (PARTITION BY product_id ORDER BY id) AS level FROM stock_movements
         ) m ON m.product_id = p.id GROUP BY p.id";
@@ -37,7 +39,8 @@ pub(super) async fn check(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<
     Ok(())
 }
 
-/// Units of each product that the customers of completed orders have, by what they wished for, agreed to and gave back.
+/// Units of each product that the customers of completed orders keep: what they ordered or agreed
+/// to, minus what they returned.
 fn kept(record: &Record, orders: &[Order]) -> BTreeMap<usize, i64> {
     let completed: HashSet<&str> = orders.iter().filter(|order| order.status == "COMPLETED").map(|order| order.customer.as_str()).collect();
     let mut kept: BTreeMap<usize, i64> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Orders that wait for somebody's word: the customer's, or the shop's.
+//! Orders that wait for a decision of the customer or of the shop.
 
 use super::{Customer, PATIENCE, PAUSE};
 use crate::faults::suite::{
@@ -12,10 +12,10 @@ use std::time::Instant;
 use tokio::time::sleep;
 
 impl Customer<'_> {
-    /// Takes what there is, when there is only a part.
+    /// Accepts the offer when only a part of the order is in stock.
     pub(super) async fn amend(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
         let mut order = self.waits(id, &["ACTION_REQUIRED"]).await?;
-        // What was offered may be gone by the time it is taken; then there is another offer.
+        // The offered units may be gone when the customer accepts; then there is another offer.
         while order["status"] == "ACTION_REQUIRED" {
             let agreed = offered(&order, &wish.lines);
             if agreed == wish.lines || agreed.iter().any(|line| line.units < 0) {
@@ -40,7 +40,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// The shop looks at it.
+    /// Waits for the review, and posts the shop's decision.
     pub(super) async fn have_reviewed(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
         if self.waits(id, &["IN_REVIEW"]).await?["status"] == "IN_REVIEW" {
             answers.reviewed = true;
@@ -50,7 +50,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// Posts a decision, so many times at once, until it is taken, or has been before.
+    /// Posts a decision, `times` times at once, until it is accepted or was made before.
     async fn insist_on(&self, path: &str, body: &str, times: usize) -> Result<()> {
         let began = Instant::now();
         while !self.asks(path, body, times).await {
@@ -61,7 +61,7 @@ impl Customer<'_> {
     }
 }
 
-/// What an order that waits for its customer says that there is of each line.
+/// The units of each line that the order offers to its customer.
 fn offered(order: &Value, wished: &[Line]) -> Vec<Line> {
     let available = |n: usize| order["items"][n]["available"].as_i64().unwrap_or(-1);
     wished.iter().enumerate().map(|(n, line)| Line { units: available(n), ..*line }).collect()

@@ -1,4 +1,5 @@
-//! The payment gateway tells of a payment: late, and twice. What it tells is looked into by a workflow of its own.
+//! Events of the payment gateway about a payment, late and repeated. A separate workflow handles
+//! each event.
 
 use super::{ANSWER, Customer, PATIENCE, PAUSE};
 use crate::{histories::connect, support::until};
@@ -28,7 +29,7 @@ impl Customer<'_> {
         }
     }
 
-    /// The gateway's reference of the order's payment; `None` if the order ended without one.
+    /// The gateway's reference of the order's payment; `None` if the order ended without a payment.
     async fn reference(&self, id: &str) -> Result<Option<String>> {
         until("the payment's reference is read", PATIENCE, async || {
             // Postgres may be away.
@@ -41,7 +42,7 @@ impl Customer<'_> {
         .await
     }
 
-    /// Starts the workflow, once by its id, and waits for its end.
+    /// Starts the workflow, which its id allows only once, and waits for its end.
     async fn tell(&self, id: &str, reference: &str) -> Result<()> {
         timeout(ANSWER, async {
             let client = connect(self.shop).await?;

@@ -1,7 +1,8 @@
-//! Hostile customers: they send what no honest client sends, beside one order that is theirs.
+//! Hostile customers: besides placing one valid order, they send what no honest client sends.
 //!
-//! Each attack names the statuses that it may be answered with. Any other answer is a broken promise, and so is an answer that repeats a card
-//! number. That nothing came of the attacks is shown by the account at the end, like that of everybody else.
+//! Each attack lists the statuses with which the API may answer. Any other answer is a breach, and
+//! so is an answer that repeats a card number. The checks at the end of the run show that the
+//! attacks had no effect.
 
 use super::{ANSWER, Customer};
 use crate::faults::suite::{
@@ -19,13 +20,14 @@ use tokio::{
     time::timeout,
 };
 
-/// What hostile customers write where a text is asked for. No event and no message may carry it.
+/// The text that hostile customers write into every text field. No event and no notification may
+/// carry it.
 pub(in crate::faults::suite) const CANARY: &str = "https://evil.example/claim-your-prize";
 /// Numbers of test cards, as people type them.
 const CARDS: [&str; 4] = ["4242424242424242", "4000 0566 5566 5556", "5555-5555-5555-4444", "378282246310005"];
-/// Requests of one flood, sent at once.
+/// The number of requests of one flood, sent at once.
 const FLOOD: usize = 25;
-/// Attacks of one customer before there is an order.
+/// The number of attacks of one customer before the order is placed.
 const ATTACKS: usize = 3;
 
 impl Customer<'_> {
@@ -44,7 +46,8 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// Floods an order of one's own with decisions that it does not wait for, and with refunds that it cannot give.
+    /// Floods the customer's own order with decisions that it does not wait for, and with refunds
+    /// that are too large.
     pub(super) async fn flood(&self, wish: &mut Wish, id: &str, answers: &mut Answers) {
         let too_much = json!({ "amount": total_minor(&wish.lines), "reason": CANARY }).to_string();
         let (amend, refund) = (format!("/api/orders/{id}/amend"), format!("/api/orders/{id}/refunds"));
@@ -52,7 +55,8 @@ impl Customer<'_> {
             let (amend, refund, too_much, key) = (&amend, &refund, &too_much, format!("{}-flood-{n}", wish.customer));
             async move {
                 self.expect(amend, "", &[], &[202, 404, 409, 429]).await;
-                // One hundred times the order's price, since minor units are sent as major ones.
+                // This is one hundred times the order's price, because the minor units are sent as
+                // major units.
                 self.expect(refund, too_much, &[("Idempotency-Key", &key)], &[202, 404, 409, 422, 429]).await;
             }
         });
@@ -64,7 +68,7 @@ impl Customer<'_> {
         }
     }
 
-    /// Sends a card number instead of a token, or where no card belongs.
+    /// Sends a card number instead of a payment token, or in a field of another kind.
     async fn post_card(&self, wish: &mut Wish) {
         let card = CARDS[wish.rng.usize(..CARDS.len())];
         let mut body: Value = serde_json::from_str(&wish.body).unwrap_or_default();
@@ -80,7 +84,8 @@ impl Customer<'_> {
         }
     }
 
-    /// Asks for money and for stock without a key, so that a repetition could not be told from a second wish.
+    /// Requests a refund or a restock without a key. The API could not tell a repetition from a
+    /// second request.
     async fn refund_without_key(&self, wish: &mut Wish) {
         let product = &self.shelf.product(wish.lines[0].product).id;
         let (path, body) = if wish.rng.bool() {
@@ -101,7 +106,7 @@ impl Customer<'_> {
         self.judge(&path, sent.ok().map(|response| response.status()), &[400, 422]);
     }
 
-    /// Two names of the host, by which a proxy and a server may understand two requests.
+    /// Sends two Host headers. A proxy and a server may interpret such a request differently.
     async fn send_two_hosts(&self, wish: &Wish) -> Result<()> {
         let request = format!("GET /api/orders?customerID={} HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", wish.customer);
         let Some(answer) = self.send_raw(request.as_bytes()).await? else { return Ok(()) };
@@ -110,7 +115,7 @@ impl Customer<'_> {
         Ok(())
     }
 
-    /// Promises more than is sent, and goes away.
+    /// Announces a longer body than it sends, and hangs up.
     async fn hang_up_in_the_middle(&self, wish: &mut Wish) -> Result<()> {
         let body = &wish.body.as_bytes()[..wish.rng.usize(..wish.body.len())];
         let head = format!(
@@ -118,12 +123,13 @@ impl Customer<'_> {
             wish.body.len()
         );
         let Some(mut connection) = self.connect().await? else { return Ok(()) };
-        // The server may be down, which is the fault's doing.
+        // The server may be down because of the fault.
         let _ = connection.write_all(&[head.as_bytes(), body].concat()).await;
         Ok(())
     }
 
-    /// Posts a body; what was answered must have one of these statuses, unless the server fails or is away.
+    /// Posts a body. The answer must have one of these statuses, unless the server fails or is
+    /// away.
     async fn expect(&self, path: &str, body: &str, headers: &[(&str, &str)], statuses: &[u16]) -> Option<String> {
         let mut post = self.shop.request(Method::POST, path).timeout(ANSWER).header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
@@ -141,7 +147,7 @@ impl Customer<'_> {
         }
     }
 
-    /// What is answered to these bytes; `None` while the server is away.
+    /// The answer to these bytes; `None` while the server is away.
     async fn send_raw(&self, request: &[u8]) -> Result<Option<String>> {
         let Some(mut connection) = self.connect().await? else { return Ok(None) };
         let mut answer = Vec::new();

@@ -1,4 +1,4 @@
-//! Customers who are given back money: each refund once by its key, and never more than was paid.
+//! Customers who receive refunds: each key makes one refund, and no refund exceeds what was paid.
 
 use super::{ANSWER, Customer, PATIENCE, PAUSE};
 use crate::{
@@ -15,17 +15,18 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Instant};
 use tokio::time::sleep;
 
-/// A refund to ask for.
+/// A refund to request.
 struct Claim {
     body: Value,
-    /// What it comes to.
+    /// The amount, in minor units.
     minor: i64,
-    /// Units that can be sold again.
+    /// Units that are put back on sale.
     restocked: Vec<Line>,
 }
 
 impl Customer<'_> {
-    /// Once the order is complete, is given back some of it, and then asks for more than is left.
+    /// Waits for the end of the order. If it is completed, requests a refund, and then a second one
+    /// of more than is left.
     pub(super) async fn have_refunded(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
         if self.waits(id, &[]).await?["status"] != "COMPLETED" {
             return Ok(());
@@ -68,7 +69,8 @@ impl Customer<'_> {
         }
     }
 
-    /// Posts a refund, so many times at once with one key, until it is taken on; `None` when there is nothing to give back.
+    /// Posts a refund with one key, `times` times at once, until it is accepted. Returns `None`
+    /// when nothing is left to refund.
     async fn insist_on_refund(&self, id: &str, body: &Value, key: &str, times: usize) -> Result<Option<String>> {
         let (began, mut ids) = (Instant::now(), BTreeSet::new());
         loop {
@@ -79,7 +81,7 @@ impl Customer<'_> {
                         ids.extend(accepted["id"].as_str().map(ToOwned::to_owned));
                     }
                     Some((StatusCode::CONFLICT, _)) => nothing_left = true,
-                    // More than readers are shown to be left.
+                    // The amount is more than readers see as left.
                     Some((StatusCode::UNPROCESSABLE_ENTITY, _)) if key.ends_with("-greedy") => nothing_left = true,
                     Some((status, problem)) if status.is_client_error() => {
                         self.record.breach(format!("the refund {body} of {id} was answered {status}: {problem}"));
@@ -94,7 +96,7 @@ impl Customer<'_> {
                 return Ok(Some(refund));
             }
             if nothing_left {
-                // A post whose answer was lost may have been the one that left nothing.
+                // The request that used up the rest may be one whose answer was lost.
                 return self.refund_on_record(id, key).await;
             }
             ensure!(began.elapsed() < PATIENCE, "no refund of {id} was taken on for {} s", PATIENCE.as_secs());
@@ -107,13 +109,13 @@ impl Customer<'_> {
         answer(post.json(body).send().await.ok()?).await.ok()
     }
 
-    /// The refund that a first post has made, unless it is one's second.
+    /// The refund that the first request made; `None` for the second refund of a customer.
     async fn refund_on_record(&self, id: &str, key: &str) -> Result<Option<String>> {
         let first = self.sees(id, "its refunds", |order| Some(order["refunds"][0]["id"].as_str().map(ToOwned::to_owned))).await?;
         Ok(first.filter(|_| key.ends_with("-refund")))
     }
 
-    /// Waits until it is known what came of a refund; says whether it was given.
+    /// Waits for the result of a refund. Returns whether it succeeded.
     async fn is_given(&self, id: &str, refund: &str) -> Result<bool> {
         self.sees(id, "what came of its refund", |order| {
             let refunds = order["refunds"].as_array()?;
@@ -124,7 +126,7 @@ impl Customer<'_> {
     }
 }
 
-/// Minor units of a currency with two decimals, as a JSON number with its digits as they are.
+/// Converts minor units of a currency with two decimals to a JSON number with exactly these digits.
 fn decimal(minor: i64) -> Value {
     serde_json::from_str(&format!("{}.{:02}", minor / 100, minor % 100)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Clocks step forwards and back while stock is held, around the end of the time for which it is.
+//! Clocks step forwards and back while stock is held, to times around the end of the reservations.
 
 use super::{
     Site,
@@ -9,11 +9,14 @@ use anyhow::{Context as _, Result};
 use std::time::Duration;
 use tokio::{time::sleep, try_join};
 
-/// Where Postgres' clock and the workers' step to, in seconds around the end of what is held now. What a carrier in this Postgres was to do at a
-/// certain time, it does so much later when the clock steps back, so those steps are small, and the last step is the furthest.
+/// The steps: the clocks of Postgres and of the programs, in seconds relative to the end of the
+/// reservations that are held now. When a clock steps back, the sandbox carrier in Postgres is late
+/// by the size of the step. So these steps are small, and the last step leads furthest into the
+/// future.
 const STEPS: &[(i64, i64)] = &[(-2, 0), (-5, -2), (1, -6), (-4, 1), (3, -900), (6, 6)];
 
-/// Steps over so long a time. Payments are slow meanwhile, so that many orders hold stock that is not paid. The clocks stay where they are in the end.
+/// Performs all steps within `duration`. Payments are slow meanwhile, so that many orders hold
+/// unpaid stock. The clocks keep their last offset.
 pub(super) async fn steps(site: &Site<'_>, duration: Duration) -> Result<()> {
     let world = site.world.context("clocks cannot be set here")?;
     let held_s: i64 = site.shop.stack.settings().get("RESERVATION_TTL_S")?.parse()?;

@@ -1,4 +1,4 @@
-//! Postgres' disk is full.
+//! The disk of Postgres is full.
 
 use super::{OPPORTUNITY, Site, postgres::logged};
 use crate::{faults::suite::world::Program, support::until_ok};
@@ -8,7 +8,8 @@ use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// For so long. At first tables cannot grow; later the log needs another file, without which Postgres cannot go on.
+/// Fills the disk for `duration`. At first, tables cannot grow. Later the WAL needs another file,
+/// without which Postgres cannot continue.
 pub(super) async fn fill(site: &Site<'_>, duration: Duration) -> Result<()> {
     let world = site.world.context("no disk can be filled here")?;
     let postgres = &site.shop.stack.postgres;
@@ -18,7 +19,7 @@ pub(super) async fn fill(site: &Site<'_>, duration: Duration) -> Result<()> {
     sleep(duration / 2).await;
     while began.elapsed() < duration {
         if let Ok(db) = site.shop.db().await {
-            // A table that grows, and a log that goes on to its next file; either may be refused.
+            // A table that must grow, and a WAL that must switch to its next file. Either may fail.
             let _ =
                 db.batch_execute("CREATE TABLE IF NOT EXISTS ballast (filling text); INSERT INTO ballast VALUES (repeat('x', 1000))").await;
             let _ = db.batch_execute("SELECT pg_switch_wal()").await;
@@ -26,7 +27,7 @@ pub(super) async fn fill(site: &Site<'_>, duration: Duration) -> Result<()> {
         sleep(PAUSE).await;
     }
     world.fill_disk(Program::Postgres, false)?;
-    // A crash may have ended all of it.
+    // Postgres may have crashed and ended.
     postgres.start().await?;
     until_ok("Postgres answers", OPPORTUNITY, async || Ok(site.shop.db().await?.batch_execute("DROP TABLE IF EXISTS ballast").await?))
         .await?;

@@ -1,21 +1,23 @@
-//! The payment gateway is there, but not as it should be. The sandbox gateway keeps its books in Postgres, so a trigger on them stands for its trouble.
+//! The payment gateway answers, but slowly or with errors. The sandbox gateway keeps its books in
+//! Postgres, so a trigger on its table injects the fault.
 
 use super::Site;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How long it is well, and ill, when it flaps.
+/// The length of each phase of a flapping gateway, with and without errors.
 const FLAP: Duration = Duration::from_millis(700);
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::faults::suite) enum Illness {
-    /// Each call takes more than half of what the worker gives it, so that authorizing and taking together take too long: the first may have worked,
-    /// or both, when nobody waits for the answer any more.
+    /// Each call takes more than half of the worker's timeout, so authorization and capture
+    /// together exceed it. When the worker stops waiting, the first call or both may have had their
+    /// effect.
     Slow,
     /// Each call is answered with an error.
     Errors,
-    /// It has errors, and has none, by turns.
+    /// Phases with errors and phases without errors alternate.
     Flapping,
 }
 
@@ -29,7 +31,7 @@ impl Illness {
     }
 }
 
-/// For so long.
+/// Injects the fault for `duration`.
 pub(super) async fn falls_ill(site: &Site<'_>, illness: Illness, duration: Duration) -> Result<()> {
     let limit_ms: u64 = site.shop.stack.settings().get("STEP_LOCAL_LIMIT_MS")?.parse()?;
     let slow = format!("PERFORM pg_sleep_for('{} ms');", limit_ms * 3 / 5);
@@ -51,13 +53,13 @@ pub(super) async fn falls_ill(site: &Site<'_>, illness: Illness, duration: Durat
     suffers(site, "").await
 }
 
-/// Gives each call to the gateway something to do before it is answered.
+/// Makes each call to the gateway run this statement before it is answered.
 pub(super) async fn suffers(site: &Site<'_>, what: &str) -> Result<()> {
     let db = site.shop.db().await?;
     let function =
         format!("CREATE OR REPLACE FUNCTION sandbox.suffer() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what} RETURN NEW; END $$");
     db.batch_execute(&function).await?;
-    // Made once: it needs the table for itself.
+    // The trigger is created only once, because that needs an exclusive lock on the table.
     let known = db.query_one("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'suffer')", &[]).await?;
     if !known.get::<_, bool>(0) {
         let trigger = "CREATE TRIGGER suffer BEFORE INSERT OR UPDATE ON sandbox.charges FOR EACH ROW EXECUTE FUNCTION sandbox.suffer()";

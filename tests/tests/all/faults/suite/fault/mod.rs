@@ -1,4 +1,4 @@
-//! The faults: each is inflicted, lasts for a while, and is mended.
+//! The faults. Each is injected, lasts for a while, and is then repaired.
 
 mod clock;
 mod disk;
@@ -13,9 +13,9 @@ use anyhow::{Result, ensure};
 pub(super) use gateway::Illness;
 use std::time::Duration;
 
-/// How long a fault may wait for what it is to strike.
+/// How long a fault may wait for the situation that it needs.
 const OPPORTUNITY: Duration = Duration::from_secs(90);
-/// What no order looks like.
+/// A message body that is not an order.
 const POISON: &str = "this is no order";
 
 #[derive(Clone, Copy, Debug)]
@@ -41,29 +41,32 @@ impl Server {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
-    /// `kill -9`, and started again.
+    /// `kill -9`, then a start.
     Killed(Server),
-    /// Stopped in an orderly way, and started again.
+    /// An orderly stop, then a start.
     Restarted(Server),
-    /// SIGSTOP, and SIGCONT after a while: connections stay open, and nothing answers.
+    /// SIGSTOP, and SIGCONT after a while: connections stay open, but nothing answers.
     Frozen(Server, Duration),
-    /// The worker ends between the effect of each of these activities and its answer.
+    /// The worker ends after the effect of each of these activities and before it reports the
+    /// result.
     DiesAfterEffect(&'static [&'static str]),
-    /// Another version of the worker comes, works beside the first and alone, for so long each, and is killed.
+    /// A worker of another version starts. It works beside the first worker, then alone, for this
+    /// long each. Then it is killed.
     TwoVersions(Duration),
-    /// Orders are queued while Temporal is away, and each message of some comes three times.
+    /// Orders are queued while Temporal is away, and some messages arrive three times.
     Duplicates,
-    /// A message that is no order.
+    /// A message that is not an order.
     Poison,
-    /// Postgres has no connection left for the worker.
+    /// Postgres has no free connection for the worker.
     ConnectionsExhausted(Duration),
-    /// Postgres takes no writes, as after a fail-over to the wrong side.
+    /// Postgres refuses writes, as after a failover to the wrong server.
     ReadOnly(Duration),
-    /// Postgres holds all transactions to SERIALIZABLE, so that those that meet are refused (40001).
+    /// Postgres runs all transactions as SERIALIZABLE, so it aborts conflicting transactions
+    /// (40001).
     Serializable(Duration),
-    /// Postgres' disk is full.
+    /// The disk of Postgres is full.
     DiskFull(Duration),
-    /// Clocks step around the end of the time for which stock is held.
+    /// Clocks step around the end of the reservations.
     ClockSteps(Duration),
     /// The payment gateway is slow, or fails.
     Gateway(Illness, Duration),
@@ -72,7 +75,7 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn name(&self) -> String {
         match self {
-            // The emulator keeps its data in memory, unlike AWS.
+            // Unlike AWS, the emulator keeps its data in memory.
             Self::Killed(Server::Emulator) => "AWS emulator killed, read model lost".to_owned(),
             Self::Killed(server) => format!("{} killed", server.name()),
             Self::Restarted(server) => format!("{} restarted", server.name()),
@@ -91,7 +94,7 @@ impl Fault {
         }
     }
 
-    /// How many shares of the orders it needs to find its opportunities.
+    /// How many shares of the orders this fault needs.
     pub(super) fn shares(&self) -> usize {
         match self {
             Self::DiesAfterEffect(activities) => activities.len(),
@@ -99,7 +102,8 @@ impl Fault {
         }
     }
 
-    /// Over how long a time its orders come. Transactions that are to meet come as fast as they can.
+    /// The time over which the fault's orders arrive. Where transactions are to conflict, orders
+    /// arrive as fast as possible.
     pub(super) fn orders_come_over(&self) -> Duration {
         match self {
             Self::Frozen(_, duration)
@@ -109,19 +113,21 @@ impl Fault {
             | Self::ClockSteps(duration)
             | Self::Gateway(_, duration) => *duration,
             Self::TwoVersions(duration) => 2 * *duration,
-            // Longer than Temporal takes to stop: only who comes then is queued.
+            // This is longer than Temporal takes to stop; only orders that arrive after that are
+            // queued.
             Self::Duplicates => Duration::from_secs(10),
             _ => Duration::ZERO,
         }
     }
 
-    /// Whether it strikes while no order is on its way. What the emulator forgets when it is killed, AWS would not forget: queued orders and
-    /// idempotency keys. So nothing may depend on it then but the read model, which Postgres can give back.
+    /// Whether the fault is injected only while no order is open. A killed emulator loses what AWS
+    /// would not lose: queued orders and idempotency keys. So at that time nothing may depend on it
+    /// except the read model, which can be rebuilt from Postgres.
     pub(super) fn strikes_at_rest(&self) -> bool {
         matches!(self, Self::Killed(Server::Emulator))
     }
 
-    /// Whether it needs programs that see another world.
+    /// Whether the fault needs the preload library.
     pub(super) fn deceives(&self) -> bool {
         matches!(self, Self::DiskFull(_) | Self::ClockSteps(_))
     }
@@ -130,12 +136,12 @@ impl Fault {
         if matches!(self, Self::ClockSteps(_)) { Weather::ClockSteps } else { Weather::Stormy }
     }
 
-    /// What it leaves in the dead-letter queue.
+    /// What the fault leaves in the dead-letter queue.
     pub(super) fn dead_letters(&self) -> &'static [&'static str] {
         if matches!(self, Self::Poison) { &[POISON] } else { &[] }
     }
 
-    /// What an operator does after it.
+    /// What an operator does after the fault.
     pub(super) async fn repair(&self, site: &Site<'_>) -> Result<()> {
         if matches!(self, Self::Killed(Server::Emulator)) {
             let repaired = site.shop.stack.run("worker", &["audit", "--repair"]).await?;
@@ -145,7 +151,7 @@ impl Fault {
         Ok(())
     }
 
-    /// Inflicts it, and returns when it is mended.
+    /// Injects the fault, and returns when it is over.
     pub(super) async fn strike(&self, site: &Site<'_>) -> Result<()> {
         let stack = &site.shop.stack;
         match self {
@@ -180,7 +186,7 @@ impl Fault {
     }
 }
 
-/// Copies messages as soon as there are some.
+/// Copies messages as soon as there are some; `None` until then.
 async fn copies(queue: &Queue) -> Result<Option<usize>> {
     Ok(Some(queue.duplicate().await?).filter(|copied| *copied > 0))
 }

@@ -1,4 +1,4 @@
-//! Processes die, stop and freeze.
+//! Processes are killed, restarted and frozen.
 
 use super::{OPPORTUNITY, Server, Site};
 use crate::support::until;
@@ -33,7 +33,8 @@ pub(super) async fn freeze(site: &Site<'_>, which: Server, duration: Duration) {
     server.resume();
 }
 
-/// Arms a fail point for each activity; whenever one has ended the worker, the worker is started again.
+/// Arms a fail point for each activity. Whenever one has ended the worker, the worker is started
+/// again.
 pub(super) async fn dies_after_effect(site: &Site<'_>, activities: &[&str]) -> Result<()> {
     let worker = &site.shop.stack.workers[0];
     for activity in activities {
@@ -43,7 +44,7 @@ pub(super) async fn dies_after_effect(site: &Site<'_>, activities: &[&str]) -> R
         if worker.pid().is_some() {
             return Ok(None);
         }
-        // While it is dead, nobody changes what is armed.
+        // While the worker is dead, nothing changes the armed fail points.
         let armed = site.fail_points.armed()?;
         worker.launch()?;
         Ok(armed.is_empty().then_some(()))

@@ -1,7 +1,10 @@
-//! The world as single programs of a run see it: what time it is, and whether there is room on the disk.
+//! A library that changes what single programs of a run see: the clock, and the free space of the
+//! disk.
 //!
-//! A clock that steps and a disk that is full need a machine of one's own, so a small library (world.c) stands between the programs and the system.
-//! It is compiled here, with the C compiler that Rust needs anyway, and reads what a program is to see from a file with the program's name.
+//! The real clock and disk cannot be changed for one test only. So a small library (preload.c),
+//! loaded with `LD_PRELOAD`, stands between the programs and the system. It is compiled here, with
+//! the C compiler that Rust needs anyway. It reads what a program shall see from a file with the
+//! program's name.
 
 use anyhow::{Context as _, Result, ensure};
 use std::{
@@ -11,7 +14,7 @@ use std::{
     process::{self, Command},
 };
 
-/// Programs that can be deceived.
+/// Programs that the library can influence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     Postgres,
@@ -31,7 +34,7 @@ impl Program {
     }
 }
 
-/// Where the two numbers lie in a program's file.
+/// The offsets of the two numbers in a program's file.
 const CLOCK: u64 = 0;
 const DISK: u64 = 8;
 
@@ -41,7 +44,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// `None`, with a line that says so, where programs cannot be deceived in this way.
+    /// Returns `None`, and prints a line about it, on systems without this mechanism.
     pub(super) fn new() -> Result<Option<Self>> {
         if !cfg!(target_os = "linux") {
             println!("no clock steps and no full disk: they need Linux");
@@ -65,12 +68,12 @@ impl World {
         Ok(Some(world))
     }
 
-    /// What `LD_PRELOAD` is to be for the programs.
+    /// The value of `LD_PRELOAD` for the programs.
     pub(super) fn library(&self) -> &Path {
         &self.library
     }
 
-    /// Sets a program's clock so many seconds after the true time.
+    /// Sets a program's clock this many seconds ahead of the true time.
     pub(super) fn set_clock(&self, program: Program, offset_s: i64) -> Result<()> {
         self.write(program, CLOCK, offset_s)
     }

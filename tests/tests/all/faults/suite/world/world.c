@@ -1,5 +1,7 @@
-// Stands between a program and the system (LD_PRELOAD): its clock is off by as many seconds as the file FOLDER/<program's name> says, and, where that
-// says so, the disk is full: what would make a file longer fails with ENOSPC, and what is there can be written over, as on a disk.
+// A library that stands between a program and the system (LD_PRELOAD). It reads two numbers from
+// the file FOLDER/<program's name>. The first is the number of seconds that is added to the
+// program's clock. If the second is not 0, the disk is full: as on a real disk, writes that make a
+// file longer fail with ENOSPC, and writes within a file succeed.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// The file; the test that writes it runs on the same machine.
+// The contents of the file. The test that writes it runs on the same machine.
 struct world {
   int64_t clock_offset_s;
   int64_t disk_is_full;
