@@ -79,7 +79,7 @@ impl Kind {
             Self::Approved => "reviewed, approved",
             Self::NotApproved => "reviewed, declined",
             Self::Refunded => "refunded",
-            Self::Reconciled => "gateway tells of it, twice",
+            Self::Reconciled => "reported twice by the gateway",
             Self::WrongPrice => "wrong price",
             Self::Cancelled => "cancelled at some moment",
             Self::AtOnce => "three posts at once, one key",

@@ -10,29 +10,29 @@
 //! `FAULTS_OTHER_WORKER` names the worker binary of another release, which runs beside the current
 //! one. Without it, the second worker is the current one with other settings.
 
-mod account;
+mod catalog;
+mod checks;
+mod context;
 mod customer;
 mod fault;
 mod kind;
-mod listener;
 mod plan;
+mod preload;
 mod queue;
 mod record;
 mod report;
+mod run;
+mod scenario;
 mod settle;
-mod shelf;
-mod site;
-mod story;
+mod subscriber;
 mod supplier;
 mod watcher;
-mod wish;
-mod world;
 
 use crate::support::{FAST, FailPoints, unstarted};
 use anyhow::{Context as _, Result};
 use plan::Plan;
+use preload::Preload;
 use std::{env, str::FromStr};
-use world::World;
 
 /// The orders of the long form, unless `FAULTS_ORDERS` gives another number.
 const ORDERS: usize = 10_000;
@@ -41,35 +41,35 @@ const FEW_ORDERS: usize = 300;
 
 #[test]
 fn orders_survive_the_quick_faults() {
-    run(&FAST, |seed, deceives| Ok(Plan::short(seed, FEW_ORDERS, deceives)));
+    run(&FAST, |seed, has_preload| Ok(Plan::short(seed, FEW_ORDERS, has_preload)));
 }
 
 /// Runs with the settings of env.example, so the recovery times are those that operators see.
 #[test]
 #[ignore = "takes about 20 minutes: make faults"]
 fn orders_survive_every_fault() {
-    run(&[], |seed, deceives| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS), deceives)));
+    run(&[], |seed, has_preload| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS), has_preload)));
 }
 
 fn run(env: &[(&str, &str)], plan: impl FnOnce(u64, bool) -> Result<Plan>) {
     let seed = setting("FAULTS_SEED").expect("FAULTS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("FAULTS_SEED={seed}");
     let fail_points = FailPoints::new().expect("a folder for fail points");
-    let world = World::new().expect("another world");
+    let preload = Preload::new().expect("the preload library");
     let folder = fail_points.folder();
-    let library = world.as_ref().map(|world| world.library().display().to_string());
+    let library = preload.as_ref().map(|preload| preload.library().display().to_string());
     // A parcel with a delay must be tracked.
     let more = [
         ("FAIL_POINTS", folder.as_str()),
         ("CARRIER_SANDBOX_DELAY_MS", "200"),
-        ("RISK_SPEND_LIMITS", shelf::LIMIT),
-        ("EVENTS_TOPIC_ARN", listener::TOPIC),
+        ("RISK_SPEND_LIMITS", catalog::LIMIT),
+        ("EVENTS_TOPIC_ARN", subscriber::TOPIC),
         ("LD_PRELOAD", library.as_deref().unwrap_or_default()),
     ];
     let env: Vec<(&str, &str)> = env.iter().copied().chain(more).collect();
     unstarted(1, &env, async |shop| {
-        let plan = plan(seed, world.is_some())?;
-        story::tell(shop, &fail_points, world.as_ref(), &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
+        let plan = plan(seed, preload.is_some())?;
+        run::run(shop, &fail_points, preload.as_ref(), &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
     });
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn of(shop: &Shop) -> Result<Self> {
+    pub(super) fn new(shop: &Shop) -> Result<Self> {
         let settings = shop.stack.settings();
         Ok(Self {
             sqs: Client::new(&shop.aws()?),
@@ -58,7 +58,7 @@ impl Queue {
     }
 
     /// Removes all messages from the dead-letter queues. Returns their bodies.
-    pub(super) async fn take_dead(&self) -> Result<Vec<String>> {
+    pub(super) async fn take_dead_letters(&self) -> Result<Vec<String>> {
         let mut bodies = Vec::new();
         for queue in [&self.intake, &self.feedback].map(|queue| format!("{queue}-dlq")) {
             loop {

@@ -1,7 +1,7 @@
 //! The suite's own record: what the customers ordered and what the API acknowledged. Nothing in it
 //! comes from OrderFlow's data.
 
-use super::wish::{Line, Wish};
+use super::scenario::{Line, Scenario};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -10,17 +10,17 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 /// The conditions under which a customer ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weather {
+pub(super) enum Conditions {
     /// No fault was active.
-    Calm,
-    Stormy,
+    Normal,
+    Faulty,
     /// A fault moved the clocks, so reservations may have expired early.
     ClockSteps,
 }
 
 /// A refund that the API accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GivenBack {
+pub(super) struct AcceptedRefund {
     pub(super) id: String,
     /// The amount in minor units; 0 if the customer learned that the refund failed.
     pub(super) minor: i64,
@@ -41,19 +41,19 @@ pub(super) struct Answers {
     pub(super) agreed: Option<Vec<Line>>,
     /// Whether the shop reviewed the order.
     pub(super) reviewed: bool,
-    pub(super) given_back: Vec<GivenBack>,
+    pub(super) refunds: Vec<AcceptedRefund>,
 }
 
 pub(super) struct Purchase {
-    pub(super) wish: Wish,
+    pub(super) scenario: Scenario,
     pub(super) answers: Answers,
-    pub(super) weather: Weather,
+    pub(super) conditions: Conditions,
 }
 
 impl Purchase {
     /// What the customer gets when the order is completed.
     pub(super) fn lines(&self) -> &[Line] {
-        self.answers.agreed.as_ref().unwrap_or(&self.wish.lines)
+        self.answers.agreed.as_ref().unwrap_or(&self.scenario.lines)
     }
 }
 
@@ -63,13 +63,13 @@ pub(super) struct Record {
     /// Sorted by the time of acknowledgement.
     acknowledged: Mutex<Vec<String>>,
     /// The restocked units of each product.
-    brought_in: AsyncMutex<BTreeMap<usize, i64>>,
+    restocks: AsyncMutex<BTreeMap<usize, i64>>,
     breaches: Mutex<Vec<String>>,
-    revived: Mutex<Vec<String>>,
+    restarted: Mutex<Vec<String>>,
 }
 
 impl Record {
-    pub(super) fn enter(&self, purchase: Purchase) {
+    pub(super) fn add(&self, purchase: Purchase) {
         locked(&self.purchases).push(purchase);
     }
 
@@ -89,8 +89,8 @@ impl Record {
 
     /// The restocked units of each product, by its index in the catalog. The supplier holds this
     /// lock during a delivery. So whoever else holds it knows that no delivery is unfinished.
-    pub(super) async fn brought_in(&self) -> AsyncMutexGuard<'_, BTreeMap<usize, i64>> {
-        self.brought_in.lock().await
+    pub(super) async fn restocks(&self) -> AsyncMutexGuard<'_, BTreeMap<usize, i64>> {
+        self.restocks.lock().await
     }
 
     /// Records a breach of what the system promises.
@@ -100,14 +100,14 @@ impl Record {
     }
 
     /// Records that a server ended by itself and was started again.
-    pub(super) fn revived(&self, server: &str) {
+    pub(super) fn record_restart(&self, server: &str) {
         println!("{server} ended by itself and is started again");
-        locked(&self.revived).push(server.to_owned());
+        locked(&self.restarted).push(server.to_owned());
     }
 
     /// The servers that ended by themselves, one entry for each time.
-    pub(super) fn all_revived(&self) -> Vec<String> {
-        locked(&self.revived).clone()
+    pub(super) fn restarted_servers(&self) -> Vec<String> {
+        locked(&self.restarted).clone()
     }
 
     pub(super) fn breaches(&self) -> Vec<String> {

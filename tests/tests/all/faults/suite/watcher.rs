@@ -1,7 +1,7 @@
 //! A reader who reads orders at all times, whatever is broken. Versions must only rise, and
 //! statuses must follow the table of transitions.
 
-use super::site::Site;
+use super::context::FaultContext;
 use ::orders::{OrderStatus, status::TRANSITIONS};
 use serde_json::Value;
 use std::{collections::HashMap, convert::Infallible, time::Duration};
@@ -9,30 +9,30 @@ use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(40);
 /// Only the newest orders are read, because older ones have ended.
-const YOUNG: usize = 60;
+const NEWEST: usize = 60;
 
 /// Reads for ever. Whatever must not happen is recorded as a breach.
-pub(super) async fn watch(site: &Site<'_>) -> Infallible {
+pub(super) async fn watch(context: &FaultContext<'_>) -> Infallible {
     let mut seen: HashMap<String, (i64, OrderStatus)> = HashMap::new();
     let mut rng = fastrand::Rng::new();
     loop {
         sleep(PAUSE).await;
         let id = {
-            let acknowledged = site.record.acknowledged();
-            let young = acknowledged.len().saturating_sub(YOUNG);
-            rng.choice(&acknowledged[young..]).cloned()
+            let acknowledged = context.record.acknowledged();
+            let newest = acknowledged.len().saturating_sub(NEWEST);
+            rng.choice(&acknowledged[newest..]).cloned()
         };
         let Some(id) = id else { continue };
         // A failed read is repeated later.
-        let Ok(order) = site.shop.order(&id).await else { continue };
+        let Ok(order) = context.shop.order(&id).await else { continue };
         let Some(now) = version_and_status(&order) else {
-            site.record.breach(format!("{id} is shown as {order}"));
+            context.record.breach(format!("{id} is shown as {order}"));
             continue;
         };
         if let Some(before) = seen.insert(id.clone(), now)
             && !follows(before, now)
         {
-            site.record.breach(format!("{id} went from {before:?} to {now:?} under a reader's eyes"));
+            context.record.breach(format!("{id} went from {before:?} to {now:?} under a reader's eyes"));
         }
     }
 }

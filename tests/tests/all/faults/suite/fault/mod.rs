@@ -7,14 +7,14 @@ mod postgres;
 mod process;
 mod versions;
 
-use super::{queue::Queue, record::Weather, site::Site};
+use super::{context::FaultContext, queue::Queue, record::Conditions};
 use crate::support::until;
 use anyhow::{Result, ensure};
-pub(super) use gateway::Illness;
+pub(super) use gateway::GatewayFault;
 use std::time::Duration;
 
 /// How long a fault may wait for the situation that it needs.
-const OPPORTUNITY: Duration = Duration::from_secs(90);
+const TARGET_TIMEOUT: Duration = Duration::from_secs(90);
 /// A message body that is not an order.
 const POISON: &str = "this is no order";
 
@@ -69,7 +69,7 @@ pub(super) enum Fault {
     /// Clocks step around the end of the reservations.
     ClockSteps(Duration),
     /// The payment gateway is slow, or fails.
-    Gateway(Illness, Duration),
+    Gateway(GatewayFault, Duration),
 }
 
 impl Fault {
@@ -90,7 +90,7 @@ impl Fault {
             Self::Serializable(duration) => format!("serialization failures for {} s", duration.as_secs()),
             Self::DiskFull(duration) => format!("disk of Postgres full for {} s", duration.as_secs()),
             Self::ClockSteps(duration) => format!("clocks step for {} s, payments slow", duration.as_secs()),
-            Self::Gateway(illness, duration) => format!("payment gateway {} for {} s", illness.name(), duration.as_secs()),
+            Self::Gateway(fault, duration) => format!("payment gateway {} for {} s", fault.name(), duration.as_secs()),
         }
     }
 
@@ -104,7 +104,7 @@ impl Fault {
 
     /// The time over which the fault's orders arrive. Where transactions are to conflict, orders
     /// arrive as fast as possible.
-    pub(super) fn orders_come_over(&self) -> Duration {
+    pub(super) fn orders_arrive_over(&self) -> Duration {
         match self {
             Self::Frozen(_, duration)
             | Self::ConnectionsExhausted(duration)
@@ -123,17 +123,17 @@ impl Fault {
     /// Whether the fault is injected only while no order is open. A killed emulator loses what AWS
     /// would not lose: queued orders and idempotency keys. So at that time nothing may depend on it
     /// except the read model, which can be rebuilt from Postgres.
-    pub(super) fn strikes_at_rest(&self) -> bool {
+    pub(super) fn needs_idle_system(&self) -> bool {
         matches!(self, Self::Killed(Server::Emulator))
     }
 
     /// Whether the fault needs the preload library.
-    pub(super) fn deceives(&self) -> bool {
+    pub(super) fn needs_preload(&self) -> bool {
         matches!(self, Self::DiskFull(_) | Self::ClockSteps(_))
     }
 
-    pub(super) fn weather(&self) -> Weather {
-        if matches!(self, Self::ClockSteps(_)) { Weather::ClockSteps } else { Weather::Stormy }
+    pub(super) fn conditions(&self) -> Conditions {
+        if matches!(self, Self::ClockSteps(_)) { Conditions::ClockSteps } else { Conditions::Faulty }
     }
 
     /// What the fault leaves in the dead-letter queue.
@@ -142,43 +142,43 @@ impl Fault {
     }
 
     /// What an operator does after the fault.
-    pub(super) async fn repair(&self, site: &Site<'_>) -> Result<()> {
+    pub(super) async fn repair(&self, context: &FaultContext<'_>) -> Result<()> {
         if matches!(self, Self::Killed(Server::Emulator)) {
-            let repaired = site.shop.stack.run("worker", &["audit", "--repair"]).await?;
+            let repaired = context.shop.stack.run("worker", &["audit", "--repair"]).await?;
             ensure!(repaired.status.success(), "the read model cannot be made anew: {}", String::from_utf8_lossy(&repaired.stdout));
-            site.listener.subscribe().await?;
+            context.subscriber.subscribe().await?;
         }
         Ok(())
     }
 
     /// Injects the fault, and returns when it is over.
-    pub(super) async fn strike(&self, site: &Site<'_>) -> Result<()> {
-        let stack = &site.shop.stack;
+    pub(super) async fn inject(&self, context: &FaultContext<'_>) -> Result<()> {
+        let stack = &context.shop.stack;
         match self {
-            Self::Killed(server) => process::kill(site, *server).await,
-            Self::Restarted(server) => process::restart(site, *server).await,
+            Self::Killed(server) => process::kill(context, *server).await,
+            Self::Restarted(server) => process::restart(context, *server).await,
             Self::Frozen(server, duration) => {
-                process::freeze(site, *server, *duration).await;
+                process::freeze(context, *server, *duration).await;
                 Ok(())
             }
-            Self::DiesAfterEffect(activities) => process::dies_after_effect(site, activities).await,
-            Self::TwoVersions(duration) => versions::deploy(site, *duration).await,
+            Self::DiesAfterEffect(activities) => process::kill_after_effect(context, activities).await,
+            Self::TwoVersions(duration) => versions::deploy(context, *duration).await,
             Self::Duplicates => {
                 stack.temporal.stop().await?;
-                let copied = until("orders are queued and copied", OPPORTUNITY, async || copies(&site.queue).await).await?;
+                let copied = until("orders are queued and copied", TARGET_TIMEOUT, async || copy_messages(&context.queue).await).await?;
                 ensure!(copied > 0);
                 stack.temporal.start().await
             }
-            Self::Poison => site.queue.send(POISON).await,
-            Self::ConnectionsExhausted(duration) => postgres::exhaust_connections(site, *duration).await,
-            Self::DiskFull(duration) => disk::fill(site, *duration).await,
-            Self::ClockSteps(duration) => clock::steps(site, *duration).await,
-            Self::Gateway(illness, duration) => gateway::falls_ill(site, *illness, *duration).await,
-            Self::ReadOnly(duration) => postgres::refuse_writes(site, *duration).await,
+            Self::Poison => context.queue.send(POISON).await,
+            Self::ConnectionsExhausted(duration) => postgres::exhaust_connections(context, *duration).await,
+            Self::DiskFull(duration) => disk::fill(context, *duration).await,
+            Self::ClockSteps(duration) => clock::step_clocks(context, *duration).await,
+            Self::Gateway(fault, duration) => gateway::inject(context, *fault, *duration).await,
+            Self::ReadOnly(duration) => postgres::refuse_writes(context, *duration).await,
             Self::Serializable(duration) => {
-                let refused = || site.shop.logs().matches("could not serialize access").count();
+                let refused = || context.shop.logs().matches("could not serialize access").count();
                 let before = refused();
-                postgres::with_default(site, "default_transaction_isolation", "serializable", *duration).await?;
+                postgres::with_database_setting(context, "default_transaction_isolation", "serializable", *duration).await?;
                 println!("transactions refused with 40001: {}", refused() - before);
                 Ok(())
             }
@@ -187,6 +187,6 @@ impl Fault {
 }
 
 /// Copies messages as soon as there are some; `None` until then.
-async fn copies(queue: &Queue) -> Result<Option<usize>> {
+async fn copy_messages(queue: &Queue) -> Result<Option<usize>> {
     Ok(Some(queue.duplicate().await?).filter(|copied| *copied > 0))
 }

@@ -1,6 +1,6 @@
 //! Postgres answers, but is impaired.
 
-use super::Site;
+use super::FaultContext;
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -11,16 +11,16 @@ const PAUSE: Duration = Duration::from_millis(200);
 const MANY: usize = 1_000;
 
 /// Takes every connection, those of the worker too, and holds them for `duration`.
-pub(super) async fn exhaust_connections(site: &Site<'_>, duration: Duration) -> Result<()> {
-    let control = site.shop.db().await?;
-    let refusals = || logged(site, "too many clients already") + logged(site, "remaining connection slots are reserved");
+pub(super) async fn exhaust_connections(context: &FaultContext<'_>, duration: Duration) -> Result<()> {
+    let control = context.shop.db().await?;
+    let refusals = || count_in_log(context, "too many clients already") + count_in_log(context, "remaining connection slots are reserved");
     let (refused_before, mut own) = (refusals(), 0);
     // The time starts when no connection is left, because taking them all takes long.
     let (mut none_left, mut held) = (None::<Instant>, Vec::new());
     while none_left.is_none_or(|since| since.elapsed() < duration) {
         // Ends only the worker's sessions; the connections taken before stay open.
         control.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow-worker'", &[]).await?;
-        while let Ok(connection) = site.shop.db().await {
+        while let Ok(connection) = context.shop.db().await {
             held.push(connection);
             ensure!(held.len() < MANY, "there is no end of connections");
         }
@@ -35,12 +35,13 @@ pub(super) async fn exhaust_connections(site: &Site<'_>, duration: Duration) -> 
 }
 
 /// Makes Postgres refuse writes for `duration`.
-pub(super) async fn refuse_writes(site: &Site<'_>, duration: Duration) -> Result<()> {
+pub(super) async fn refuse_writes(context: &FaultContext<'_>, duration: Duration) -> Result<()> {
     // Counts the refusals by Postgres, and those by the worker, which opens no connection to a
     // read-only server.
-    let refusals = || logged(site, "in a read-only transaction") + site.shop.logs().matches("database does not allow writes").count();
+    let refusals =
+        || count_in_log(context, "in a read-only transaction") + context.shop.logs().matches("database does not allow writes").count();
     let before = refusals();
-    with_default(site, "default_transaction_read_only", "on", duration).await?;
+    with_database_setting(context, "default_transaction_read_only", "on", duration).await?;
     let refused = refusals() - before;
     println!("writes refused as read-only: {refused}");
     ensure!(refused > 0, "nobody wanted to write");
@@ -48,15 +49,15 @@ pub(super) async fn refuse_writes(site: &Site<'_>, duration: Duration) -> Result
 }
 
 /// How often this text occurs in the log of Postgres.
-pub(super) fn logged(site: &Site<'_>, what: &str) -> usize {
-    site.shop.log(site.shop.stack.postgres.log()).matches(what).count()
+pub(super) fn count_in_log(context: &FaultContext<'_>, what: &str) -> usize {
+    context.shop.log(context.shop.stack.postgres.log()).matches(what).count()
 }
 
 /// Changes the default of a setting for all new sessions, for `duration`. Existing sessions are
 /// ended before and after, so that none keeps the other value.
-pub(super) async fn with_default(site: &Site<'_>, setting: &str, value: &str, duration: Duration) -> Result<()> {
-    let control = site.shop.db().await?;
-    let database = site.shop.stack.settings().get("POSTGRES_DB")?;
+pub(super) async fn with_database_setting(context: &FaultContext<'_>, setting: &str, value: &str, duration: Duration) -> Result<()> {
+    let control = context.shop.db().await?;
+    let database = context.shop.stack.settings().get("POSTGRES_DB")?;
     control.batch_execute(&format!("ALTER DATABASE {database} SET {setting} = '{value}'")).await?;
     end_sessions(&control).await?;
     sleep(duration).await;

@@ -1,7 +1,7 @@
 //! Two versions of the worker at once, as in a rolling deployment. Each continues orders that the
 //! other has begun.
 
-use super::Site;
+use super::FaultContext;
 use crate::support::OtherWorker;
 use anyhow::Result;
 use std::{env, path::PathBuf, time::Duration};
@@ -26,11 +26,11 @@ pub(super) fn name() -> &'static str {
 
 /// Starts the other worker, which runs beside the first worker for `duration` and then alone for
 /// `duration`. Kills it when the first worker is back.
-pub(super) async fn deploy(site: &Site<'_>, duration: Duration) -> Result<()> {
-    let first = &site.shop.stack.workers[0];
+pub(super) async fn deploy(context: &FaultContext<'_>, duration: Duration) -> Result<()> {
+    let first = &context.shop.stack.workers[0];
     let release = env::var_os(OTHER).map(PathBuf::from);
     let settings = if release.is_some() { &[][..] } else { &OTHER_SETTINGS[..] };
-    let other = OtherWorker::start(site.shop, release, settings).await?;
+    let other = OtherWorker::start(context.shop, release, settings).await?;
     sleep(duration).await;
     first.stop().await?;
     sleep(duration).await;

@@ -19,33 +19,33 @@ use tokio::time::sleep;
 
 /// The topic that local mode creates from infra/data.yaml.
 pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:orderflow-events.fifo";
-const QUEUE: &str = "faults-listener.fifo";
+const QUEUE: &str = "faults-subscriber.fifo";
 /// The largest batch that SQS returns.
 const BATCH: i32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
-struct Heard {
+struct Received {
     ids: HashSet<String>,
     /// The version of each order's last event.
     last: HashMap<String, i64>,
     /// Events that must not have come, or not in this order.
-    odd: Vec<String>,
+    violations: Vec<String>,
     repeated: usize,
 }
 
-pub(super) struct Listener {
+pub(super) struct Subscriber {
     sqs: Client,
     sns: aws_sdk_sns::Client,
     queue: Mutex<String>,
-    heard: Mutex<Heard>,
+    received: Mutex<Received>,
 }
 
-impl Listener {
-    pub(super) fn of(shop: &Shop) -> Result<Self> {
+impl Subscriber {
+    pub(super) fn new(shop: &Shop) -> Result<Self> {
         let config = shop.aws()?;
         let (sqs, sns) = (Client::new(&config), aws_sdk_sns::Client::new(&config));
-        Ok(Self { sqs, sns, queue: Mutex::default(), heard: Mutex::default() })
+        Ok(Self { sqs, sns, queue: Mutex::default(), received: Mutex::default() })
     }
 
     /// Creates the queue and subscribes it. This is repeated when AWS has lost them.
@@ -62,14 +62,14 @@ impl Listener {
     pub(super) async fn listen(&self) -> Infallible {
         loop {
             // A message that cannot be read now is delivered again.
-            if !self.take().await.is_ok_and(|count| count > 0) {
+            if !self.receive().await.is_ok_and(|count| count > 0) {
                 sleep(PAUSE).await;
             }
         }
     }
 
     /// Receives one batch of messages. Returns how many.
-    async fn take(&self) -> Result<usize> {
+    async fn receive(&self) -> Result<usize> {
         let queue = locked(&self.queue).clone();
         let received = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH).send().await?;
         let messages = received.messages.unwrap_or_default();
@@ -78,7 +78,7 @@ impl Listener {
         }
         let mut delete = self.sqs.delete_message_batch().queue_url(&queue);
         for (n, message) in messages.iter().enumerate() {
-            self.hear(message)?;
+            self.record_event(message)?;
             let entry = DeleteMessageBatchRequestEntry::builder().id(n.to_string()).set_receipt_handle(message.receipt_handle.clone());
             delete = delete.entries(entry.build()?);
         }
@@ -87,37 +87,37 @@ impl Listener {
         Ok(messages.len())
     }
 
-    fn hear(&self, message: &Message) -> Result<()> {
+    fn record_event(&self, message: &Message) -> Result<()> {
         let body = message.body().context("no body")?;
         let event: Value = serde_json::from_str(body)?;
         let (id, order) = (text(&event, "/id")?, text(&event, "/data/orderID")?);
         let version = event["data"]["orderVersion"].as_i64().context("no version")?;
-        let mut heard = locked(&self.heard);
+        let mut received = locked(&self.received);
         if body.contains(hostile::CANARY) {
-            heard.odd.push(format!("the event {id} carries what a customer wrote"));
+            received.violations.push(format!("the event {id} carries what a customer wrote"));
         }
-        if !heard.ids.insert(id.to_owned()) {
-            heard.repeated += 1;
+        if !received.ids.insert(id.to_owned()) {
+            received.repeated += 1;
             return Ok(());
         }
-        if let Some(before) = heard.last.insert(order.to_owned(), version).filter(|before| *before >= version) {
-            heard.odd.push(format!("the event of version {version} of {order} came after that of version {before}"));
+        if let Some(before) = received.last.insert(order.to_owned(), version).filter(|before| *before >= version) {
+            received.violations.push(format!("the event of version {version} of {order} came after that of version {before}"));
         }
         Ok(())
     }
 
     /// The number of different events, and the number of repetitions.
     pub(super) fn count(&self) -> (usize, usize) {
-        let heard = locked(&self.heard);
-        (heard.ids.len(), heard.repeated)
+        let received = locked(&self.received);
+        (received.ids.len(), received.repeated)
     }
 
-    pub(super) fn has_heard(&self, order: &str, version: i64) -> bool {
-        locked(&self.heard).ids.contains(&format!("{order}.{version}"))
+    pub(super) fn has_received(&self, order: &str, version: i64) -> bool {
+        locked(&self.received).ids.contains(&format!("{order}.{version}"))
     }
 
     /// Events that must not have come, or not in this order.
-    pub(super) fn oddities(&self) -> Vec<String> {
-        locked(&self.heard).odd.clone()
+    pub(super) fn violations(&self) -> Vec<String> {
+        locked(&self.received).violations.clone()
     }
 }

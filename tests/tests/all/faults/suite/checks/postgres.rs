@@ -3,9 +3,9 @@
 use super::Order;
 use crate::{
     faults::suite::{
+        context::FaultContext,
         record::{Purchase, Record},
-        site::Site,
-        wish::total_minor,
+        scenario::total_minor,
     },
     support::Shop,
 };
@@ -13,7 +13,7 @@ use ::orders::{OrderStatus, status::TRANSITIONS};
 use anyhow::Result;
 use std::collections::HashMap;
 
-pub(super) struct Books {
+pub(super) struct Facts {
     pub(super) orders: Vec<Order>,
     /// (order, version, status), sorted by version.
     history: Vec<(String, i64, String)>,
@@ -22,7 +22,7 @@ pub(super) struct Books {
     money: HashMap<String, (i64, i64)>,
 }
 
-impl Books {
+impl Facts {
     pub(super) async fn read(shop: &Shop) -> Result<Self> {
         let db = shop.db().await?;
         let orders = db
@@ -53,27 +53,28 @@ impl Books {
         })
     }
 
-    pub(super) fn check(&self, site: &Site<'_>) {
-        self.check_money(&site.record);
-        self.check_history(&site.record);
+    pub(super) fn check(&self, context: &FaultContext<'_>) {
+        self.check_money(&context.record);
+        self.check_history(&context.record);
         for (id, version, status) in &self.history {
-            if !site.listener.has_heard(id, *version) {
-                site.record.breach(format!("that {id} was {status} at version {version} has been told to nobody"));
+            if !context.subscriber.has_received(id, *version) {
+                context.record.breach(format!("no event says that {id} was {status} at version {version}"));
             }
         }
-        site.listener.oddities().into_iter().for_each(|oddity| site.record.breach(oddity));
+        context.subscriber.violations().into_iter().for_each(|violation| context.record.breach(violation));
     }
 
     /// The captured amount minus refunds must be the price of what the customer kept.
     fn check_money(&self, record: &Record) {
         let purchases = record.purchases();
-        let purchases: HashMap<&str, &Purchase> = purchases.iter().map(|purchase| (purchase.wish.customer.as_str(), purchase)).collect();
+        let purchases: HashMap<&str, &Purchase> =
+            purchases.iter().map(|purchase| (purchase.scenario.customer.as_str(), purchase)).collect();
         let mut money = self.money.clone();
         for order in &self.orders {
             let (captures, kept) = money.remove(&order.id).unwrap_or_default();
             let due = match purchases.get(order.customer.as_str()) {
                 Some(purchase) if order.status == "COMPLETED" => {
-                    total_minor(purchase.lines()) - purchase.answers.given_back.iter().map(|refund| refund.minor).sum::<i64>()
+                    total_minor(purchase.lines()) - purchase.answers.refunds.iter().map(|refund| refund.minor).sum::<i64>()
                 }
                 _ => 0,
             };

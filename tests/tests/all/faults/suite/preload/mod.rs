@@ -38,34 +38,34 @@ impl Program {
 const CLOCK: u64 = 0;
 const DISK: u64 = 8;
 
-pub(super) struct World {
+pub(super) struct Preload {
     folder: PathBuf,
     library: PathBuf,
 }
 
-impl World {
+impl Preload {
     /// Returns `None`, and prints a line about it, on systems without this mechanism.
     pub(super) fn new() -> Result<Option<Self>> {
         if !cfg!(target_os = "linux") {
             println!("no clock steps and no full disk: they need Linux");
             return Ok(None);
         }
-        let folder = env::temp_dir().join(format!("orderflow-world-{}-{}", process::id(), fastrand::u32(..)));
+        let folder = env::temp_dir().join(format!("orderflow-preload-{}-{}", process::id(), fastrand::u32(..)));
         fs::create_dir(&folder)?;
-        let world = Self { library: folder.join("world.so"), folder };
+        let preload = Self { library: folder.join("preload.so"), folder };
         for program in Program::ALL {
-            fs::write(world.file(program), [0; 16])?;
+            fs::write(preload.file(program), [0; 16])?;
         }
-        let source = local::project().join("tests/tests/all/faults/suite/world/world.c");
+        let source = local::project().join("tests/tests/all/faults/suite/preload/preload.c");
         let made = Command::new("cc")
             .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
-            .args([&world.library, &source])
-            .arg(format!("-DFOLDER=\"{}\"", world.folder.display()))
+            .args([&preload.library, &source])
+            .arg(format!("-DFOLDER=\"{}\"", preload.folder.display()))
             .arg("-ldl")
             .output()
             .context("cc, which Rust needs to link, cannot be run")?;
         ensure!(made.status.success(), "{} cannot be compiled: {}", source.display(), String::from_utf8_lossy(&made.stderr));
-        Ok(Some(world))
+        Ok(Some(preload))
     }
 
     /// The value of `LD_PRELOAD` for the programs.
@@ -92,7 +92,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Preload {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
