@@ -10,7 +10,7 @@ mod shipped;
 
 use crate::{
     orders::statuses,
-    support::{Draft, FAST, Product, Shop, answer, own, run, text, until},
+    support::{Draft, FAST, Product, Shop, answer, run, text, until, with_own_stack},
 };
 use ::orders::{
     OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow,
@@ -25,7 +25,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory, WorkflowStartOptions};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
-const SOON: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// `TASK_QUEUE_KIND_STICKY`: a worker's own queue, named after its machine.
 const STICKY: i32 = 2;
 
@@ -104,7 +104,7 @@ fn histories_replay_under_other_limits() {
 }
 
 #[test]
-fn a_history_that_the_workflow_would_not_have_made_is_refused() {
+fn a_history_of_another_workflow_is_refused() {
     run(async {
         let text = history("payment_retried")?.to_string();
         let other = text.replace(r#""name":"ProcessPayment""#, r#""name":"CheckInventory""#);
@@ -118,7 +118,7 @@ fn a_history_that_the_workflow_would_not_have_made_is_refused() {
 /// A newer release's result fails the workflow task, which is retried. The order must not be
 /// treated as refused.
 #[test]
-fn a_result_that_this_release_cannot_read_is_waited_for() {
+fn a_result_of_a_newer_release_is_retried() {
     run(async {
         let mut status = history("payment_retried")?;
         rewrite_payloads(&mut status, r#""status":"PAID""#, r#""status":"PARTLY_PAID""#);
@@ -149,7 +149,7 @@ fn rewrite_payloads(value: &mut Value, from: &str, to: &str) {
 /// The work of the Temporal server is the most expensive part of an order. So an undisturbed order
 /// takes a single workflow task and no regular activity.
 #[test]
-fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
+fn an_undisturbed_order_takes_one_workflow_task() -> Result<()> {
     for name in [
         "completed",
         "shipped_at_once",
@@ -206,7 +206,7 @@ const PATHS: &[&str] = &[
 #[ignore = "records histories: make record-histories"]
 fn record() {
     let limits = [("CARRIER", "none"), ("RISK_SPEND_LIMITS", "USD=50000.00"), ("DECISION_TIMEOUT_S", "5")];
-    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &limits].concat(), async |shop| {
         let product = shop.product(1_000, 1_000_000).await?;
         let gone = shop.product(1_000, 0).await?;
         fs::create_dir_all(folder())?;
@@ -249,10 +249,10 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let id = shop.place(&draft.line(&few, 4)).await?;
             shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
             holder.execute("UPDATE reservations SET expires_at = now() WHERE order_id = $1", &[&id]).await?;
-            until("it is given back", SOON, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
+            until("it is given back", TIMEOUT, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
             holder.execute("UPDATE products SET stock = 1 WHERE id = $1", &[&few.id]).await?;
             shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
-            until("another offer", SOON, async || Ok((shop.order(&id).await?["items"][1]["available"] == 1).then_some(()))).await?;
+            until("another offer", TIMEOUT, async || Ok((shop.order(&id).await?["items"][1]["available"] == 1).then_some(()))).await?;
             shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
             shop.ends(&id, "COMPLETED").await?;
             Ok(id)
@@ -290,7 +290,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let lock = holder.transaction().await?;
             lock.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
             let id = shop.place(&draft).await?;
-            happens(shop, &id, "ActivityTaskScheduled").await?;
+            wait_for_event(shop, &id, "ActivityTaskScheduled").await?;
             if path == "cancelled_while_reserving" {
                 shop.cancel(&id).await?;
                 shop.ends(&id, "CANCELLED").await?;
@@ -317,7 +317,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
         }
         "cancelled_while_retrying" => {
             let id = shop.place(&draft.payment_method("tok_down")).await?;
-            happens(shop, &id, "ActivityTaskScheduled").await?;
+            wait_for_event(shop, &id, "ActivityTaskScheduled").await?;
             shop.cancel(&id).await?;
             shop.ends(&id, "CANCELLED").await?;
             Ok(id)
@@ -330,7 +330,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let id = shop.place(&draft).await?;
             shop.reaches(&id, &["PAID"]).await?;
             shop.cancel(&id).await?;
-            happens(shop, &id, "WorkflowExecutionSignaled").await?;
+            wait_for_event(shop, &id, "WorkflowExecutionSignaled").await?;
             lock.rollback().await?;
             let order = shop.ends(&id, "COMPLETED").await?;
             ensure!(statuses(&order) == ["PENDING", "RESERVED", "PAID", "COMPLETED"]);
@@ -353,7 +353,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let (_, accepted) = answer(shop.post_once(&format!("/api/orders/{id}/refunds"), r#"{"amount":1}"#).await?).await?;
             let refund = text(&accepted, "/id")?.to_owned();
             if path == "refund_retried" {
-                happens(shop, &refund, "ActivityTaskScheduled").await?;
+                wait_for_event(shop, &refund, "ActivityTaskScheduled").await?;
             }
             lock.rollback().await?;
             Ok(refund)
@@ -368,7 +368,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, path).build();
             connect(shop).await?.start_workflow(ReconcileWorkflowType, event, options).await?;
             if path == "reconciliation_retried" {
-                happens(shop, path, "ActivityTaskScheduled").await?;
+                wait_for_event(shop, path, "ActivityTaskScheduled").await?;
             }
             lock.rollback().await?;
             Ok(path.to_owned())
@@ -390,9 +390,9 @@ pub(crate) async fn connect(shop: &Shop) -> Result<Client> {
 }
 
 /// Waits for an event in an order's history.
-pub(crate) async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value> {
+pub(crate) async fn wait_for_event(shop: &Shop, id: &str, event: &str) -> Result<Value> {
     let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id);
-    until(&format!("{event} in the history of {id}"), SOON, async || {
+    until(&format!("{event} in the history of {id}"), TIMEOUT, async || {
         let history: Value = serde_json::from_slice(&handle.fetch_history(Default::default()).to_json().await?)?;
         Ok(events(&history).contains(&event).then_some(history))
     })
@@ -401,11 +401,11 @@ pub(crate) async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value>
 
 /// Saves a completed history, one event a line.
 async fn save(shop: &Shop, name: &str, id: &str) -> Result<()> {
-    write(name, happens(shop, id, "WorkflowExecutionCompleted").await?)
+    write(name, wait_for_event(shop, id, "WorkflowExecutionCompleted").await?)
 }
 
 fn write(name: &str, mut history: Value) -> Result<()> {
-    scrub(&mut history);
+    anonymize(&mut history);
     let events = history["events"].as_array().context("no events")?;
     let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
     fs::write(folder().join(format!("{name}.json")), format!("{{\"events\":[\n{}\n]}}\n", lines.join(",\n")))?;
@@ -413,17 +413,17 @@ fn write(name: &str, mut history: Value) -> Result<()> {
 }
 
 /// Removes what identifies the machine that recorded.
-fn scrub(value: &mut Value) {
+fn anonymize(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if fields.get("kind") == Some(&STICKY.into()) {
                 fields.insert("name".to_owned(), "sticky".into());
             }
             for (name, field) in fields {
-                if name == "identity" { *field = "somebody".into() } else { scrub(field) }
+                if name == "identity" { *field = "somebody".into() } else { anonymize(field) }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(scrub),
+        Value::Array(elements) => elements.iter_mut().for_each(anonymize),
         _ => {}
     }
 }

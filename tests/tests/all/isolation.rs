@@ -1,13 +1,13 @@
 //! A row that fails affects only itself, and the staff see it.
 
-use crate::support::{Draft, FAST, Shop, answer, own, text, until};
+use crate::support::{Draft, FAST, Shop, answer, text, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use reqwest::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn get(shop: &Shop, path: &str) -> Result<Value> {
     let (status, body) = answer(shop.get(path).await?).await?;
@@ -22,7 +22,7 @@ async fn is_for_sale(shop: &Shop, id: &str) -> Result<bool> {
 }
 
 async fn becomes_for_sale(shop: &Shop, id: &str, wanted: bool) -> Result<()> {
-    until("the catalogue follows", SOON, async || Ok((is_for_sale(shop, id).await? == wanted).then_some(()))).await
+    until("the catalogue follows", TIMEOUT, async || Ok((is_for_sale(shop, id).await? == wanted).then_some(()))).await
 }
 
 /// The ids of one kind that staff are shown.
@@ -35,7 +35,7 @@ async fn attention(shop: &Shop, kind: &str) -> Result<Vec<String>> {
 
 async fn needs_attention(shop: &Shop, kind: &str, ids: &[&str]) -> Result<()> {
     let mut last = Vec::new();
-    let shown = until("staff are shown it", SOON, async || {
+    let shown = until("staff are shown it", TIMEOUT, async || {
         last = attention(shop, kind).await.unwrap_or_default();
         Ok((last == ids).then_some(()))
     });
@@ -44,13 +44,13 @@ async fn needs_attention(shop: &Shop, kind: &str, ids: &[&str]) -> Result<()> {
 
 async fn worker(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
     let output = shop.stack.run("worker", args).await?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Ok((said, output.status.code()))
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((printed, output.status.code()))
 }
 
 #[test]
-fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
-    own(1, &FAST, async |shop| {
+fn rows_that_cannot_be_projected_delay_no_others() {
+    with_own_stack(1, &FAST, async |shop| {
         let (product, damaged) = (shop.product(1_000, 100).await?, shop.product(1_000, 100).await?);
         let customer = shop.unique("CUST-isolation");
         let mut ids = Vec::new();
@@ -77,7 +77,7 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
 
         let new = shop.product(500, 1).await?;
         becomes_for_sale(shop, &new.id, true).await?;
-        let order = until("the refunds are shown", SOON, async || {
+        let order = until("the refunds are shown", TIMEOUT, async || {
             let order = shop.order(much).await?;
             Ok((order["refundCount"] == 420).then_some(order))
         })
@@ -101,25 +101,25 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
         // The audit names the failing rows and checks everything else. The repair corrects what it
         // can.
         dynamodb.delete_item().table_name(orders_table).key("id", AttributeValue::S(good.to_owned())).send().await?;
-        let (said, status) = worker(shop, &["audit", "--repair"]).await?;
-        assert_eq!(status, Some(1), "{said}");
-        ensure!(said.contains("read model: 2 entries projected again, 0 removed, 2 left as they are"), "{said}");
+        let (printed, status) = worker(shop, &["audit", "--repair"]).await?;
+        assert_eq!(status, Some(1), "{printed}");
+        ensure!(printed.contains("read model: 2 entries projected again, 0 removed, 2 left as they are"), "{printed}");
         for (invariant, id) in [
             ("no row fails by itself", unreadable),
             ("no row fails by itself", damaged.id.as_str()),
             ("the read model shows what Postgres has", unreadable),
         ] {
-            ensure!(said.contains(&format!("{invariant}: {id}: ")), "{invariant} {id}: {said}");
+            ensure!(printed.contains(&format!("{invariant}: {id}: ")), "{invariant} {id}: {printed}");
         }
-        ensure!(!said.contains(&format!("the read model shows what Postgres has: {much}")), "{said}");
+        ensure!(!printed.contains(&format!("the read model shows what Postgres has: {much}")), "{printed}");
         assert_eq!(shop.order(good).await?["status"], "COMPLETED");
         assert_eq!(shop.order(much).await?["refundCount"], 420);
 
         // Once corrected, the rows are projected like all others.
         db.execute("UPDATE orders SET currency = 'USD' WHERE id = $1", &[&unreadable]).await?;
         db.execute("UPDATE products SET name = 'mended' WHERE id = $1", &[&damaged.id]).await?;
-        let (said, status) = worker(shop, &["project"]).await?;
-        assert_eq!(status, Some(0), "{said}");
+        let (printed, status) = worker(shop, &["project"]).await?;
+        assert_eq!(status, Some(0), "{printed}");
         needs_attention(shop, "PROJECTION_ORDERS", &[]).await?;
         needs_attention(shop, "PROJECTION_PRODUCTS", &[]).await?;
         shop.audit_is_clean().await
@@ -127,8 +127,8 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
 }
 
 #[test]
-fn health_says_whether_orders_move() {
-    own(1, &FAST, async |shop| {
+fn health_shows_whether_orders_proceed() {
+    with_own_stack(1, &FAST, async |shop| {
         let down = async || -> Result<(Value, Vec<String>)> {
             let (_, health) = answer(shop.get("/api/health").await?).await?;
             let parts = health["dependencies"].as_array().context("no dependencies")?.iter().filter(|part| part["state"] == "down");
@@ -177,8 +177,8 @@ fn health_says_whether_orders_move() {
 }
 
 #[test]
-fn what_the_read_model_lost_is_made_up_for() {
-    own(1, &FAST, async |shop| {
+fn a_lost_read_model_is_rebuilt() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-lost").line(&product, 1)).await?;
         let order = shop.ends(&id, "COMPLETED").await?;

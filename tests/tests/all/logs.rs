@@ -1,7 +1,7 @@
 //! Logs: the id of an order finds what happened to it, and the logs never contain personal data or
 //! secrets.
 
-use crate::support::{Draft, answer, own, shared};
+use crate::support::{Draft, answer, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -11,8 +11,8 @@ const PHONE: &str = "+14155550187";
 const CARD: &str = "4242 4242 4242 4242";
 
 #[test]
-fn json_lines_follow_an_order_and_keep_secrets() {
-    own(1, &[("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug")], async |shop| {
+fn json_logs_follow_an_order_and_contain_no_secrets() {
+    with_own_stack(1, &[("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug")], async |shop| {
         let product = shop.product(1_000, 100).await?;
         let contact = || json!({ "email": EMAIL, "phone": PHONE });
         let mut ids = Vec::new();
@@ -69,8 +69,8 @@ fn lines(log: &str) -> Result<Vec<Value>> {
 }
 
 #[test]
-fn every_answer_has_a_request_id_by_which_the_log_knows_it() {
-    shared(async |shop| {
+fn every_answer_has_a_request_id_that_is_logged() {
+    with_shared_stack(async |shop| {
         for (method, path) in [
             (Method::GET, "/"),
             (Method::GET, "/api/health"),
@@ -99,7 +99,7 @@ fn every_answer_has_a_request_id_by_which_the_log_knows_it() {
 
 #[test]
 fn the_page_and_the_description_of_the_api_are_served() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let page = shop.get("/").await?;
         ensure!(
             page.status() == 200 && page.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))

@@ -10,6 +10,7 @@
 
 mod audit;
 mod cloudwatch;
+mod compensation;
 mod decisions;
 mod events;
 mod faults;
@@ -35,4 +36,3 @@ mod stock;
 mod stripe;
 mod support;
 mod watch;
-mod withdrawal;

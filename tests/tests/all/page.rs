@@ -1,8 +1,8 @@
 //! The page in a real browser: the tests in `tests/page` run against their own stack.
 
 use crate::{
-    shipping::SLOW,
-    support::{FAST, Gate, Shop, own, until},
+    shipping::MANUAL_CARRIER,
+    support::{FAST, SecondApi, Shop, until, with_own_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use local::free_port;
@@ -19,7 +19,7 @@ const CLIENT: &str = "page";
 
 #[test]
 fn the_page_works_in_a_browser() {
-    own(1, &SETTINGS, async |shop| {
+    with_own_stack(1, &SETTINGS, async |shop| {
         let (scarce, last) = (shop.product(1_000, 1).await?, shop.product(1_000, 1).await?);
         let (sold_out, empty) = (shop.product(1_000, 0).await?, shop.product(1_000, 0).await?);
         let products = [("SCARCE", &scarce), ("LAST", &last), ("SOLD_OUT", &sold_out), ("EMPTY", &empty)];
@@ -34,10 +34,10 @@ fn the_page_works_in_a_browser() {
         let issuer_port = free_port()?;
         let settings = [("AUTH_ISSUER", format!("http://127.0.0.1:{issuer_port}")), ("AUTH_AUDIENCE", AUDIENCE.to_owned())];
         let settings = settings.into_iter().chain([("AUTH_CLIENT_ID", CLIENT.to_owned())]).map(|(key, value)| (key.to_owned(), value));
-        let gate = Gate::start(shop, &settings.collect::<Vec<_>>()).await?;
+        let api = SecondApi::start(shop, &settings.collect::<Vec<_>>()).await?;
 
         let mut node = node(shop)?;
-        node.env("SIGN_IN_URL", gate.url("")).env("ISSUER_PORT", issuer_port.to_string());
+        node.env("SIGN_IN_URL", api.url("")).env("ISSUER_PORT", issuer_port.to_string());
         node.envs(products.iter().map(|(name, product)| (name, &product.id)));
         succeeds(node).await?;
         shop.audit_is_clean().await
@@ -46,8 +46,8 @@ fn the_page_works_in_a_browser() {
 
 /// Staff can record tracking events only while the carrier has not reported them.
 #[test]
-fn parcels_are_marked_in_a_browser() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn tracking_events_are_recorded_in_a_browser() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let mut node = node(shop)?;
         node.arg("marking.slow.js");
         succeeds(node).await?;

@@ -1,6 +1,6 @@
 //! Postgres over TLS: the server's certificate is fully verified, or no connection is made.
 
-use crate::support::{Draft, FAST, bare, unstarted, until_ok};
+use crate::support::{Draft, FAST, until_ok, with_bare_stack, with_unstarted_stack};
 use anyhow::{Result, ensure};
 use local::{Stack, Tools, project};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -70,37 +70,37 @@ fn beside(stack: &Stack, name: &str) -> PathBuf {
 }
 
 #[test]
-fn only_a_server_whose_certificate_is_right_is_connected_to() {
-    bare(async |stack| {
+fn only_a_server_with_a_valid_certificate_is_connected_to() {
+    with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let (ours, other) = (Authority::new("ours")?, Authority::new("other")?);
         let (ours_file, other_file) = (ours.write(&beside(stack, "ours.pem"))?, other.write(&beside(stack, "other.pem"))?);
         let verify = |ca| [("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", ca)];
 
-        let (ok, said) = migrate(stack, &verify(&ours_file)).await?;
-        ensure!(!ok && said.contains("server does not support TLS"), "a server without TLS: {said}");
+        let (ok, printed) = migrate(stack, &verify(&ours_file)).await?;
+        ensure!(!ok && printed.contains("server does not support TLS"), "a server without TLS: {printed}");
 
         ours.enable(stack, "127.0.0.1").await?;
-        let (ok, said) = migrate(stack, &verify(&ours_file)).await?;
-        ensure!(ok, "{said}");
-        let (ok, said) = migrate(stack, &verify(&other_file)).await?;
-        ensure!(!ok && said.contains("UnknownIssuer"), "signed by another authority: {said}");
-        let (ok, said) = migrate(stack, &[("POSTGRES_TLS", "verify-full")]).await?;
-        ensure!(!ok && said.contains("UnknownIssuer"), "not signed by a public authority: {said}");
+        let (ok, printed) = migrate(stack, &verify(&ours_file)).await?;
+        ensure!(ok, "{printed}");
+        let (ok, printed) = migrate(stack, &verify(&other_file)).await?;
+        ensure!(!ok && printed.contains("UnknownIssuer"), "signed by another authority: {printed}");
+        let (ok, printed) = migrate(stack, &[("POSTGRES_TLS", "verify-full")]).await?;
+        ensure!(!ok && printed.contains("UnknownIssuer"), "not signed by a public authority: {printed}");
         let named = [&verify(&ours_file)[..], &[("POSTGRES_HOST", "localhost")]].concat();
-        let (ok, said) = migrate(stack, &named).await?;
-        ensure!(!ok && said.contains("not valid for name"), "a certificate for another name: {said}");
+        let (ok, printed) = migrate(stack, &named).await?;
+        ensure!(!ok && printed.contains("not valid for name"), "a certificate for another name: {printed}");
         for bundle in ["nothing-there.pem", "Cargo.toml"] {
-            let (ok, said) = migrate(stack, &verify(bundle)).await?;
-            ensure!(!ok && said.contains("POSTGRES_TLS_CA"), "{bundle}: {said}");
+            let (ok, printed) = migrate(stack, &verify(bundle)).await?;
+            ensure!(!ok && printed.contains("POSTGRES_TLS_CA"), "{bundle}: {printed}");
         }
         Ok(())
     });
 }
 
 #[test]
-fn a_server_that_insists_on_tls_refuses_a_plain_connection() {
-    bare(async |stack| {
+fn a_server_that_requires_tls_refuses_a_plain_connection() {
+    with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let authority = Authority::new("ours")?;
         let bundle = authority.write(&beside(stack, "ours.pem"))?;
@@ -109,15 +109,15 @@ fn a_server_that_insists_on_tls_refuses_a_plain_connection() {
         // The setting rds.force_ssl has the same effect.
         give(&stack.postgres.service().folder().join("cluster"), "pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n")?;
         db.batch_execute("SELECT pg_reload_conf()").await?;
-        let said = until_ok("Postgres refuses", Duration::from_secs(10), async || {
-            let (ok, said) = migrate(stack, &[]).await?;
+        let printed = until_ok("Postgres refuses", Duration::from_secs(10), async || {
+            let (ok, printed) = migrate(stack, &[]).await?;
             ensure!(!ok);
-            Ok(said)
+            Ok(printed)
         })
         .await?;
-        ensure!(said.contains("no encryption"), "{said}");
-        let (ok, said) = migrate(stack, &[("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", &bundle)]).await?;
-        ensure!(ok, "{said}");
+        ensure!(printed.contains("no encryption"), "{printed}");
+        let (ok, printed) = migrate(stack, &[("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", &bundle)]).await?;
+        ensure!(ok, "{printed}");
         Ok(())
     });
 }
@@ -128,7 +128,7 @@ fn orders_run_over_tls() {
     let bundle = std::env::temp_dir().join(format!("orderflow-authority-{}.pem", std::process::id()));
     let bundle = authority.write(&bundle).expect("a file");
     let env = [&FAST[..], &[("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", &bundle)]].concat();
-    unstarted(1, &env, async |shop| {
+    with_unstarted_stack(1, &env, async |shop| {
         shop.stack.start_services().await?;
         authority.enable(&shop.stack, "127.0.0.1").await?;
         shop.stack.start().await?;

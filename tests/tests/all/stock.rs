@@ -3,7 +3,7 @@
 mod model;
 mod units;
 
-use crate::support::{Draft, FAST, Load, own, shared, text, until};
+use crate::support::{Draft, FAST, Load, text, until, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
@@ -15,7 +15,7 @@ const BURST: usize = 50;
 
 #[test]
 fn sixty_orders_for_five_units_sell_exactly_five() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let scarce = shop.product(1_000, 5).await?;
         let drafts = (0..60).map(|n| {
             let draft = Draft::new("CUST-race");
@@ -43,7 +43,7 @@ fn sixty_orders_for_five_units_sell_exactly_five() {
 /// not deadlock, which Postgres would detect after a second.
 #[test]
 fn orders_of_one_product_do_not_deadlock() {
-    own(1, &[("CARRIER_SANDBOX_DELAY_MS", "0")], async |shop| {
+    with_own_stack(1, &[("CARRIER_SANDBOX_DELAY_MS", "0")], async |shop| {
         let (hot, beside) = (shop.product(1_000, 10_000).await?, shop.product(500, 10_000).await?);
         let (db, load) = (shop.db().await?, Load::default());
         let draft = |n: usize| {
@@ -73,8 +73,8 @@ fn orders_of_one_product_do_not_deadlock() {
 
 /// The orders name the products in both sequences, so two orders could wait for each other.
 #[test]
-fn what_is_short_beside_what_is_not_is_never_sold_twice() {
-    shared(async |shop| {
+fn a_short_product_is_never_sold_twice() {
+    with_shared_stack(async |shop| {
         let (scarce, plenty) = (shop.product(1_000, 5).await?, shop.product(500, 1_000).await?);
         let drafts = (0..30).map(|n| {
             let draft = Draft::new("CUST-beside");
@@ -100,8 +100,8 @@ fn what_is_short_beside_what_is_not_is_never_sold_twice() {
 /// The reservation expires at the moment of the payment's authorization. The second of the two
 /// transactions must see the result of the first.
 #[test]
-fn stock_that_is_being_given_back_is_not_paid_for() {
-    own(1, &FAST, async |shop| {
+fn an_expiring_reservation_is_not_paid_for() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 5).await?;
         let id = shop.place(&Draft::new("CUST-last-moment").line(&product, 1).payment_method("tok_down")).await?;
         shop.reaches(&id, &["RESERVED"]).await?;
@@ -130,7 +130,7 @@ fn units(order: &serde_json::Value, product: &str) -> i64 {
 
 #[test]
 fn two_lines_of_a_product_are_reserved_together() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 5).await?;
         let id = shop.place(&Draft::new("CUST-two-lines").line(&product, 3).line(&product, 3)).await?;
         shop.ends(&id, "FAILED").await?;
@@ -143,8 +143,8 @@ fn two_lines_of_a_product_are_reserved_together() {
 }
 
 #[test]
-fn what_is_out_of_stock_fails_with_a_reason_and_holds_nothing() {
-    shared(async |shop| {
+fn an_order_out_of_stock_fails_with_a_reason_and_holds_nothing() {
+    with_shared_stack(async |shop| {
         let (gone, there) = (shop.product(1_000, 0).await?, shop.product(1_000, 9).await?);
         let id = shop.place(&Draft::new("CUST-gone").line(&gone, 1).line(&there, 10)).await?;
         let order = shop.ends(&id, "FAILED").await?;
@@ -157,8 +157,8 @@ fn what_is_out_of_stock_fails_with_a_reason_and_holds_nothing() {
 
 /// The gateway fails twice. Before it succeeds, the reservation has expired.
 #[test]
-fn stock_that_is_held_for_too_long_is_given_back_and_the_order_not_charged() {
-    own(1, &[("RESERVATION_TTL_S", "1")], async |shop| {
+fn an_expired_reservation_is_released_and_the_order_not_charged() {
+    with_own_stack(1, &[("RESERVATION_TTL_S", "1")], async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-slow").line(&product, 4).payment_method("tok_processing_error")).await?;
         let order = shop.ends(&id, "FAILED").await?;
@@ -174,8 +174,8 @@ fn stock_that_is_held_for_too_long_is_given_back_and_the_order_not_charged() {
 /// The gateway captures the amount, and its answer is lost. The reservation must not expire
 /// meanwhile, so the order completes.
 #[test]
-fn stock_is_not_given_back_while_the_money_for_it_is_being_taken() {
-    own(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
+fn stock_is_not_released_during_the_capture() {
+    with_own_stack(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-patient").line(&product, 4).payment_method("tok_timeout")).await?;
         shop.ends(&id, "COMPLETED").await?;
@@ -185,8 +185,8 @@ fn stock_is_not_given_back_while_the_money_for_it_is_being_taken() {
 }
 
 #[test]
-fn what_comes_in_can_be_sold_and_every_movement_is_on_record() {
-    shared(async |shop| {
+fn restocked_units_are_sold_and_every_movement_is_on_record() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 1).await?;
         for (order, end) in [(1, "COMPLETED"), (3, "FAILED")] {
             let id = shop.place(&Draft::new("CUST-restock").line(&product, order)).await?;
@@ -203,8 +203,8 @@ fn what_comes_in_can_be_sold_and_every_movement_is_on_record() {
             ensure!(!shop.stack.run("worker", &arguments).await?.status.success(), "{arguments:?}");
         }
         // A restock with an unknown result is repeated with its id.
-        let told = String::from_utf8_lossy(&restocked.stderr).into_owned();
-        let id = told.split("--id ").nth(1).context("it names no id")?.trim();
+        let printed = String::from_utf8_lossy(&restocked.stderr).into_owned();
+        let id = printed.split("--id ").nth(1).context("it names no id")?.trim();
         let before = shop.stock(&product).await?;
         ensure!(shop.stack.run("worker", &["restock", &product.id, "4", "--id", id]).await?.status.success(), "{id}");
         ensure!(!shop.stack.run("worker", &["restock", &product.id, "5", "--id", id]).await?.status.success(), "another quantity");

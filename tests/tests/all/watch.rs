@@ -1,7 +1,7 @@
 //! `cargo lambda watch` serves the same routes from the same binaries, through the router in the
 //! workspace's Cargo.toml.
 
-use crate::support::{Draft, Shop, answer, shared, text, until};
+use crate::support::{Draft, Shop, answer, text, until, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use local::{Tools, free_port, project};
 use reqwest::{Client, Method, StatusCode, header};
@@ -69,9 +69,9 @@ impl Drop for Watch {
 }
 
 #[test]
-fn it_serves_the_same_routes() {
+fn watch_serves_the_same_routes() {
     let program = Tools::default().installed("cargo-lambda").expect("local/install cargo-lambda");
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let watch = Watch::start(shop, &program)?;
         until("it listens", Duration::from_secs(30), async || {
             Ok(watch.request(Method::GET, "/api/health/live", None).await.ok().filter(|(status, _)| *status == StatusCode::OK))

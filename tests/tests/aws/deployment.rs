@@ -133,7 +133,7 @@ async fn deploy(settings: &Settings, template: &str, parameters: &[(&str, String
     }
     command.envs(settings.env()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", settings.get("AWS_REGION")?);
     let output = command.stdin(Stdio::null()).output().await.context("cannot run sam")?;
-    let said = [output.stdout, output.stderr].concat();
-    ensure!(output.status.success(), "sam cannot deploy {template}:\n{}", String::from_utf8_lossy(&said));
+    let printed = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "sam cannot deploy {template}:\n{}", String::from_utf8_lossy(&printed));
     Ok(())
 }

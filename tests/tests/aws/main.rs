@@ -18,12 +18,12 @@ use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an order may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// The order of tests/events.
 const ORDER: &str = "ord_01930000000070008000000000000042";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_built_takes_orders() -> Result<()> {
+async fn the_built_functions_process_orders() -> Result<()> {
     let stack = Stack::fresh(1, &[])?;
     stack.start_services().await?;
     stack.migrate().await?;
@@ -111,14 +111,14 @@ async fn orders_are_taken_while_temporal_is_away(deployed: &Deployment, stack: &
     Ok(())
 }
 
-/// Calls `ask` until it returns something, for at most [`PATIENCE`].
+/// Calls `ask` until it returns something, for at most [`TIMEOUT`].
 async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
-        ensure!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
+        ensure!(Instant::now() < deadline, "not within {} s: {what}", TIMEOUT.as_secs());
         sleep(PAUSE).await;
     }
 }

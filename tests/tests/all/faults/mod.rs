@@ -11,7 +11,7 @@ mod worker;
 use crate::support::{Draft, Product};
 
 /// One of many orders: most are paid at once, some are declined, some need several attempts.
-fn mixed(product: &Product, n: usize) -> Draft {
+fn mixed_order(product: &Product, n: usize) -> Draft {
     let draft = Draft::new(&format!("CUST-load-{n}")).line(product, 1 + i64::try_from(n % 3).unwrap_or_default());
     match n % 10 {
         3 => draft.payment_method("tok_declined"),

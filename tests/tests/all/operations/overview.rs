@@ -1,13 +1,13 @@
 //! `GET /api/operations`: how much work is waiting, and where.
 
-use crate::support::{Draft, FAST, Function, Pool, Shop, answer, own, until};
+use crate::support::{Draft, FAST, Function, Pool, Shop, answer, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::Client;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// The answer must come even while a dependency is away. Each question has half a second, and at
 /// most two questions follow each other.
 const LATEST: Duration = Duration::from_secs(3);
@@ -20,7 +20,7 @@ async fn overview(shop: &Shop) -> Result<Value> {
 
 async fn shows(shop: &Shop, what: &str, queues: &Value, workflows: impl Fn(&Value) -> bool) -> Result<()> {
     let mut last = Value::Null;
-    let shown = until(what, SOON, async || {
+    let shown = until(what, TIMEOUT, async || {
         last = overview(shop).await?;
         Ok((last["queues"] == *queues && workflows(&last["workflows"])).then_some(()))
     });
@@ -28,8 +28,8 @@ async fn shows(shop: &Shop, what: &str, queues: &Value, workflows: impl Fn(&Valu
 }
 
 #[test]
-fn it_shows_what_waits_and_what_is_away() {
-    own(1, &FAST, async |shop| {
+fn the_overview_shows_waiting_work_and_outages() {
+    with_own_stack(1, &FAST, async |shop| {
         let settings = shop.stack.settings();
         let (sqs, intake) = (Client::new(&shop.aws()?), settings.get("INTAKE_QUEUE_URL")?);
         let quiet = json!([

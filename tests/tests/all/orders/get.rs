@@ -2,7 +2,7 @@
 
 use crate::{
     shipping::product_in,
-    support::{Draft, Shop, is_updated_last, shared, until},
+    support::{Draft, Shop, is_updated_last, until, with_shared_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
@@ -16,7 +16,7 @@ async fn get_if_changed(shop: &Shop, id: &str, tag: &str) -> Result<Response> {
 
 #[test]
 fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-etag").line(&product, 1).payment_method("tok_down")).await?;
         shop.reaches(&id, &["RESERVED"]).await?;
@@ -43,7 +43,7 @@ fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
 /// This holds for every time that an order shows, at every moment.
 #[test]
 fn no_time_is_after_the_last_update() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let (near, far) = (shop.product(1_000, 100).await?, product_in(shop, "SANDBOX-LOST", 250).await?);
         let contact = json!({ "email": "updated@example.com" });
         let drafts = (0..30).map(|n| match n % 3 {
@@ -74,7 +74,7 @@ fn no_time_is_after_the_last_update() {
 /// Statuses and versions only go forward, however often one reads.
 #[test]
 fn an_order_never_goes_back() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-forward").line(&product, 1).payment_method("tok_processing_error")).await?;
         let (mut version, mut changes) = (-1, 0);

@@ -1,6 +1,6 @@
 //! `GET /api/orders?customerID=`.
 
-use crate::support::{Draft, FAST, Shop, answer, own, shared, text};
+use crate::support::{Draft, FAST, Shop, answer, text, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::{
     Client,
@@ -36,8 +36,8 @@ async fn pages(shop: &Shop, query: &str) -> Result<Vec<Vec<String>>> {
 }
 
 #[test]
-fn it_gives_a_customers_orders_newest_first_page_by_page() {
-    shared(async |shop| {
+fn a_customers_orders_are_listed_newest_first_in_pages() {
+    with_shared_stack(async |shop| {
         let (product, customer) = (shop.product(1_000, 1_000).await?, shop.unique("CUST-list"));
         let stranger = shop.unique("CUST-stranger");
         let mut newest_first = Vec::new();
@@ -87,7 +87,7 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
 
 #[test]
 fn an_order_in_a_list_is_the_order_itself() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let (product, customer) = (shop.product(1_000, 10).await?, shop.unique("CUST-same"));
         let order = shop.ends(&shop.place(&Draft::new(&customer).line(&product, 2)).await?, "COMPLETED").await?;
         let (_, list) = answer(shop.get(&format!("/api/orders?customerID={customer}")).await?).await?;
@@ -98,8 +98,8 @@ fn an_order_in_a_list_is_the_order_itself() {
 
 /// Orders of other tests are in the list, too.
 #[test]
-fn staff_see_all_customers_orders_that_stand_at_a_status() {
-    shared(async |shop| {
+fn staff_list_all_orders_of_a_status() {
+    with_shared_stack(async |shop| {
         let (product, unique) = (shop.product(1_000, 100).await?, shop.unique("CUST-all"));
         let mut oldest_first = Vec::new();
         for n in 0..5 {
@@ -132,7 +132,7 @@ fn staff_see_all_customers_orders_that_stand_at_a_status() {
 }
 
 /// Gives the order's customer `count` newer orders with another status, only in the read model.
-async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
+async fn add_newer_orders(shop: &Shop, id: &str, count: u128) -> Result<()> {
     let (dynamodb, table) = (Client::new(&shop.aws()?), shop.stack.settings().get("ORDERS_TABLE")?.to_owned());
     let order =
         dynamodb.get_item().table_name(&table).key("id", AttributeValue::S(id.to_owned())).send().await?.item.context("no order")?;
@@ -155,12 +155,12 @@ async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
 }
 
 #[test]
-fn a_rare_order_of_a_long_history_is_on_one_of_its_pages() {
-    own(1, &FAST, async |shop| {
+fn a_rare_status_is_found_among_many_orders() {
+    with_own_stack(1, &FAST, async |shop| {
         let (product, customer) = (shop.product(1_000, 10).await?, "CUST-long");
         let rare = shop.place(&Draft::new(customer).line(&product, 1).payment_method("tok_declined")).await?;
         shop.ends(&rare, "FAILED").await?;
-        bury(shop, &rare, 1_600).await?;
+        add_newer_orders(shop, &rare, 1_600).await?;
         for limit in [1, 100] {
             let failed = pages(shop, &format!("customerID={customer}&status=FAILED&limit={limit}")).await?;
             assert_eq!(failed, [vec![], vec![rare.clone()]], "nobody waits until all is searched");

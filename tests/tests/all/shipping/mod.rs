@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const SECRET: &str = "whsec_of_the_carrier";
 /// Settings of a carrier that changes nothing during the test, except through the test's own
 /// webhook calls.
-pub(crate) const SLOW: [(&str, &str); 2] = [("CARRIER_SANDBOX_DELAY_MS", "3600000"), ("CARRIER_WEBHOOK_SECRET", SECRET)];
+pub(crate) const MANUAL_CARRIER: [(&str, &str); 2] = [("CARRIER_SANDBOX_DELAY_MS", "3600000"), ("CARRIER_WEBHOOK_SECRET", SECRET)];
 
 /// A product in another warehouse.
 pub(crate) async fn product_in(shop: &Shop, warehouse: &str, price_minor: i64) -> Result<Product> {
@@ -33,12 +33,12 @@ fn shipment(order: &Value, number: usize) -> Result<&Value> {
 }
 
 /// The statuses of an order's shipments.
-pub(crate) fn shipped(order: &Value) -> Vec<&str> {
+pub(crate) fn shipment_statuses(order: &Value) -> Vec<&str> {
     order["shipments"].as_array().into_iter().flatten().filter_map(|shipment| shipment["status"].as_str()).collect()
 }
 
 /// The types of an order's notifications, each with how often it was recorded.
-async fn told(shop: &Shop, id: &str) -> Result<Vec<(String, i64)>> {
+async fn notifications_of(shop: &Shop, id: &str) -> Result<Vec<(String, i64)>> {
     let kinds = "SELECT type, count(*) FROM notifications WHERE order_id = $1 GROUP BY type ORDER BY type";
     Ok(shop.db().await?.query(kinds, &[&id]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
@@ -54,14 +54,14 @@ fn now() -> u64 {
 }
 
 /// The signature header that the carrier sends with a body.
-fn signed(body: &str, secret: &str, at: u64) -> String {
+fn signature(body: &str, secret: &str, at: u64) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{at}.{body}").as_bytes());
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={at},v1={hex}")
 }
 
 /// A tracking event of a shipment, as the carrier sends it.
-pub(crate) fn message(id: &str, number: usize, event: &str) -> Value {
+pub(crate) fn tracking_event(id: &str, number: usize, event: &str) -> Value {
     json!({ "id": format!("evt-{event}-{number}"), "shipmentID": format!("{id}-{number}"), "event": event, "time": "2026-11-21T12:00:00Z" })
 }
 
@@ -71,9 +71,9 @@ async fn send(shop: &Shop, body: &str, signature: &str) -> Result<(StatusCode, V
 }
 
 /// Sends a tracking event with a valid signature, which must be accepted.
-pub(crate) async fn say(shop: &Shop, message: &Value) -> Result<()> {
+pub(crate) async fn send_tracking_event(shop: &Shop, message: &Value) -> Result<()> {
     let body = message.to_string();
-    let (status, answer) = send(shop, &body, &signed(&body, SECRET, now())).await?;
+    let (status, answer) = send(shop, &body, &signature(&body, SECRET, now())).await?;
     ensure!((status, &answer) == (StatusCode::OK, &json!({ "received": true })), "{message} is answered with {status} {answer}");
     Ok(())
 }

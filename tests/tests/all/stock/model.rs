@@ -3,7 +3,7 @@
 
 use crate::{
     refunds::refunded,
-    support::{Draft, Product, Shop, shared},
+    support::{Draft, Product, Shop, with_shared_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ struct Model {
 }
 
 /// The result of a new order.
-enum Fate {
+enum Outcome {
     OutOfStock,
     /// The offered units of each line.
     Short(Lines),
@@ -36,7 +36,7 @@ enum Fate {
 impl Model {
     /// The offer of a short product is smaller than its remaining stock, and the first lines get
     /// it. If no product is in stock in full, the order fails as out of stock.
-    fn fate(&self, lines: &Lines) -> Fate {
+    fn outcome(&self, lines: &Lines) -> Outcome {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();
         let mut left = std::array::from_fn::<_, PRODUCTS, _>(|product| match (self.stock[product], wanted.get(&product)) {
@@ -49,9 +49,9 @@ impl Model {
             (*product, there)
         });
         match short {
-            0 => Fate::Complete,
-            all if all == wanted.len() => Fate::OutOfStock,
-            _ => Fate::Short(there.collect()),
+            0 => Outcome::Complete,
+            all if all == wanted.len() => Outcome::OutOfStock,
+            _ => Outcome::Short(there.collect()),
         }
     }
 
@@ -102,7 +102,7 @@ impl Run<'_> {
         match self.rng.u8(..10) {
             0 | 1 if !self.model.waiting.is_empty() => self.decide(true).await,
             2 if !self.model.waiting.is_empty() => self.decide(false).await,
-            3 | 4 if !self.model.kept.is_empty() => self.give_back().await,
+            3 | 4 if !self.model.kept.is_empty() => self.refund_units().await,
             5 => self.restock().await,
             _ => self.order().await,
         }
@@ -115,9 +115,9 @@ impl Run<'_> {
             .iter()
             .fold(Draft::new(&self.shop.unique("CUST-model")), |draft, (product, units)| draft.line(&self.products[*product], *units));
         let id = self.shop.place(&if declined { draft.payment_method("tok_declined") } else { draft }).await?;
-        match self.model.fate(&lines) {
-            Fate::OutOfStock => drop(self.shop.ends(&id, "FAILED").await?),
-            Fate::Short(there) => {
+        match self.model.outcome(&lines) {
+            Outcome::OutOfStock => drop(self.shop.ends(&id, "FAILED").await?),
+            Outcome::Short(there) => {
                 let order = self.shop.reaches(&id, &["ACTION_REQUIRED", "COMPLETED", "FAILED"]).await?;
                 let shown: Vec<&Value> = order["items"].as_array().into_iter().flatten().map(|line| &line["available"]).collect();
                 let expected: Vec<Value> = there.iter().map(|(_, units)| json!(units)).collect();
@@ -132,8 +132,8 @@ impl Run<'_> {
                     self.model.waiting.push((id, there));
                 }
             }
-            Fate::Complete if declined => drop(self.shop.ends(&id, "FAILED").await?),
-            Fate::Complete => {
+            Outcome::Complete if declined => drop(self.shop.ends(&id, "FAILED").await?),
+            Outcome::Complete => {
                 self.shop.ends(&id, "COMPLETED").await?;
                 self.model.hold(&lines, 1);
                 self.model.complete(id, &lines);
@@ -158,7 +158,7 @@ impl Run<'_> {
     }
 
     /// Some units are returned and put back on sale.
-    async fn give_back(&mut self) -> Result<String> {
+    async fn refund_units(&mut self) -> Result<String> {
         let number = self.rng.usize(..self.model.kept.len());
         let (id, kept) = &mut self.model.kept[number];
         let some: Vec<usize> = kept.iter().filter(|(_, units)| **units > 0).map(|(product, _)| *product).collect();
@@ -169,7 +169,7 @@ impl Run<'_> {
         ensure!(refund["status"] == "SUCCEEDED", "{units} of {kept:?} are not given back: {refund}");
         kept.entry(product).and_modify(|kept| *kept -= units);
         self.model.stock[product] += units;
-        Ok(format!("give back {units} of {product}"))
+        Ok(format!("refund {units} of {product}"))
     }
 
     async fn restock(&mut self) -> Result<String> {
@@ -190,8 +190,8 @@ impl Run<'_> {
 }
 
 #[test]
-fn stock_is_what_a_model_says() {
-    shared(async |shop| {
+fn stock_matches_a_model() {
+    with_shared_stack(async |shop| {
         let seed = fastrand::u64(..1 << 32);
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut model, mut products) = (Model::default(), Vec::new());
@@ -199,11 +199,11 @@ fn stock_is_what_a_model_says() {
             *stock = rng.i64(0..=8);
             products.push(shop.product(rng.i64(1..=9_999), *stock).await?);
         }
-        let (mut run, mut told) = (Run { shop, products, model, rng }, Vec::new());
+        let (mut run, mut steps) = (Run { shop, products, model, rng }, Vec::new());
         for _ in 0..STEPS {
-            let step = run.step().await.with_context(|| format!("seed {seed}, after {told:#?}"))?;
-            told.push(step);
-            run.check().await.with_context(|| format!("seed {seed}, after {told:#?}"))?;
+            let step = run.step().await.with_context(|| format!("seed {seed}, after {steps:#?}"))?;
+            steps.push(step);
+            run.check().await.with_context(|| format!("seed {seed}, after {steps:#?}"))?;
         }
         shop.audit_is_clean().await
     });

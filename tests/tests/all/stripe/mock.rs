@@ -14,13 +14,13 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// Runs a program until this process ends for any reason. Rust does not drop statics.
-const KEEPER: &str = r#""$@" & trap "kill $!" EXIT; cat >/dev/null"#;
+const GUARD: &str = r#""$@" & trap "kill $!" EXIT; cat >/dev/null"#;
 
 /// One server for all tests, because it keeps no state and takes a second to start.
 static SHARED: OnceCell<StripeMock> = OnceCell::const_new();
 
 pub(super) struct StripeMock {
-    _keeper: Child,
+    _guard: Child,
     http: Client,
     url: String,
     /// The URL with a self-signed certificate.
@@ -35,8 +35,8 @@ impl StripeMock {
     async fn start() -> Result<Self> {
         let program = Tools::default().installed("stripe-mock").context("local/install stripe-mock")?;
         let [address, tls_address] = [free_port()?, free_port()?].map(|port| format!("127.0.0.1:{port}"));
-        let keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "guard"])
             .arg(program)
             .args(["-http-addr", &address, "-https-addr", &tls_address])
             .stdin(Stdio::piped())
@@ -44,7 +44,7 @@ impl StripeMock {
             .stderr(Stdio::null())
             .spawn()?;
         let (url, tls_url) = (format!("http://{address}"), format!("https://{tls_address}"));
-        let mock = Self { _keeper: keeper, http: Client::builder().no_proxy().build()?, url, tls_url };
+        let mock = Self { _guard: guard, http: Client::builder().no_proxy().build()?, url, tls_url };
         until_ok("stripe-mock answers", Duration::from_secs(20), async || Ok(mock.http.get(&mock.url).send().await?)).await?;
         Ok(mock)
     }

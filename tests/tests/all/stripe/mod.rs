@@ -2,16 +2,16 @@
 //! test talks to Stripe itself. [`stand_in`] behaves as Stripe's documentation says, and
 //! `tests/stripe` has the errors that the documentation shows.
 
-mod books;
+mod faults;
 mod gateway;
+mod ledger;
 mod mock;
 mod orders;
 mod reversal;
 mod stand_in;
-mod trouble;
 
 use anyhow::{Context as _, Result};
-use books::Answer;
+use ledger::Answer;
 use local::project;
 use serde_json::Value;
 use stand_in::StandIn;
@@ -28,7 +28,7 @@ fn read(name: &str) -> Result<Value> {
 }
 
 /// One of the answers in `tests/stripe`.
-fn document(name: &str) -> Result<Answer> {
+fn documented_answer(name: &str) -> Result<Answer> {
     let mut document = read(name)?;
     let status = document["status"].as_u64().and_then(|status| u16::try_from(status).ok()).context("no status")?;
     Ok((status, document["body"].take()))

@@ -1,10 +1,10 @@
 //! A stand-in for Stripe. stripe-mock checks that a request belongs to Stripe's API, and gives the
-//! answer its fields. [`Books`] keep the state, as Stripe's documentation says. Tests can inject
+//! answer its fields. [`Ledger`] keeps the state, as Stripe's documentation says. Tests can inject
 //! faults into later requests.
 
 use super::{
-    books::{Answer, Books, Form, Intent},
-    document, headers_of,
+    documented_answer, headers_of,
+    ledger::{Answer, Form, Intent, Ledger},
     mock::StripeMock,
 };
 use anyhow::{Context as _, Result};
@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 /// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum Fault {
     /// The request is executed, but its answer is lost.
     AnswerLost,
     /// The answer is this document; the request is not executed.
@@ -40,7 +40,7 @@ pub(super) enum Trouble {
 
 /// A request that was received.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct ReceivedRequest {
     pub(super) call: String,
     pub(super) key: Option<String>,
     pub(super) form: Form,
@@ -61,12 +61,12 @@ struct Inner {
 #[derive(Default)]
 struct Memory {
     api_key: String,
-    books: Books,
+    ledger: Ledger,
     /// The stored answers, by idempotency key, each with its request.
     stored: BTreeMap<String, ((String, Form), Answer)>,
     /// The faults of the next requests, by the end of their path.
-    troubles: Vec<(&'static str, Trouble)>,
-    seen: Vec<Seen>,
+    faults: Vec<(&'static str, Fault)>,
+    received: Vec<ReceivedRequest>,
     /// Whether requests are neither executed nor answered.
     silent: bool,
 }
@@ -90,12 +90,12 @@ impl StandIn {
     }
 
     /// Injects a fault into the next request whose path has this end.
-    pub(super) fn trouble(&self, path: &'static str, trouble: Trouble) {
-        self.inner.memory().troubles.push((path, trouble));
+    pub(super) fn inject(&self, path: &'static str, fault: Fault) {
+        self.inner.memory().faults.push((path, fault));
     }
 
     /// Makes all requests hang from now on, or none.
-    pub(super) fn silence(&self, silent: bool) {
+    pub(super) fn hang_requests(&self, silent: bool) {
         self.inner.memory().silent = silent;
     }
 
@@ -106,18 +106,18 @@ impl StandIn {
     }
 
     /// Whether all injected faults have happened.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.inner.memory().troubles.is_empty()
+    pub(super) fn all_faults_injected(&self) -> bool {
+        self.inner.memory().faults.is_empty()
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        self.inner.memory().seen.clone()
+    pub(super) fn received(&self) -> Vec<ReceivedRequest> {
+        self.inner.memory().received.clone()
     }
 
     /// The only payment intent of an order, with its id.
     pub(super) fn intent(&self, order_id: &str) -> Result<(String, Intent)> {
         let memory = self.inner.memory();
-        let mut found = memory.books.intents.iter().filter(|(_, intent)| intent.order_id == order_id);
+        let mut found = memory.ledger.intents.iter().filter(|(_, intent)| intent.order_id == order_id);
         let (id, intent) = found.next().with_context(|| format!("no intent of {order_id}"))?;
         anyhow::ensure!(found.next().is_none(), "{order_id} has two intents");
         Ok((id.clone(), intent.clone()))
@@ -126,16 +126,16 @@ impl StandIn {
     /// Refunds an amount, as somebody can in Stripe's dashboard.
     pub(super) fn refund_in_dashboard(&self, id: &str, amount: i64) -> Result<()> {
         let form = Form::from([("payment_intent".to_owned(), id.to_owned()), ("amount".to_owned(), amount.to_string())]);
-        let (status, answer) = self.inner.memory().books.refund(&form, Value::Object(Default::default()))?;
+        let (status, answer) = self.inner.memory().ledger.refund(&form, Value::Object(Default::default()))?;
         anyhow::ensure!(status == 200, "{answer}");
         Ok(())
     }
 
     /// Captures the amount, whatever the intent's state.
-    pub(super) fn take(&self, id: &str) -> Result<()> {
+    pub(super) fn capture_in_dashboard(&self, id: &str) -> Result<()> {
         let mut memory = self.inner.memory();
-        let intent = memory.books.intents.get_mut(id).context("no such intent")?;
-        (intent.status, intent.captured, intent.holds) = ("succeeded", intent.amount, 1);
+        let intent = memory.ledger.intents.get_mut(id).context("no such intent")?;
+        (intent.status, intent.captured, intent.authorizations) = ("succeeded", intent.amount, 1);
         Ok(())
     }
 }
@@ -197,7 +197,7 @@ impl Memory {
             self.once(method, uri.path(), key.as_deref(), &form, shape.1)?
         };
         let status = outcome.as_ref().map_or(0, |((status, _), _)| *status);
-        self.seen.push(Seen { call, key, form, status });
+        self.received.push(ReceivedRequest { call, key, form, status });
         Ok(outcome)
     }
 
@@ -211,31 +211,31 @@ impl Memory {
             }
             return Ok(Some((answer.clone(), vec![("idempotent-replayed".to_owned(), "true".to_owned())])));
         }
-        let trouble = self.troubles.iter().position(|(end, _)| path.ends_with(end)).map(|at| self.troubles.remove(at).1);
-        let answer = match trouble {
-            Some(Trouble::Refused(name)) => return answered(name),
-            Some(Trouble::RefusedAndStored(name)) => document(name)?,
-            Some(Trouble::Fails { done }) => {
+        let fault = self.faults.iter().position(|(end, _)| path.ends_with(end)).map(|at| self.faults.remove(at).1);
+        let answer = match fault {
+            Some(Fault::Refused(name)) => return answered(name),
+            Some(Fault::RefusedAndStored(name)) => documented_answer(name)?,
+            Some(Fault::Fails { done }) => {
                 if done {
-                    self.books.execute(method, path, form, shape)?;
+                    self.ledger.execute(method, path, form, shape)?;
                 }
-                document("api_error")?
+                documented_answer("api_error")?
             }
-            Some(Trouble::CapturedMeanwhile) => {
+            Some(Fault::CapturedMeanwhile) => {
                 let id = path.split('/').nth(3).context("no id")?.to_owned();
-                self.books.capture(&id, shape.clone())?;
-                self.books.execute(method, path, form, shape)?
+                self.ledger.capture(&id, shape.clone())?;
+                self.ledger.execute(method, path, form, shape)?
             }
-            Some(Trouble::AnswerLost) | None => self.books.execute(method, path, form, shape)?,
+            Some(Fault::AnswerLost) | None => self.ledger.execute(method, path, form, shape)?,
         };
         if let Some(key) = key {
             self.stored.insert(key.to_owned(), (request, answer.clone()));
         }
-        Ok((trouble != Some(Trouble::AnswerLost)).then(|| (answer, vec![("request-id".to_owned(), "req_of_the_test".to_owned())])))
+        Ok((fault != Some(Fault::AnswerLost)).then(|| (answer, vec![("request-id".to_owned(), "req_of_the_test".to_owned())])))
     }
 }
 
 /// An answer from Stripe's documentation.
 fn answered(name: &str) -> Result<Outcome> {
-    Ok(Some((document(name)?, headers_of(name)?)))
+    Ok(Some((documented_answer(name)?, headers_of(name)?)))
 }

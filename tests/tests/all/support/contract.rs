@@ -37,7 +37,7 @@ fn validator(documented: &str, status: u16, media: &str) -> Option<Validator> {
 }
 
 /// Panics if the document does not have such an answer. The document leaves out 405.
-pub(super) fn hold(path: &str, status: u16, media: &str, body: &Value) {
+pub(super) fn check(path: &str, status: u16, media: &str, body: &Value) {
     let paths = DOCUMENT["paths"].as_object().into_iter().flat_map(|paths| paths.keys());
     // A path without parameters takes precedence over one with parameters.
     let Some(documented) = paths.filter(|documented| matches(documented, path)).min_by_key(|path| path.matches('{').count()) else {
@@ -59,16 +59,16 @@ pub(super) fn hold(path: &str, status: u16, media: &str, body: &Value) {
 }
 
 #[test]
-fn what_the_document_does_not_say_is_noticed() {
+fn an_undocumented_answer_is_noticed() {
     let health = json!({ "status": "ok", "dependencies": [] });
-    hold("/api/health", 200, "application/json", &health);
-    hold("/api/orders/ord_1", 404, "text/plain", &Value::String(String::new()));
+    check("/api/health", 200, "application/json", &health);
+    check("/api/orders/ord_1", 404, "text/plain", &Value::String(String::new()));
     for (path, status, media, body) in [
         ("/api/health", 200, "application/json", json!({ "status": 1 })),
         ("/api/health", 202, "application/json", health.clone()),
         ("/api/health", 200, "text/html", health),
         ("/api/orders/ord_1", 404, "application/problem+json", json!({ "status": 404 })),
     ] {
-        assert!(std::panic::catch_unwind(|| hold(path, status, media, &body)).is_err(), "{path} {status} {media} {body}");
+        assert!(std::panic::catch_unwind(|| check(path, status, media, &body)).is_err(), "{path} {status} {media} {body}");
     }
 }

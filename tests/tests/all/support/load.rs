@@ -14,7 +14,7 @@ use tokio::time::sleep;
 /// Temporal in sequence.
 const ALL_END: Duration = Duration::from_secs(90);
 /// How long a client retries to place one order.
-const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Orders placed by clients, some of them during a fault.
@@ -28,34 +28,34 @@ impl Load {
     /// not accepted may be lost.
     pub(crate) async fn place(&self, shop: &Shop, count: usize, at_once: usize, draft: impl Fn(usize) -> Draft) {
         let drafts: Vec<Draft> = (0..count).map(draft).collect();
-        let posts = drafts.iter().map(|draft| async { self.note(shop.place(draft).await.ok()) });
+        let posts = drafts.iter().map(|draft| async { self.record(shop.place(draft).await.ok()) });
         stream::iter(posts).buffer_unordered(at_once).collect::<Vec<()>>().await;
     }
 
     /// Places one order.
     pub(crate) async fn place_one(&self, shop: &Shop, draft: &Draft) {
-        self.note(shop.place(draft).await.ok());
+        self.record(shop.place(draft).await.ok());
     }
 
     /// Places an order with a key, and retries until it is accepted.
-    pub(crate) async fn insist(&self, shop: &Shop, draft: &Draft) -> Result<()> {
-        self.insist_with(shop, draft, &shop.unique("insist")).await
+    pub(crate) async fn place_until_accepted(&self, shop: &Shop, draft: &Draft) -> Result<()> {
+        self.place_with_key(shop, draft, &shop.unique("place")).await
     }
 
     /// Places an order twice with the same key, like a client that has lost the answer. Both
     /// answers must name one order.
-    pub(crate) async fn insist_twice(&self, shop: &Shop, draft: &Draft) -> Result<()> {
-        let key = shop.unique("insist-twice");
-        self.insist_with(shop, draft, &key).await?;
-        self.insist_with(shop, draft, &key).await?;
+    pub(crate) async fn place_twice(&self, shop: &Shop, draft: &Draft) -> Result<()> {
+        let key = shop.unique("place-twice");
+        self.place_with_key(shop, draft, &key).await?;
+        self.place_with_key(shop, draft, &key).await?;
         let accepted = self.accepted();
         let [.., one, other] = &accepted[..] else { bail!("too few answers: {accepted:?}") };
         ensure!(one == other, "one key, two orders: {one} and {other}");
         Ok(())
     }
 
-    async fn insist_with(&self, shop: &Shop, draft: &Draft, key: &str) -> Result<()> {
-        let deadline = Instant::now() + CLIENT_PATIENCE;
+    async fn place_with_key(&self, shop: &Shop, draft: &Draft, key: &str) -> Result<()> {
+        let deadline = Instant::now() + CLIENT_TIMEOUT;
         loop {
             let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", key).json(&draft.body());
             let last = match post.send().await {
@@ -63,7 +63,7 @@ impl Load {
                     |error| error.to_string(),
                     |(status, body)| {
                         if status == StatusCode::ACCEPTED {
-                            self.note(body["id"].as_str().map(ToOwned::to_owned));
+                            self.record(body["id"].as_str().map(ToOwned::to_owned));
                             return String::new();
                         }
                         format!("{status}: {body}")
@@ -74,7 +74,7 @@ impl Load {
             if last.is_empty() {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "not accepted within {} s; last: {last}", CLIENT_PATIENCE.as_secs());
+            ensure!(Instant::now() < deadline, "not accepted within {} s; last: {last}", CLIENT_TIMEOUT.as_secs());
             sleep(CLIENT_PAUSE).await;
         }
     }
@@ -86,7 +86,7 @@ impl Load {
 
     /// Waits until this many orders are accepted.
     pub(crate) async fn reaches(&self, count: usize) -> Result<()> {
-        until(&format!("{count} orders are accepted"), CLIENT_PATIENCE, async || {
+        until(&format!("{count} orders are accepted"), CLIENT_TIMEOUT, async || {
             Ok((self.accepted.lock().unwrap_or_else(PoisonError::into_inner).len() >= count).then_some(()))
         })
         .await
@@ -108,12 +108,14 @@ impl Load {
             None => all,
             Some(id) => {
                 let shown = shop.order(id).await.map_err(|error| error.to_string());
-                all.map_err(|error| error.context(format!("{} of {} are open, such as {}", open.len(), ids.len(), shop.story(id, &shown))))
+                all.map_err(|error| {
+                    error.context(format!("{} of {} are open, such as {}", open.len(), ids.len(), shop.describe(id, &shown)))
+                })
             }
         }
     }
 
-    fn note(&self, id: Option<String>) {
+    fn record(&self, id: Option<String>) {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).extend(id);
     }
 }

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// How long an order may take on a loaded machine, with its retries.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 /// The number of log lines that an error shows.
 const TAIL: usize = 60;
 
@@ -149,19 +149,19 @@ impl Shop {
     pub(crate) async fn reaches(&self, id: &str, statuses: &[&str]) -> Result<Value> {
         let mut last = Value::Null;
         let wanted = format!("{id} is {}", statuses.join(" or "));
-        let reached = until(&wanted, PATIENCE, async || {
+        let reached = until(&wanted, TIMEOUT, async || {
             last = self.order(id).await.unwrap_or_else(|error| Value::String(format!("{error:#}")));
             Ok(statuses.iter().any(|status| last["status"] == *status).then(|| last.clone()))
         })
         .await;
-        reached.with_context(|| self.story(id, &last))
+        reached.with_context(|| self.describe(id, &last))
     }
 
     /// Waits for the end of an order, which must be this one.
     pub(crate) async fn ends(&self, id: &str, status: &str) -> Result<Value> {
         let order = self.reaches(id, &["COMPLETED", "FAILED", "CANCELLED"]).await?;
         if order["status"] != status {
-            bail!("{id} did not end {status}\n{}", self.story(id, &order));
+            bail!("{id} did not end {status}\n{}", self.describe(id, &order));
         }
         Ok(order)
     }
@@ -203,7 +203,7 @@ impl Shop {
     }
 
     /// Describes an order in the message of a failing test.
-    pub(crate) fn story(&self, id: &str, order: &impl std::fmt::Debug) -> String {
+    pub(crate) fn describe(&self, id: &str, order: &impl std::fmt::Debug) -> String {
         let logs = self.logs();
         let about: Vec<&str> = logs.lines().filter(|line| line.contains(id)).collect();
         let rest: Vec<&str> = logs.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
@@ -218,7 +218,7 @@ pub(crate) async fn answer(response: Response) -> Result<(StatusCode, Value)> {
     let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default().to_owned();
     let body = response.text().await?;
     let json = serde_json::from_str(&body).unwrap_or(Value::String(body));
-    contract::hold(&path, status.as_u16(), &media, &json);
+    contract::check(&path, status.as_u16(), &media, &json);
     Ok((status, json))
 }
 

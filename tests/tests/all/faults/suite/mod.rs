@@ -28,7 +28,7 @@ mod subscriber;
 mod supplier;
 mod watcher;
 
-use crate::support::{FAST, FailPoints, unstarted};
+use crate::support::{FAST, FailPoints, with_unstarted_stack};
 use anyhow::{Context as _, Result};
 use plan::Plan;
 use preload::Preload;
@@ -67,7 +67,7 @@ fn run(env: &[(&str, &str)], plan: impl FnOnce(u64, bool) -> Result<Plan>) {
         ("LD_PRELOAD", library.as_deref().unwrap_or_default()),
     ];
     let env: Vec<(&str, &str)> = env.iter().copied().chain(more).collect();
-    unstarted(1, &env, async |shop| {
+    with_unstarted_stack(1, &env, async |shop| {
         let plan = plan(seed, preload.is_some())?;
         run::run(shop, &fail_points, preload.as_ref(), &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
     });

@@ -66,7 +66,7 @@ fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
 }
 
 #[test]
-fn a_reader_notices_what_goes_back() {
+fn a_step_back_is_noticed() {
     use OrderStatus::{ActionRequired, Completed, Failed, InReview, Paid, Pending};
     for (before, after) in [((0, Pending), (3, Paid)), ((3, Paid), (3, Paid)), ((2, InReview), (3, ActionRequired))] {
         assert!(follows(before, after), "{before:?} {after:?}");

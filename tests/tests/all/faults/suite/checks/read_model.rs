@@ -88,7 +88,7 @@ fn minor(amount: &Value) -> Option<i64> {
 }
 
 #[test]
-fn a_reader_who_is_shown_anything_else_notices() {
+fn a_difference_in_the_read_model_is_noticed() {
     let shown = json!({
         "customerID": "CUST-1", "status": "COMPLETED", "failureReason": null, "version": 7, "totalAmount": 20.5,
         "payment": { "status": "PARTIALLY_REFUNDED", "amount": 20.5, "refundedAmount": 3 },

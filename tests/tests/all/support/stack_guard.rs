@@ -14,49 +14,49 @@ use std::{
 /// The script reads until this process ends. A line in its input means that a test failed and that
 /// the folder must be kept.
 const SCRIPT: &str = r#"
-kept=$(cat)
+keep=$(cat)
 folder=$1; shift
 kill "$@" 2>/dev/null
-patience=300
+attempts=300
 for pid; do
-  while kill -0 "$pid" 2>/dev/null && [ $((patience -= 1)) -gt 0 ]; do sleep 0.1; done
+  while kill -0 "$pid" 2>/dev/null && [ $((attempts -= 1)) -gt 0 ]; do sleep 0.1; done
 done
-[ -n "$kept" ] || rm -rf "$folder"
+[ -n "$keep" ] || rm -rf "$folder"
 "#;
 
-pub(crate) struct Keeper {
+pub(crate) struct StackGuard {
     _process: Child,
-    told: Mutex<ChildStdin>,
+    input: Mutex<ChildStdin>,
     folder: String,
 }
 
-impl Keeper {
-    pub(crate) fn of(shop: &Shop) -> Result<Self> {
+impl StackGuard {
+    pub(crate) fn new(shop: &Shop) -> Result<Self> {
         let folder = shop.folder()?.display().to_string();
         let pids = shop.stack.servers().into_iter().filter_map(|server| server.pid()).map(|pid| pid.to_string());
         let mut process = Command::new("sh")
-            .args(["-c", SCRIPT, "keeper", &folder])
+            .args(["-c", SCRIPT, "stack-guard", &folder])
             .args(pids)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let told = process.stdin.take().context("no stdin")?;
-        Ok(Self { _process: process, told: Mutex::new(told), folder })
+        let input = process.stdin.take().context("no stdin")?;
+        Ok(Self { _process: process, input: Mutex::new(input), folder })
     }
 
-    /// Each test holds a witness while it runs; the witness notices a failure.
-    pub(crate) fn witness(&self) -> Witness<'_> {
-        Witness(self)
+    /// Each test holds a watch while it runs; the watch notices a failure.
+    pub(crate) fn watch_test(&self) -> TestWatch<'_> {
+        TestWatch(self)
     }
 }
 
-pub(crate) struct Witness<'a>(&'a Keeper);
+pub(crate) struct TestWatch<'a>(&'a StackGuard);
 
-impl Drop for Witness<'_> {
+impl Drop for TestWatch<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            let _ = writeln!(self.0.told.lock().unwrap_or_else(PoisonError::into_inner), "keep");
+            let _ = writeln!(self.0.input.lock().unwrap_or_else(PoisonError::into_inner), "keep");
             eprintln!("the shared stack's data and logs are in {}", self.0.folder);
         }
     }

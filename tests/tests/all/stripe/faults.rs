@@ -3,9 +3,9 @@
 
 use super::{
     ORDER, VISA,
-    gateway::{part, taken},
+    gateway::{captured, part},
     payment,
-    stand_in::Trouble,
+    stand_in::Fault,
     stripe,
 };
 use crate::support::run;
@@ -54,7 +54,7 @@ async fn until_done(stripe: &Stripe) -> Result<usize> {
 
 /// Stripe keeps a key for a day. After that, the records still lead to the intent and the refund.
 #[test]
-fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
+fn recorded_effects_are_not_repeated_when_stripe_forgets_the_keys() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         let mut payment = payment();
@@ -67,24 +67,24 @@ fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
         assert!(matches!(stripe.look_up(&payment).await?, Standing::Captured(_)));
         stripe.refund(&payment, &Refund { again: true, ..part(2_500) }).await?;
         let (_, intent) = stand_in.intent(ORDER)?;
-        assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500));
+        assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500));
         Ok(())
     });
 }
 
 /// Asserts that an order is authorized, captured and refunded once, with each of these faults in
 /// each call.
-fn once_in_spite_of(troubles: &[Trouble]) {
+fn has_one_effect_despite(faults: &[Fault]) {
     run(async {
-        for trouble in troubles {
+        for fault in faults {
             for call in CALLS {
                 let (stand_in, stripe) = stripe().await?;
-                stand_in.trouble(call, *trouble);
+                stand_in.inject(call, *fault);
                 let failed = until_done(&stripe).await?;
                 let (_, intent) = stand_in.intent(ORDER)?;
-                let done = (intent.status, intent.holds, intent.captures, intent.refunded);
-                assert_eq!(done, ("succeeded", 1, 1, 2_500), "{trouble:?} at {call}");
-                ensure!(failed == 1 && stand_in.is_quiet(), "{trouble:?} at {call}: {failed} attempts failed");
+                let done = (intent.status, intent.authorizations, intent.captures, intent.refunded);
+                assert_eq!(done, ("succeeded", 1, 1, 2_500), "{fault:?} at {call}");
+                ensure!(failed == 1 && stand_in.all_faults_injected(), "{fault:?} at {call}: {failed} attempts failed");
             }
         }
         Ok(())
@@ -93,26 +93,26 @@ fn once_in_spite_of(troubles: &[Trouble]) {
 
 #[test]
 fn a_lost_answer_charges_nothing_twice() {
-    once_in_spite_of(&[Trouble::AnswerLost]);
+    has_one_effect_despite(&[Fault::AnswerLost]);
 }
 
 #[test]
-fn what_is_busy_is_asked_again() {
-    once_in_spite_of(&["idempotency_key_in_use", "lock_timeout", "rate_limit", "unavailable"].map(Trouble::Refused));
+fn a_busy_stripe_is_retried() {
+    has_one_effect_despite(&["idempotency_key_in_use", "lock_timeout", "rate_limit", "unavailable"].map(Fault::Refused));
 }
 
 /// Stripe repeats a stored failure for a day. If an intent was created before the failure, a second
 /// one exists, which nobody confirms.
 #[test]
-fn a_failure_that_stripe_has_stored_is_got_over() {
-    once_in_spite_of(&[Trouble::Fails { done: false }]);
+fn a_failure_stored_by_stripe_does_not_block_the_payment() {
+    has_one_effect_despite(&[Fault::Fails { done: false }]);
     run(async {
         for call in &CALLS[1..] {
             let (stand_in, stripe) = stripe().await?;
-            stand_in.trouble(call, Trouble::Fails { done: true });
+            stand_in.inject(call, Fault::Fails { done: true });
             until_done(&stripe).await?;
             let (_, intent) = stand_in.intent(ORDER)?;
-            assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500), "{call}");
+            assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500), "{call}");
         }
         Ok(())
     });
@@ -120,12 +120,12 @@ fn a_failure_that_stripe_has_stored_is_got_over() {
 
 /// Stripe stores the refusal under its key, so the next attempt uses another key.
 #[test]
-fn a_refund_that_the_balance_does_not_cover_is_asked_for_under_the_next_key() {
+fn a_refund_without_balance_is_retried_under_the_next_key() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
-        let payment = taken(&stripe).await?;
+        let payment = captured(&stripe).await?;
         for refusals in 0..2 {
-            stand_in.trouble("/refunds", Trouble::RefusedAndStored("balance_insufficient"));
+            stand_in.inject("/refunds", Fault::RefusedAndStored("balance_insufficient"));
             for _ in 0..2 {
                 let refused = stripe.refund(&payment, &Refund { refusals, ..part(2_500) }).await;
                 ensure!(matches!(refused, Err(Error::NotNow(_))), "{refused:?}");
@@ -140,7 +140,7 @@ fn a_refund_that_the_balance_does_not_cover_is_asked_for_under_the_next_key() {
 }
 
 #[test]
-fn nobody_there_is_no_decline() {
+fn an_unreachable_stripe_is_no_decline() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         drop(stand_in);
