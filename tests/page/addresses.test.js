@@ -15,7 +15,7 @@ function fileOf(uri) {
   return runInNewContext(`${CODE}; handler(${JSON.stringify(event)})`).uri;
 }
 
-test('the addresses of views are those of the page, and files are files', () => {
+test('addresses of views serve the page, and addresses of files serve the files', () => {
   for (const view of ['/', '/orders', '/orders/ord_01930000000070008000000000000001', '/operations', '/nothing/here']) {
     assert.equal(fileOf(view), '/index.html', view);
   }

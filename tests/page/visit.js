@@ -22,11 +22,11 @@ export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
   test(name, async () => {
     const context = await browser.newContext({ locale: 'en-US', ...options });
     const page = await context.newPage();
-    const complaints = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => {
       // The sign-in page belongs to the issuer; its policy is not checked.
-      if (/Content Security Policy/.test(message.text()) && page.url().startsWith(baseUrl)) complaints.push(message.text());
+      if (/Content Security Policy/.test(message.text()) && page.url().startsWith(baseUrl)) errors.push(message.text());
     });
     try {
       await scenario({ page, context, shop: new Shop(page, baseUrl) });
@@ -38,6 +38,6 @@ export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
       await page.unrouteAll({ behavior: 'ignoreErrors' });
       await context.close();
     }
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(errors, []);
   });
 }

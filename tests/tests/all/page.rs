@@ -49,7 +49,7 @@ fn the_page_works_in_a_browser() {
 fn tracking_events_are_recorded_in_a_browser() {
     with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let mut node = node(shop)?;
-        node.arg("marking.slow.js");
+        node.arg("tracking-events.slow.js");
         succeeds(node).await?;
         shop.audit_is_clean().await
     });

@@ -10,7 +10,7 @@ const WIDTHS = [1280, 768, 320];
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /** Asserts that a view breaks no rule of WCAG 2.2 AA and is not wider than the screen. */
-export async function isForEveryone(page, view) {
+export async function assertAccessible(page, view) {
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${view} is wider than ${width} px`);
