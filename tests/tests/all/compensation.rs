@@ -134,7 +134,7 @@ fn cancel_after_a_failure_by_a_dead_worker_shows_the_failure() {
         worker.start().await?;
         let order = shop.ends(&id, "FAILED").await?;
         assert_eq!(order["failureReason"], "the card was declined");
-        until("the customer is told", TIMEOUT, async || {
+        until("the customer is notified", TIMEOUT, async || {
             let notified = "SELECT FROM notifications WHERE order_id = $1 AND type = 'ORDER_FAILED'";
             Ok(shop.db().await?.query_opt(notified, &[&id]).await?.map(|_| ()))
         })

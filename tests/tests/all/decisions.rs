@@ -230,17 +230,17 @@ fn concurrent_orders_cannot_exceed_the_limit_together() {
 #[test]
 fn an_expired_offer_is_reserved_from_the_current_stock() {
     with_own_stack(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
-        let given_back = async |id: &str| {
+        let released = async |id: &str| {
             let held = "SELECT FROM reservations WHERE order_id = $1 AND state = 'HELD'";
             let db = shop.db().await?;
-            until("it is given back", TIMEOUT, async || Ok(db.query(held, &[&id]).await?.is_empty().then_some(()))).await
+            until("the stock is released", TIMEOUT, async || Ok(db.query(held, &[&id]).await?.is_empty().then_some(()))).await
         };
         let sell = async |product: &Product, units: i64| {
             let id = shop.place(&Draft::new(&shop.unique("CUST-quicker")).line(product, units)).await?;
             shop.ends(&id, "COMPLETED").await
         };
         let (id, short, plenty) = partly_available_order(shop, 3).await?;
-        given_back(&id).await?;
+        released(&id).await?;
         assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((3, 0), (10, 0)));
         assert_eq!(shop.order(&id).await?["status"], "ACTION_REQUIRED", "the customer may still decide");
         decide(shop, &id, "amend", "").await?;
@@ -248,7 +248,7 @@ fn an_expired_offer_is_reserved_from_the_current_stock() {
         assert_eq!((&order["totalAmount"], shop.stock(&short).await?, shop.stock(&plenty).await?), (&json!(25.00), (1, 0), (8, 0)));
 
         let (id, short, plenty) = partly_available_order(shop, 3).await?;
-        given_back(&id).await?;
+        released(&id).await?;
         sell(&short, 2).await?;
         decide(shop, &id, "amend", "").await?;
         until("another offer", TIMEOUT, async || Ok((offered(&shop.order(&id).await?) == [Some(1), Some(2), Some(0)]).then_some(())))
@@ -260,7 +260,7 @@ fn an_expired_offer_is_reserved_from_the_current_stock() {
         assert_eq!(shop.stock(&plenty).await?, (8, 0));
 
         let (id, short, plenty) = partly_available_order(shop, 3).await?;
-        given_back(&id).await?;
+        released(&id).await?;
         sell(&plenty, 9).await?;
         decide(shop, &id, "amend", "").await?;
         let order = shop.ends(&id, "FAILED").await?;

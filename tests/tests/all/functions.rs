@@ -59,8 +59,8 @@ async fn assert_same_answer(shop: &Shop, function: &str, path: &str) -> Result<(
     Ok(())
 }
 
-/// `sam local` sets variables that the templates name and that a machine does not have to an empty
-/// text (local/compose/sam.json).
+/// `sam local` sets a variable to an empty text if the templates name it and the machine does not
+/// have it (local/compose/sam.json).
 #[test]
 fn an_empty_variable_counts_as_unset() {
     with_shared_stack(async |shop| {

@@ -211,7 +211,7 @@ fn record() {
         let gone = shop.product(1_000, 0).await?;
         fs::create_dir_all(folder())?;
         for path in PATHS.iter().filter(|path| !folder().join(format!("{path}.json")).exists()) {
-            let id = walk(shop, path, &product, &gone).await.with_context(|| format!("recording {path}"))?;
+            let id = run_path(shop, path, &product, &gone).await.with_context(|| format!("recording {path}"))?;
             save(shop, path, &id).await?;
         }
         shop.audit_is_clean().await
@@ -219,7 +219,7 @@ fn record() {
 }
 
 /// Takes an order along a path to its end.
-async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Result<String> {
+async fn run_path(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Result<String> {
     let draft = Draft::new("CUST-001").line(product, 2);
     let worker = &shop.stack.workers[0];
     let straight = async |draft: &Draft, end: &str| {
@@ -249,7 +249,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let id = shop.place(&draft.line(&few, 4)).await?;
             shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
             holder.execute("UPDATE reservations SET expires_at = now() WHERE order_id = $1", &[&id]).await?;
-            until("it is given back", TIMEOUT, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
+            until("the stock is released", TIMEOUT, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
             holder.execute("UPDATE products SET stock = 1 WHERE id = $1", &[&few.id]).await?;
             shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
             until("another offer", TIMEOUT, async || Ok((shop.order(&id).await?["items"][1]["available"] == 1).then_some(()))).await?;

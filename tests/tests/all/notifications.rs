@@ -140,7 +140,7 @@ fn a_refund_notification_has_the_amount_and_no_text_of_staff() {
         shop.ends(&id, "COMPLETED").await?;
         let body = json!({ "amount": 12.5, "reason": "see https://evil.example" }).to_string();
         ensure!(shop.post_once(&format!("/api/orders/{id}/refunds"), body).await?.status().is_success(), "no refund");
-        let mail = until("the refund is told", TIMEOUT, async || {
+        let mail = until("the customer is notified of the refund", TIMEOUT, async || {
             let mails = mails_to(shop, &email).await?;
             Ok(mails.into_iter().find(|mail| mail["Subject"].as_str().is_some_and(|subject| subject.contains("refund"))))
         })
@@ -251,7 +251,7 @@ fn notifications_of_an_order_are_sent_in_order() {
     });
 }
 
-/// The order waits for its customer, who cancels it with a reason of their own words.
+/// The order waits for its customer, who cancels it with a reason in their own words.
 #[test]
 fn text_of_customers_is_not_sent_in_notifications() {
     with_shared_stack(async |shop| {
@@ -268,7 +268,7 @@ fn text_of_customers_is_not_sent_in_notifications() {
         ensure!(shop.post(&format!("/api/orders/{id}/cancel"), cancel).await?.status().is_success(), "{id} cannot be cancelled");
         let order = shop.ends(&id, "CANCELLED").await?;
         assert_eq!(order["failureReason"], "win at https://evil.example", "those who may see the order read it");
-        until("it is told", TIMEOUT, async || {
+        until("the customer is notified", TIMEOUT, async || {
             Ok(notifications_of(shop, &id).await?.contains(&notification("ORDER_CANCELLED", "EMAIL", "SENT")).then_some(()))
         })
         .await?;

@@ -95,7 +95,7 @@ fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
     });
 }
 
-/// Makes it impossible to record payments of a product's orders until it is lifted, and counts the
+/// Makes it impossible to record payments of a product's orders until it is removed, and counts the
 /// attempts.
 struct RecordingBlock<'a> {
     shop: &'a Shop,
@@ -129,9 +129,9 @@ impl<'a> RecordingBlock<'a> {
         .await
     }
 
-    async fn lift(self) -> Result<()> {
-        let lift = format!("DROP FUNCTION {name}_refuse CASCADE; DROP SEQUENCE {name}_refused", name = self.name);
-        Ok(self.shop.db().await?.batch_execute(&lift).await?)
+    async fn remove(self) -> Result<()> {
+        let remove = format!("DROP FUNCTION {name}_refuse CASCADE; DROP SEQUENCE {name}_refused", name = self.name);
+        Ok(self.shop.db().await?.batch_execute(&remove).await?)
     }
 }
 
@@ -145,7 +145,7 @@ fn a_payment_that_cannot_be_recorded_keeps_the_gateways_result() {
             let block = RecordingBlock::new(shop, &product).await?;
             let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method(method)).await?;
             block.wait_for_attempts(6).await?;
-            block.lift().await?;
+            block.remove().await?;
             let order = shop.ends(&id, end).await?;
             assert_eq!(order["failureReason"], reason);
             assert_eq!(ledger(shop, &id).await?.1, 1);
@@ -163,7 +163,7 @@ fn cancel_during_an_unrecorded_decline_succeeds() {
         block.wait_for_attempts(2).await?;
         shop.cancel(&id).await?;
         shop.ends(&id, "CANCELLED").await?;
-        block.lift().await?;
+        block.remove().await?;
         assert_eq!((ledger(shop, &id).await?, shop.stock(&product).await?), (("DECLINED".to_owned(), 1, 0), (10, 0)));
         shop.audit_is_clean().await
     });

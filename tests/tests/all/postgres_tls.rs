@@ -34,8 +34,8 @@ impl Authority {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([name.to_owned()])?.signed_by(&key, &self.0)?;
         let cluster = stack.postgres.service().folder().join("cluster");
-        give(&cluster, "server.crt", &certificate.pem())?;
-        give(&cluster, "server.key", &key.serialize_pem())?;
+        write_private_file(&cluster, "server.crt", &certificate.pem())?;
+        write_private_file(&cluster, "server.key", &key.serialize_pem())?;
         let db = stack.postgres.service().connect().await?;
         db.batch_execute("ALTER SYSTEM SET ssl = on").await?;
         db.batch_execute("SELECT pg_reload_conf()").await?;
@@ -49,7 +49,7 @@ impl Authority {
 }
 
 /// Creates a file that only the server's user can read.
-fn give(cluster: &Path, name: &str, content: &str) -> Result<()> {
+fn write_private_file(cluster: &Path, name: &str, content: &str) -> Result<()> {
     let (file, owner) = (cluster.join(name), fs::metadata(cluster)?);
     fs::write(&file, content)?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
@@ -65,7 +65,7 @@ async fn migrate(stack: &Stack, env: &[(&str, &str)]) -> Result<(bool, String)> 
 }
 
 /// A file beside the stack's logs.
-fn beside(stack: &Stack, name: &str) -> PathBuf {
+fn file_beside_logs(stack: &Stack, name: &str) -> PathBuf {
     stack.postgres.log().with_file_name(name)
 }
 
@@ -74,7 +74,8 @@ fn only_a_server_with_a_valid_certificate_is_connected_to() {
     with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let (ours, other) = (Authority::new("ours")?, Authority::new("other")?);
-        let (ours_file, other_file) = (ours.write(&beside(stack, "ours.pem"))?, other.write(&beside(stack, "other.pem"))?);
+        let (ours_file, other_file) =
+            (ours.write(&file_beside_logs(stack, "ours.pem"))?, other.write(&file_beside_logs(stack, "other.pem"))?);
         let verify = |ca| [("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", ca)];
 
         let (ok, printed) = migrate(stack, &verify(&ours_file)).await?;
@@ -103,11 +104,15 @@ fn a_server_that_requires_tls_refuses_a_plain_connection() {
     with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let authority = Authority::new("ours")?;
-        let bundle = authority.write(&beside(stack, "ours.pem"))?;
+        let bundle = authority.write(&file_beside_logs(stack, "ours.pem"))?;
         authority.enable(stack, "127.0.0.1").await?;
         let db = stack.postgres.service().connect().await?;
         // The setting rds.force_ssl has the same effect.
-        give(&stack.postgres.service().folder().join("cluster"), "pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n")?;
+        write_private_file(
+            &stack.postgres.service().folder().join("cluster"),
+            "pg_hba.conf",
+            "hostssl all all 127.0.0.1/32 scram-sha-256\n",
+        )?;
         db.batch_execute("SELECT pg_reload_conf()").await?;
         let printed = until_ok("Postgres refuses", Duration::from_secs(10), async || {
             let (ok, printed) = migrate(stack, &[]).await?;

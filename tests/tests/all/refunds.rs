@@ -236,7 +236,7 @@ fn a_postponed_refund_is_shown_and_paid_later() {
             .await?;
         }
         for (id, minor) in [(&parted, 500), (&kept, 400)] {
-            until(&format!("the money of {id} is given back"), TIMEOUT, async || {
+            until(&format!("the refund of {id} succeeds"), TIMEOUT, async || {
                 let order = shop.order(id).await?;
                 Ok((order["refunds"][0]["status"] == "SUCCEEDED").then_some(()))
             })
@@ -256,7 +256,7 @@ fn a_postponed_refund_is_shown_and_paid_later() {
 }
 
 #[test]
-fn ten_at_once_give_back_no_more_than_was_paid() {
+fn ten_concurrent_refunds_return_no_more_than_was_paid() {
     with_shared_stack(async |shop| {
         let (id, _) = completed_order(shop).await?;
         let body = json!({ "amount": 30.0 });

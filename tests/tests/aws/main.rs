@@ -32,7 +32,7 @@ async fn the_built_functions_process_orders() -> Result<()> {
 
     each_function_answers_its_event(&deployed).await?;
     the_queue_reaches_its_function(&deployed).await?;
-    orders_are_taken_while_temporal_is_away(&deployed, &stack).await?;
+    orders_are_accepted_while_temporal_is_away(&deployed, &stack).await?;
     stack.stop().await
 }
 
@@ -102,7 +102,7 @@ async fn the_queue_reaches_its_function(deployed: &Deployment) -> Result<()> {
     Ok(())
 }
 
-async fn orders_are_taken_while_temporal_is_away(deployed: &Deployment, stack: &Stack) -> Result<()> {
+async fn orders_are_accepted_while_temporal_is_away(deployed: &Deployment, stack: &Stack) -> Result<()> {
     stack.temporal.stop().await?;
     let (status, accepted) = deployed.request("create-order", &event("create-order")?).await?;
     assert_eq!(status, 202, "{accepted}");

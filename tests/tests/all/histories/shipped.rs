@@ -31,7 +31,7 @@ fn record() {
             fs::create_dir_all(folder())?;
             let (near, far) = (shop.product(1_000, 1_000).await?, product_in(shop, "NORTH", 250).await?);
             for path in missing {
-                let id = walk(shop, path, &near, &far).await.with_context(|| format!("recording {path}"))?;
+                let id = run_path(shop, path, &near, &far).await.with_context(|| format!("recording {path}"))?;
                 save(shop, path, &id).await?;
             }
             shop.audit_is_clean().await
@@ -40,7 +40,7 @@ fn record() {
 }
 
 /// Takes an order along a path to its end.
-async fn walk(shop: &Shop, path: &str, near: &Product, far: &Product) -> Result<String> {
+async fn run_path(shop: &Shop, path: &str, near: &Product, far: &Product) -> Result<String> {
     let draft = Draft::new("CUST-001").line(near, 2).line(far, 1);
     if path == "nothing_delivered" {
         let refused = product_in(shop, "SANDBOX-REFUSED", 250).await?;

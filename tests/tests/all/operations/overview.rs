@@ -10,10 +10,10 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The answer must come even while a dependency is away. Each question has half a second, and at
 /// most two questions follow each other.
-const LATEST: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 async fn overview(shop: &Shop) -> Result<Value> {
-    let (status, overview) = answer(shop.request(reqwest::Method::GET, "/api/operations").timeout(LATEST).send().await?).await?;
+    let (status, overview) = answer(shop.request(reqwest::Method::GET, "/api/operations").timeout(ANSWER_TIMEOUT).send().await?).await?;
     ensure!(status == StatusCode::OK, "{status} {overview}");
     Ok(overview)
 }

@@ -121,7 +121,7 @@ fn a_restock_by_a_dead_worker_is_not_repeated() {
         ensure!(fail_points.armed()?.is_empty(), "it died of something else");
         assert_eq!(shop.stock(&product).await?, (4, 0));
         worker.start().await?;
-        let again = until("its end is told", TIMEOUT, async || {
+        let again = until("the restock is done", TIMEOUT, async || {
             let (status, done) = restock(shop, &product.id, &json!({ "quantity": 4 }), Some("its-worker-dies")).await?;
             Ok((status == StatusCode::OK).then_some(done))
         })

@@ -14,7 +14,7 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(20);
 const UNKNOWN: &str = "ord_01930000000070008000000000000001";
 
-async fn mark(shop: &Shop, id: &str, shipment: &str, body: &Value) -> Result<(StatusCode, Value)> {
+async fn record_scan(shop: &Shop, id: &str, shipment: &str, body: &Value) -> Result<(StatusCode, Value)> {
     answer(shop.post(&format!("/api/orders/{id}/shipments/{shipment}/scans"), body.to_string()).await?).await
 }
 
@@ -28,7 +28,7 @@ fn staff_can_record_all_tracking_events_of_an_order() {
         })
         .await?;
         let record = async |number: usize, body: Value| {
-            let answered = mark(shop, &id, &format!("{id}-{number}"), &body).await?;
+            let answered = record_scan(shop, &id, &format!("{id}-{number}"), &body).await?;
             assert_eq!(answered, (StatusCode::OK, json!({ "received": true })), "{body}");
             anyhow::Ok(())
         };
@@ -40,13 +40,13 @@ fn staff_can_record_all_tracking_events_of_an_order() {
 
         for (shipment, kind) in [(format!("{id}-3"), "shipment"), ("nothing".to_owned(), "shipment"), (format!("{UNKNOWN}-1"), "shipment")]
         {
-            let (status, problem) = mark(shop, &id, &shipment, &json!({ "event": "LOST" })).await?;
+            let (status, problem) = record_scan(shop, &id, &shipment, &json!({ "event": "LOST" })).await?;
             assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!(format!("/problems/{kind}-not-found"))), "{shipment}");
         }
         for (body, pointer) in
             [(json!({}), "/event"), (json!({ "event": "BOOKED" }), "/event"), (json!({ "event": "LOST", "at": 1 }), "/at")]
         {
-            let (status, problem) = mark(shop, &id, &format!("{id}-1"), &body).await?;
+            let (status, problem) = record_scan(shop, &id, &format!("{id}-1"), &body).await?;
             assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(pointer)), "{body}");
         }
 
@@ -73,7 +73,7 @@ fn staff_can_record_all_tracking_events_of_an_order() {
 #[test]
 fn customers_cannot_record_tracking_events() {
     with_shared_stack(async |shop| {
-        let (status, problem) = mark(shop, UNKNOWN, &format!("{UNKNOWN}-1"), &json!({ "event": "LOST" })).await?;
+        let (status, problem) = record_scan(shop, UNKNOWN, &format!("{UNKNOWN}-1"), &json!({ "event": "LOST" })).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("/problems/order-not-found")));
 
         let pool = Pool::create(shop).await?;

@@ -182,7 +182,7 @@ fn a_race_with_completion_has_one_winner() {
             // Of many orders at once, some go to the intake queue. They may stay there longer than
             // a cancellation waits: up to a minute, if a killed process (such as that of another
             // test) had received them.
-            let answer = until("the cancellation is heard", Duration::from_secs(90), async || {
+            let answer = until("the cancellation is accepted or refused", Duration::from_secs(90), async || {
                 let answer = shop.cancel(&id).await?;
                 Ok((answer.0 != StatusCode::SERVICE_UNAVAILABLE).then_some(answer))
             });

@@ -34,7 +34,7 @@ fn cancel_takes_booked_parcels_back() {
         assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((10, 0), (10, 0)));
         assert_eq!((&order["payment"]["status"], ledger(shop, &id).await?.2), (&json!("REFUNDED"), 0));
         let expected = [("ORDER_CANCELLED", 1), ("ORDER_CONFIRMED", 1)].map(|(kind, times)| (kind.to_owned(), times));
-        until("the cancellation is told after the confirmation", TIMEOUT, async || {
+        until("the customer is notified of the cancellation", TIMEOUT, async || {
             Ok((notifications_of(shop, &id).await? == expected).then_some(()))
         })
         .await?;

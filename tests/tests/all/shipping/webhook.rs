@@ -160,7 +160,7 @@ fn webhooks_without_a_valid_signature_are_refused() {
         let (status, _) = send(shop, &body, &signature(&body, SECRET, now())).await?;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         shop.stack.temporal.start().await?;
-        until("it is taken", TIMEOUT, async || {
+        until("the event is accepted", TIMEOUT, async || {
             let (status, _) = send(shop, &body, &signature(&body, SECRET, now())).await?;
             Ok((status == StatusCode::OK).then_some(()))
         })

@@ -34,8 +34,8 @@ enum Outcome {
 }
 
 impl Model {
-    /// The offer of a short product is smaller than its remaining stock, and the first lines get
-    /// it. If no product is in stock in full, the order fails as out of stock.
+    /// The offer of a short product is at most its remaining stock, mostly less, and the first lines
+    /// get it. If no product is in stock in full, the order fails as out of stock.
     fn outcome(&self, lines: &Lines) -> Outcome {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();
@@ -166,7 +166,7 @@ impl Run<'_> {
         let units = self.rng.i64(1..=kept[&product]);
         let body = json!({ "items": [{ "productID": self.products[product].id, "quantity": units }], "restock": true });
         let (_, refund) = refunded(self.shop, id, &body).await?;
-        ensure!(refund["status"] == "SUCCEEDED", "{units} of {kept:?} are not given back: {refund}");
+        ensure!(refund["status"] == "SUCCEEDED", "{units} of {kept:?} are not refunded: {refund}");
         kept.entry(product).and_modify(|kept| *kept -= units);
         self.model.stock[product] += units;
         Ok(format!("refund {units} of {product}"))

@@ -186,7 +186,7 @@ impl Run<'_> {
             order.rest_minor -= price_minor;
             order.parts[n].apply_refund(units, restock);
         }
-        Ok(format!("{}: {units} of part {n} given back, restock {restock}, may be {may}", self.orders[number].id))
+        Ok(format!("{}: {units} of part {n} refunded, restock {restock}, may be {may}", self.orders[number].id))
     }
 
     async fn refund_rest(&mut self, number: usize) -> Result<String> {
@@ -203,7 +203,7 @@ impl Run<'_> {
                 part.apply_refund(part.left, restock);
             }
         }
-        Ok(format!("{}: the rest given back, restock {restock}, may be {may}", self.orders[number].id))
+        Ok(format!("{}: the rest refunded, restock {restock}, may be {may}", self.orders[number].id))
     }
 
     /// Requests a refund, which must succeed exactly if `may` is true. Returns whether it was

@@ -3,7 +3,7 @@
 
 use super::{
     ORDER, VISA,
-    gateway::{captured, part},
+    gateway::{captured, partial_refund},
     payment,
     stand_in::Fault,
     stripe,
@@ -36,7 +36,7 @@ async fn attempt(stripe: &Stripe, again: bool) -> Result<(), Error> {
     if !captured {
         stripe.capture(&payment).await?;
     }
-    stripe.refund(&payment, &part(2_500)).await
+    stripe.refund(&payment, &partial_refund(2_500)).await
 }
 
 /// Repeats the attempt until it succeeds. Returns how many failed.
@@ -62,10 +62,10 @@ fn recorded_effects_are_not_repeated_when_stripe_forgets_the_keys() {
         stand_in.forget_keys();
         assert_eq!(Some(stripe.authorize(&payment, VISA).await?), payment.reference);
         stripe.capture(&payment).await?;
-        stripe.refund(&payment, &part(2_500)).await?;
+        stripe.refund(&payment, &partial_refund(2_500)).await?;
         stand_in.forget_keys();
         assert!(matches!(stripe.look_up(&payment).await?, Standing::Captured(_)));
-        stripe.refund(&payment, &Refund { again: true, ..part(2_500) }).await?;
+        stripe.refund(&payment, &Refund { again: true, ..partial_refund(2_500) }).await?;
         let (_, intent) = stand_in.intent(ORDER)?;
         assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500));
         Ok(())
@@ -127,12 +127,12 @@ fn a_refund_without_balance_is_retried_under_the_next_key() {
         for refusals in 0..2 {
             stand_in.inject("/refunds", Fault::RefusedAndStored("balance_insufficient"));
             for _ in 0..2 {
-                let refused = stripe.refund(&payment, &Refund { refusals, ..part(2_500) }).await;
+                let refused = stripe.refund(&payment, &Refund { refusals, ..partial_refund(2_500) }).await;
                 ensure!(matches!(refused, Err(Error::NotNow(_))), "{refused:?}");
             }
         }
         for again in [false, true] {
-            stripe.refund(&payment, &Refund { refusals: 2, again, ..part(2_500) }).await?;
+            stripe.refund(&payment, &Refund { refusals: 2, again, ..partial_refund(2_500) }).await?;
         }
         assert_eq!(stand_in.intent(ORDER)?.1.refunded, 2_500);
         Ok(())
@@ -147,7 +147,7 @@ fn an_unreachable_stripe_is_no_decline() {
         let payment = Payment { reference: Some("pi_1".to_owned()), ..payment() };
         ensure!(matches!(stripe.authorize(&payment, VISA).await, Err(Error::Unavailable(_))));
         ensure!(matches!(stripe.capture(&payment).await, Err(Error::Unavailable(_))));
-        ensure!(matches!(stripe.refund(&payment, &part(1)).await, Err(Error::Unavailable(_))));
+        ensure!(matches!(stripe.refund(&payment, &partial_refund(1)).await, Err(Error::Unavailable(_))));
         ensure!(stripe.look_up(&payment).await.is_err() && stripe.reverse(&payment).await.is_err());
         Ok(())
     });

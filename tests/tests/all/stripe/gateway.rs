@@ -1,7 +1,7 @@
 //! The Stripe gateway against the stand-in: the requests that it sends, and how it interprets the
 //! answers.
 
-use super::{API_KEY, ORDER, VISA, at, mock::StripeMock, payment, stand_in::StandIn, stripe};
+use super::{API_KEY, ORDER, VISA, mock::StripeMock, payment, stand_in::StandIn, stripe, stripe_at};
 use crate::support::run;
 use anyhow::{Result, ensure};
 use worker::payment::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement, Stripe};
@@ -20,7 +20,7 @@ pub(super) async fn captured(stripe: &Stripe) -> Result<Payment> {
     Ok(payment)
 }
 
-pub(super) fn part(amount_minor: i64) -> Refund {
+pub(super) fn partial_refund(amount_minor: i64) -> Refund {
     Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false, refusals: 0 }
 }
 
@@ -38,7 +38,7 @@ fn an_order_is_authorized_captured_and_refunded_by_these_requests() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         let payment = captured(&stripe).await?;
-        stripe.refund(&payment, &part(2_500)).await?;
+        stripe.refund(&payment, &partial_refund(2_500)).await?;
         let (id, intent) = stand_in.intent(ORDER)?;
         assert_eq!(payment.reference.as_ref(), Some(&id));
         assert_eq!((intent.amount, intent.currency.as_str(), intent.captured, intent.refunded), (7_500, "usd", 7_500, 2_500));
@@ -68,7 +68,7 @@ fn repeated_requests_have_one_effect() {
         let (stand_in, stripe) = stripe().await?;
         for _ in 0..3 {
             let payment = captured(&stripe).await?;
-            stripe.refund(&payment, &part(2_500)).await?;
+            stripe.refund(&payment, &partial_refund(2_500)).await?;
         }
         let (_, intent) = stand_in.intent(ORDER)?;
         assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500));
@@ -147,13 +147,13 @@ fn a_statement_separates_our_refunds_from_others() {
         let statement = |state| Statement { state, returns: Vec::new() };
         assert_eq!(stripe.statement(&payment).await?, statement(State::Held));
         stripe.capture(&payment).await?;
-        stripe.refund(&payment, &part(2_500)).await?;
+        stripe.refund(&payment, &partial_refund(2_500)).await?;
         assert_eq!(stripe.statement(&payment).await?, statement(State::Taken));
         let (id, _) = stand_in.intent(ORDER)?;
         stand_in.refund_in_dashboard(&id, 5_000)?;
         let stated = stripe.statement(&payment).await?;
         ensure!(matches!(&stated.returns[..], [Return { amount_minor: 5_000, .. }]) && stated.state == State::Returned, "{stated:?}");
-        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), ..part(1) }).await;
+        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), ..partial_refund(1) }).await;
         ensure!(matches!(&too_much, Err(Error::Declined(reason)) if reason == "there is not that much left to give back"), "{too_much:?}");
         Ok(())
     });
@@ -162,7 +162,7 @@ fn a_statement_separates_our_refunds_from_others() {
 #[test]
 fn a_server_with_an_untrusted_certificate_gets_no_request() {
     run(async {
-        let stripe = at(&StripeMock::shared().await?.tls_url, API_KEY).await?;
+        let stripe = stripe_at(&StripeMock::shared().await?.tls_url, API_KEY).await?;
         let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was trusted") };
         ensure!(format!("{error:?}").to_lowercase().contains("certificate"), "{error:?}");
         Ok(())
@@ -174,12 +174,12 @@ fn a_wrong_api_key_is_no_decline_and_is_not_logged() {
     run(async {
         let (stand_in, _) = stripe().await?;
         let wrong = "sk_test_SomebodyElses";
-        let stripe = at(&stand_in.url, wrong).await?;
+        let stripe = stripe_at(&stand_in.url, wrong).await?;
         let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was let in") };
         let shown = format!("{error:#} {error:?}");
         ensure!(shown.contains("401") && !shown.contains(wrong) && !shown.contains("****"), "{shown}");
         for url in ["http://stripe.example", "ftp://127.0.0.1", ""] {
-            let error = at(url, API_KEY).await.err().map(|error| error.to_string()).unwrap_or_default();
+            let error = stripe_at(url, API_KEY).await.err().map(|error| error.to_string()).unwrap_or_default();
             ensure!(error.contains("STRIPE_URL"), "{url}: {error}");
         }
         Ok(())

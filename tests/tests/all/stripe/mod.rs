@@ -44,11 +44,11 @@ fn headers_of(name: &str) -> Result<Vec<(String, String)>> {
 /// A gateway with its own stand-in.
 async fn stripe() -> Result<(StandIn, Stripe)> {
     let stand_in = StandIn::start(API_KEY, 0).await?;
-    let stripe = at(&stand_in.url, API_KEY).await?;
+    let stripe = stripe_at(&stand_in.url, API_KEY).await?;
     Ok((stand_in, stripe))
 }
 
-async fn at(url: &str, key: &str) -> Result<Stripe> {
+async fn stripe_at(url: &str, key: &str) -> Result<Stripe> {
     let settings = StripeSettings { stripe_secret_arn: None, stripe_secret_key: Some(key.to_owned()), stripe_url: url.to_owned() };
     Stripe::new(&settings).await
 }

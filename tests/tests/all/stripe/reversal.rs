@@ -2,7 +2,7 @@
 
 use super::{
     ORDER, VISA,
-    gateway::{authorized, captured, part},
+    gateway::{authorized, captured, partial_refund},
     payment,
     stand_in::Fault,
     stripe,
@@ -65,7 +65,7 @@ fn a_capture_is_refunded_minus_earlier_refunds() {
             let (stand_in, stripe) = stripe().await?;
             let payment = captured(&stripe).await?;
             if given > 0 {
-                stripe.refund(&payment, &part(given)).await?;
+                stripe.refund(&payment, &partial_refund(given)).await?;
             }
             for _ in 0..2 {
                 ensure!(matches!(stripe.reverse(&payment).await?, Reversal::Refunded(_)), "after {given}");

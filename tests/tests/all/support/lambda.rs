@@ -163,14 +163,14 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
 }
 
 async fn answered(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
-    hand_over(&api, &id, Ok(body))
+    deliver_outcome(&api, &id, Ok(body))
 }
 
 async fn failed(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
-    hand_over(&api, &id, Err(body))
+    deliver_outcome(&api, &id, Err(body))
 }
 
-fn hand_over(api: &RuntimeApi, id: &str, outcome: Outcome) -> StatusCode {
+fn deliver_outcome(api: &RuntimeApi, id: &str, outcome: Outcome) -> StatusCode {
     match api.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
         Some(waiting) => {
             let _ = waiting.send(outcome);

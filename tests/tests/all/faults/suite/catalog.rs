@@ -42,7 +42,7 @@ impl Catalog {
         Ok(Self { products })
     }
 
-    pub(super) fn any_plenty(&self, rng: &mut fastrand::Rng) -> usize {
+    pub(super) fn any_plentiful(&self, rng: &mut fastrand::Rng) -> usize {
         rng.usize(..PLENTY)
     }
 

@@ -35,7 +35,7 @@ impl fmt::Display for Report {
         let mut sums = [0; 7];
         for kind in Kind::ALL {
             let ends = self.summary.ends.get(kind).copied().unwrap_or_default();
-            let counts = [ends.customers, ends.completed, ends.amended, ends.failed, ends.gave_up, ends.cancelled, ends.refunds];
+            let counts = [ends.customers, ends.completed, ends.amended, ends.failed, ends.unpaid_by_fault, ends.cancelled, ends.refunds];
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             line(f, kind.name(), &counts)?;
         }

@@ -68,18 +68,18 @@ fn products(catalog: &Catalog, kind: Kind, rng: &mut fastrand::Rng) -> Vec<(usiz
     match kind {
         Kind::Scarce => vec![(catalog.any_scarce(rng), 1)],
         Kind::ManyLines => {
-            let (one, other) = (catalog.any_plenty(rng), catalog.any_plenty(rng));
+            let (one, other) = (catalog.any_plentiful(rng), catalog.any_plentiful(rng));
             [one, other, one, other, one].into_iter().take(rng.usize(3..=5)).map(|product| (product, rng.i64(1..=4))).collect()
         }
         // The rare product may be on two lines.
         Kind::Amended | Kind::CancelledInstead => {
             let rare = catalog.any_rare(rng);
-            let lines = [(rare, rng.i64(1..=3)), (catalog.any_plenty(rng), rng.i64(1..=3)), (rare, rng.i64(1..=3))];
+            let lines = [(rare, rng.i64(1..=3)), (catalog.any_plentiful(rng), rng.i64(1..=3)), (rare, rng.i64(1..=3))];
             lines.into_iter().take(rng.usize(2..=3)).collect()
         }
         Kind::Approved | Kind::NotApproved => vec![(catalog.expensive(), 1)],
-        Kind::Refunded => vec![(catalog.any_plenty(rng), rng.i64(2..=4))],
-        _ => vec![(catalog.any_plenty(rng), rng.i64(1..=3))],
+        Kind::Refunded => vec![(catalog.any_plentiful(rng), rng.i64(2..=4))],
+        _ => vec![(catalog.any_plentiful(rng), rng.i64(1..=3))],
     }
 }
 

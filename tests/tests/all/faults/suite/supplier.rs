@@ -27,7 +27,7 @@ pub(super) async fn supply(context: &FaultContext<'_>, catalog: &Catalog, seed: 
         sleep(PAUSE).await;
         number += 1;
         let mut restocks = context.record.restocks().await;
-        let (product, units) = (catalog.any_plenty(&mut rng), rng.i64(1..=9));
+        let (product, units) = (catalog.any_plentiful(&mut rng), rng.i64(1..=9));
         deliver(context, &catalog.product(product).id, units, &format!("delivery-{number}")).await?;
         *restocks.entry(product).or_default() += units;
     }

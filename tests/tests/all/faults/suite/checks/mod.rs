@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The failure reason when all attempts at the payment gateway failed. The sandbox gateway keeps
 /// its books in Postgres.
-const GAVE_UP: &str = "the payment service did not answer; nothing was charged";
+const UNANSWERED: &str = "the payment service did not answer; nothing was charged";
 /// The failure reason when the reservation expired before the payment was authorized.
 const TOO_LATE: &str = "the payment took too long, and the stock is not held any more";
 
@@ -41,7 +41,7 @@ pub(super) struct Ends {
     pub(super) completed: usize,
     pub(super) failed: usize,
     /// Failed orders that a fault kept from being paid.
-    pub(super) gave_up: usize,
+    pub(super) unpaid_by_fault: usize,
     pub(super) cancelled: usize,
     /// Completed orders whose customers accepted an offer.
     pub(super) amended: usize,
@@ -99,7 +99,7 @@ fn check_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
             record.breach(format!("{customer} wanted one order and has {}", made.len()));
         }
         if !made.is_empty() && acknowledged.is_empty() && purchase.answers.unknown == 0 {
-            record.breach(format!("{customer} was told that there is no order, but there is {}", made[0].id));
+            record.breach(format!("{customer} was answered that there is no order, but there is {}", made[0].id));
         }
         for order in made {
             if !has_expected_total(purchase, order) {
@@ -113,7 +113,7 @@ fn check_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
                 "CANCELLED" => ends.cancelled += 1,
                 _ => ends.failed += 1,
             }
-            ends.gave_up += usize::from(order.reason == GAVE_UP || order.reason == TOO_LATE);
+            ends.unpaid_by_fault += usize::from(order.reason == UNANSWERED || order.reason == TOO_LATE);
             ends.amended += usize::from(order.status == "COMPLETED" && purchase.answers.agreed.is_some());
         }
     }
@@ -136,7 +136,7 @@ fn is_expected(purchase: &Purchase, order: &Order) -> bool {
         // paid.
         (Kind::WrongPrice, status) => status == "FAILED" && reason.starts_with("the price of "),
         (Kind::NotApproved, status) => status == "FAILED" && answers.reviewed && reason == "the shop did not approve the order",
-        (_, "FAILED") if reason == GAVE_UP => purchase.conditions != Conditions::Normal,
+        (_, "FAILED") if reason == UNANSWERED => purchase.conditions != Conditions::Normal,
         (_, "FAILED") if reason == TOO_LATE => purchase.conditions == Conditions::ClockSteps,
         (Kind::Declined, status) => status == "FAILED" && reason.starts_with("the card "),
         (Kind::Scarce, "FAILED") => reason.ends_with(" is out of stock"),

@@ -103,7 +103,7 @@ impl Customer<'_> {
     async fn list_with_foreign_cursor(&self, scenario: &Scenario) {
         let path = format!("/api/orders?customerID={}&cursor=bm90LWEtY3Vyc29y", scenario.customer);
         let sent = self.shop.request(Method::GET, &path).timeout(ANSWER_TIMEOUT).send().await;
-        self.judge(&path, sent.ok().map(|response| response.status()), &[400, 422]);
+        self.check_status(&path, sent.ok().map(|response| response.status()), &[400, 422]);
     }
 
     /// Sends two Host headers. A proxy and a server may interpret such a request differently.
@@ -112,7 +112,7 @@ impl Customer<'_> {
             format!("GET /api/orders?customerID={} HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", scenario.customer);
         let Some(answer) = self.send_raw(request.as_bytes()).await? else { return Ok(()) };
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        self.judge("a request with two hosts", status, &[400]);
+        self.check_status("a request with two hosts", status, &[400]);
         Ok(())
     }
 
@@ -137,11 +137,11 @@ impl Customer<'_> {
             post = post.header(*name, *value);
         }
         let response = post.body(body.to_owned()).send().await.ok()?;
-        self.judge(path, Some(response.status()), statuses);
+        self.check_status(path, Some(response.status()), statuses);
         response.text().await.ok()
     }
 
-    fn judge(&self, what: &str, status: Option<StatusCode>, expected: &[u16]) {
+    fn check_status(&self, what: &str, status: Option<StatusCode>, expected: &[u16]) {
         let Some(status) = status.filter(|status| !status.is_server_error()) else { return };
         if !expected.contains(&status.as_u16()) {
             self.record.breach(format!("{what} was answered {status} to a hostile customer"));

@@ -35,7 +35,7 @@ impl Customer<'_> {
         let Some(refund) =
             self.post_refund_until_accepted(id, &request.body, &format!("{}-refund", scenario.customer), scenario.rng.usize(1..=3)).await?
         else {
-            bail!("{id} is paid, and nothing of it can be given back");
+            bail!("{id} is paid, but cannot be refunded");
         };
         if !self.refund_succeeds(id, &refund).await? {
             self.record.breach(format!("{refund} of {id} was refused, though {} were paid", request.body));
@@ -45,7 +45,7 @@ impl Customer<'_> {
         let all = json!({ "amount": decimal(total_minor(&scenario.lines)) });
         if let Some(greedy) = self.post_refund_until_accepted(id, &all, &format!("{}-greedy", scenario.customer), 1).await? {
             if self.refund_succeeds(id, &greedy).await? {
-                self.record.breach(format!("{greedy} gave back more of {id} than was paid"));
+                self.record.breach(format!("{greedy} refunded more of {id} than was paid"));
             }
             answers.refunds.push(AcceptedRefund { id: greedy, minor: 0, restocked: Vec::new() });
         }
@@ -104,7 +104,7 @@ impl Customer<'_> {
                 // The request that used up the rest may be one whose answer was lost.
                 return self.refund_on_record(id, key).await;
             }
-            ensure!(began.elapsed() < TIMEOUT, "no refund of {id} was taken on for {} s", TIMEOUT.as_secs());
+            ensure!(began.elapsed() < TIMEOUT, "no refund of {id} was accepted for {} s", TIMEOUT.as_secs());
             sleep(PAUSE).await;
         }
     }

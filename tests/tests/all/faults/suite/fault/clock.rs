@@ -33,6 +33,6 @@ pub(super) async fn step_clocks(context: &FaultContext<'_>, duration: Duration) 
     try_join!(stepping, inject(context, GatewayFault::Slow, duration))?;
     let expired = "SELECT count(DISTINCT order_id) FROM reservations WHERE state = 'EXPIRED'";
     let expired: i64 = context.shop.db().await?.query_one(expired, &[]).await?.get(0);
-    println!("orders whose stock was given back: {expired}");
+    println!("orders whose reservations expired: {expired}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 const PAUSE: Duration = Duration::from_millis(200);
 /// An upper limit: if this many connections are accepted, the server has no limit.
-const MANY: usize = 1_000;
+const MAX_CONNECTIONS: usize = 1_000;
 
 /// Takes every connection, those of the worker too, and holds them for `duration`.
 pub(super) async fn exhaust_connections(context: &FaultContext<'_>, duration: Duration) -> Result<()> {
@@ -22,7 +22,7 @@ pub(super) async fn exhaust_connections(context: &FaultContext<'_>, duration: Du
         control.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow-worker'", &[]).await?;
         while let Ok(connection) = context.shop.db().await {
             held.push(connection);
-            ensure!(held.len() < MANY, "there is no end of connections");
+            ensure!(held.len() < MAX_CONNECTIONS, "there is no end of connections");
         }
         none_left.get_or_insert_with(Instant::now);
         own += 1;
