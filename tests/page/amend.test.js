@@ -34,10 +34,10 @@ visit('a customer cancels instead', async ({ page, shop }) => {
   assert.match(await page.locator('#order-payment').textContent(), /Not charged/);
 });
 
-visit('who decides too late is told so, and sees where the order is', async ({ page, shop }) => {
+visit('a late decision is refused, and the page shows the status of the order', async ({ page, shop }) => {
   const id = await shop.send({ [SOLD_OUT]: 1, 'PROD-004': 1 });
   await shop.openAt(id, 'ACTION_REQUIRED');
-  // Somebody else is quicker, by a moment.
+  // Another caller takes the offer a moment earlier.
   await page.route('**/amend', async (route) => {
     await shop.post(`/api/orders/${id}/amend`, {});
     await shop.reaches('COMPLETED');

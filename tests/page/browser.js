@@ -1,4 +1,5 @@
-// The browser of the tests: what CHROMIUM names, else the first known one on PATH. Nothing is downloaded.
+// The browser of the tests: the program that CHROMIUM names, else the first known browser on PATH.
+// Nothing is downloaded.
 
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -19,11 +20,11 @@ function onPath(name) {
   });
 }
 
-/** A browser with an empty profile, which it removes when it is closed. */
+/** Starts a browser with an empty profile. The profile is removed when the browser closes. */
 export async function launch() {
   const executablePath = process.env.CHROMIUM || NAMES.map(onPath).find(Boolean);
   if (!executablePath) throw new Error(`no browser: set CHROMIUM or put one of ${NAMES.join(', ')} on PATH`);
-  // Chromium's sandbox refuses to work for root.
+  // Chromium's sandbox does not work for root.
   const args = process.getuid?.() === 0 ? [...ARGS, '--no-sandbox'] : ARGS;
   return chromium.launch({ executablePath, args, headless: true });
 }

@@ -1,4 +1,5 @@
-// A real OpenID Connect issuer for the tests: access tokens are JSON web tokens for the API, and whoever signs in as `sue` is staff, and `eve` an admin.
+// A real OpenID Connect issuer for the tests. Its access tokens are JSON web tokens for the API.
+// The user `sue` is staff, and `eve` is an admin.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,7 +8,7 @@ import Provider from 'oidc-provider';
 export const AUDIENCE = 'urn:orderflow';
 export const CLIENT = 'page';
 
-/** Starts it on a port of this machine; it takes the page at `pageUrl` for its client. */
+/** Starts the issuer on a port of this machine. The page at `pageUrl` is its client. */
 export async function start(port, pageUrl) {
   const key = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
   const provider = new Provider(`http://127.0.0.1:${port}`, {
@@ -27,7 +28,7 @@ export async function start(port, pageUrl) {
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     extraTokenClaims: (_, token) => ({ groups: { sue: ['staff'], eve: ['admin'] }[token.accountId] ?? [] }),
     features: {
-      // Its own plain pages to sign in and to agree on.
+      // The issuer's own plain pages for signing in and for consent.
       devInteractions: { enabled: true },
       resourceIndicators: {
         enabled: true,

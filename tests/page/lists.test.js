@@ -1,11 +1,11 @@
-// A customer's orders, and what staff see of everybody's.
+// A customer's list of orders, and the lists of all orders that staff see.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
 
 const ids = (page, within = 'main') => page.locator(`${within} [data-order]`).evaluateAll((rows) => rows.map((row) => row.dataset.order));
 
-/** Places so many orders through the API. */
+/** Places `count` orders through the API. Returns their ids, newest first. */
 async function place(shop, count, paymentMethod = 'tok_visa') {
   const placed = [];
   for (let n = 0; n < count; n++) placed.unshift(await shop.send({ 'PROD-001': 1 }, paymentMethod));
@@ -46,7 +46,7 @@ visit('a customer without orders is led to the shop', async ({ page, shop }) => 
   await page.locator('#products li').first().waitFor();
 });
 
-visit('a list that does not load can be asked for again', async ({ page, shop }) => {
+visit('a list that does not load can be loaded again', async ({ page, shop }) => {
   await page.route('**/api/orders?*', (route) => route.abort(), { times: 1 });
   await shop.open(`/orders?customerID=${shop.customer}`);
   await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
@@ -77,7 +77,7 @@ visit('operations show the parts, the open orders and those of a status', async 
   assert.deepEqual(await ids(page), [failed, open]);
 });
 
-visit('operations say when an order is stuck', async ({ page, shop }) => {
+visit('operations show that an order is stuck', async ({ page, shop }) => {
   const long = { id: 'ord_01930000000070008000000000000001', customerID: 'C', status: 'PAID', createdAt: '2026-01-01T00:00:00Z', currency: 'USD', totalAmount: 1, items: [] };
   await page.route('**/api/orders?status=PAID*', (route) => route.fulfill({ json: { items: [long], nextCursor: null } }));
   await shop.open('/operations');

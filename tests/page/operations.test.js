@@ -1,4 +1,4 @@
-// What staff do beside deciding: bring in what came in, and see how much waits.
+// What staff do besides decisions: restock products, and see how much work is waiting.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
@@ -7,7 +7,7 @@ const ITEM = { id: 'ord_01930000000070008000000000000001', detail: 'PAID', since
 const form = (page) => page.locator('#restock-form');
 const add = (page) => form(page).getByRole('button', { name: 'Add to stock' });
 
-visit('what comes in can be ordered, and is added once', async ({ page, shop }) => {
+visit('restocked units can be ordered, and are added once', async ({ page, shop }) => {
   const { EMPTY } = process.env;
   await shop.open();
   await page.locator('#search').fill(EMPTY);
@@ -27,7 +27,7 @@ visit('what comes in can be ordered, and is added once', async ({ page, shop }) 
 
   await form(page).getByLabel('Units').fill('7');
   await form(page).getByLabel('Reason').fill('delivery of Monday');
-  // The answer is lost once; then somebody clicks twice.
+  // The answer is lost once; then the user clicks twice.
   await page.route('**/restock', async (route) => (await route.fetch(), await route.abort()), { times: 1 });
   await add(page).click();
   await page.getByRole('alert').filter({ hasText: 'nothing is added twice' }).waitFor();
@@ -43,7 +43,7 @@ visit('what comes in can be ordered, and is added once', async ({ page, shop }) 
   await shop.openAt(await shop.send({ [EMPTY]: 7 }), 'COMPLETED');
 });
 
-visit('operations show how much waits', async ({ page, shop }) => {
+visit('operations show how much work is waiting', async ({ page, shop }) => {
   await shop.open('/operations');
   const waiting = page.getByRole('region', { name: 'Waiting', exact: true });
   for (const name of ['intake', 'notice-feedback', 'tasks']) await waiting.locator(`[data-queue="${name}"]`).getByText(/\d+ waiting/).waitFor();
@@ -67,12 +67,12 @@ visit('operations show how much waits', async ({ page, shop }) => {
   assert.equal(await attention.getByRole('link').getAttribute('href'), `/orders/${ITEM.id}`);
 });
 
-visit('why an order waits for staff is said', async ({ page, shop }) => {
+visit('the reason for a review is shown', async ({ page, shop }) => {
   await shop.openAt(await shop.send({ 'PROD-001': 40 }), 'IN_REVIEW');
   await page.locator('.review').getByText('51999.60 USD within 24 h; the limit is 50000.00').waitFor();
 });
 
-visit('a customer who leaves an address gets mail', async ({ page, shop }) => {
+visit('a customer who leaves an address receives mail', async ({ page, shop }) => {
   const address = `${shop.customer.toLowerCase()}@example.com`;
   await shop.open();
   await shop.fillIn();

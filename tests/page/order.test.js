@@ -1,10 +1,10 @@
-// One order: following it to its end, cancelling it, and what is shown meanwhile.
+// One order: following it to its end, cancelling it, and what the page shows meanwhile.
 
 import assert from 'node:assert/strict';
-import { retell } from './retell.js';
+import { overrideOrder } from './override-order.js';
 import { visit } from './visit.js';
 
-visit('a declined card is told with its reason', async ({ shop }) => {
+visit('a declined card is shown with its reason', async ({ shop }) => {
   await shop.order('tok_declined');
   await shop.reaches('FAILED');
   const [order] = await shop.orders();
@@ -14,7 +14,7 @@ visit('a declined card is told with its reason', async ({ shop }) => {
   }
 });
 
-visit('an order of more than there is fails as out of stock', async ({ page, shop }) => {
+visit('an order of more than the stock fails as out of stock', async ({ page, shop }) => {
   await shop.open();
   await shop.fillIn('tok_visa', process.env.SCARCE);
   await page.getByRole('button', { name: /^One more of/ }).click();
@@ -24,7 +24,7 @@ visit('an order of more than there is fails as out of stock', async ({ page, sho
   assert.match(await page.locator('#order-payment').textContent(), /Not charged/);
 });
 
-visit('a reload goes on following the order, and cancelling ends it', async ({ page, shop }) => {
+visit('the page follows the order after a reload, and cancelling ends it', async ({ page, shop }) => {
   await shop.order('tok_down');
   const id = shop.orderId;
   await shop.reaches('RESERVED');
@@ -49,7 +49,7 @@ visit('a dialog that is closed cancels nothing', async ({ page, shop }) => {
   await shop.reaches('CANCELLED');
 });
 
-visit('while the API is away the page says so, and goes on by itself', async ({ page, context, shop }) => {
+visit('an outage of the API is shown, and the page recovers by itself', async ({ page, context, shop }) => {
   await shop.order('tok_down');
   await shop.reaches('RESERVED');
   await context.setOffline(true);
@@ -61,9 +61,9 @@ visit('while the API is away the page says so, and goes on by itself', async ({ 
   await shop.reaches('CANCELLED');
 });
 
-visit('a queued order is said to be queued', async ({ page, shop }) => {
+visit('a queued order is shown as queued', async ({ page, shop }) => {
   await shop.order('tok_down');
-  await retell(page, { queued: true, status: 'PENDING' });
+  await overrideOrder(page, { queued: true, status: 'PENDING' });
   await page.reload();
   await page.getByRole('status').filter({ hasText: 'safe and queued' }).waitFor();
   await page.unrouteAll({ behavior: 'ignoreErrors' });
@@ -71,10 +71,10 @@ visit('a queued order is said to be queued', async ({ page, shop }) => {
   await shop.reaches('CANCELLED');
 });
 
-visit('what a newer API tells is shown, and a status that it made up breaks nothing', async ({ page, shop }) => {
+visit('values of a newer API are shown, and an unknown status breaks nothing', async ({ page, shop }) => {
   await shop.order();
   await shop.reaches('COMPLETED');
-  await retell(page, {
+  await overrideOrder(page, {
     status: 'BEING_WRAPPED',
     history: [{ status: 'BEING_WRAPPED', at: '2026-11-21T10:00:50.527Z' }],
     compensating: true,
@@ -91,7 +91,7 @@ visit('what a newer API tells is shown, and a status that it made up breaks noth
   assert.equal(await page.locator('#shipments a').count(), 0, 'only an https address is linked to');
 });
 
-visit('a link to no order says so', async ({ page, shop }) => {
+visit('a link to an unknown order says so', async ({ page, shop }) => {
   await shop.open('/orders/ord_01930000000070008000000000000009');
   await page.getByText('There is no such order').waitFor();
 });

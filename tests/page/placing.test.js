@@ -1,4 +1,4 @@
-// The shop: choosing products and placing an order, once.
+// The shop: choosing products, and placing an order exactly once.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
@@ -39,7 +39,7 @@ visit('a double click makes one order', async ({ shop }) => {
   assert.deepEqual((await shop.orders()).map((order) => order.id), [shop.orderId]);
 });
 
-visit('an order whose answer is lost is tried again without a second order', async ({ page, shop }) => {
+visit('an order with a lost answer is retried without a second order', async ({ page, shop }) => {
   await shop.open();
   await shop.fillIn();
   await page.route('**/api/orders', async (route) => (await route.fetch(), await route.abort()), { times: 1 });
@@ -55,7 +55,7 @@ visit('a reload while an order is being placed makes no second order', async ({ 
   await shop.fillIn();
   let taken;
   const isTaken = new Promise((resolve) => (taken = resolve));
-  // The API takes the order, but its answer does not come before the reload.
+  // The API accepts the order, but its answer does not arrive before the reload.
   await page.route('**/api/orders', async (route) => (await route.fetch(), taken()), { times: 1 });
   await shop.placeButton.click();
   await isTaken;
@@ -75,7 +75,7 @@ visit('cart and contact survive a reload', async ({ page, shop }) => {
   assert.equal(await page.locator('#payment').inputValue(), 'tok_declined');
 });
 
-visit('each fault is shown beside its field', async ({ page, shop }) => {
+visit('each error is shown beside its field', async ({ page, shop }) => {
   await shop.open();
   await shop.placeButton.click();
   await page.locator('#items-fault').getByText('Add at least one product.').waitFor();
@@ -97,7 +97,7 @@ visit('each fault is shown beside its field', async ({ page, shop }) => {
   assert.equal(await page.locator('#email-fault').textContent(), '', 'a field that changes loses its fault');
 });
 
-visit('what is sold out cannot be chosen', async ({ page, shop }) => {
+visit('a product that is sold out cannot be chosen', async ({ page, shop }) => {
   await shop.open();
   await page.locator('#search').fill(process.env.SOLD_OUT);
   const button = page.locator(`[data-product="${process.env.SOLD_OUT}"]`).getByRole('button');
@@ -115,7 +115,7 @@ visit('a search finds by name and number, and says when it finds nothing', async
   assert.ok((await page.locator('#products li').count()) > 24);
 });
 
-visit('a catalogue that does not load can be asked for again', async ({ page, shop }) => {
+visit('a catalogue that does not load can be loaded again', async ({ page, shop }) => {
   await page.route('**/api/products', (route) => route.abort(), { times: 1 });
   await page.goto(shop.baseUrl);
   await page.getByRole('alert').filter({ hasText: 'catalogue cannot be loaded' }).getByRole('button', { name: 'Try again' }).click();

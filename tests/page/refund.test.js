@@ -1,4 +1,4 @@
-// Staff give money back: an amount, units, all that is left.
+// Staff refund money: an amount, units, or all that is left.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
@@ -11,7 +11,7 @@ async function open(page) {
 const give = (dialog) => dialog.getByRole('button', { name: 'Give back' }).click();
 const refund = (page, status) => page.locator(`#refunds [data-status="${status}"]`);
 
-visit('an amount is given back once, although an answer is lost', async ({ page, shop }) => {
+visit('an amount is refunded once, although an answer is lost', async ({ page, shop }) => {
   await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'COMPLETED');
   const dialog = await open(page);
   await dialog.getByLabel('An amount').check();
@@ -38,7 +38,7 @@ visit('an amount is given back once, although an answer is lost', async ({ page,
   assert.match(await page.locator('#order-payment').textContent(), /\$12\.50 of it refunded/);
 });
 
-visit('units are given back, then all that is left, then nothing', async ({ page, shop }) => {
+visit('units are refunded, then the rest, then nothing', async ({ page, shop }) => {
   await shop.openAt(await shop.send({ 'PROD-001': 2, 'PROD-004': 1 }), 'COMPLETED');
   let dialog = await open(page);
   await dialog.getByLabel('Units, at the prices of the order').check();

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
 
-/** More than the limit of the stack. */
+/** An order beyond the limit of the stack. */
 const LARGE = { 'PROD-001': 40 };
 
 visit('staff approve an order that waits for them', async ({ page, shop }) => {
@@ -26,7 +26,7 @@ visit('staff decline an order on its own page', async ({ page, shop }) => {
   assert.match(await shop.status.textContent(), /The shop did not approve the order\./);
 });
 
-visit('who decides second is told so', async ({ page, shop }) => {
+visit('the second decision is refused', async ({ page, shop }) => {
   const id = await shop.send(LARGE);
   await shop.openAt(id, 'IN_REVIEW');
   await page.route('**/review', async (route) => {

@@ -1,11 +1,15 @@
-// What a customer does on the page, in the page's own words: elements are found as a person or a screen reader finds them.
+// What a customer does on the page. Elements are found as a person or a screen reader finds them:
+// by their visible names and roles.
 
 import { randomUUID } from 'node:crypto';
 
-/** Longest wait for an order to get somewhere: the tries at a bank that never answers take the longest. */
+/**
+ * The longest wait for an order to reach a status. The retries at a bank that never answers take
+ * the longest.
+ */
 export const ORDER_LIMIT_MS = 60_000;
 
-/** Prices, in cents. What the stack has for the tests alone costs ten dollars. */
+/** Prices in cents. Products that exist only in the tests cost ten dollars. */
 const PRICES = { 'PROD-001': 129_999, 'PROD-004': 3_995 };
 const TEST_PRICE = 1_000;
 
@@ -13,7 +17,7 @@ export class Shop {
   constructor(page, baseUrl) {
     this.page = page;
     this.baseUrl = baseUrl;
-    /** A customer of this test alone, so that its orders can be counted. */
+    /** Each test has its own customer, so that its orders can be counted. */
     this.customer = `PAGE-${randomUUID()}`;
     this.status = page.locator('#order-status');
     this.history = page.locator('#history li:not(.upcoming)');
@@ -52,7 +56,7 @@ export class Shop {
     await this.place();
   }
 
-  /** Places an order through the API: of products and quantities. Gives its id. */
+  /** Places an order through the API, from product ids and quantities. Returns the order's id. */
   async send(quantities, paymentMethod = 'tok_visa') {
     const lines = Object.entries(quantities).map(([productID, quantity]) => ({ productID, quantity, cents: PRICES[productID] ?? TEST_PRICE }));
     const { id } = await this.post('/api/orders', {
@@ -64,7 +68,7 @@ export class Shop {
     return id;
   }
 
-  /** What the API answers. */
+  /** Posts to the API. Returns the body of the answer. */
   async post(path, body) {
     const response = await fetch(new URL(path, this.baseUrl), {
       method: 'POST',
@@ -75,18 +79,18 @@ export class Shop {
     return response.json();
   }
 
-  /** The order that is shown, as the API tells it. */
+  /** The order on the page, as the API returns it. */
   async read() {
     return (await fetch(new URL(`/api/orders/${this.orderId}`, this.baseUrl))).json();
   }
 
-  /** Opens an order, once it has got somewhere. */
+  /** Opens an order and waits for a status. */
   async openAt(id, status) {
     await this.open(`/orders/${id}`);
     await this.reaches(status);
   }
 
-  /** Counts the page's calls of this kind from here on. */
+  /** Collects the page's POST requests to this path from now on. */
   countPosts(path) {
     const posts = [];
     this.page.on('request', (request) => request.method() === 'POST' && request.url().endsWith(path) && posts.push(request));
@@ -97,7 +101,7 @@ export class Shop {
     return this.page.locator(`#order-status[data-status="${status}"]`).waitFor({ timeout: ORDER_LIMIT_MS });
   }
 
-  /** Cancels the order that is shown. */
+  /** Cancels the order on the page. */
   async cancel(reason = '') {
     await this.cancelButton.click();
     const dialog = this.page.getByRole('dialog');
@@ -105,7 +109,10 @@ export class Shop {
     await dialog.getByRole('button', { name: 'Cancel order' }).click();
   }
 
-  /** The first mail to an address, as the AWS emulator took it; the worker sends a moment after it has noted that it will. */
+  /**
+   * The first mail to an address, as the AWS emulator received it. The worker sends a notification
+   * a moment after it records it.
+   */
   mail(address) {
     return this.until(`mail for ${address}`, async () => {
       const { messages } = await (await fetch(`${process.env.EMULATOR_URL}/_ministack/ses/messages`)).json();
@@ -113,7 +120,10 @@ export class Shop {
     });
   }
 
-  /** Waits until the catalogue has it, which follows the stock within a second or two. */
+  /**
+   * Waits until the catalogue shows the product in stock. The catalogue follows the stock within a
+   * second or two.
+   */
   isInStock(productID) {
     return this.until(`${productID} in stock`, async () => {
       const { items } = await (await fetch(new URL('/api/products', this.baseUrl))).json();
@@ -121,7 +131,7 @@ export class Shop {
     });
   }
 
-  /** What `ask` finds, which it may take a while to. */
+  /** Calls `ask` until it finds something, and returns that. */
   async until(what, ask) {
     for (const deadline = Date.now() + ORDER_LIMIT_MS; Date.now() < deadline; await this.page.waitForTimeout(200)) {
       const found = await ask();
@@ -138,7 +148,7 @@ export class Shop {
     return this.history.evaluateAll((rows) => rows.map((row) => row.dataset.status));
   }
 
-  /** The customer's orders as the API lists them. */
+  /** The customer's orders, as the API lists them. */
   async orders() {
     const response = await fetch(new URL(`/api/orders?customerID=${this.customer}`, this.baseUrl));
     return (await response.json()).items;

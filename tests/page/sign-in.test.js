@@ -1,4 +1,4 @@
-// Signing in with a real issuer, on an API that asks for its tokens.
+// Signing in with a real issuer, on an API that requires the issuer's tokens.
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
@@ -69,7 +69,7 @@ visit(
 );
 
 visit(
-  'admins bring in stock, too',
+  'admins can restock products',
   async ({ page, shop }) => {
     await shop.open();
     await signIn(page, 'eve');
@@ -80,7 +80,7 @@ visit(
 );
 
 visit(
-  'who has not signed in is asked to, and who signs out is out',
+  'a visitor is asked to sign in, and is signed out after signing out',
   async ({ page, shop }) => {
     for (const path of ['/orders', '/operations']) {
       await shop.open(path);

@@ -1,4 +1,5 @@
-// What every test has: a page of its own in a fresh browser context, which runs without script errors and within its content security policy.
+// What every page test gets: a page in a fresh browser context. The page must run without script
+// errors and within its content security policy.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -13,16 +14,19 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** A test on a page: `scenario({ page, shop, context })`. `options` are those of a browser context. */
+/**
+ * Defines a test on a page: `scenario({ page, shop, context })`. `options` are those of a browser
+ * context.
+ */
 export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
   test(name, async () => {
     const context = await browser.newContext({ locale: 'en-US', ...options });
     const page = await context.newPage();
-    const complaints = [];
-    page.on('pageerror', (error) => complaints.push(error.message));
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => {
-      // The sign-in page of the issuer is not ours.
-      if (/Content Security Policy/.test(message.text()) && page.url().startsWith(baseUrl)) complaints.push(message.text());
+      // The sign-in page belongs to the issuer; its policy is not checked.
+      if (/Content Security Policy/.test(message.text()) && page.url().startsWith(baseUrl)) errors.push(message.text());
     });
     try {
       await scenario({ page, context, shop: new Shop(page, baseUrl) });
@@ -30,10 +34,10 @@ export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
       error.message += `\nat ${page.url()}, which showed:\n${await page.locator('body').innerText({ timeout: 1_000 }).catch(() => 'nothing')}`;
       throw error;
     } finally {
-      // A request that is under way needs no answer any more.
+      // Requests in flight need no answer any more.
       await page.unrouteAll({ behavior: 'ignoreErrors' });
       await context.close();
     }
-    assert.deepEqual(complaints, []);
+    assert.deepEqual(errors, []);
   });
 }

@@ -1,6 +1,7 @@
-//! `worker audit`: finds each kind of broken invariant, and makes the read model anew from Postgres.
+//! `worker audit`: it finds each kind of broken invariant, and it rebuilds the read model from
+//! Postgres.
 
-use crate::support::{Draft, FAST, Shop, answer, own, until};
+use crate::support::{Draft, FAST, Shop, answer, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::{
     Client, Config,
@@ -22,14 +23,15 @@ fn dynamodb(shop: &Shop) -> Result<Client> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// What the audit prints, and its exit status.
+/// Runs the audit. Returns what it prints and its exit status.
 async fn audit(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
     let output = shop.stack.run("worker", &[&["audit"], args].concat()).await?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Ok((said, output.status.code()))
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((printed, output.status.code()))
 }
 
-/// Each way to break something: the invariant, and the SQL that breaks it for order or product $1.
+/// Each way to break an invariant: the invariant, and the SQL that breaks it for the order or
+/// product $1.
 const BREACHES: &[(&str, &str)] = &[
     ("what is sold is what is reserved", "UPDATE reservations SET state = 'RELEASED' WHERE order_id = '$1'"),
     ("reservations follow their shipments", "UPDATE reservations SET state = 'HELD' WHERE order_id = '$1'"),
@@ -51,7 +53,7 @@ const BREACHES: &[(&str, &str)] = &[
         INSERT INTO refund_items (refund_id, product_id, quantity) SELECT 'ref_' || substr('$1', 5), product_id, 2 FROM order_items WHERE order_id = '$1'",
     ),
     ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
-    // The gateway would not give it back.
+    // The refund failed at the gateway.
     (
         "what does not arrive is paid back",
         "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1';
@@ -68,7 +70,7 @@ const BREACHES: &[(&str, &str)] = &[
         "INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency) VALUES ('$1', 'REFUND', 1, 'USD')",
     ),
     ("what is recorded as paid is what was sold", "UPDATE payments SET amount_minor = amount_minor + 1 WHERE order_id = '$1'"),
-    // Nothing is charged for an order that failed.
+    // A failed order must not be charged.
     (
         "what is charged is what was sold",
         "UPDATE orders SET status = 'FAILED' WHERE id = '$1'; UPDATE payments SET status = 'REFUNDED', refunded_minor = amount_minor WHERE order_id = '$1'",
@@ -101,11 +103,11 @@ const BREACHES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn it_finds_each_kind_of_breach_and_only_those() {
-    own(1, &FAST, async |shop| {
+fn the_audit_finds_each_kind_of_breach_and_only_those() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let draft = Draft::new("CUST-audit").line(&product, 1);
-        // A few at a time: other stacks start meanwhile.
+        // Eight orders at a time, because other stacks start at the same time.
         let mut ids = Vec::new();
         while ids.len() < BREACHES.len() + 3 {
             let some = try_join_all((0..8).map(|_| shop.place(&draft))).await?;
@@ -114,7 +116,7 @@ fn it_finds_each_kind_of_breach_and_only_those() {
         }
         ids.truncate(BREACHES.len() + 3);
         shop.audit_is_clean().await?;
-        // Else it would project some of what is broken here.
+        // A running worker would project some of the broken rows.
         shop.stack.workers[0].stop().await?;
 
         let db = shop.db().await?;
@@ -149,26 +151,27 @@ fn it_finds_each_kind_of_breach_and_only_those() {
         dynamodb.put_item().table_name(table).set_item(Some(item.clone())).send().await?;
         let unknown = "ord_01930000000070008000000000000001";
         item.insert("id".to_owned(), AttributeValue::S(unknown.to_owned()));
-        let year = text_year(&doc)?;
+        let year = creation_year(&doc)?;
         item.insert("doc".to_owned(), AttributeValue::S(doc.replace(&format!("\"createdAt\":\"{year}"), "\"createdAt\":\"2020")));
         dynamodb.put_item().table_name(table).set_item(Some(item)).send().await?;
         expected.extend([missing, altered, unknown].map(|id| format!("the read model shows what Postgres has: {id}")));
 
-        let (said, status) = audit(shop, &[]).await?;
-        assert_eq!(status, Some(1), "{said}");
+        let (printed, status) = audit(shop, &[]).await?;
+        assert_eq!(status, Some(1), "{printed}");
         for finding in &expected {
-            ensure!(said.contains(finding), "not found: {finding}\nin: {said}");
+            ensure!(printed.contains(finding), "not found: {finding}\nin: {printed}");
         }
         let healthy = &ids[BREACHES.len() + 2];
-        ensure!(!said.contains(healthy), "{healthy} is as it should be: {said}");
+        ensure!(!printed.contains(healthy), "{healthy} is as it should be: {printed}");
         Ok(())
     });
 }
 
-/// Of workflows that run on, it names those whose orders never came on record, and those whose orders have ended.
+/// The audit names running workflows whose orders are not on record, and running workflows whose
+/// orders have ended.
 #[test]
-fn it_finds_workflows_without_an_open_order() {
-    own(1, &FAST, async |shop| {
+fn the_audit_finds_workflows_without_an_open_order() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 10).await?;
         let place = async |method: &str| shop.place(&Draft::new("CUST-audit").line(&product, 1).payment_method(method)).await;
         let (ended, open) = (place("tok_down").await?, place("tok_down").await?);
@@ -178,30 +181,30 @@ fn it_finds_workflows_without_an_open_order() {
         let end = "WITH history AS (UPDATE order_history SET status = 'FAILED' WHERE order_id = $1 AND status = 'RESERVED')
             UPDATE orders SET status = 'FAILED' WHERE id = $1";
         shop.db().await?.execute(end, &[&ended]).await?;
-        let patience = ["--stuck-after", "1"];
-        let (said, _) = until("they have run for long", Duration::from_secs(20), async || {
-            let found = audit(shop, &patience).await?;
+        let stuck_after = ["--stuck-after", "1"];
+        let (printed, _) = until("they have run for long", Duration::from_secs(20), async || {
+            let found = audit(shop, &stuck_after).await?;
             Ok(found.0.contains(&format!("no order is stuck: {unknown}")).then_some(found))
         })
         .await?;
         for (id, what) in [(&unknown, "not on record"), (&ended, "FAILED")] {
             let finding = format!("no order is stuck: {id}: {what}, but its workflow has been running for more than 1 s");
-            ensure!(said.contains(&finding), "{said}");
+            ensure!(printed.contains(&finding), "{printed}");
         }
-        ensure!(!said.contains(&format!("{open}: RESERVED, but")), "{said}");
+        ensure!(!printed.contains(&format!("{open}: RESERVED, but")), "{printed}");
         shop.stack.workers[0].start().await
     });
 }
 
-/// The year in which an order was made.
-fn text_year(doc: &str) -> Result<String> {
+/// The year in which an order was created.
+fn creation_year(doc: &str) -> Result<String> {
     let order: Value = serde_json::from_str(doc)?;
     Ok(order["createdAt"].as_str().context("no createdAt")?[..4].to_owned())
 }
 
 #[test]
-fn it_makes_an_emptied_read_model_anew() {
-    own(1, &FAST, async |shop| {
+fn a_repair_rebuilds_an_emptied_read_model() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let methods = ["tok_visa", "tok_declined", "tok_visa", "tok_visa"];
         let drafts: Vec<Draft> = methods.iter().map(|method| Draft::new("CUST-repair").line(&product, 2).payment_method(method)).collect();
@@ -219,16 +222,16 @@ fn it_makes_an_emptied_read_model_anew() {
             }
         }
         ensure!(shop.get(&format!("/api/orders/{}", ids[0])).await?.status() == 404);
-        let (said, status) = audit(shop, &[]).await?;
-        assert_eq!(status, Some(1), "{said}");
-        let (said, status) = audit(shop, &["--repair"]).await?;
-        assert_eq!(status, Some(0), "{said}");
+        let (printed, status) = audit(shop, &[]).await?;
+        assert_eq!(status, Some(1), "{printed}");
+        let (printed, status) = audit(shop, &["--repair"]).await?;
+        assert_eq!(status, Some(0), "{printed}");
         assert_eq!(readers_see(shop, &ids).await?, before);
         shop.audit_is_clean().await
     });
 }
 
-/// The orders one by one and as a list, and the catalogue.
+/// What readers see: the orders one by one, the list of orders, and the catalogue.
 async fn readers_see(shop: &Shop, ids: &[String]) -> Result<Vec<Value>> {
     let mut seen = try_join_all(ids.iter().map(|id| shop.order(id))).await?;
     for path in ["/api/orders?customerID=CUST-repair", "/api/products"] {

@@ -1,6 +1,6 @@
-//! What CloudWatch is told, and what the container's health check sees.
+//! Metrics in CloudWatch, and the container's health check.
 
-use crate::support::{Draft, FAST, Load, Shop, own, until};
+use crate::support::{Draft, FAST, Load, Shop, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -31,16 +31,17 @@ async fn gauge(shop: &Shop, name: &str) -> Result<u64> {
 #[test]
 fn a_backlog_is_published_while_it_lasts() {
     let few = [("WORKER_WORKFLOW_TASKS", "2"), ("STEP_LOCAL_LIMIT_MS", "3000"), ("METRICS_STACK", "test"), ("METRICS_PERIOD_S", "1")];
-    own(1, &few, async |shop| {
+    with_own_stack(1, &few, async |shop| {
         let (product, load) = (shop.product(1_000, 1_000).await?, Load::default());
-        let calm =
+        let idle =
             becomes(shop, "everything is published", |line| line["StuckCompensations"] == 0 && line["TaskQueueBacklog"] == 0).await?;
-        assert_eq!((&calm["Stack"], &calm["TaskQueueBacklogAge"], &calm["OrdersStuck"]), (&json!("test"), &json!(0), &json!(0)));
-        let format = &calm["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!((&idle["Stack"], &idle["TaskQueueBacklogAge"], &idle["OrdersStuck"]), (&json!("test"), &json!(0), &json!(0)));
+        let format = &idle["_aws"]["CloudWatchMetrics"][0];
         assert_eq!((&format["Namespace"], &format["Dimensions"]), (&json!("OrderFlow"), &json!([["Stack"]])));
-        ensure!(calm["_aws"]["Timestamp"].as_u64().is_some_and(|ms| ms > 1_700_000_000_000), "{calm}");
+        ensure!(idle["_aws"]["Timestamp"].as_u64().is_some_and(|ms| ms > 1_700_000_000_000), "{idle}");
 
-        // Nothing can be written to the orders, so the two tasks at a time take long and the others wait.
+        // The lock stops all writes to orders. The worker runs two tasks at a time, so these take
+        // long and the others wait.
         let mut db = shop.db().await?;
         let locked = db.transaction().await?;
         locked.batch_execute("LOCK TABLE orders IN EXCLUSIVE MODE").await?;
@@ -56,9 +57,9 @@ fn a_backlog_is_published_while_it_lasts() {
 }
 
 #[test]
-fn a_compensation_that_does_not_work_is_published_and_named() {
+fn a_stuck_compensation_is_published_and_named() {
     let soon = [&FAST[..], &[("AUDIT_STUCK_AFTER_S", "1"), ("METRICS_STACK", "test"), ("METRICS_PERIOD_S", "1")]].concat();
-    own(1, &soon, async |shop| {
+    with_own_stack(1, &soon, async |shop| {
         let (product, db) = (shop.product(1_000, 10).await?, shop.db().await?);
         db.batch_execute(
             "CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'reservations stay'; END $$;
@@ -70,8 +71,8 @@ fn a_compensation_that_does_not_work_is_published_and_named() {
         assert_eq!(gauge(shop, "orderflow_compensations_stuck").await?, 1);
         until("the audit names it", LIMIT, async || {
             let audit = shop.stack.run("worker", &["audit"]).await?;
-            let said = String::from_utf8_lossy(&audit.stdout);
-            Ok(said.lines().any(|line| line.contains(&id) && line.contains("in compensation for")).then_some(()))
+            let printed = String::from_utf8_lossy(&audit.stdout);
+            Ok(printed.lines().any(|line| line.contains(&id) && line.contains("in compensation for")).then_some(()))
         })
         .await?;
         db.batch_execute("DROP FUNCTION stay CASCADE").await?;
@@ -82,8 +83,8 @@ fn a_compensation_that_does_not_work_is_published_and_named() {
 }
 
 #[test]
-fn the_health_check_asks_the_worker_beside_it() {
-    own(1, &FAST, async |shop| {
+fn the_health_check_queries_the_local_worker() {
+    with_own_stack(1, &FAST, async |shop| {
         let check = async |args: &[&str]| {
             let ended = shop.stack.run("worker", &[&["healthcheck"], args].concat()).await?;
             anyhow::Ok((ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned()))
@@ -92,12 +93,12 @@ fn the_health_check_asks_the_worker_beside_it() {
             assert_eq!(check(args).await?, (Some(0), String::new()));
         }
         shop.stack.postgres.stop().await?;
-        let (code, said) = check(&["--ready"]).await?;
-        ensure!(code == Some(1) && said.contains("\"postgres\":\"down\""), "{said}");
+        let (code, printed) = check(&["--ready"]).await?;
+        ensure!(code == Some(1) && printed.contains("\"postgres\":\"down\""), "{printed}");
         assert_eq!(check(&[]).await?.0, Some(0));
         shop.stack.workers[0].stop().await?;
-        let (code, said) = check(&[]).await?;
-        ensure!(code == Some(1) && said.lines().count() == 1, "{said}");
+        let (code, printed) = check(&[]).await?;
+        ensure!(code == Some(1) && printed.lines().count() == 1, "{printed}");
         Ok(())
     });
 }

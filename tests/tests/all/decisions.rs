@@ -1,9 +1,9 @@
-//! Orders that wait for somebody: the customer, when a part is out of stock; the shop, when the customer goes beyond a limit or it is maintaining
-//! something.
+//! Orders that wait for a decision. The customer decides when a part is out of stock. The shop
+//! decides when the customer exceeds a limit. During maintenance, orders wait, too.
 
 use crate::{
     histories::connect,
-    support::{Draft, FAST, FailPoints, Product, Shop, answer, own, shared, text, until},
+    support::{Draft, FAST, FailPoints, Product, Shop, answer, text, until, with_own_stack, with_shared_stack},
 };
 use ::orders::{OrderWorkflow, workflow::OrderWorkflowType};
 use anyhow::{Result, ensure};
@@ -13,36 +13,37 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use temporalio_client::WorkflowSignalOptions;
 
-/// How long a worker's death may keep an order waiting.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// The longest time for which a worker's death may delay an order.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Posts a decision about an order.
 async fn decide(shop: &Shop, id: &str, what: &str, body: &str) -> Result<(StatusCode, Value)> {
     answer(shop.post(&format!("/api/orders/{id}/{what}"), body.to_owned()).await?).await
 }
 
-/// An order of two products: five of the one, of which there are `there`, and two of another.
-async fn part_of_an_order(shop: &Shop, there: i64) -> Result<(String, Product, Product)> {
+/// Places an order of two products: five units of a product that has only `there` units in stock,
+/// and two units of another one.
+async fn partly_available_order(shop: &Shop, there: i64) -> Result<(String, Product, Product)> {
     let (short, plenty) = (shop.product(1_000, there).await?, shop.product(250, 10).await?);
     let id = shop.place(&Draft::new(&shop.unique("CUST-part")).line(&short, 1).line(&plenty, 2).line(&short, 4)).await?;
     shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
     Ok((id, short, plenty))
 }
 
-/// What there is of each line, as the customer is told.
+/// The available units of each line, as the API shows them.
 fn offered(order: &Value) -> Vec<Option<i64>> {
     order["items"].as_array().into_iter().flatten().map(|item| item["available"].as_i64()).collect()
 }
 
-async fn kinds_told(shop: &Shop, id: &str) -> Result<Vec<String>> {
-    let told = "SELECT DISTINCT type FROM notifications WHERE order_id = $1 ORDER BY type";
-    Ok(shop.db().await?.query(told, &[&id]).await?.iter().map(|row| row.get(0)).collect())
+async fn notification_types(shop: &Shop, id: &str) -> Result<Vec<String>> {
+    let notified = "SELECT DISTINCT type FROM notifications WHERE order_id = $1 ORDER BY type";
+    Ok(shop.db().await?.query(notified, &[&id]).await?.iter().map(|row| row.get(0)).collect())
 }
 
 #[test]
-fn a_customer_takes_what_there_is() {
-    shared(async |shop| {
-        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
+fn a_customer_accepts_an_offer() {
+    with_shared_stack(async |shop| {
+        let (id, short, plenty) = partly_available_order(shop, 3).await?;
         assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((1, 2), (8, 2)), "what is offered is held, and is not all");
         assert_eq!(offered(&shop.order(&id).await?), [Some(1), Some(2), Some(1)]);
         assert_eq!(decide(shop, &id, "amend", r#"{"items":[]}"#).await?.0, StatusCode::UNPROCESSABLE_ENTITY);
@@ -57,21 +58,22 @@ fn a_customer_takes_what_there_is() {
             order["items"].as_array().into_iter().flatten().map(|item| (&item["quantity"], &item["orderedQuantity"])).collect();
         assert_eq!(lines, [(&json!(1), &Value::Null), (&json!(2), &Value::Null), (&json!(1), &json!(4))]);
         assert_eq!((&order["payment"]["status"], &order["payment"]["amount"]), (&json!("CAPTURED"), &json!(25.00)));
-        ensure!(kinds_told(shop, &id).await?.contains(&"ORDER_ACTION_REQUIRED".to_owned()));
+        ensure!(notification_types(shop, &id).await?.contains(&"ORDER_ACTION_REQUIRED".to_owned()));
         assert_eq!(decide(shop, &id, "amend", "").await?.0, StatusCode::CONFLICT, "decided is decided");
         shop.audit_is_clean().await
     });
 }
 
-/// The worker dies when the order has been amended, and before the workflow knows of it, or even that there was something to amend.
+/// The worker dies at two points: after the reservation, when the workflow does not know yet that a
+/// part is missing; and after the amendment, when the workflow does not know of it yet.
 #[test]
-fn who_takes_what_there_is_of_a_dead_workers_order_pays_for_no_more() {
+fn an_offer_accepted_after_a_workers_death_charges_only_the_offer() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
     let folder = fail_points.folder();
-    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
         let worker = &shop.stack.workers[0];
         let dies = async |after: &str| {
-            let died = until(&format!("the worker dies after {after}"), PATIENCE, async || Ok(worker.pid().is_none().then_some(()))).await;
+            let died = until(&format!("the worker dies after {after}"), TIMEOUT, async || Ok(worker.pid().is_none().then_some(()))).await;
             ensure!(fail_points.armed()?.is_empty(), "it lives");
             died
         };
@@ -92,9 +94,9 @@ fn who_takes_what_there_is_of_a_dead_workers_order_pays_for_no_more() {
 }
 
 #[test]
-fn a_line_of_which_there_is_nothing_stays_on_record() {
-    shared(async |shop| {
-        let (id, short, _) = part_of_an_order(shop, 0).await?;
+fn a_line_without_stock_stays_on_record() {
+    with_shared_stack(async |shop| {
+        let (id, short, _) = partly_available_order(shop, 0).await?;
         decide(shop, &id, "amend", "").await?;
         let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!((&order["items"][0]["quantity"], &order["items"][0]["orderedQuantity"]), (&json!(0), &json!(1)), "{order}");
@@ -105,8 +107,8 @@ fn a_line_of_which_there_is_nothing_stays_on_record() {
 
 #[test]
 fn a_customer_cancels_instead() {
-    shared(async |shop| {
-        let (id, short, plenty) = part_of_an_order(shop, 2).await?;
+    with_shared_stack(async |shop| {
+        let (id, short, plenty) = partly_available_order(shop, 2).await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         let order = shop.ends(&id, "CANCELLED").await?;
         assert!(order["payment"].is_null(), "{order}");
@@ -118,9 +120,9 @@ fn a_customer_cancels_instead() {
 }
 
 #[test]
-fn who_does_not_answer_in_time_has_the_order_cancelled() {
-    own(1, &[("DECISION_TIMEOUT_S", "1"), ("RISK_ORDER_LIMIT", "1")], async |shop| {
-        let (id, short, plenty) = part_of_an_order(shop, 2).await?;
+fn an_order_without_a_decision_in_time_is_cancelled() {
+    with_own_stack(1, &[("DECISION_TIMEOUT_S", "1"), ("RISK_ORDER_LIMIT", "1")], async |shop| {
+        let (id, short, plenty) = partly_available_order(shop, 2).await?;
         let order = shop.ends(&id, "CANCELLED").await?;
         ensure!(text(&order, "/failureReason")?.contains("did not say in time"), "{order}");
         assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((2, 0), (10, 0)));
@@ -138,8 +140,8 @@ fn who_does_not_answer_in_time_has_the_order_cancelled() {
 const LIMITS: [(&str, &str); 2] = [("RISK_SPEND_LIMITS", "USD=100.00,EUR=1"), ("RISK_ORDER_LIMIT", "20")];
 
 #[test]
-fn what_goes_beyond_a_limit_waits_for_the_shop() {
-    own(2, &LIMITS, async |shop| {
+fn an_order_beyond_a_limit_waits_for_review() {
+    with_own_stack(2, &LIMITS, async |shop| {
         let product = shop.product(1_000, 1_000).await?;
         let customer = shop.unique("CUST-rich");
         shop.ends(&shop.place(&Draft::new(&customer).line(&product, 10)).await?, "COMPLETED").await?;
@@ -175,11 +177,11 @@ fn what_goes_beyond_a_limit_waits_for_the_shop() {
     });
 }
 
-/// Temporal's answer to a verdict is no more than that it has it. So of two that differ one is refused,
-/// even when the worker that could tell them apart is away.
+/// Temporal confirms a signal when it has stored it, not when the workflow has handled it. Of two
+/// different decisions, one must still be refused, even while the only worker is away.
 #[test]
-fn of_an_approval_and_a_decline_one_is_refused() {
-    own(1, &LIMITS, async |shop| {
+fn the_second_of_two_different_reviews_is_refused() {
+    with_own_stack(1, &LIMITS, async |shop| {
         let product = shop.product(1_000, 1_000).await?;
         let worker = &shop.stack.workers[0];
         let mut held = Vec::new();
@@ -208,10 +210,10 @@ fn of_an_approval_and_a_decline_one_is_refused() {
     });
 }
 
-/// Two workers check them side by side; each order alone is within the limit.
+/// Two workers check the orders at the same time. Each order alone is within the limit.
 #[test]
-fn orders_placed_at_once_do_not_slip_through_together() {
-    own(2, &LIMITS, async |shop| {
+fn concurrent_orders_cannot_exceed_the_limit_together() {
+    with_own_stack(2, &LIMITS, async |shop| {
         let product = shop.product(1_000, 1_000).await?;
         let customer = shop.unique("CUST-at-once");
         let drafts: Vec<Draft> = (0..12).map(|_| Draft::new(&customer).line(&product, 4)).collect();
@@ -223,32 +225,33 @@ fn orders_placed_at_once_do_not_slip_through_together() {
     });
 }
 
-/// What waits for its customer is held for no longer than what is not paid. Who takes it later gets what was offered, or is asked again.
+/// The stock of an offer is held no longer than that of an unpaid order. If the customer takes the
+/// offer later, they get what was offered, or a new offer.
 #[test]
-fn an_offer_that_was_given_back_is_held_against_the_stock_of_the_moment() {
-    own(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
-        let given_back = async |id: &str| {
+fn an_expired_offer_is_reserved_from_the_current_stock() {
+    with_own_stack(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
+        let released = async |id: &str| {
             let held = "SELECT FROM reservations WHERE order_id = $1 AND state = 'HELD'";
             let db = shop.db().await?;
-            until("it is given back", PATIENCE, async || Ok(db.query(held, &[&id]).await?.is_empty().then_some(()))).await
+            until("the stock is released", TIMEOUT, async || Ok(db.query(held, &[&id]).await?.is_empty().then_some(()))).await
         };
         let sell = async |product: &Product, units: i64| {
             let id = shop.place(&Draft::new(&shop.unique("CUST-quicker")).line(product, units)).await?;
             shop.ends(&id, "COMPLETED").await
         };
-        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
-        given_back(&id).await?;
+        let (id, short, plenty) = partly_available_order(shop, 3).await?;
+        released(&id).await?;
         assert_eq!((shop.stock(&short).await?, shop.stock(&plenty).await?), ((3, 0), (10, 0)));
         assert_eq!(shop.order(&id).await?["status"], "ACTION_REQUIRED", "the customer may still decide");
         decide(shop, &id, "amend", "").await?;
         let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!((&order["totalAmount"], shop.stock(&short).await?, shop.stock(&plenty).await?), (&json!(25.00), (1, 0), (8, 0)));
 
-        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
-        given_back(&id).await?;
+        let (id, short, plenty) = partly_available_order(shop, 3).await?;
+        released(&id).await?;
         sell(&short, 2).await?;
         decide(shop, &id, "amend", "").await?;
-        until("another offer", PATIENCE, async || Ok((offered(&shop.order(&id).await?) == [Some(1), Some(2), Some(0)]).then_some(())))
+        until("another offer", TIMEOUT, async || Ok((offered(&shop.order(&id).await?) == [Some(1), Some(2), Some(0)]).then_some(())))
             .await?;
         assert_eq!(shop.order(&id).await?["status"], "ACTION_REQUIRED", "nobody is sent less than they agreed to");
         decide(shop, &id, "amend", "").await?;
@@ -256,8 +259,8 @@ fn an_offer_that_was_given_back_is_held_against_the_stock_of_the_moment() {
         assert_eq!((&order["totalAmount"], &order["payment"]["amount"], shop.stock(&short).await?), (&json!(15.00), &json!(15.00), (0, 0)));
         assert_eq!(shop.stock(&plenty).await?, (8, 0));
 
-        let (id, short, plenty) = part_of_an_order(shop, 3).await?;
-        given_back(&id).await?;
+        let (id, short, plenty) = partly_available_order(shop, 3).await?;
+        released(&id).await?;
         sell(&plenty, 9).await?;
         decide(shop, &id, "amend", "").await?;
         let order = shop.ends(&id, "FAILED").await?;
@@ -268,8 +271,8 @@ fn an_offer_that_was_given_back_is_held_against_the_stock_of_the_moment() {
 }
 
 #[test]
-fn an_approved_order_is_reserved_by_the_stock_of_that_moment() {
-    own(1, &[&FAST[..], &LIMITS].concat(), async |shop| {
+fn an_approved_order_is_reserved_from_the_current_stock() {
+    with_own_stack(1, &[&FAST[..], &LIMITS].concat(), async |shop| {
         let (dear, rare) = (shop.product(6_000, 100).await?, shop.product(100, 5).await?);
         let in_review = async || {
             let id = shop.place(&Draft::new(&shop.unique("CUST-reviewed")).line(&dear, 2).line(&rare, 5)).await?;
@@ -298,10 +301,10 @@ fn an_approved_order_is_reserved_by_the_stock_of_that_moment() {
     });
 }
 
-/// Orders for more than there is, which nobody means to pay.
+/// Orders for more than the stock, from a customer who does not intend to pay.
 #[test]
-fn nobody_holds_all_that_is_left_or_is_told_how_much_that_is() {
-    shared(async |shop| {
+fn an_offer_neither_holds_nor_reveals_the_remaining_stock() {
+    with_shared_stack(async |shop| {
         let (bait, wanted) = (shop.product(1_000, 100).await?, shop.product(1_000, 7).await?);
         let customer = shop.unique("CUST-hoarder");
         let mut ids = Vec::new();
@@ -330,16 +333,16 @@ fn nobody_holds_all_that_is_left_or_is_told_how_much_that_is() {
 }
 
 #[test]
-fn a_customer_holds_only_so_much_that_is_not_paid() {
+fn unpaid_reservations_of_a_customer_are_limited() {
     let limits = [("HOLD_MAX_ORDERS", "2"), ("HOLD_MAX_UNITS", "5"), ("RESERVATION_TTL_S", "20")];
-    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &limits].concat(), async |shop| {
         let product = shop.product(1_000, 100).await?;
         let customer = shop.unique("CUST-unpaid");
         let draft = |units| Draft::new(&customer).line(&product, units);
         let unpaid = shop.place(&draft(2).payment_method("tok_down")).await?;
         shop.reaches(&unpaid, &["RESERVED"]).await?;
         let too_many = shop.place(&draft(4)).await?;
-        until("it waits", PATIENCE, async || {
+        until("it waits", TIMEOUT, async || {
             Ok(shop.logs().lines().any(|line| line.contains(&too_many) && line.contains("are not paid yet")).then_some(()))
         })
         .await?;
@@ -357,7 +360,7 @@ fn a_customer_holds_only_so_much_that_is_not_paid() {
         shop.ends(&large, "COMPLETED").await?;
         assert_eq!(shop.stock(&product).await?, (85, 0));
 
-        // Neither is so much held by taking an offer that was not.
+        // Taking an offer that is no longer held cannot exceed the limit either.
         let gone = shop.product(1_000, 0).await?;
         let large = shop.place(&draft(6).line(&gone, 1)).await?;
         shop.reaches(&large, &["ACTION_REQUIRED"]).await?;
@@ -373,11 +376,11 @@ fn a_customer_holds_only_so_much_that_is_not_paid() {
     });
 }
 
-/// Nobody pays the others, so that it is told in the end.
+/// The customer's other orders are never paid, so the waiting order fails in the end.
 #[test]
-fn an_order_does_not_wait_for_ever_for_others_to_be_paid() {
+fn an_order_that_waits_too_long_for_other_payments_fails() {
     let limits = [("HOLD_MAX_ORDERS", "1"), ("RESERVATION_TTL_S", "1"), ("RETRY_MAXIMUM_INTERVAL_MS", "1000")];
-    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &limits].concat(), async |shop| {
         let (product, gone) = (shop.product(1_000, 100).await?, shop.product(1_000, 0).await?);
         let customer = shop.unique("CUST-undecided");
         let waits = shop.place(&Draft::new(&customer).line(&product, 1).line(&gone, 1)).await?;
@@ -391,11 +394,11 @@ fn an_order_does_not_wait_for_ever_for_others_to_be_paid() {
     });
 }
 
-/// Each order that waits asks again and again.
+/// Each waiting order retries its reservation, so their number is limited.
 #[test]
-fn only_so_many_orders_of_a_customer_wait_for_others_to_be_paid() {
+fn waiting_orders_of_a_customer_are_limited() {
     let limits = [("HOLD_MAX_ORDERS", "1"), ("RETRY_MAXIMUM_INTERVAL_MS", "1000")];
-    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &limits].concat(), async |shop| {
         let (product, gone) = (shop.product(1_000, 100).await?, shop.product(1_000, 0).await?);
         let customer = shop.unique("CUST-crowd");
         let undecided = shop.place(&Draft::new(&customer).line(&product, 1).line(&gone, 1)).await?;
@@ -416,8 +419,8 @@ fn only_so_many_orders_of_a_customer_wait_for_others_to_be_paid() {
 }
 
 #[test]
-fn maintenance_lets_orders_wait() {
-    own(1, &[("RETRY_MAXIMUM_INTERVAL_MS", "1000")], async |shop| {
+fn orders_wait_during_maintenance() {
+    with_own_stack(1, &[("RETRY_MAXIMUM_INTERVAL_MS", "1000")], async |shop| {
         let product = shop.product(1_000, 10).await?;
         let switch = async |arguments: &[&str]| {
             let ran = shop.stack.run("worker", &[&["maintenance"], arguments].concat()).await?;

@@ -1,6 +1,6 @@
-//! Events: other systems are told of every status of every order, in its order, whatever becomes of the workers meanwhile.
+//! Events: other systems receive every status of every order, in order, even when workers die.
 
-use crate::support::{Draft, FAST, Shop, own, text, until};
+use crate::support::{Draft, FAST, Shop, text, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use futures::future::try_join_all;
@@ -10,17 +10,17 @@ use std::{
     time::Duration,
 };
 
-/// The topic that local mode makes from infra/data.yaml.
+/// The topic that local mode creates from infra/data.yaml.
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:orderflow-events.fifo";
-const SOON: Duration = Duration::from_secs(30);
-/// What an order goes through that is delivered.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The statuses of an order that is delivered.
 const COMPLETED: [&str; 6] = ["PENDING", "RESERVED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED"];
 
 /// A queue that is subscribed to the events.
 struct Subscriber {
     sqs: Client,
     queue: String,
-    /// What has come, by order: statuses in the order in which they came, repetitions left out.
+    /// The events received for each order, in the order of arrival and without repetitions.
     seen: BTreeMap<String, Vec<Value>>,
     ids: HashSet<String>,
 }
@@ -38,7 +38,7 @@ impl Subscriber {
         Ok(Self { sqs, queue, seen: BTreeMap::new(), ids: HashSet::new() })
     }
 
-    /// Takes what is there.
+    /// Receives all messages that are there.
     async fn take(&mut self) -> Result<()> {
         loop {
             let received = self.sqs.receive_message().queue_url(&self.queue).max_number_of_messages(10).send().await?;
@@ -57,10 +57,10 @@ impl Subscriber {
         }
     }
 
-    /// Waits until the last status of an order has come; gives all of them.
+    /// Waits until the last status of an order has arrived. Returns all its statuses.
     async fn statuses(&mut self, id: &str, last: &str) -> Result<Vec<String>> {
         let mut statuses = Vec::new();
-        let limit = tokio::time::Instant::now() + SOON;
+        let limit = tokio::time::Instant::now() + TIMEOUT;
         while statuses.last().is_none_or(|status| status != last) {
             ensure!(tokio::time::Instant::now() < limit, "{id}: only {statuses:?} came");
             self.take().await?;
@@ -72,8 +72,8 @@ impl Subscriber {
 }
 
 #[test]
-fn every_status_is_told_in_order() {
-    own(1, &[("EVENTS_TOPIC_ARN", TOPIC)], async |shop| {
+fn every_status_is_published_in_order() {
+    with_own_stack(1, &[("EVENTS_TOPIC_ARN", TOPIC)], async |shop| {
         let mut subscriber = Subscriber::new(shop).await?;
         let product = shop.product(1_000, 100).await?;
         let place = async |method: &str| shop.place(&Draft::new("CUST-events").line(&product, 2).payment_method(method)).await;
@@ -95,7 +95,7 @@ fn every_status_is_told_in_order() {
         let first = &subscriber.seen[&declined][0];
         assert_eq!(first["data"]["failureReason"], Value::Null, "nobody knew it then");
 
-        // What a customer writes is for the order's readers alone.
+        // What a customer writes is visible to the order's readers only, so no event carries it.
         let short = shop.product(1_000, 1).await?;
         let draft = Draft::new("CUST-events").line(&short, 3).line(&product, 1);
         let cancelled = shop.place(&draft).await?;
@@ -106,19 +106,19 @@ fn every_status_is_told_in_order() {
         let last = subscriber.seen[&cancelled].last().context("nothing")?;
         assert_eq!(last["data"]["failureReason"], "cancelled on request");
 
-        // An event that cannot be read holds up its own order alone, until it can.
+        // An event that cannot be published delays only its own order.
         let db = shop.db().await?;
         let unread = "WITH damaged AS (UPDATE orders SET currency = 'ZZZ' WHERE id = $1)
             UPDATE order_history SET published_at = NULL WHERE order_id = $1 AND status = 'CANCELLED'";
         db.execute(unread, &[&cancelled]).await?;
         let failing = "SELECT count(*) FROM failing_rows WHERE loop = 'EVENTS' AND row_id = $1";
         let fails = async || anyhow::Ok(db.query_one(failing, &[&cancelled]).await?.get::<_, i64>(0) > 0);
-        until("it is known to fail", SOON, async || Ok(fails().await?.then_some(()))).await?;
+        until("it is known to fail", TIMEOUT, async || Ok(fails().await?.then_some(()))).await?;
         let other = place("tok_visa").await?;
         assert_eq!(subscriber.statuses(&other, "COMPLETED").await?, COMPLETED);
         db.execute("UPDATE orders SET currency = 'USD' WHERE id = $1", &[&cancelled]).await?;
         db.execute("UPDATE failing_rows SET next_attempt_at = now() WHERE row_id = $1", &[&cancelled]).await?;
-        until("it is published, and fails no more", SOON, async || {
+        until("it is published, and fails no more", TIMEOUT, async || {
             let waiting = "SELECT FROM order_history WHERE order_id = $1 AND published_at IS NULL";
             Ok((db.query_opt(waiting, &[&cancelled]).await?.is_none() && !fails().await?).then_some(()))
         })
@@ -129,11 +129,11 @@ fn every_status_is_told_in_order() {
 
 /// Workers die while they publish.
 #[test]
-fn none_is_lost_and_none_overtakes_another() {
-    own(2, &[&FAST[..], &[("EVENTS_TOPIC_ARN", TOPIC)]].concat(), async |shop| {
+fn events_are_neither_lost_nor_reordered() {
+    with_own_stack(2, &[&FAST[..], &[("EVENTS_TOPIC_ARN", TOPIC)]].concat(), async |shop| {
         let mut subscriber = Subscriber::new(shop).await?;
         let product = shop.product(1_000, 1_000).await?;
-        // Each customer holds only so much that is not paid.
+        // Each customer may hold only a limited number of unpaid orders.
         let drafts: Vec<Draft> = (0..25).map(|_| Draft::new(&shop.unique("CUST-events")).line(&product, 1)).collect();
         let mut ids = Vec::new();
         for round in 0..4 {
@@ -147,7 +147,7 @@ fn none_is_lost_and_none_overtakes_another() {
             assert_eq!(subscriber.statuses(id, "COMPLETED").await?, COMPLETED, "{id}");
         }
         let db = shop.db().await?;
-        until("everything is published", SOON, async || {
+        until("everything is published", TIMEOUT, async || {
             let waiting = db.query_one("SELECT count(*) FROM order_history WHERE published_at IS NULL", &[]).await?;
             Ok((waiting.get::<_, i64>(0) == 0).then_some(()))
         })

@@ -1,12 +1,13 @@
-//! The Lambda functions, each a process of its own behind the runtime API, give what the one server gives.
+//! The Lambda functions, each in a process of its own behind the runtime API. They must answer like
+//! the API server.
 
-use crate::support::{Draft, Function, Shop, answer, shared, text};
+use crate::support::{Draft, Function, Shop, answer, text, with_shared_stack};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 #[test]
 fn an_order_is_placed_read_listed_and_cancelled_through_functions() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let (product, customer) = (shop.product(1_000, 10).await?, shop.unique("CUST-function"));
         let mut create = Function::start(shop, "create-order").await?;
         let draft = Draft::new(&customer).line(&product, 1).payment_method("tok_down");
@@ -33,7 +34,7 @@ fn an_order_is_placed_read_listed_and_cancelled_through_functions() {
             ("health", "/api/health/live".to_owned()),
             ("health", "/api/openapi.json".to_owned()),
         ] {
-            as_the_server(shop, function, &path).await?;
+            assert_same_answer(shop, function, &path).await?;
         }
         let (status, health) = Function::start(shop, "health").await?.request("GET", "/api/health", None).await?;
         assert_eq!((status, &health["status"]), (200, &json!("ok")), "{health}");
@@ -41,8 +42,8 @@ fn an_order_is_placed_read_listed_and_cancelled_through_functions() {
     });
 }
 
-/// A function answers a GET as the server does, but for the request's id.
-async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
+/// A function answers a GET as the server does, except for the request's id.
+async fn assert_same_answer(shop: &Shop, function: &str, path: &str) -> Result<()> {
     let (status, mut body) = Function::start(shop, function).await?.request("GET", path, None).await?;
     let (expected_status, mut expected) = answer(shop.get(path).await?).await?;
     for body in [&mut body, &mut expected] {
@@ -50,7 +51,7 @@ async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
             *id = Value::Null;
         }
     }
-    // Other tests make products meanwhile.
+    // Other tests create products at the same time, so only the first one is compared.
     if path == "/api/products" {
         (body, expected) = (body["items"][0].take(), expected["items"][0].take());
     }
@@ -58,10 +59,11 @@ async fn as_the_server(shop: &Shop, function: &str, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// As `sam local` sets what the templates know of and a machine does not have (local/compose/sam.json).
+/// `sam local` sets a variable to an empty text if the templates name it and the machine does not
+/// have it (local/compose/sam.json).
 #[test]
-fn a_variable_that_is_empty_is_not_set() {
-    shared(async |shop| {
+fn an_empty_variable_counts_as_unset() {
+    with_shared_stack(async |shop| {
         let empty =
             ["TEMPORAL_SECRET_ARN", "CARRIER_SECRET_ARN", "STRIPE_SECRET_ARN", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_SCOPE", "LOG_FORMAT"];
         let empty = empty.map(|name| (name.to_owned(), String::new()));
@@ -74,10 +76,10 @@ fn a_variable_that_is_empty_is_not_set() {
     });
 }
 
-/// Nothing moves in a namespace that Temporal does not have, though Temporal answers.
+/// No order proceeds in a namespace that Temporal does not have, even though Temporal answers.
 #[test]
 fn without_its_namespace_temporal_is_down() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let elsewhere = [("TEMPORAL_NAMESPACE".to_owned(), "nowhere".to_owned())];
         let (status, health) = Function::start_with(shop, "health", &elsewhere).await?.request("GET", "/api/health", None).await?;
         assert_eq!((status, &health["status"], &health["dependencies"][1]["state"]), (200, &json!("degraded"), &json!("down")), "{health}");
@@ -85,10 +87,10 @@ fn without_its_namespace_temporal_is_down() {
     });
 }
 
-/// As Lambda's event source mapping calls it; a message may come twice.
+/// Calls the function as Lambda's event source mapping does. A message may come twice.
 #[test]
 fn queued_orders_are_started_and_bad_messages_reported() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let mut function = Function::start(shop, "start-queued-orders").await?;
         let id = "ord_01930000000070008000000000000042";

@@ -1,15 +1,16 @@
-//! Recorded histories of the workflow, one for each path an order can take. A change of the workflow that would break orders that are running
-//! fails here.
+//! Recorded histories of the workflow, one for each path that an order can take. A change of the
+//! workflow that would break running orders fails here.
 //!
-//! `make record-histories` records those that are missing: a new path wants a new recording. An old one is deleted, to be recorded anew, only when
-//! no order that was begun with the old workflow can still be running anywhere.
+//! `make record-histories` records those that are missing; a new path needs a new recording. Delete
+//! and record an old history again only when no order that began with the old workflow can still
+//! run anywhere.
 
 mod long;
 mod shipped;
 
 use crate::{
     orders::statuses,
-    support::{Draft, FAST, Product, Shop, answer, own, run, text, until},
+    support::{Draft, FAST, Product, Shop, answer, run, text, until, with_own_stack},
 };
 use ::orders::{
     OrderWorkflow, ReconcileWorkflow, RefundWorkflow, RestockWorkflow,
@@ -24,7 +25,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowHistory, WorkflowStartOptions};
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
-const SOON: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// `TASK_QUEUE_KIND_STICKY`: a worker's own queue, named after its machine.
 const STICKY: i32 = 2;
 
@@ -48,7 +49,7 @@ fn history(name: &str) -> Result<Value> {
     Ok(found.with_context(|| format!("no history {name}"))?.1)
 }
 
-/// The types of a history's events: the names of their attributes.
+/// The types of a history's events, taken from the names of their attributes.
 fn events(history: &Value) -> Vec<&str> {
     let attributes = history["events"].as_array().into_iter().flatten().filter_map(|event| event["attributes"].as_object());
     attributes.flat_map(|attributes| attributes.keys()).map(|name| name.trim_end_matches("EventAttributes")).collect()
@@ -65,7 +66,7 @@ pub(crate) fn settings(limit_ms: u64) -> StepSettings {
     }
 }
 
-/// Runs today's workflow, under these settings, along a history.
+/// Replays a history with the current workflow, under these settings.
 pub(crate) async fn replay(history: &Value, settings: StepSettings) -> Result<()> {
     let (of_orders, of_refunds, of_events, of_restocks) = (settings.clone(), settings.clone(), settings.clone(), settings);
     let options = WorkflowReplayerOptions::new()
@@ -91,7 +92,7 @@ fn every_recorded_history_replays() {
     });
 }
 
-/// Time limits are no part of the workflow's definition: a worker may come back with others.
+/// Timeouts are no part of the workflow's definition: a worker may restart with others.
 #[test]
 fn histories_replay_under_other_limits() {
     run(async {
@@ -103,7 +104,7 @@ fn histories_replay_under_other_limits() {
 }
 
 #[test]
-fn a_history_that_the_workflow_would_not_have_made_is_refused() {
+fn a_history_of_another_workflow_is_refused() {
     run(async {
         let text = history("payment_retried")?.to_string();
         let other = text.replace(r#""name":"ProcessPayment""#, r#""name":"CheckInventory""#);
@@ -114,9 +115,10 @@ fn a_history_that_the_workflow_would_not_have_made_is_refused() {
     });
 }
 
-/// A result of a newer release: the task fails and is tried again, and the order is not taken for refused.
+/// A newer release's result fails the workflow task, which is retried. The order must not be
+/// treated as refused.
 #[test]
-fn a_result_that_this_release_cannot_read_is_waited_for() {
+fn a_result_of_a_newer_release_is_retried() {
     run(async {
         let mut status = history("payment_retried")?;
         rewrite_payloads(&mut status, r#""status":"PAID""#, r#""status":"PARTLY_PAID""#);
@@ -144,9 +146,10 @@ fn rewrite_payloads(value: &mut Value, from: &str, to: &str) {
     }
 }
 
-/// The Temporal server's work is the dearest part of an order, so an undisturbed order takes a single workflow task and no regular activity.
+/// The work of the Temporal server is the most expensive part of an order. So an undisturbed order
+/// takes a single workflow task and no regular activity.
 #[test]
-fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
+fn an_undisturbed_order_takes_one_workflow_task() -> Result<()> {
     for name in [
         "completed",
         "shipped_at_once",
@@ -167,7 +170,7 @@ fn what_needs_no_second_try_takes_one_workflow_task() -> Result<()> {
     Ok(())
 }
 
-/// The paths that an order can take that is not shipped.
+/// The paths of orders that are not shipped.
 const PATHS: &[&str] = &[
     "completed",
     "declined",
@@ -203,12 +206,12 @@ const PATHS: &[&str] = &[
 #[ignore = "records histories: make record-histories"]
 fn record() {
     let limits = [("CARRIER", "none"), ("RISK_SPEND_LIMITS", "USD=50000.00"), ("DECISION_TIMEOUT_S", "5")];
-    own(1, &[&FAST[..], &limits].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &limits].concat(), async |shop| {
         let product = shop.product(1_000, 1_000_000).await?;
         let gone = shop.product(1_000, 0).await?;
         fs::create_dir_all(folder())?;
         for path in PATHS.iter().filter(|path| !folder().join(format!("{path}.json")).exists()) {
-            let id = walk(shop, path, &product, &gone).await.with_context(|| format!("recording {path}"))?;
+            let id = run_path(shop, path, &product, &gone).await.with_context(|| format!("recording {path}"))?;
             save(shop, path, &id).await?;
         }
         shop.audit_is_clean().await
@@ -216,7 +219,7 @@ fn record() {
 }
 
 /// Takes an order along a path to its end.
-async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Result<String> {
+async fn run_path(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Result<String> {
     let draft = Draft::new("CUST-001").line(product, 2);
     let worker = &shop.stack.workers[0];
     let straight = async |draft: &Draft, end: &str| {
@@ -240,21 +243,21 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             shop.ends(&id, if path == "amended" { "COMPLETED" } else { "CANCELLED" }).await?;
             Ok(id)
         }
-        // What was offered has been given back, and sold, before the customer answers.
+        // The offered stock is released and sold before the customer answers.
         "asked_again" => {
             let few = shop.product(100, 3).await?;
             let id = shop.place(&draft.line(&few, 4)).await?;
             shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
             holder.execute("UPDATE reservations SET expires_at = now() WHERE order_id = $1", &[&id]).await?;
-            until("it is given back", SOON, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
+            until("the stock is released", TIMEOUT, async || Ok((shop.stock(&few).await? == (3, 0)).then_some(()))).await?;
             holder.execute("UPDATE products SET stock = 1 WHERE id = $1", &[&few.id]).await?;
             shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
-            until("another offer", SOON, async || Ok((shop.order(&id).await?["items"][1]["available"] == 1).then_some(()))).await?;
+            until("another offer", TIMEOUT, async || Ok((shop.order(&id).await?["items"][1]["available"] == 1).then_some(()))).await?;
             shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?;
             shop.ends(&id, "COMPLETED").await?;
             Ok(id)
         }
-        // A part has been sold before the shop approves.
+        // A part is sold before the shop approves.
         "approved_in_part" => {
             let few = shop.product(100, 3).await?;
             let id = shop.place(&Draft::new("CUST-003").line(product, 6_000).line(&few, 3)).await?;
@@ -287,7 +290,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let lock = holder.transaction().await?;
             lock.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
             let id = shop.place(&draft).await?;
-            happens(shop, &id, "ActivityTaskScheduled").await?;
+            wait_for_event(shop, &id, "ActivityTaskScheduled").await?;
             if path == "cancelled_while_reserving" {
                 shop.cancel(&id).await?;
                 shop.ends(&id, "CANCELLED").await?;
@@ -314,19 +317,20 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
         }
         "cancelled_while_retrying" => {
             let id = shop.place(&draft.payment_method("tok_down")).await?;
-            happens(shop, &id, "ActivityTaskScheduled").await?;
+            wait_for_event(shop, &id, "ActivityTaskScheduled").await?;
             shop.cancel(&id).await?;
             shop.ends(&id, "CANCELLED").await?;
             Ok(id)
         }
-        // The order is paid and only the confirmation is still to be recorded: that cannot be cancelled any more.
+        // The order is paid and only the confirmation is not recorded yet: it cannot be cancelled
+        // any more.
         "cancelled_too_late" => {
             let lock = holder.transaction().await?;
             lock.batch_execute("LOCK TABLE notifications IN SHARE MODE").await?;
             let id = shop.place(&draft).await?;
             shop.reaches(&id, &["PAID"]).await?;
             shop.cancel(&id).await?;
-            happens(shop, &id, "WorkflowExecutionSignaled").await?;
+            wait_for_event(shop, &id, "WorkflowExecutionSignaled").await?;
             lock.rollback().await?;
             let order = shop.ends(&id, "COMPLETED").await?;
             ensure!(statuses(&order) == ["PENDING", "RESERVED", "PAID", "COMPLETED"]);
@@ -349,7 +353,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let (_, accepted) = answer(shop.post_once(&format!("/api/orders/{id}/refunds"), r#"{"amount":1}"#).await?).await?;
             let refund = text(&accepted, "/id")?.to_owned();
             if path == "refund_retried" {
-                happens(shop, &refund, "ActivityTaskScheduled").await?;
+                wait_for_event(shop, &refund, "ActivityTaskScheduled").await?;
             }
             lock.rollback().await?;
             Ok(refund)
@@ -364,7 +368,7 @@ async fn walk(shop: &Shop, path: &str, product: &Product, gone: &Product) -> Res
             let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, path).build();
             connect(shop).await?.start_workflow(ReconcileWorkflowType, event, options).await?;
             if path == "reconciliation_retried" {
-                happens(shop, path, "ActivityTaskScheduled").await?;
+                wait_for_event(shop, path, "ActivityTaskScheduled").await?;
             }
             lock.rollback().await?;
             Ok(path.to_owned())
@@ -386,40 +390,40 @@ pub(crate) async fn connect(shop: &Shop) -> Result<Client> {
 }
 
 /// Waits for an event in an order's history.
-pub(crate) async fn happens(shop: &Shop, id: &str, event: &str) -> Result<Value> {
+pub(crate) async fn wait_for_event(shop: &Shop, id: &str, event: &str) -> Result<Value> {
     let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id);
-    until(&format!("{event} in the history of {id}"), SOON, async || {
+    until(&format!("{event} in the history of {id}"), TIMEOUT, async || {
         let history: Value = serde_json::from_slice(&handle.fetch_history(Default::default()).to_json().await?)?;
         Ok(events(&history).contains(&event).then_some(history))
     })
     .await
 }
 
-/// One event a line.
+/// Saves a completed history, one event a line.
 async fn save(shop: &Shop, name: &str, id: &str) -> Result<()> {
-    write(name, happens(shop, id, "WorkflowExecutionCompleted").await?)
+    write(name, wait_for_event(shop, id, "WorkflowExecutionCompleted").await?)
 }
 
 fn write(name: &str, mut history: Value) -> Result<()> {
-    scrub(&mut history);
+    anonymize(&mut history);
     let events = history["events"].as_array().context("no events")?;
     let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
     fs::write(folder().join(format!("{name}.json")), format!("{{\"events\":[\n{}\n]}}\n", lines.join(",\n")))?;
     Ok(())
 }
 
-/// Takes out what tells about the machine that recorded.
-fn scrub(value: &mut Value) {
+/// Removes what identifies the machine that recorded.
+fn anonymize(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if fields.get("kind") == Some(&STICKY.into()) {
                 fields.insert("name".to_owned(), "sticky".into());
             }
             for (name, field) in fields {
-                if name == "identity" { *field = "somebody".into() } else { scrub(field) }
+                if name == "identity" { *field = "somebody".into() } else { anonymize(field) }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(scrub),
+        Value::Array(elements) => elements.iter_mut().for_each(anonymize),
         _ => {}
     }
 }

@@ -1,6 +1,7 @@
-//! The intake queue in local mode: what can never be started ends in the dead-letter queue, and holds up nothing; what waits in it can be cancelled.
+//! The intake queue in local mode. A message that can never start an order ends in the dead-letter
+//! queue and delays no other message. An order that waits in the queue can be cancelled.
 
-use crate::support::{Draft, FAST, Function, own, shared, text, until};
+use crate::support::{Draft, FAST, Function, text, until, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::Client;
 use reqwest::StatusCode;
@@ -8,12 +9,12 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::{time::sleep, try_join};
 
-/// Five tries with pauses between them.
+/// Enough for five attempts with pauses between them.
 const LIMIT: Duration = Duration::from_secs(90);
 
 #[test]
-fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
-    shared(async |shop| {
+fn a_message_that_is_not_an_order_ends_in_the_dead_letter_queue() {
+    with_shared_stack(async |shop| {
         let (sqs, intake) = (Client::new(&shop.aws()?), shop.stack.settings().get("INTAKE_QUEUE_URL")?);
         let garbage = "this is no order";
         sqs.send_message().queue_url(intake).message_body(garbage).send().await?;
@@ -29,10 +30,11 @@ fn a_message_that_is_no_order_ends_in_the_dead_letter_queue() {
     });
 }
 
-/// Whoever is told to stop takes nothing along: what is queued from then on is there for the next one, and not only after a minute.
+/// A process that stops keeps no messages: what is queued after that is available to the next
+/// process at once, and not only after a minute.
 #[test]
-fn an_api_that_stops_leaves_the_queue_to_the_next() {
-    own(1, &FAST, async |shop| {
+fn a_stopping_api_keeps_no_queued_messages() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 10).await?;
         let apart = [("TEMPORAL_HOST_PORT".to_owned(), "127.0.0.1:9".to_owned())];
         let mut create = Function::start_with(shop, "create-order", &apart).await?;
@@ -46,10 +48,11 @@ fn an_api_that_stops_leaves_the_queue_to_the_next() {
     });
 }
 
-/// Orders wait in a queue that nobody reads, until the test moves them. One may need longer for its start than a cancellation waits, on a busy machine.
+/// Orders wait in a queue that nobody reads, until the test moves them. On a busy machine, an order
+/// may take longer to start than a cancellation waits.
 #[test]
-fn who_cancels_what_waits_in_it_is_heard_as_soon_as_it_has_started() {
-    shared(async |shop| {
+fn cancel_of_a_queued_order_succeeds_once_it_has_started() {
+    with_shared_stack(async |shop| {
         let (sqs, intake) = (Client::new(&shop.aws()?), shop.stack.settings().get("INTAKE_QUEUE_URL")?);
         let unread = sqs.create_queue().queue_name(shop.unique("unread")).send().await?.queue_url.context("no URL")?;
         let apart = [("TEMPORAL_HOST_PORT", "127.0.0.1:9"), ("INTAKE_QUEUE_URL", &unread)].map(|(k, v)| (k.to_owned(), v.to_owned()));

@@ -1,13 +1,13 @@
-//! One row's failure concerns that row alone, and whoever runs the shop hears of it.
+//! A row that fails affects only itself, and the staff see it.
 
-use crate::support::{Draft, FAST, Shop, answer, own, text, until};
+use crate::support::{Draft, FAST, Shop, answer, text, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use reqwest::StatusCode;
 use serde_json::Value;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 async fn get(shop: &Shop, path: &str) -> Result<Value> {
     let (status, body) = answer(shop.get(path).await?).await?;
@@ -15,14 +15,14 @@ async fn get(shop: &Shop, path: &str) -> Result<Value> {
     Ok(body)
 }
 
-/// Whether the shop's page has this product.
+/// Whether the catalogue shows this product.
 async fn is_for_sale(shop: &Shop, id: &str) -> Result<bool> {
     let products = get(shop, "/api/products").await?;
     Ok(products["items"].as_array().context("no items")?.iter().any(|product| product["productID"] == id))
 }
 
 async fn becomes_for_sale(shop: &Shop, id: &str, wanted: bool) -> Result<()> {
-    until("the catalogue follows", SOON, async || Ok((is_for_sale(shop, id).await? == wanted).then_some(()))).await
+    until("the catalogue follows", TIMEOUT, async || Ok((is_for_sale(shop, id).await? == wanted).then_some(()))).await
 }
 
 /// The ids of one kind that staff are shown.
@@ -35,7 +35,7 @@ async fn attention(shop: &Shop, kind: &str) -> Result<Vec<String>> {
 
 async fn needs_attention(shop: &Shop, kind: &str, ids: &[&str]) -> Result<()> {
     let mut last = Vec::new();
-    let shown = until("staff are shown it", SOON, async || {
+    let shown = until("staff are shown it", TIMEOUT, async || {
         last = attention(shop, kind).await.unwrap_or_default();
         Ok((last == ids).then_some(()))
     });
@@ -44,13 +44,13 @@ async fn needs_attention(shop: &Shop, kind: &str, ids: &[&str]) -> Result<()> {
 
 async fn worker(shop: &Shop, args: &[&str]) -> Result<(String, Option<i32>)> {
     let output = shop.stack.run("worker", args).await?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Ok((said, output.status.code()))
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((printed, output.status.code()))
 }
 
 #[test]
-fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
-    own(1, &FAST, async |shop| {
+fn rows_that_cannot_be_projected_delay_no_others() {
+    with_own_stack(1, &FAST, async |shop| {
         let (product, damaged) = (shop.product(1_000, 100).await?, shop.product(1_000, 100).await?);
         let customer = shop.unique("CUST-isolation");
         let mut ids = Vec::new();
@@ -63,21 +63,21 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
         let (db, dynamodb) = (shop.db().await?, Client::new(&shop.aws()?));
         let orders_table = shop.stack.settings().get("ORDERS_TABLE")?;
 
-        // Refused refunds without end: the order stays readable, and shows the newest.
+        // Very many failed refunds: the order stays readable and shows the newest ones.
         let refunds = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, failure_reason, restock, requested_at)
             SELECT 'ref_' || md5($1 || n), $1, 'PENDING', 0, repeat('👋', 200), NULL, false, now() + n * interval '1 ms' FROM generate_series(1, 420) n";
         db.execute(refunds, &[&much]).await?;
         db.execute("UPDATE refunds SET state = 'FAILED', failure_reason = repeat('👋', 2000) WHERE order_id = $1", &[&much]).await?;
         let refused = "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || md5('one more'), $1, 'FAILED', 0, false, now())";
         assert_eq!(db.execute(refused, &[&much]).await?, 0, "no more of them are kept");
-        // What nobody can read, and what DynamoDB does not take.
+        // An order that cannot be read, and a product that DynamoDB does not accept.
         db.execute("UPDATE orders SET currency = 'ZZZ' WHERE id = $1", &[&unreadable]).await?;
         db.execute("UPDATE orders SET version = version + 1 WHERE id = ANY ($1)", &[&vec![unreadable, much]]).await?;
         db.execute("UPDATE products SET name = repeat('x', 450000) WHERE id = $1", &[&damaged.id]).await?;
 
         let new = shop.product(500, 1).await?;
         becomes_for_sale(shop, &new.id, true).await?;
-        let order = until("the refunds are shown", SOON, async || {
+        let order = until("the refunds are shown", TIMEOUT, async || {
             let order = shop.order(much).await?;
             Ok((order["refundCount"] == 420).then_some(order))
         })
@@ -91,34 +91,35 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
             |line: &&str| line.starts_with("orderflow_failing_rows{") && line.contains("PROJECTION_ORDERS") && line.ends_with(" 1");
         ensure!(metrics.lines().any(|line| counted(&line)), "{metrics}");
 
-        // A list goes on without an item that nobody can read.
+        // A list leaves out an item that cannot be read.
         let broken = dynamodb.update_item().table_name(orders_table).key("id", AttributeValue::S(much.to_owned()));
         broken.update_expression("REMOVE doc").send().await?;
         let list = get(shop, &format!("/api/orders?customerID={customer}")).await?;
         let listed: Vec<_> = list["items"].as_array().context("no items")?.iter().map(|order| order["id"].clone()).collect();
         assert_eq!(listed, [Value::from(good), Value::from(unreadable)]);
 
-        // The audit names them and checks everything else; a repair mends what can be mended.
+        // The audit names the failing rows and checks everything else. The repair corrects what it
+        // can.
         dynamodb.delete_item().table_name(orders_table).key("id", AttributeValue::S(good.to_owned())).send().await?;
-        let (said, status) = worker(shop, &["audit", "--repair"]).await?;
-        assert_eq!(status, Some(1), "{said}");
-        ensure!(said.contains("read model: 2 entries projected again, 0 removed, 2 left as they are"), "{said}");
+        let (printed, status) = worker(shop, &["audit", "--repair"]).await?;
+        assert_eq!(status, Some(1), "{printed}");
+        ensure!(printed.contains("read model: 2 entries projected again, 0 removed, 2 left as they are"), "{printed}");
         for (invariant, id) in [
             ("no row fails by itself", unreadable),
             ("no row fails by itself", damaged.id.as_str()),
             ("the read model shows what Postgres has", unreadable),
         ] {
-            ensure!(said.contains(&format!("{invariant}: {id}: ")), "{invariant} {id}: {said}");
+            ensure!(printed.contains(&format!("{invariant}: {id}: ")), "{invariant} {id}: {printed}");
         }
-        ensure!(!said.contains(&format!("the read model shows what Postgres has: {much}")), "{said}");
+        ensure!(!printed.contains(&format!("the read model shows what Postgres has: {much}")), "{printed}");
         assert_eq!(shop.order(good).await?["status"], "COMPLETED");
         assert_eq!(shop.order(much).await?["refundCount"], 420);
 
-        // Mended, they are projected like all others.
+        // Once corrected, the rows are projected like all others.
         db.execute("UPDATE orders SET currency = 'USD' WHERE id = $1", &[&unreadable]).await?;
         db.execute("UPDATE products SET name = 'mended' WHERE id = $1", &[&damaged.id]).await?;
-        let (said, status) = worker(shop, &["project"]).await?;
-        assert_eq!(status, Some(0), "{said}");
+        let (printed, status) = worker(shop, &["project"]).await?;
+        assert_eq!(status, Some(0), "{printed}");
         needs_attention(shop, "PROJECTION_ORDERS", &[]).await?;
         needs_attention(shop, "PROJECTION_PRODUCTS", &[]).await?;
         shop.audit_is_clean().await
@@ -126,8 +127,8 @@ fn rows_that_cannot_be_projected_keep_nobody_else_waiting() {
 }
 
 #[test]
-fn health_says_whether_orders_move() {
-    own(1, &FAST, async |shop| {
+fn health_shows_whether_orders_proceed() {
+    with_own_stack(1, &FAST, async |shop| {
         let down = async || -> Result<(Value, Vec<String>)> {
             let (_, health) = answer(shop.get("/api/health").await?).await?;
             let parts = health["dependencies"].as_array().context("no dependencies")?.iter().filter(|part| part["state"] == "down");
@@ -148,7 +149,7 @@ fn health_says_whether_orders_move() {
             ["read-model", "temporal", "intake-queue", "idempotency", "workers", "postgres", "projection", "outbox", "queue-consumer"];
         assert_eq!(names, expected.map(Value::from));
 
-        // Postgres takes no writes.
+        // Postgres refuses writes.
         let db = shop.db().await?;
         let read_only = |on: &str| format!("ALTER SYSTEM SET default_transaction_read_only = {on}");
         db.batch_execute(&read_only("on")).await?;
@@ -162,29 +163,29 @@ fn health_says_whether_orders_move() {
         db.batch_execute("SELECT pg_reload_conf()").await?;
         becomes("ok", &[]).await?;
 
-        // Keys cannot be claimed.
+        // Idempotency keys cannot be claimed.
         let dynamodb = Client::new(&shop.aws()?);
         dynamodb.delete_table().table_name(shop.stack.settings().get("IDEMPOTENCY_TABLE")?).send().await?;
         becomes("degraded", &["idempotency"]).await?;
         shop.stack.emulator.restart().await?;
         becomes("ok", &[]).await?;
 
-        // No worker.
+        // No worker runs.
         shop.stack.workers[0].stop().await?;
         becomes("degraded", &["workers"]).await
     });
 }
 
 #[test]
-fn what_the_read_model_lost_is_made_up_for() {
-    own(1, &FAST, async |shop| {
+fn a_lost_read_model_is_rebuilt() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-lost").line(&product, 1)).await?;
         let order = shop.ends(&id, "COMPLETED").await?;
         let (gone, again) = (shop.product(1_000, 1).await?, shop.product(1_000, 1).await?);
         becomes_for_sale(shop, &again.id, true).await?;
         becomes_for_sale(shop, &gone.id, true).await?;
-        // Of a product that is made again, readers see the new one.
+        // A product is deleted and created again: readers see the new one.
         let db = shop.db().await?;
         db.execute("UPDATE products SET price_minor = 1100 WHERE id = $1", &[&again.id]).await?;
         db.execute("DELETE FROM products WHERE id = ANY ($1)", &[&vec![&gone.id, &again.id]]).await?;
@@ -194,7 +195,8 @@ fn what_the_read_model_lost_is_made_up_for() {
         becomes_for_sale(shop, &again.id, true).await?;
         shop.audit_is_clean().await?;
 
-        // As after a power cut: the emulator has lost what it held in memory, and Postgres says that all is projected.
+        // As after a power failure: the emulator has lost its memory, while Postgres has everything
+        // marked as projected.
         shop.stack.workers[0].stop().await?;
         shop.stack.emulator.kill().await?;
         shop.stack.emulator.start().await?;

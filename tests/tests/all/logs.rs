@@ -1,6 +1,7 @@
-//! Logs: what happened to an order is found by its id, and nothing personal or secret is ever there.
+//! Logs: the id of an order finds what happened to it, and the logs never contain personal data or
+//! secrets.
 
-use crate::support::{Draft, answer, own, shared};
+use crate::support::{Draft, answer, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -10,15 +11,15 @@ const PHONE: &str = "+14155550187";
 const CARD: &str = "4242 4242 4242 4242";
 
 #[test]
-fn json_lines_follow_an_order_and_keep_secrets() {
-    own(1, &[("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug")], async |shop| {
+fn json_logs_follow_an_order_and_contain_no_secrets() {
+    with_own_stack(1, &[("LOG_FORMAT", "json"), ("LOG_LEVEL", "debug")], async |shop| {
         let product = shop.product(1_000, 100).await?;
         let contact = || json!({ "email": EMAIL, "phone": PHONE });
         let mut ids = Vec::new();
         for (method, end) in [("tok_visa", "COMPLETED"), ("tok_declined", "FAILED"), ("tok_processing_error", "COMPLETED")] {
             let id = shop.place(&Draft::new("CUST-log").line(&product, 1).payment_method(method).with("contact", contact())).await?;
             shop.ends(&id, end).await?;
-            // One that is delivered is told of in the same step.
+            // For a delivered order, ShipOrder also records the notification.
             ids.push((id, if end == "COMPLETED" { "ShipOrder" } else { "SendNotification" }));
         }
         let card = Draft::new("CUST-log").line(&product, 1).payment_method(CARD).with("contact", contact()).body().to_string();
@@ -54,7 +55,7 @@ fn json_lines_follow_an_order_and_keep_secrets() {
     });
 }
 
-/// Each line is a JSON object with time and level.
+/// Parses the lines. Each must be a JSON object with time and level.
 fn lines(log: &str) -> Result<Vec<Value>> {
     log.lines()
         .map(|line| {
@@ -68,8 +69,8 @@ fn lines(log: &str) -> Result<Vec<Value>> {
 }
 
 #[test]
-fn every_answer_has_a_request_id_by_which_the_log_knows_it() {
-    shared(async |shop| {
+fn every_answer_has_a_request_id_that_is_logged() {
+    with_shared_stack(async |shop| {
         for (method, path) in [
             (Method::GET, "/"),
             (Method::GET, "/api/health"),
@@ -98,7 +99,7 @@ fn every_answer_has_a_request_id_by_which_the_log_knows_it() {
 
 #[test]
 fn the_page_and_the_description_of_the_api_are_served() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let page = shop.get("/").await?;
         ensure!(
             page.status() == 200 && page.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))

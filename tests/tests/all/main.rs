@@ -1,14 +1,16 @@
-//! OrderFlow from outside: every test speaks HTTP to a running stack of the real servers, and looks at what came of it in Postgres, DynamoDB,
-//! Temporal and the logs.
+//! End-to-end tests. Each test speaks HTTP to a running stack of real servers, and checks the
+//! results in Postgres, DynamoDB, Temporal and the logs.
 //!
-//! Tests that harm nothing share one stack, each with products and customers of its own. Tests that stop, kill or corrupt something have a
-//! stack to themselves. See [`support`].
+//! Tests that do no harm share one stack; each has its own products and customers. Tests that stop,
+//! kill or corrupt something have a stack of their own. See [`support`].
 //!
-//! `make test` runs them all. One of them: `cargo test --workspace --test all -- orders::cancel` after `make build`. A test that fails tells what it
-//! saw, and where the stack's logs and data are.
+//! `make test` runs all tests. To run some of them: `make build`, then `cargo test --workspace
+//! --test all -- orders::cancel`. A failing test prints what it saw, and where the logs and data of
+//! its stack are.
 
 mod audit;
 mod cloudwatch;
+mod compensation;
 mod decisions;
 mod events;
 mod faults;
@@ -34,4 +36,3 @@ mod stock;
 mod stripe;
 mod support;
 mod watch;
-mod withdrawal;

@@ -1,6 +1,7 @@
-//! `worker migrate`: each migration once, however often and however many at once.
+//! `worker migrate` applies each migration once, even if it runs repeatedly or several times at
+//! once.
 
-use crate::support::bare;
+use crate::support::with_bare_stack;
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use local::{Stack, project};
@@ -14,8 +15,8 @@ async fn migrations(stack: &Stack) -> Result<(i64, i64)> {
 }
 
 #[test]
-fn six_at_once_apply_each_migration_once() {
-    bare(async |stack| {
+fn six_concurrent_migrations_apply_each_migration_once() {
+    with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let all = try_join_all((0..6).map(|_| stack.run("worker", &["migrate"]))).await?;
         for one in &all {
@@ -26,7 +27,7 @@ fn six_at_once_apply_each_migration_once() {
         assert_eq!(applied, files);
         ensure!(products >= 100, "the catalogue has {products} products");
 
-        // What the shop changed since stays as it is.
+        // A later run does not change what the shop has changed since.
         let db = stack.postgres.service().connect().await?;
         db.execute("UPDATE products SET price_minor = 1 WHERE id = 'PROD-001'", &[]).await?;
         let again = stack.run("worker", &["migrate"]).await?;
@@ -39,8 +40,8 @@ fn six_at_once_apply_each_migration_once() {
 }
 
 #[test]
-fn the_master_makes_the_role_that_owns_the_database_and_nothing_else() {
-    bare(async |stack| {
+fn the_admin_secret_creates_only_the_owner_role() {
+    with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let settings = stack.settings();
         let master = json!({ "username": settings.get("POSTGRES_USER")?, "password": settings.get("POSTGRES_PASSWORD")? }).to_string();
@@ -49,7 +50,8 @@ fn the_master_makes_the_role_that_owns_the_database_and_nothing_else() {
             let role = ["migrate", "--postgres-user", "shop", "--postgres-password", password];
             stack.run("worker", &[&role, more].concat()).await
         };
-        // The second is what comes after a backup with an older password. Several start at once, as tasks do.
+        // The second password stands for a backup that was made with an older one. Several
+        // processes start at once, as tasks on ECS do.
         for password in [r"pass'word \ 1", r"pass'word \ 2"] {
             ensure!(!migrate(password, &[]).await?.status.success(), "there is such a role");
             let made = try_join_all((0..3).map(|_| migrate(password, &by_master))).await?;
@@ -67,19 +69,19 @@ fn the_master_makes_the_role_that_owns_the_database_and_nothing_else() {
         ensure!(!db.query_one(rights, &[]).await?.get::<_, bool>(0), "the role may do more than it needs");
 
         let wrong = migrate("a third", &["--postgres-admin-secret", r#"{"username":"secret"}"#]).await?;
-        let said = String::from_utf8_lossy(&wrong.stderr);
-        ensure!(!wrong.status.success() && said.contains("POSTGRES_ADMIN_SECRET must be"), "{said}");
+        let printed = String::from_utf8_lossy(&wrong.stderr);
+        ensure!(!wrong.status.success() && printed.contains("POSTGRES_ADMIN_SECRET must be"), "{printed}");
         Ok(())
     });
 }
 
 #[test]
-fn without_postgres_it_says_so() {
-    bare(async |stack| {
+fn migrate_without_postgres_reports_the_cause() {
+    with_bare_stack(async |stack| {
         let output = stack.run("worker", &["migrate"]).await?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(!output.status.success() && said.contains("Postgres cannot be reached"), "{}: {said}", output.status);
-        ensure!(!said.contains(stack.settings().get("POSTGRES_PASSWORD")?), "the password is in: {said}");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        ensure!(!output.status.success() && printed.contains("Postgres cannot be reached"), "{}: {printed}", output.status);
+        ensure!(!printed.contains(stack.settings().get("POSTGRES_PASSWORD")?), "the password is in: {printed}");
         Ok(())
     });
 }

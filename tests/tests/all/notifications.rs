@@ -1,16 +1,16 @@
-//! What customers are told: recorded for every order, and sent to those who left a contact.
+//! Notifications: they are recorded for every order, and sent to customers who left a contact.
 
 mod feedback;
 
-use crate::support::{Draft, Shop, own, shared, text, until};
+use crate::support::{Draft, Shop, text, until, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the emulator has taken for delivery at one of its addresses.
+/// What the emulator has accepted for delivery, from one of its endpoints.
 async fn sent(shop: &Shop, path: &str) -> Result<String> {
     let emulator = shop.stack.settings().get("AWS_ENDPOINT_URL")?;
     Ok(shop.http.get(format!("{emulator}/_ministack/{path}")).send().await?.text().await?)
@@ -24,25 +24,25 @@ async fn mails_to(shop: &Shop, address: &str) -> Result<Vec<Value>> {
     Ok(all.filter(|mail| mail["To"] == json!([address])).cloned().collect())
 }
 
-/// Type, channel and state of an order's notices, once none of them waits.
-async fn notices(shop: &Shop, id: &str) -> Result<Vec<(String, String, String)>> {
+/// The type, channel and state of an order's notifications, once none of them is pending.
+async fn notifications_of(shop: &Shop, id: &str) -> Result<Vec<(String, String, String)>> {
     let db = shop.db().await?;
     let query = "SELECT type, channel, state FROM notifications WHERE order_id = $1 ORDER BY channel, type";
-    until("notices are recorded and delivered", SOON, async || {
+    until("notifications are recorded and delivered", TIMEOUT, async || {
         let rows = db.query(query, &[&id]).await?;
-        let notices: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-        Ok((!notices.is_empty() && notices.iter().all(|(_, _, state)| state != "PENDING")).then_some(notices))
+        let notifications: Vec<(String, String, String)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+        Ok((!notifications.is_empty() && notifications.iter().all(|(_, _, state)| state != "PENDING")).then_some(notifications))
     })
     .await
 }
 
-fn triple(kind: &str, channel: &str, state: &str) -> (String, String, String) {
+fn notification(kind: &str, channel: &str, state: &str) -> (String, String, String) {
     (kind.to_owned(), channel.to_owned(), state.to_owned())
 }
 
 #[test]
-fn each_end_is_told_by_mail_and_sms() {
-    shared(async |shop| {
+fn each_end_is_notified_by_mail_and_sms() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         for (n, (method, end, kinds, words)) in [
             ("tok_visa", "COMPLETED", &["ORDER_CONFIRMED", "ORDER_DELIVERED"][..], "is confirmed"),
@@ -55,9 +55,9 @@ fn each_end_is_told_by_mail_and_sms() {
             let draft = Draft::new("CUST-told").line(&product, 1).payment_method(method);
             let id = shop.place(&draft.with("contact", json!({ "email": email, "phone": phone }))).await?;
             shop.ends(&id, end).await?;
-            let sent_by = |channel| kinds.iter().map(move |kind| triple(kind, channel, "SENT"));
-            assert_eq!(notices(shop, &id).await?, sent_by("EMAIL").chain(sent_by("SMS")).collect::<Vec<_>>());
-            let order = until("readers see the notices", SOON, async || {
+            let sent_by = |channel| kinds.iter().map(move |kind| notification(kind, channel, "SENT"));
+            assert_eq!(notifications_of(shop, &id).await?, sent_by("EMAIL").chain(sent_by("SMS")).collect::<Vec<_>>());
+            let order = until("readers see the notifications", TIMEOUT, async || {
                 let order = shop.order(&id).await?;
                 Ok((order["notifications"].as_array().map(Vec::len) == Some(2 * kinds.len())).then_some(order))
             })
@@ -80,11 +80,14 @@ fn each_end_is_told_by_mail_and_sms() {
             let texts = sent(shop, "sns/sms-messages").await?;
             ensure!(texts.contains(&phone) && texts.contains(&id), "{texts}");
 
-            let told = order["notifications"].as_array().context("readers do not see it")?;
-            let told: Vec<_> = told.iter().map(|notice| Ok((text(notice, "/type")?, text(notice, "/channel")?))).collect::<Result<_>>()?;
-            assert_eq!(told, kinds.iter().flat_map(|kind| [(*kind, "EMAIL"), (*kind, "SMS")]).collect::<Vec<_>>());
+            let shown = order["notifications"].as_array().context("readers do not see it")?;
+            let shown: Vec<_> = shown
+                .iter()
+                .map(|notification| Ok((text(notification, "/type")?, text(notification, "/channel")?)))
+                .collect::<Result<_>>()?;
+            assert_eq!(shown, kinds.iter().flat_map(|kind| [(*kind, "EMAIL"), (*kind, "SMS")]).collect::<Vec<_>>());
 
-            // Contacts are for messages alone.
+            // Contacts are used for notifications only.
             let logs = shop.logs();
             ensure!(!order.to_string().contains(&email) && !logs.contains(&email) && !logs.contains(&phone), "a contact is shown");
         }
@@ -94,7 +97,7 @@ fn each_end_is_told_by_mail_and_sms() {
 
 #[test]
 fn a_customer_chooses_channel_and_language() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(129_999, 100).await?;
         let name = "Лампа <script>&\"";
         shop.db().await?.execute("UPDATE products SET name = $2 WHERE id = $1", &[&product.id, &name]).await?;
@@ -104,7 +107,10 @@ fn a_customer_chooses_channel_and_language() {
 
         let id = place("EMAIL").await?;
         shop.ends(&id, "COMPLETED").await?;
-        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "EMAIL", "SENT")));
+        assert_eq!(
+            notifications_of(shop, &id).await?,
+            ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| notification(kind, "EMAIL", "SENT"))
+        );
         let mails = mails_to(shop, &email).await?;
         let confirmed = mails.iter().find(|mail| mail["Subject"] == format!("Заказ {id} подтверждён"));
         let confirmed = confirmed.with_context(|| format!("not confirmed: {mails:?}"))?;
@@ -114,7 +120,10 @@ fn a_customer_chooses_channel_and_language() {
 
         let id = place("SMS").await?;
         shop.ends(&id, "COMPLETED").await?;
-        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SENT")));
+        assert_eq!(
+            notifications_of(shop, &id).await?,
+            ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| notification(kind, "SMS", "SENT"))
+        );
         let texts = sent(shop, "sns/sms-messages").await?;
         ensure!(texts.contains(&id) && texts.contains("+14155550180"), "{texts}");
         assert_eq!(mails_to(shop, &email).await?.len(), 2);
@@ -123,15 +132,15 @@ fn a_customer_chooses_channel_and_language() {
 }
 
 #[test]
-fn a_refund_is_told_with_its_amount_and_without_the_words_of_staff() {
-    shared(async |shop| {
+fn a_refund_notification_has_the_amount_and_no_text_of_staff() {
+    with_shared_stack(async |shop| {
         let product = shop.product(2_500, 10).await?;
         let email = format!("{}@customer.example", shop.unique("refunded"));
         let id = shop.place(&Draft::new("CUST-refunded").line(&product, 2).with("contact", json!({ "email": email }))).await?;
         shop.ends(&id, "COMPLETED").await?;
         let body = json!({ "amount": 12.5, "reason": "see https://evil.example" }).to_string();
         ensure!(shop.post_once(&format!("/api/orders/{id}/refunds"), body).await?.status().is_success(), "no refund");
-        let mail = until("the refund is told", SOON, async || {
+        let mail = until("the customer is notified of the refund", TIMEOUT, async || {
             let mails = mails_to(shop, &email).await?;
             Ok(mails.into_iter().find(|mail| mail["Subject"].as_str().is_some_and(|subject| subject.contains("refund"))))
         })
@@ -144,10 +153,10 @@ fn a_refund_is_told_with_its_amount_and_without_the_words_of_staff() {
     });
 }
 
-/// Each order of a declined payment has a phone number of its own.
+/// Each order with a declined payment has its own phone number.
 #[test]
-fn orders_that_were_never_paid_send_few_messages() {
-    shared(async |shop| {
+fn unpaid_orders_send_few_notifications() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let customer = shop.unique("CUST-flood");
         let place = async |method: &str, phone: String| {
@@ -158,7 +167,7 @@ fn orders_that_were_never_paid_send_few_messages() {
         let mut states = Vec::new();
         for id in &unpaid {
             shop.ends(id, "FAILED").await?;
-            states.extend(notices(shop, id).await?.into_iter().map(|(.., state)| state));
+            states.extend(notifications_of(shop, id).await?.into_iter().map(|(.., state)| state));
         }
         let count = |wanted: &str| states.iter().filter(|state| *state == wanted).count();
         assert_eq!((count("SENT"), count("SUPPRESSED")), (10, 3), "{states:?}");
@@ -168,32 +177,38 @@ fn orders_that_were_never_paid_send_few_messages() {
             let error: &str = row.get(0);
             ensure!(error.contains("10 messages about one customer's unpaid orders"), "{error}");
         }
-        // Who pays is told.
+        // A customer who pays is notified.
         let paid = place("tok_visa", "+14155560100".to_owned()).await?;
         shop.ends(&paid, "COMPLETED").await?;
-        assert_eq!(notices(shop, &paid).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SENT")));
+        assert_eq!(
+            notifications_of(shop, &paid).await?,
+            ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| notification(kind, "SMS", "SENT"))
+        );
         Ok(())
     });
 }
 
 #[test]
-fn an_sms_goes_only_where_the_shop_says() {
-    shared(async |shop| {
+fn sms_go_to_allowed_countries_only() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         for phone in ["+19005550123", "+18765550123", "+4915112345678"] {
             let id = shop.place(&Draft::new("CUST-far").line(&product, 1).with("contact", json!({ "phone": phone }))).await?;
             shop.ends(&id, "COMPLETED").await?;
-            assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "SMS", "SUPPRESSED")));
+            assert_eq!(
+                notifications_of(shop, &id).await?,
+                ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| notification(kind, "SMS", "SUPPRESSED"))
+            );
             ensure!(!sent(shop, "sns/sms-messages").await?.contains(phone), "{phone} got an SMS");
         }
         Ok(())
     });
 }
 
-/// A message that is stuck holds up those of its own order.
+/// A notification that is stuck delays only those of its own order.
 #[test]
-fn messages_come_in_the_order_of_what_they_tell() {
-    shared(async |shop| {
+fn notifications_of_an_order_are_sent_in_order() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let db = shop.db().await?;
         let stuck = shop.place(&Draft::new("CUST-stuck").line(&product, 1)).await?;
@@ -208,17 +223,17 @@ fn messages_come_in_the_order_of_what_they_tell() {
         let ids = try_join_all((0..10).map(|_| shop.place(&draft))).await?;
         for id in &ids {
             shop.ends(id, "COMPLETED").await?;
-            notices(shop, id).await?;
+            notifications_of(shop, id).await?;
         }
-        let told = "SELECT array_agg(type ORDER BY updated_at) FROM notifications WHERE order_id = $1 AND channel = 'EMAIL'";
+        let sent_types = "SELECT array_agg(type ORDER BY updated_at) FROM notifications WHERE order_id = $1 AND channel = 'EMAIL'";
         for id in &ids {
-            let told: Vec<String> = db.query_one(told, &[id]).await?.get(0);
-            assert_eq!(told, ["ORDER_CONFIRMED", "ORDER_DELIVERED"], "{id}");
+            let sent_types: Vec<String> = db.query_one(sent_types, &[id]).await?.get(0);
+            assert_eq!(sent_types, ["ORDER_CONFIRMED", "ORDER_DELIVERED"], "{id}");
         }
         let waiting = "SELECT count(*) FROM notifications WHERE order_id = $1 AND state = 'PENDING' AND attempts = 0";
         assert_eq!(db.query_one(waiting, &[&stuck]).await?.get::<_, i64>(0), 2, "a message overtook one that is stuck");
         db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&stuck]).await?;
-        until("both are sent", SOON, async || {
+        until("both are sent", TIMEOUT, async || {
             let sent =
                 db.query("SELECT type FROM notifications WHERE order_id = $1 AND state = 'SENT' ORDER BY updated_at", &[&stuck]).await?;
             let sent: Vec<String> = sent.iter().map(|row| row.get(0)).collect();
@@ -226,32 +241,35 @@ fn messages_come_in_the_order_of_what_they_tell() {
         })
         .await?;
 
-        // Nobody is asked for a decision that is made.
+        // A request for a decision is not sent after the decision was made.
         let insert = "INSERT INTO notifications (order_id, type, channel, state) VALUES ($1, 'ORDER_ACTION_REQUIRED', 'EMAIL', 'PENDING')";
         db.execute(insert, &[&stuck]).await?;
-        assert!(notices(shop, &stuck).await?.contains(&triple("ORDER_ACTION_REQUIRED", "EMAIL", "SUPPRESSED")));
-        // As it was, for whoever compares it with its readers.
+        assert!(notifications_of(shop, &stuck).await?.contains(&notification("ORDER_ACTION_REQUIRED", "EMAIL", "SUPPRESSED")));
+        // Restores the order, for tests that compare it with the read model.
         db.execute("UPDATE orders SET contact_email = NULL, version = version + 1 WHERE id = $1", &[&stuck]).await?;
         Ok(())
     });
 }
 
-/// The order waits for its customer, who cancels it with words of their own.
+/// The order waits for its customer, who cancels it with a reason in their own words.
 #[test]
-fn what_a_customer_writes_does_not_leave_the_shop() {
-    shared(async |shop| {
+fn text_of_customers_is_not_sent_in_notifications() {
+    with_shared_stack(async |shop| {
         let (short, plenty) = (shop.product(1_000, 1).await?, shop.product(250, 10).await?);
         let email = format!("{}@customer.example", shop.unique("evil"));
         let contact = json!({ "email": email, "phone": "+14155550171" });
         let id = shop.place(&Draft::new("CUST-evil").line(&short, 3).line(&plenty, 2).with("contact", contact)).await?;
         shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
-        assert_eq!(notices(shop, &id).await?, ["EMAIL", "SMS"].map(|channel| triple("ORDER_ACTION_REQUIRED", channel, "SENT")));
+        assert_eq!(
+            notifications_of(shop, &id).await?,
+            ["EMAIL", "SMS"].map(|channel| notification("ORDER_ACTION_REQUIRED", channel, "SENT"))
+        );
         let cancel = json!({ "reason": "win at https://evil.example" }).to_string();
         ensure!(shop.post(&format!("/api/orders/{id}/cancel"), cancel).await?.status().is_success(), "{id} cannot be cancelled");
         let order = shop.ends(&id, "CANCELLED").await?;
         assert_eq!(order["failureReason"], "win at https://evil.example", "those who may see the order read it");
-        until("it is told", SOON, async || {
-            Ok(notices(shop, &id).await?.contains(&triple("ORDER_CANCELLED", "EMAIL", "SENT")).then_some(()))
+        until("the customer is notified", TIMEOUT, async || {
+            Ok(notifications_of(shop, &id).await?.contains(&notification("ORDER_CANCELLED", "EMAIL", "SENT")).then_some(()))
         })
         .await?;
         let mails = mails_to(shop, &email).await?;
@@ -265,31 +283,34 @@ fn what_a_customer_writes_does_not_leave_the_shop() {
 }
 
 #[test]
-fn without_a_contact_the_notice_is_only_recorded() {
-    shared(async |shop| {
+fn without_a_contact_the_notification_is_only_recorded() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-untold").line(&product, 1)).await?;
         let order = shop.ends(&id, "COMPLETED").await?;
-        assert_eq!(notices(shop, &id).await?, ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| triple(kind, "NONE", "RECORDED")));
+        assert_eq!(
+            notifications_of(shop, &id).await?,
+            ["ORDER_CONFIRMED", "ORDER_DELIVERED"].map(|kind| notification(kind, "NONE", "RECORDED"))
+        );
         ensure!(order["notifications"].is_null(), "{order}");
         Ok(())
     });
 }
 
 #[test]
-fn a_customer_who_must_decide_is_told_what_there_is() {
-    shared(async |shop| {
+fn a_request_for_a_decision_names_the_offer() {
+    with_shared_stack(async |shop| {
         let (short, plenty) = (shop.product(1_000, 1).await?, shop.product(250, 10).await?);
         let email = format!("{}@customer.example", shop.unique("asked"));
         let draft = Draft::new(&shop.unique("CUST-asked")).line(&short, 3).line(&plenty, 2).with("contact", json!({ "email": email }));
         let id = shop.place(&draft).await?;
         shop.reaches(&id, &["ACTION_REQUIRED"]).await?;
-        assert_eq!(notices(shop, &id).await?, [triple("ORDER_ACTION_REQUIRED", "EMAIL", "SENT")]);
+        assert_eq!(notifications_of(shop, &id).await?, [notification("ORDER_ACTION_REQUIRED", "EMAIL", "SENT")]);
         let mails = mails_to(shop, &email).await?;
         let body = text(&mails[0], "/BodyText")?;
         ensure!(body.contains(&format!("{} ($10.00 each), of which we can send 1: $30.00", short.id)), "{body}");
         ensure!(body.contains(&format!("{} ($2.50 each): $5.00", plenty.id)), "{body}");
-        until("readers see the notice", SOON, async || {
+        until("readers see the notification", TIMEOUT, async || {
             Ok((shop.order(&id).await?["notifications"][0]["type"] == "ORDER_ACTION_REQUIRED").then_some(()))
         })
         .await?;
@@ -299,10 +320,10 @@ fn a_customer_who_must_decide_is_told_what_there_is() {
     });
 }
 
-/// SES refuses an address without a domain.
+/// SES rejects an address without a domain.
 #[test]
-fn what_is_refused_for_good_is_not_tried_again() {
-    shared(async |shop| {
+fn a_permanently_rejected_notification_is_not_retried() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let id = shop.place(&Draft::new("CUST-refused").line(&product, 1)).await?;
         shop.ends(&id, "COMPLETED").await?;
@@ -312,11 +333,11 @@ fn what_is_refused_for_good_is_not_tried_again() {
             .await?;
         db.execute("UPDATE orders SET version = version + 1 WHERE id = $1", &[&id]).await?;
         assert_eq!(
-            notices(shop, &id).await?,
+            notifications_of(shop, &id).await?,
             [
-                triple("ORDER_CONFIRMED", "EMAIL", "FAILED"),
-                triple("ORDER_CONFIRMED", "NONE", "RECORDED"),
-                triple("ORDER_DELIVERED", "NONE", "RECORDED")
+                notification("ORDER_CONFIRMED", "EMAIL", "FAILED"),
+                notification("ORDER_CONFIRMED", "NONE", "RECORDED"),
+                notification("ORDER_DELIVERED", "NONE", "RECORDED")
             ]
         );
         let row = db
@@ -331,44 +352,44 @@ fn what_is_refused_for_good_is_not_tried_again() {
 }
 
 #[test]
-fn a_message_that_cannot_be_sent_does_not_fail_the_order_and_is_sent_later() {
-    own(1, &[], async |shop| {
+fn a_failed_notification_is_sent_later_and_the_order_completes() {
+    with_own_stack(1, &[], async |shop| {
         let product = shop.product(1_000, 100).await?;
         let db = shop.db().await?;
         shop.stack.emulator.stop().await?;
         let contact = json!({ "email": "later@customer.example" });
         let id = shop.place(&Draft::new("CUST-later").line(&product, 1).with("contact", contact)).await?;
-        until("the order completes", SOON, async || {
+        until("the order completes", TIMEOUT, async || {
             Ok(db.query_opt("SELECT FROM orders WHERE id = $1 AND status = 'COMPLETED'", &[&id]).await?)
         })
         .await?;
-        // The second message waits for the first.
+        // The second notification waits for the first.
         let first =
             "SELECT type, state, last_error, next_attempt_at > now() FROM notifications WHERE order_id = $1 AND last_error IS NOT NULL";
-        let error: String = until("sending has failed", SOON, async || {
+        let error: String = until("sending has failed", TIMEOUT, async || {
             let rows = db.query(first, &[&id]).await?;
             ensure!(rows.iter().all(|row| row.get::<_, &str>(0) == "ORDER_CONFIRMED"), "one message overtook another");
             Ok(rows.first().filter(|row| row.get::<_, &str>(1) == "PENDING" && row.get(3)).map(|row| row.get(2)))
         })
         .await?;
         ensure!(!error.contains("later@customer.example"), "{error}");
-        // It is tried for three days.
+        // Sending is retried for three days.
         let age =
             "UPDATE notifications SET next_attempt_at = now(), due_since = now() - interval '73 hours' WHERE (order_id, type) = ($1, $2)";
         db.execute(age, &[&id, &"ORDER_CONFIRMED"]).await?;
-        until("it is given up", SOON, async || {
+        until("it is given up", TIMEOUT, async || {
             Ok(db.query_opt("SELECT FROM notifications WHERE order_id = $1 AND state = 'FAILED'", &[&id]).await?)
         })
         .await?;
         shop.stack.emulator.start().await?;
         db.execute("UPDATE notifications SET next_attempt_at = now() WHERE order_id = $1", &[&id]).await?;
-        let (confirmed, delivered) = (triple("ORDER_CONFIRMED", "EMAIL", "FAILED"), triple("ORDER_DELIVERED", "EMAIL", "SENT"));
-        assert_eq!(notices(shop, &id).await?, [confirmed, delivered.clone()]);
+        let (confirmed, delivered) = (notification("ORDER_CONFIRMED", "EMAIL", "FAILED"), notification("ORDER_DELIVERED", "EMAIL", "SENT"));
+        assert_eq!(notifications_of(shop, &id).await?, [confirmed, delivered.clone()]);
 
-        // Staff send it again.
+        // Staff send the notification again.
         let resent = shop.stack.run("worker", &["notify", "resend", &id, "ORDER_CONFIRMED"]).await?;
         ensure!(resent.status.success(), "{}", String::from_utf8_lossy(&resent.stderr));
-        assert_eq!(notices(shop, &id).await?, [triple("ORDER_CONFIRMED", "EMAIL", "SENT"), delivered]);
+        assert_eq!(notifications_of(shop, &id).await?, [notification("ORDER_CONFIRMED", "EMAIL", "SENT"), delivered]);
         assert_eq!(mails_to(shop, "later@customer.example").await?.len(), 2);
         let nothing = shop.stack.run("worker", &["notify", "resend", &id, "ORDER_FAILED"]).await?;
         ensure!(!nothing.status.success(), "a message that there is not was sent again");

@@ -1,24 +1,25 @@
-//! The page, in a real browser: `tests/page` drives it against a stack of its own.
+//! The page in a real browser: the tests in `tests/page` run against their own stack.
 
 use crate::{
-    shipping::SLOW,
-    support::{FAST, Gate, Shop, own, until},
+    shipping::MANUAL_CARRIER,
+    support::{FAST, SecondApi, Shop, until, with_own_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use local::free_port;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// An order at a bank that never answers stays open for half a minute, and yet can be cancelled within seconds; one of 40 laptops is reviewed.
+/// With these timeouts, an order at a bank that never answers stays open for half a minute, and can
+/// still be cancelled within seconds. An order of 40 laptops exceeds the limit and is reviewed.
 const SETTINGS: [(&str, &str); 3] =
     [("STEP_LOCAL_LIMIT_MS", "1500"), ("STEP_HEARTBEAT_LIMIT_MS", "1500"), ("RISK_SPEND_LIMITS", "USD=50000.00")];
-/// What tests/page/issuer.js calls itself, the page and the API.
+/// The names of the API and of the page in tests/page/issuer.js.
 const AUDIENCE: &str = "urn:orderflow";
 const CLIENT: &str = "page";
 
 #[test]
 fn the_page_works_in_a_browser() {
-    own(1, &SETTINGS, async |shop| {
+    with_own_stack(1, &SETTINGS, async |shop| {
         let (scarce, last) = (shop.product(1_000, 1).await?, shop.product(1_000, 1).await?);
         let (sold_out, empty) = (shop.product(1_000, 0).await?, shop.product(1_000, 0).await?);
         let products = [("SCARCE", &scarce), ("LAST", &last), ("SOLD_OUT", &sold_out), ("EMPTY", &empty)];
@@ -28,32 +29,33 @@ fn the_page_works_in_a_browser() {
         })
         .await?;
 
-        // An API whose issuer starts with the tests: nobody asks for it before somebody signs in.
+        // An API with an issuer that the tests start later. Nothing contacts the issuer before
+        // somebody signs in.
         let issuer_port = free_port()?;
         let settings = [("AUTH_ISSUER", format!("http://127.0.0.1:{issuer_port}")), ("AUTH_AUDIENCE", AUDIENCE.to_owned())];
         let settings = settings.into_iter().chain([("AUTH_CLIENT_ID", CLIENT.to_owned())]).map(|(key, value)| (key.to_owned(), value));
-        let gate = Gate::start(shop, &settings.collect::<Vec<_>>()).await?;
+        let api = SecondApi::start(shop, &settings.collect::<Vec<_>>()).await?;
 
         let mut node = node(shop)?;
-        node.env("SIGN_IN_URL", gate.url("")).env("ISSUER_PORT", issuer_port.to_string());
+        node.env("SIGN_IN_URL", api.url("")).env("ISSUER_PORT", issuer_port.to_string());
         node.envs(products.iter().map(|(name, product)| (name, &product.id)));
         succeeds(node).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// What people say of parcels shows only where no carrier says it first.
+/// Staff can record tracking events only while the carrier has not reported them.
 #[test]
-fn parcels_are_marked_in_a_browser() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn tracking_events_are_recorded_in_a_browser() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let mut node = node(shop)?;
-        node.arg("marking.slow.js");
+        node.arg("tracking-events.slow.js");
         succeeds(node).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// Node's test runner in tests/page, against a stack.
+/// Node's test runner in tests/page, with a stack as its target.
 fn node(shop: &Shop) -> Result<Command> {
     let project = local::project();
     let bin = project.join(".local/bin");

@@ -1,16 +1,18 @@
-//! Payment: what the sandbox gateway does by its payment methods, and what becomes of the order and its money.
+//! Payment: what the sandbox gateway does for each payment method, and what happens to the order
+//! and its money.
 
 use crate::{
     orders::statuses,
-    support::{Draft, FAST, Product, Shop, own, shared, text, until},
+    support::{Draft, FAST, Product, Shop, text, until, with_own_stack, with_shared_stack},
 };
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Places an order for three units with a payment method; gives it at its end, and what stock is left of ten and what is held.
+/// Places an order of three units with a payment method. Returns the order at its end, and how many
+/// of ten units are left and how many are held.
 async fn pay_by(shop: &Shop, method: &str, end: &str) -> Result<(Value, (i64, i64))> {
     let product = shop.product(2_500, 10).await?;
     let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method(method)).await?;
@@ -18,7 +20,8 @@ async fn pay_by(shop: &Shop, method: &str, end: &str) -> Result<(Value, (i64, i6
     Ok((order, shop.stock(&product).await?))
 }
 
-/// The gateway's books about an order: state and attempts of the charge, and the money that moved.
+/// The gateway's books about an order: the state of the charge, the number of attempts, and the net
+/// amount.
 pub(crate) async fn ledger(shop: &Shop, id: &str) -> Result<(String, i32, i64)> {
     let row = shop
         .db()
@@ -36,7 +39,7 @@ pub(crate) async fn ledger(shop: &Shop, id: &str) -> Result<(String, i32, i64)> 
 
 #[test]
 fn a_declined_card_fails_the_order_and_releases_its_stock() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         for (method, reason) in [
             ("tok_declined", "the card was declined"),
             ("tok_insufficient_funds", "the card has insufficient funds"),
@@ -53,8 +56,8 @@ fn a_declined_card_fails_the_order_and_releases_its_stock() {
 }
 
 #[test]
-fn a_processing_error_is_tried_again_until_it_succeeds() {
-    shared(async |shop| {
+fn a_processing_error_is_retried_until_it_succeeds() {
+    with_shared_stack(async |shop| {
         let (order, stock) = pay_by(shop, "tok_processing_error", "COMPLETED").await?;
         assert_eq!((&order["payment"]["status"], stock), (&json!("CAPTURED"), (7, 0)));
         assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("CAPTURED".to_owned(), 3, 7_500));
@@ -63,8 +66,8 @@ fn a_processing_error_is_tried_again_until_it_succeeds() {
 }
 
 #[test]
-fn after_a_lost_answer_the_gateway_is_asked_before_anything_is_charged_again() {
-    shared(async |shop| {
+fn a_retry_after_a_lost_answer_looks_up_the_charge_first() {
+    with_shared_stack(async |shop| {
         let (order, stock) = pay_by(shop, "tok_timeout", "COMPLETED").await?;
         assert_eq!((&order["payment"]["status"], stock), (&json!("CAPTURED"), (7, 0)));
         assert_eq!(ledger(shop, text(&order, "/id")?).await?, ("CAPTURED".to_owned(), 1, 7_500));
@@ -74,10 +77,10 @@ fn after_a_lost_answer_the_gateway_is_asked_before_anything_is_charged_again() {
 
 #[test]
 fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(2_500, 10).await?;
         let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method("tok_down")).await?;
-        until("it is shown that nobody knows", SOON, async || {
+        until("it is shown that nobody knows", TIMEOUT, async || {
             let order = shop.order(&id).await?;
             Ok((order["payment"] == json!({ "status": "UNKNOWN", "amount": 75.0 })).then_some(()))
         })
@@ -92,16 +95,17 @@ fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
     });
 }
 
-/// The payments of a product's orders cannot be recorded until it is lifted; it counts how often that was tried.
-struct Ban<'a> {
+/// Makes it impossible to record payments of a product's orders until it is removed, and counts the
+/// attempts.
+struct RecordingBlock<'a> {
     shop: &'a Shop,
     name: String,
 }
 
-impl<'a> Ban<'a> {
-    async fn of(shop: &'a Shop, product: &Product) -> Result<Self> {
+impl<'a> RecordingBlock<'a> {
+    async fn new(shop: &'a Shop, product: &Product) -> Result<Self> {
         let name = product.id.replace('-', "_").to_lowercase();
-        let ban = format!(
+        let block = format!(
             "CREATE SEQUENCE {name}_refused;
             CREATE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 IF EXISTS (SELECT FROM order_items WHERE order_id = NEW.order_id AND product_id = '{}') THEN
@@ -113,34 +117,35 @@ impl<'a> Ban<'a> {
             CREATE TRIGGER {name}_refuse BEFORE INSERT OR UPDATE ON payments FOR EACH ROW EXECUTE FUNCTION {name}_refuse()",
             product.id
         );
-        shop.db().await?.batch_execute(&ban).await?;
+        shop.db().await?.batch_execute(&block).await?;
         Ok(Self { shop, name })
     }
 
-    async fn is_met(&self, times: i64) -> Result<()> {
-        let (db, met) = (self.shop.db().await?, format!("SELECT last_value FROM {}_refused", self.name));
-        until(&format!("a payment is not recorded {times} times"), SOON, async || {
-            Ok((db.query_one(&met, &[]).await?.get::<_, i64>(0) >= times).then_some(()))
+    async fn wait_for_attempts(&self, times: i64) -> Result<()> {
+        let (db, attempts) = (self.shop.db().await?, format!("SELECT last_value FROM {}_refused", self.name));
+        until(&format!("a payment is not recorded {times} times"), TIMEOUT, async || {
+            Ok((db.query_one(&attempts, &[]).await?.get::<_, i64>(0) >= times).then_some(()))
         })
         .await
     }
 
-    async fn lift(self) -> Result<()> {
-        let lift = format!("DROP FUNCTION {name}_refuse CASCADE; DROP SEQUENCE {name}_refused", name = self.name);
-        Ok(self.shop.db().await?.batch_execute(&lift).await?)
+    async fn remove(self) -> Result<()> {
+        let remove = format!("DROP FUNCTION {name}_refuse CASCADE; DROP SEQUENCE {name}_refused", name = self.name);
+        Ok(self.shop.db().await?.batch_execute(&remove).await?)
     }
 }
 
-/// That Postgres is away is no fault of the customer's or the gateway's, so it is none of the attempts after which the order fails.
+/// An outage of Postgres is neither the customer's nor the gateway's fault, so it does not count
+/// towards the attempts after which an order fails.
 #[test]
-fn however_often_a_payment_cannot_be_recorded_it_is_what_the_gateway_says() {
-    shared(async |shop| {
+fn a_payment_that_cannot_be_recorded_keeps_the_gateways_result() {
+    with_shared_stack(async |shop| {
         for (method, end, reason) in [("tok_visa", "COMPLETED", Value::Null), ("tok_declined", "FAILED", json!("the card was declined"))] {
             let product = shop.product(2_500, 10).await?;
-            let ban = Ban::of(shop, &product).await?;
+            let block = RecordingBlock::new(shop, &product).await?;
             let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method(method)).await?;
-            ban.is_met(6).await?;
-            ban.lift().await?;
+            block.wait_for_attempts(6).await?;
+            block.remove().await?;
             let order = shop.ends(&id, end).await?;
             assert_eq!(order["failureReason"], reason);
             assert_eq!(ledger(shop, &id).await?.1, 1);
@@ -150,23 +155,23 @@ fn however_often_a_payment_cannot_be_recorded_it_is_what_the_gateway_says() {
 }
 
 #[test]
-fn who_cancels_while_a_decline_cannot_be_recorded_has_cancelled() {
-    shared(async |shop| {
+fn cancel_during_an_unrecorded_decline_succeeds() {
+    with_shared_stack(async |shop| {
         let product = shop.product(2_500, 10).await?;
-        let ban = Ban::of(shop, &product).await?;
+        let block = RecordingBlock::new(shop, &product).await?;
         let id = shop.place(&Draft::new("CUST-payment").line(&product, 3).payment_method("tok_declined")).await?;
-        ban.is_met(2).await?;
+        block.wait_for_attempts(2).await?;
         shop.cancel(&id).await?;
         shop.ends(&id, "CANCELLED").await?;
-        ban.lift().await?;
+        block.remove().await?;
         assert_eq!((ledger(shop, &id).await?, shop.stock(&product).await?), (("DECLINED".to_owned(), 1, 0), (10, 0)));
         shop.audit_is_clean().await
     });
 }
 
 #[test]
-fn a_gateway_that_may_be_asked_once_is_asked_once_and_what_it_took_is_found() {
-    own(1, &[&FAST[..], &[("RETRY_MAXIMUM_ATTEMPTS", "1")]].concat(), async |shop| {
+fn one_allowed_attempt_is_one_attempt_and_its_charge_is_found() {
+    with_own_stack(1, &[&FAST[..], &[("RETRY_MAXIMUM_ATTEMPTS", "1")]].concat(), async |shop| {
         for (method, end, state, charged) in [
             ("tok_timeout", "COMPLETED", "CAPTURED", 7_500),
             ("tok_processing_error", "FAILED", "VOIDED", 0),

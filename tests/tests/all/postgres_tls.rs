@@ -1,6 +1,6 @@
-//! Postgres over TLS: verified to the full, or not connected to at all.
+//! Postgres over TLS: the server's certificate is fully verified, or no connection is made.
 
-use crate::support::{Draft, FAST, bare, unstarted, until_ok};
+use crate::support::{Draft, FAST, until_ok, with_bare_stack, with_unstarted_stack};
 use anyhow::{Result, ensure};
 use local::{Stack, Tools, project};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::process::Command;
 
-/// An authority that signs certificates.
+/// A certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -29,13 +29,13 @@ impl Authority {
         Ok(file.display().to_string())
     }
 
-    /// Has the running Postgres speak TLS, as the server of this name.
+    /// Makes the running Postgres use TLS, with a certificate for this name.
     async fn enable(&self, stack: &Stack, name: &str) -> Result<()> {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([name.to_owned()])?.signed_by(&key, &self.0)?;
         let cluster = stack.postgres.service().folder().join("cluster");
-        give(&cluster, "server.crt", &certificate.pem())?;
-        give(&cluster, "server.key", &key.serialize_pem())?;
+        write_private_file(&cluster, "server.crt", &certificate.pem())?;
+        write_private_file(&cluster, "server.key", &key.serialize_pem())?;
         let db = stack.postgres.service().connect().await?;
         db.batch_execute("ALTER SYSTEM SET ssl = on").await?;
         db.batch_execute("SELECT pg_reload_conf()").await?;
@@ -48,15 +48,15 @@ impl Authority {
     }
 }
 
-/// Makes a file that the server's user alone can read.
-fn give(cluster: &Path, name: &str, content: &str) -> Result<()> {
+/// Creates a file that only the server's user can read.
+fn write_private_file(cluster: &Path, name: &str, content: &str) -> Result<()> {
     let (file, owner) = (cluster.join(name), fs::metadata(cluster)?);
     fs::write(&file, content)?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
     Ok(chown(&file, Some(owner.uid()), Some(owner.gid()))?)
 }
 
-/// Whether `worker migrate` gets in with these settings, and what it says.
+/// Runs `worker migrate` with these settings. Returns whether it succeeded, and its output.
 async fn migrate(stack: &Stack, env: &[(&str, &str)]) -> Result<(bool, String)> {
     let mut worker = Command::new(Tools::built("worker")?);
     worker.current_dir(project()).arg("migrate").envs(stack.env()).envs(env.iter().copied());
@@ -64,60 +64,65 @@ async fn migrate(stack: &Stack, env: &[(&str, &str)]) -> Result<(bool, String)> 
     Ok((ended.status.success(), String::from_utf8_lossy(&ended.stderr).into_owned()))
 }
 
-/// A file that goes with the stack.
-fn beside(stack: &Stack, name: &str) -> PathBuf {
+/// A file beside the stack's logs.
+fn file_beside_logs(stack: &Stack, name: &str) -> PathBuf {
     stack.postgres.log().with_file_name(name)
 }
 
 #[test]
-fn only_a_server_whose_certificate_is_right_is_connected_to() {
-    bare(async |stack| {
+fn only_a_server_with_a_valid_certificate_is_connected_to() {
+    with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let (ours, other) = (Authority::new("ours")?, Authority::new("other")?);
-        let (ours_file, other_file) = (ours.write(&beside(stack, "ours.pem"))?, other.write(&beside(stack, "other.pem"))?);
+        let (ours_file, other_file) =
+            (ours.write(&file_beside_logs(stack, "ours.pem"))?, other.write(&file_beside_logs(stack, "other.pem"))?);
         let verify = |ca| [("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", ca)];
 
-        let (ok, said) = migrate(stack, &verify(&ours_file)).await?;
-        ensure!(!ok && said.contains("server does not support TLS"), "a server without TLS: {said}");
+        let (ok, printed) = migrate(stack, &verify(&ours_file)).await?;
+        ensure!(!ok && printed.contains("server does not support TLS"), "a server without TLS: {printed}");
 
         ours.enable(stack, "127.0.0.1").await?;
-        let (ok, said) = migrate(stack, &verify(&ours_file)).await?;
-        ensure!(ok, "{said}");
-        let (ok, said) = migrate(stack, &verify(&other_file)).await?;
-        ensure!(!ok && said.contains("UnknownIssuer"), "signed by another authority: {said}");
-        let (ok, said) = migrate(stack, &[("POSTGRES_TLS", "verify-full")]).await?;
-        ensure!(!ok && said.contains("UnknownIssuer"), "not signed by a public authority: {said}");
+        let (ok, printed) = migrate(stack, &verify(&ours_file)).await?;
+        ensure!(ok, "{printed}");
+        let (ok, printed) = migrate(stack, &verify(&other_file)).await?;
+        ensure!(!ok && printed.contains("UnknownIssuer"), "signed by another authority: {printed}");
+        let (ok, printed) = migrate(stack, &[("POSTGRES_TLS", "verify-full")]).await?;
+        ensure!(!ok && printed.contains("UnknownIssuer"), "not signed by a public authority: {printed}");
         let named = [&verify(&ours_file)[..], &[("POSTGRES_HOST", "localhost")]].concat();
-        let (ok, said) = migrate(stack, &named).await?;
-        ensure!(!ok && said.contains("not valid for name"), "a certificate for another name: {said}");
+        let (ok, printed) = migrate(stack, &named).await?;
+        ensure!(!ok && printed.contains("not valid for name"), "a certificate for another name: {printed}");
         for bundle in ["nothing-there.pem", "Cargo.toml"] {
-            let (ok, said) = migrate(stack, &verify(bundle)).await?;
-            ensure!(!ok && said.contains("POSTGRES_TLS_CA"), "{bundle}: {said}");
+            let (ok, printed) = migrate(stack, &verify(bundle)).await?;
+            ensure!(!ok && printed.contains("POSTGRES_TLS_CA"), "{bundle}: {printed}");
         }
         Ok(())
     });
 }
 
 #[test]
-fn a_server_that_insists_on_tls_refuses_a_plain_connection() {
-    bare(async |stack| {
+fn a_server_that_requires_tls_refuses_a_plain_connection() {
+    with_bare_stack(async |stack| {
         stack.postgres.start().await?;
         let authority = Authority::new("ours")?;
-        let bundle = authority.write(&beside(stack, "ours.pem"))?;
+        let bundle = authority.write(&file_beside_logs(stack, "ours.pem"))?;
         authority.enable(stack, "127.0.0.1").await?;
         let db = stack.postgres.service().connect().await?;
-        // As rds.force_ssl does.
-        give(&stack.postgres.service().folder().join("cluster"), "pg_hba.conf", "hostssl all all 127.0.0.1/32 scram-sha-256\n")?;
+        // The setting rds.force_ssl has the same effect.
+        write_private_file(
+            &stack.postgres.service().folder().join("cluster"),
+            "pg_hba.conf",
+            "hostssl all all 127.0.0.1/32 scram-sha-256\n",
+        )?;
         db.batch_execute("SELECT pg_reload_conf()").await?;
-        let said = until_ok("Postgres refuses", Duration::from_secs(10), async || {
-            let (ok, said) = migrate(stack, &[]).await?;
+        let printed = until_ok("Postgres refuses", Duration::from_secs(10), async || {
+            let (ok, printed) = migrate(stack, &[]).await?;
             ensure!(!ok);
-            Ok(said)
+            Ok(printed)
         })
         .await?;
-        ensure!(said.contains("no encryption"), "{said}");
-        let (ok, said) = migrate(stack, &[("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", &bundle)]).await?;
-        ensure!(ok, "{said}");
+        ensure!(printed.contains("no encryption"), "{printed}");
+        let (ok, printed) = migrate(stack, &[("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", &bundle)]).await?;
+        ensure!(ok, "{printed}");
         Ok(())
     });
 }
@@ -128,7 +133,7 @@ fn orders_run_over_tls() {
     let bundle = std::env::temp_dir().join(format!("orderflow-authority-{}.pem", std::process::id()));
     let bundle = authority.write(&bundle).expect("a file");
     let env = [&FAST[..], &[("POSTGRES_TLS", "verify-full"), ("POSTGRES_TLS_CA", &bundle)]].concat();
-    unstarted(1, &env, async |shop| {
+    with_unstarted_stack(1, &env, async |shop| {
         shop.stack.start_services().await?;
         authority.enable(&shop.stack, "127.0.0.1").await?;
         shop.stack.start().await?;

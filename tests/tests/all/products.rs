@@ -1,6 +1,6 @@
-//! `GET /api/products`: the catalogue, as it is in Postgres a moment ago.
+//! `GET /api/products`: the catalogue, which follows Postgres with a short delay.
 
-use crate::support::{Draft, Shop, answer, shared, until};
+use crate::support::{Draft, Shop, answer, until, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ async fn shows(shop: &Shop, wanted: Value) -> Result<()> {
 
 #[test]
 fn the_seed_has_a_hundred_products() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let products = catalogue(shop).await?;
         let seed = products.iter().filter(|product| product["productID"].as_str().is_some_and(|id| id.starts_with("PROD-"))).count();
         ensure!(seed >= 100, "{seed} products");
@@ -34,8 +34,8 @@ fn the_seed_has_a_hundred_products() {
 }
 
 #[test]
-fn it_follows_price_and_availability() {
-    shared(async |shop| {
+fn the_catalogue_follows_price_and_availability() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 1).await?;
         let shown = |price: f64, in_stock: bool| json!({ "productID": product.id, "name": product.id, "unitPrice": price, "currency": "USD", "inStock": in_stock });
         shows(shop, shown(10.0, true)).await?;

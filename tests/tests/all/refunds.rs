@@ -1,10 +1,11 @@
-//! `POST /api/orders/{id}/refunds`: giving back what was paid, whole and in part, and never more.
+//! `POST /api/orders/{id}/refunds`: refunds of the whole order or a part, never of more than was
+//! paid.
 
 use crate::{
     histories::connect,
     payment::ledger,
-    shipping::{SLOW, message, product_in, say, shipped},
-    support::{Draft, FAST, Product, Shop, answer, own, shared, text, until},
+    shipping::{MANUAL_CARRIER, product_in, send_tracking_event, shipment_statuses, tracking_event},
+    support::{Draft, FAST, Product, Shop, answer, text, until, with_own_stack, with_shared_stack},
 };
 use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
@@ -21,42 +22,44 @@ use time::OffsetDateTime;
 use tokio::try_join;
 use uuid::Uuid;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A completed order for four units at 25.00.
-async fn sold(shop: &Shop) -> Result<(String, Product)> {
+/// A completed order of four units at 25.00.
+async fn completed_order(shop: &Shop) -> Result<(String, Product)> {
     let product = shop.product(2_500, 10).await?;
     let id = shop.place(&Draft::new("CUST-refund").line(&product, 3).line(&product, 1)).await?;
     shop.ends(&id, "COMPLETED").await?;
     Ok((id, product))
 }
 
-/// Asks for a refund, under a key of its own unless one is given.
+/// Requests a refund. Without a given key, it uses a new one.
 pub(crate) async fn refund(shop: &Shop, id: &str, body: &Value, key: Option<&str>) -> Result<(StatusCode, Value)> {
     let key = key.map_or_else(|| shop.unique("refund"), str::to_owned);
     let request = shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).header(header::CONTENT_TYPE, "application/json");
     answer(request.header("Idempotency-Key", key).body(body.to_string()).send().await?).await
 }
 
-/// Asks for a refund, which must be taken on; gives the order once it is known what came of it, and the refund.
+/// Requests a refund, which must be accepted. Waits for its result, and returns the order and the
+/// refund.
 pub(crate) async fn refunded(shop: &Shop, id: &str, body: &Value) -> Result<(Value, Value)> {
     let (status, accepted) = refund(shop, id, body, None).await?;
     ensure!(status == StatusCode::ACCEPTED, "{status} {accepted}");
-    decided(shop, id, text(&accepted, "/id")?).await
+    wait_for_refund(shop, id, text(&accepted, "/id")?).await
 }
 
-/// Has the worker decide about a refund that the API has not looked at.
+/// Starts a refund workflow directly, so that the worker decides about a refund that the API has
+/// not checked.
 async fn worker_decides(shop: &Shop, id: &str, what: What) -> Result<(Value, Value)> {
     let (refund_id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
     let request = RefundRequest { what, reason: None, restock: false };
     let refund = RefundInput { id: refund_id, order_id: id.parse()?, request, requested_at };
     let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, refund_id.to_string()).build();
     connect(shop).await?.start_workflow(RefundWorkflowType, refund, options).await?;
-    decided(shop, id, &refund_id.to_string()).await
+    wait_for_refund(shop, id, &refund_id.to_string()).await
 }
 
-async fn decided(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value)> {
-    until(&format!("{refund_id} is decided"), SOON, async || {
+async fn wait_for_refund(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value)> {
+    until(&format!("{refund_id} is decided"), TIMEOUT, async || {
         let order = shop.order(id).await?;
         let mut refunds = order["refunds"].as_array().into_iter().flatten();
         let refund = refunds.find(|refund| refund["id"] == refund_id && refund["status"] != "PENDING").cloned();
@@ -65,13 +68,14 @@ async fn decided(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value
     .await
 }
 
-/// What lies in a parcel that has not left would be sold again, and shipped as well.
+/// Units in a parcel that has not left would be sold again, and shipped as well.
 #[test]
-fn what_has_not_left_cannot_come_back() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn units_of_a_booked_parcel_cannot_be_restocked() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let product = shop.product(2_500, 10).await?;
         let id = shop.place(&Draft::new("CUST-too-soon").line(&product, 2)).await?;
-        until("the parcel is booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED"]).then_some(()))).await?;
+        until("the parcel is booked", TIMEOUT, async || Ok((shipment_statuses(&shop.order(&id).await?) == ["BOOKED"]).then_some(())))
+            .await?;
         for body in [json!({ "restock": true }), json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": true })] {
             let (_, refused) = refunded(shop, &id, &body).await?;
             let expected = format!("{} has not left yet and cannot come back: cancel the order, or do not restock", product.id);
@@ -84,9 +88,9 @@ fn what_has_not_left_cannot_come_back() {
 }
 
 #[test]
-fn a_whole_order_is_given_back_once_and_the_customer_is_told() {
-    shared(async |shop| {
-        let (id, product) = sold(shop).await?;
+fn a_whole_order_is_refunded_once_and_the_customer_is_notified() {
+    with_shared_stack(async |shop| {
+        let (id, product) = completed_order(shop).await?;
         let (order, refund) = refunded(shop, &id, &json!({ "reason": "arrived too late" })).await?;
         assert_eq!(
             (&refund["status"], &refund["amount"], &refund["reason"]),
@@ -95,8 +99,8 @@ fn a_whole_order_is_given_back_once_and_the_customer_is_told() {
         assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 100.0, "refundedAmount": 100.0 }));
         assert_eq!((&order["status"], shop.stock(&product).await?), (&json!("COMPLETED"), (6, 0)), "the units stay with the customer");
         assert_eq!(ledger(shop, &id).await?, ("REFUNDED".to_owned(), 1, 0));
-        let told = "SELECT count(*) FROM notifications WHERE order_id = $1 AND type = 'ORDER_REFUNDED'";
-        assert_eq!(shop.db().await?.query_one(told, &[&id]).await?.get::<_, i64>(0), 1);
+        let notified = "SELECT count(*) FROM notifications WHERE order_id = $1 AND type = 'ORDER_REFUNDED'";
+        assert_eq!(shop.db().await?.query_one(notified, &[&id]).await?.get::<_, i64>(0), 1);
 
         let (status, problem) = self::refund(shop, &id, &json!({}), None).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("/problems/nothing-to-refund")));
@@ -105,9 +109,9 @@ fn a_whole_order_is_given_back_once_and_the_customer_is_told() {
 }
 
 #[test]
-fn units_come_back_to_stock_and_no_unit_twice() {
-    shared(async |shop| {
-        let (id, product) = sold(shop).await?;
+fn refunded_units_are_restocked_once() {
+    with_shared_stack(async |shop| {
+        let (id, product) = completed_order(shop).await?;
         let units = |quantity: i32| json!({ "items": [{ "productID": product.id, "quantity": quantity }], "restock": true });
         let (order, _) = refunded(shop, &id, &units(3)).await?;
         assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 100.0, "refundedAmount": 75.0 }));
@@ -128,8 +132,8 @@ fn units_come_back_to_stock_and_no_unit_twice() {
 }
 
 #[test]
-fn what_arrived_broken_does_not_come_back_with_the_rest() {
-    shared(async |shop| {
+fn units_refunded_without_restock_are_not_restocked_later() {
+    with_shared_stack(async |shop| {
         let product = shop.product(2_500, 10).await?;
         let id = shop.place(&Draft::new("CUST-broken").line(&product, 3)).await?;
         shop.ends(&id, "COMPLETED").await?;
@@ -142,14 +146,16 @@ fn what_arrived_broken_does_not_come_back_with_the_rest() {
     });
 }
 
-/// What is refunded while it is on its way arrives, and then does not come back with the rest.
+/// Units that are refunded in transit still arrive. A later refund of the rest does not put them
+/// back on sale.
 #[test]
-fn what_is_on_its_way_cannot_come_back() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn units_in_transit_cannot_be_restocked() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let product = shop.product(2_500, 10).await?;
         let id = shop.place(&Draft::new("CUST-on-its-way").line(&product, 3)).await?;
-        until("the parcel is booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED"]).then_some(()))).await?;
-        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
+        until("the parcel is booked", TIMEOUT, async || Ok((shipment_statuses(&shop.order(&id).await?) == ["BOOKED"]).then_some(())))
+            .await?;
+        send_tracking_event(shop, &tracking_event(&id, 1, "IN_TRANSIT")).await?;
         shop.reaches(&id, &["SHIPPED"]).await?;
         let unit = |restock: bool| json!({ "items": [{ "productID": product.id, "quantity": 1 }], "restock": restock });
         for body in [json!({ "restock": true }), unit(true)] {
@@ -159,7 +165,7 @@ fn what_is_on_its_way_cannot_come_back() {
         }
         let (_, given) = refunded(shop, &id, &unit(false)).await?;
         assert_eq!((&given["status"], shop.stock(&product).await?), (&json!("SUCCEEDED"), (7, 0)));
-        say(shop, &message(&id, 1, "DELIVERED")).await?;
+        send_tracking_event(shop, &tracking_event(&id, 1, "DELIVERED")).await?;
         shop.ends(&id, "COMPLETED").await?;
         let (_, given) = refunded(shop, &id, &json!({ "restock": true })).await?;
         assert_eq!((&given["amount"], shop.stock(&product).await?), (&json!(50.0), (9, 0)));
@@ -168,8 +174,8 @@ fn what_is_on_its_way_cannot_come_back() {
 }
 
 #[test]
-fn what_costs_nothing_is_paid_and_given_back_without_the_gateway() {
-    shared(async |shop| {
+fn free_products_are_paid_and_refunded_without_the_gateway() {
+    with_shared_stack(async |shop| {
         let (gift, lamp) = (shop.product(0, 10).await?, shop.product(2_500, 10).await?);
         let units =
             |product: &Product, quantity: i64| json!({ "items": [{ "productID": product.id, "quantity": quantity }], "restock": true });
@@ -196,16 +202,17 @@ fn what_costs_nothing_is_paid_and_given_back_without_the_gateway() {
         let db = shop.db().await?;
         let asked = "SELECT count(*) FROM sandbox.charges WHERE idempotency_key = $1";
         assert_eq!(db.query_one(asked, &[&free]).await?.get::<_, i64>(0), 0);
-        let told = "SELECT count(*) FROM notifications WHERE order_id = ANY ($1) AND type = 'ORDER_REFUNDED'";
-        assert_eq!(db.query_one(told, &[&vec![&free, &mixed]]).await?.get::<_, i64>(0), 0, "no money was given back");
+        let notified = "SELECT count(*) FROM notifications WHERE order_id = ANY ($1) AND type = 'ORDER_REFUNDED'";
+        assert_eq!(db.query_one(notified, &[&vec![&free, &mixed]]).await?.get::<_, i64>(0), 0, "no money was given back");
         shop.audit_is_clean().await
     });
 }
 
-/// The gateway refuses to give back for now, twice: a lost parcel's money, a refund of the staff's, and the payment of an order that failed.
+/// The gateway postpones each refund twice: the refund of a lost parcel, one by staff, and the
+/// reversal of a failed order.
 #[test]
-fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
-    own(1, &FAST, async |shop| {
+fn a_postponed_refund_is_shown_and_paid_later() {
+    with_own_stack(1, &FAST, async |shop| {
         let (near, lost) = (shop.product(1_000, 10).await?, product_in(shop, "SANDBOX-LOST", 250).await?);
         let place = async |drafted: Draft| shop.place(&drafted.payment_method("tok_refund_later")).await;
         let (parted, kept, failed) = try_join!(
@@ -213,15 +220,15 @@ fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
             place(Draft::new("CUST-later").line(&near, 1)),
             place(Draft::new("CUST-later").line(&lost, 1)),
         )?;
-        // Nothing waits for the money: the parcel that was not lost completes its order.
+        // The order does not wait for the refund: the other parcel completes it.
         let order = shop.ends(&parted, "COMPLETED").await?;
-        assert_eq!((shipped(&order), &order["refunds"][0]["status"]), (vec!["DELIVERED", "LOST"], &json!("PENDING")));
+        assert_eq!((shipment_statuses(&order), &order["refunds"][0]["status"]), (vec!["DELIVERED", "LOST"], &json!("PENDING")));
         shop.ends(&kept, "COMPLETED").await?;
         let (status, accepted) = refund(shop, &kept, &json!({ "amount": 4.0 }), Some(&shop.unique("refund-later"))).await?;
         ensure!(status == StatusCode::ACCEPTED, "{status} {accepted}");
         let db = shop.db().await?;
         for id in [&parted, &kept] {
-            until(&format!("a refund of {id} waits"), SOON, async || {
+            until(&format!("a refund of {id} waits"), TIMEOUT, async || {
                 let waits = "SELECT error FROM failing_rows WHERE loop = 'REFUNDS' AND row_id LIKE $1 || ' ref_%'";
                 let refused = db.query_opt(waits, &[id]).await?.map(|row| row.get::<_, String>(0));
                 Ok(refused.filter(|error| error.contains("balance")))
@@ -229,7 +236,7 @@ fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
             .await?;
         }
         for (id, minor) in [(&parted, 500), (&kept, 400)] {
-            until(&format!("the money of {id} is given back"), SOON, async || {
+            until(&format!("the refund of {id} succeeds"), TIMEOUT, async || {
                 let order = shop.order(id).await?;
                 Ok((order["refunds"][0]["status"] == "SUCCEEDED").then_some(()))
             })
@@ -242,23 +249,23 @@ fn what_is_refused_for_now_is_given_back_later_and_shown_meanwhile() {
         let order = shop.ends(&failed, "FAILED").await?;
         assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 2.5, "refundedAmount": 2.5 }));
         assert_eq!((&order["refunds"][0]["status"], ledger(shop, &failed).await?.2), (&json!("SUCCEEDED"), 0));
-        until("nothing waits", SOON, async || Ok(db.query_opt("SELECT FROM failing_rows LIMIT 1", &[]).await?.is_none().then_some(())))
+        until("nothing waits", TIMEOUT, async || Ok(db.query_opt("SELECT FROM failing_rows LIMIT 1", &[]).await?.is_none().then_some(())))
             .await?;
         shop.audit_is_clean().await
     });
 }
 
 #[test]
-fn ten_at_once_give_back_no_more_than_was_paid() {
-    shared(async |shop| {
-        let (id, _) = sold(shop).await?;
+fn ten_concurrent_refunds_return_no_more_than_was_paid() {
+    with_shared_stack(async |shop| {
+        let (id, _) = completed_order(shop).await?;
         let body = json!({ "amount": 30.0 });
         let answers = try_join_all((0..10).map(|_| refund(shop, &id, &body, None))).await?;
         let taken = answers.iter().filter(|(status, _)| *status == StatusCode::ACCEPTED);
         let ids: Vec<&str> = taken.map(|(_, accepted)| text(accepted, "/id")).collect::<Result<_>>()?;
         let mut given = 0;
         for refund_id in &ids {
-            let (_, refund) = decided(shop, &id, refund_id).await?;
+            let (_, refund) = wait_for_refund(shop, &id, refund_id).await?;
             given += usize::from(refund["status"] == "SUCCEEDED");
         }
         assert_eq!((given, ledger(shop, &id).await?.2), (3, 1_000));
@@ -267,13 +274,13 @@ fn ten_at_once_give_back_no_more_than_was_paid() {
 }
 
 #[test]
-fn a_key_stands_for_one_refund() {
-    shared(async |shop| {
-        let (id, _) = sold(shop).await?;
+fn a_key_makes_one_refund() {
+    with_shared_stack(async |shop| {
+        let (id, _) = completed_order(shop).await?;
         let (body, key) = (json!({ "amount": 10.0 }), shop.unique("refund-key"));
         let answers = try_join_all((0..20).map(|_| refund(shop, &id, &body, Some(&key)))).await?;
         ensure!(answers.iter().all(|answer| *answer == answers[0] && answer.0 == StatusCode::ACCEPTED), "{answers:?}");
-        decided(shop, &id, text(&answers[0].1, "/id")?).await?;
+        wait_for_refund(shop, &id, text(&answers[0].1, "/id")?).await?;
         assert_eq!((refund(shop, &id, &body, Some(&key)).await?, ledger(shop, &id).await?.2), (answers[0].clone(), 9_000));
         let (status, problem) = refund(shop, &id, &json!({ "amount": 11.0 }), Some(&key)).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/idempotency-key-reused")));
@@ -281,11 +288,11 @@ fn a_key_stands_for_one_refund() {
     });
 }
 
-/// So nothing of it is on record, and nothing grows.
+/// Such requests leave no record, so the data does not grow.
 #[test]
-fn a_refund_that_cannot_succeed_is_refused_at_once_and_limited() {
-    shared(async |shop| {
-        let (id, product) = sold(shop).await?;
+fn impossible_refunds_are_refused_at_once_and_limited() {
+    with_shared_stack(async |shop| {
+        let (id, product) = completed_order(shop).await?;
         let units = |product: &str, quantity: i32| json!({ "items": [{ "productID": product, "quantity": quantity }] });
         for (body, pointer) in [
             (json!({ "amount": 100.01 }), "/amount"),
@@ -300,18 +307,18 @@ fn a_refund_that_cannot_succeed_is_refused_at_once_and_limited() {
             stream::iter(0..30).then(async |_| anyhow::Ok(refund(shop, &id, &greedy, None).await?.0.as_u16())).try_collect().await?;
         assert_eq!((statuses[26], statuses[27], statuses[29]), (422, 429, 429), "{statuses:?}");
         assert_eq!((&shop.order(&id).await?["refunds"], ledger(shop, &id).await?.2), (&Value::Null, 10_000));
-        // Whoever asks for what is there gets it.
+        // A valid request still succeeds.
         let (_, given) = refunded(shop, &id, &json!({ "amount": 100 })).await?;
         assert_eq!(given["status"], "SUCCEEDED");
         Ok(())
     });
 }
 
-/// Without a key a lost answer could not be told from a lost request.
+/// Without a key, a lost answer looks the same as a lost request.
 #[test]
 fn a_refund_without_a_key_is_refused() {
-    shared(async |shop| {
-        let (id, _) = sold(shop).await?;
+    with_shared_stack(async |shop| {
+        let (id, _) = completed_order(shop).await?;
         let (status, problem) = answer(shop.post(&format!("/api/orders/{id}/refunds"), r#"{"amount":10}"#).await?).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/problems/idempotency-key-required")));
         ensure!(text(&problem, "/detail")?.contains("Idempotency-Key"), "{problem}");
@@ -322,12 +329,12 @@ fn a_refund_without_a_key_is_refused() {
 
 /// The answer to the first request may have been lost.
 #[test]
-fn who_repeats_a_refund_of_everything_hears_of_the_same_refund() {
-    shared(async |shop| {
-        let (id, _) = sold(shop).await?;
+fn a_repeated_full_refund_returns_the_same_refund() {
+    with_shared_stack(async |shop| {
+        let (id, _) = completed_order(shop).await?;
         let (body, key) = (json!({}), shop.unique("refund-key"));
         let first = refund(shop, &id, &body, Some(&key)).await?;
-        let (order, _) = decided(shop, &id, text(&first.1, "/id")?).await?;
+        let (order, _) = wait_for_refund(shop, &id, text(&first.1, "/id")?).await?;
         assert_eq!((first.0, &order["payment"]["status"]), (StatusCode::ACCEPTED, &json!("REFUNDED")));
         assert_eq!(refund(shop, &id, &body, Some(&key)).await?, first);
         let (status, problem) = refund(shop, &id, &json!({ "reason": "again" }), Some(&key)).await?;
@@ -339,14 +346,14 @@ fn who_repeats_a_refund_of_everything_hears_of_the_same_refund() {
 }
 
 #[test]
-fn what_is_not_paid_or_not_there_is_not_refunded() {
-    shared(async |shop| {
+fn an_unpaid_or_unknown_order_is_not_refunded() {
+    with_shared_stack(async |shop| {
         let product = shop.product(2_500, 10).await?;
         let failed = shop.place(&Draft::new("CUST-refund").line(&product, 1).payment_method("tok_declined")).await?;
         shop.ends(&failed, "FAILED").await?;
         assert_eq!(refund(shop, &failed, &json!({}), None).await?.0, StatusCode::CONFLICT);
         assert_eq!(refund(shop, "ord_01930000000070008000000000000001", &json!({}), None).await?.0, StatusCode::NOT_FOUND);
-        let (id, _) = sold(shop).await?;
+        let (id, _) = completed_order(shop).await?;
         for body in
             [json!({ "amount": 0 }), json!({ "amount": 1.001 }), json!({ "items": [] }), json!({ "amount": 1, "restock": true }), json!([])]
         {

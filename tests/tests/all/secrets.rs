@@ -1,6 +1,7 @@
-//! Credentials in Secrets Manager: used, rotated under running processes, missing, malformed, and never in a log.
+//! Credentials in Secrets Manager: they are used, rotated while processes run, missing or
+//! malformed, and never logged.
 
-use crate::support::{Draft, FAST, Function, Load, Shop, bare, unstarted, until};
+use crate::support::{Draft, FAST, Function, Load, Shop, until, with_bare_stack, with_unstarted_stack};
 use anyhow::{Result, ensure};
 use aws_sdk_secretsmanager::{
     Client, Config,
@@ -12,10 +13,10 @@ use serde_json::json;
 use std::{process::Stdio, time::Duration};
 use tokio::{process::Command, try_join};
 
-/// The emulator, as AWS, takes a name for an ARN.
+/// The emulator accepts a name instead of an ARN, as AWS does.
 const DATABASE: &str = "orderflow/database";
 const TEMPORAL: &str = "orderflow/temporal";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn secrets(stack: &Stack) -> Result<Client> {
     let config = Config::builder()
@@ -27,7 +28,7 @@ fn secrets(stack: &Stack) -> Result<Client> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// A role of the worker's own, whose password only the secret knows.
+/// Sets the password of the worker's own role, which is otherwise only in the secret.
 async fn set_password(shop: &Shop, password: &str) -> Result<()> {
     let set = format!("ALTER ROLE rotated PASSWORD '{password}'");
     Ok(shop.db().await?.batch_execute(&set).await?)
@@ -38,10 +39,10 @@ fn login(password: &str) -> String {
 }
 
 #[test]
-fn a_rotated_password_stops_no_worker_and_no_order() {
+fn a_rotated_password_interrupts_no_order() {
     let (first, second) = ("first-of-the-passwords", "second-of-the-passwords");
     let env = [&FAST[..], &[("POSTGRES_SECRET_ARN", DATABASE), ("LOG_LEVEL", "debug")]].concat();
-    unstarted(1, &env, async |shop| {
+    with_unstarted_stack(1, &env, async |shop| {
         let (stack, load) = (&shop.stack, Load::default());
         stack.start_services().await?;
         let secrets = secrets(stack)?;
@@ -59,13 +60,14 @@ fn a_rotated_password_stops_no_worker_and_no_order() {
             load.place(shop, 40, 4, |_| Draft::new("CUST-rotation").line(&product, 1)).await;
             anyhow::Ok(())
         };
-        // As RDS does it: first the role, then the secret. What connects between the two is refused.
+        // RDS rotates in the same way: first the role, then the secret. Connections between the two
+        // steps are refused.
         let rotating = async {
             load.reaches(10).await?;
             set_password(shop, second).await?;
             let drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'orderflow-worker'";
             shop.db().await?.query(drop, &[]).await?;
-            until("Postgres has refused the worker", PATIENCE, async || {
+            until("Postgres has refused the worker", TIMEOUT, async || {
                 Ok(shop.log(worker.log()).contains("password authentication failed").then_some(()))
             })
             .await?;
@@ -87,10 +89,10 @@ fn a_rotated_password_stops_no_worker_and_no_order() {
 }
 
 #[test]
-fn temporals_secret_is_read_by_worker_api_and_functions_also_when_it_comes_late() {
+fn a_late_temporal_secret_is_read_by_worker_api_and_functions() {
     let key = "the-api-key-of-temporal";
     let env = [&FAST[..], &[("TEMPORAL_SECRET_ARN", TEMPORAL), ("LOG_LEVEL", "debug")]].concat();
-    unstarted(1, &env, async |shop| {
+    with_unstarted_stack(1, &env, async |shop| {
         let (stack, load) = (&shop.stack, Load::default());
         stack.start_services().await?;
         stack.migrate().await?;
@@ -104,8 +106,8 @@ fn temporals_secret_is_read_by_worker_api_and_functions_also_when_it_comes_late(
         load.place(shop, 3, 1, |_| draft.clone()).await;
         assert_eq!(load.accepted().len(), 3, "the intake queue takes what Temporal cannot");
         for server in [stack.workers[0].log(), stack.api.log()] {
-            let said = shop.log(server);
-            ensure!(said.contains("TEMPORAL_SECRET_ARN: the secret orderflow/temporal cannot be read: ResourceNotFound"), "{said}");
+            let printed = shop.log(server);
+            ensure!(printed.contains("TEMPORAL_SECRET_ARN: the secret orderflow/temporal cannot be read: ResourceNotFound"), "{printed}");
         }
 
         secrets(stack)?.create_secret().name(TEMPORAL).secret_string(json!({ "apiKey": key }).to_string()).send().await?;
@@ -122,8 +124,8 @@ fn temporals_secret_is_read_by_worker_api_and_functions_also_when_it_comes_late(
 }
 
 #[test]
-fn a_secret_that_is_missing_or_malformed_is_one_line_that_names_the_setting() {
-    bare(async |stack| {
+fn a_missing_or_malformed_secret_is_reported_in_one_line() {
+    with_bare_stack(async |stack| {
         stack.emulator.start().await?;
         secrets(stack)?.create_secret().name("no-json").secret_string("hunter2").send().await?;
         secrets(stack)?.create_secret().name("no-user").secret_string(r#"{"password":"hunter2"}"#).send().await?;
@@ -133,11 +135,11 @@ fn a_secret_that_is_missing_or_malformed_is_one_line_that_names_the_setting() {
                 let mut worker = Command::new(Tools::built("worker")?);
                 worker.current_dir(project()).arg(command).envs(stack.env()).env("POSTGRES_SECRET_ARN", secret);
                 let ended = worker.stdin(Stdio::null()).kill_on_drop(true).output().await?;
-                let said = String::from_utf8_lossy(&ended.stderr);
+                let printed = String::from_utf8_lossy(&ended.stderr);
                 ensure!(!ended.status.success(), "worker {command} ended well");
                 let expected = format!("POSTGRES_SECRET_ARN: the secret {secret} {cause}");
-                ensure!(said.contains(&expected) && said.lines().count() == 1, "worker {command} said: {said}");
-                ensure!(!said.contains("hunter2"), "{said}");
+                ensure!(printed.contains(&expected) && printed.lines().count() == 1, "worker {command} printed: {printed}");
+                ensure!(!printed.contains("hunter2"), "{printed}");
             }
         }
         Ok(())

@@ -1,21 +1,21 @@
-//! Stock: never sold twice, never lost.
+//! Stock: no unit is sold twice or lost.
 
 mod model;
 mod units;
 
-use crate::support::{Draft, FAST, Load, own, shared, text, until};
+use crate::support::{Draft, FAST, Load, text, until, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// Bursts of orders of one product, and the orders of each.
+/// The number of bursts of orders of one product, and the orders of each burst.
 const BURSTS: usize = 4;
 const BURST: usize = 50;
 
 #[test]
 fn sixty_orders_for_five_units_sell_exactly_five() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let scarce = shop.product(1_000, 5).await?;
         let drafts = (0..60).map(|n| {
             let draft = Draft::new("CUST-race");
@@ -29,7 +29,7 @@ fn sixty_orders_for_five_units_sell_exactly_five() {
         let ids = try_join_all(drafts.iter().map(|draft| shop.place(draft))).await?;
         let orders = try_join_all(ids.iter().map(|id| shop.reaches(id, &["COMPLETED", "FAILED"]))).await?;
 
-        // Orders of one unit always fit while there is stock, so all of it is sold.
+        // Orders of one unit fit as long as there is stock, so all of it is sold.
         let sold: i64 = orders.iter().filter(|order| order["status"] == "COMPLETED").map(|order| units(order, &scarce.id)).sum();
         assert_eq!((sold, shop.stock(&scarce).await?), (5, (0, 0)));
         for order in orders.iter().filter(|order| order["status"] == "FAILED") {
@@ -39,11 +39,11 @@ fn sixty_orders_for_five_units_sell_exactly_five() {
     });
 }
 
-/// A burst of orders of one product goes through all of their steps at once. No two of their transactions wait for each other in a circle, which
-/// Postgres would notice a second later.
+/// A burst of orders of one product runs all their steps at the same time. Their transactions must
+/// not deadlock, which Postgres would detect after a second.
 #[test]
 fn orders_of_one_product_do_not_deadlock() {
-    own(1, &[("CARRIER_SANDBOX_DELAY_MS", "0")], async |shop| {
+    with_own_stack(1, &[("CARRIER_SANDBOX_DELAY_MS", "0")], async |shop| {
         let (hot, beside) = (shop.product(1_000, 10_000).await?, shop.product(500, 10_000).await?);
         let (db, load) = (shop.db().await?, Load::default());
         let draft = |n: usize| {
@@ -63,17 +63,18 @@ fn orders_of_one_product_do_not_deadlock() {
         assert_eq!(load.accepted().len(), BURSTS * BURST);
         let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         assert_eq!(db.query_one(deadlocks, &[]).await?.get::<_, i64>(0), 0);
-        // A backend tells its counts when it is idle; its log tells at once.
+        // A Postgres backend reports its statistics when it is idle; the log has the deadlock at
+        // once.
         ensure!(!shop.log(shop.stack.postgres.log()).contains("deadlock detected"), "Postgres has seen a deadlock");
         assert_eq!(shop.stock(&hot).await?.1, 0);
         shop.audit_is_clean().await
     });
 }
 
-/// Lines in both orders: two orders must not wait for each other.
+/// The orders name the products in both sequences, so two orders could wait for each other.
 #[test]
-fn what_is_short_beside_what_is_not_is_never_sold_twice() {
-    shared(async |shop| {
+fn a_short_product_is_never_sold_twice() {
+    with_shared_stack(async |shop| {
         let (scarce, plenty) = (shop.product(1_000, 5).await?, shop.product(500, 1_000).await?);
         let drafts = (0..30).map(|n| {
             let draft = Draft::new("CUST-beside");
@@ -89,17 +90,18 @@ fn what_is_short_beside_what_is_not_is_never_sold_twice() {
         let sold: i64 = orders.iter().filter(|order| order["status"] == "COMPLETED").map(|order| units(order, &scarce.id)).sum();
         let held = orders.iter().filter(|order| order["status"] == "ACTION_REQUIRED").flat_map(|order| order["items"].as_array()).flatten();
         let held: i64 = held.filter(|line| line["productID"] == *scarce.id).filter_map(|line| line["available"].as_i64()).sum();
-        // Of the orders that wait, one holds what all of them are offered.
+        // All waiting orders show an offer, but only one of them holds it.
         let (left, reserved) = shop.stock(&scarce).await?;
         ensure!(sold + left + reserved == 5 && reserved <= held, "{sold} sold, {held} offered, {left} left, {reserved} held");
         shop.audit_is_clean().await
     });
 }
 
-/// The sweep gives an order's stock back at the very moment at which its amount is held. Whoever comes second sees what the first did.
+/// The reservation expires at the moment of the payment's authorization. The second of the two
+/// transactions must see the result of the first.
 #[test]
-fn stock_that_is_being_given_back_is_not_paid_for() {
-    own(1, &FAST, async |shop| {
+fn an_expiring_reservation_is_not_paid_for() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 5).await?;
         let id = shop.place(&Draft::new("CUST-last-moment").line(&product, 1).payment_method("tok_down")).await?;
         shop.reaches(&id, &["RESERVED"]).await?;
@@ -120,7 +122,7 @@ fn stock_that_is_being_given_back_is_not_paid_for() {
     });
 }
 
-/// Units of a product on an order's lines.
+/// The units of a product on an order's lines.
 fn units(order: &serde_json::Value, product: &str) -> i64 {
     let lines = order["items"].as_array().into_iter().flatten();
     lines.filter(|line| line["productID"] == product).filter_map(|line| line["quantity"].as_i64()).sum()
@@ -128,7 +130,7 @@ fn units(order: &serde_json::Value, product: &str) -> i64 {
 
 #[test]
 fn two_lines_of_a_product_are_reserved_together() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 5).await?;
         let id = shop.place(&Draft::new("CUST-two-lines").line(&product, 3).line(&product, 3)).await?;
         shop.ends(&id, "FAILED").await?;
@@ -141,8 +143,8 @@ fn two_lines_of_a_product_are_reserved_together() {
 }
 
 #[test]
-fn what_is_out_of_stock_fails_with_a_reason_and_holds_nothing() {
-    shared(async |shop| {
+fn an_order_out_of_stock_fails_with_a_reason_and_holds_nothing() {
+    with_shared_stack(async |shop| {
         let (gone, there) = (shop.product(1_000, 0).await?, shop.product(1_000, 9).await?);
         let id = shop.place(&Draft::new("CUST-gone").line(&gone, 1).line(&there, 10)).await?;
         let order = shop.ends(&id, "FAILED").await?;
@@ -153,10 +155,10 @@ fn what_is_out_of_stock_fails_with_a_reason_and_holds_nothing() {
     });
 }
 
-/// The gateway fails twice; by the time it would take the money, the stock has been given back.
+/// The gateway fails twice. Before it succeeds, the reservation has expired.
 #[test]
-fn stock_that_is_held_for_too_long_is_given_back_and_the_order_not_charged() {
-    own(1, &[("RESERVATION_TTL_S", "1")], async |shop| {
+fn an_expired_reservation_is_released_and_the_order_not_charged() {
+    with_own_stack(1, &[("RESERVATION_TTL_S", "1")], async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-slow").line(&product, 4).payment_method("tok_processing_error")).await?;
         let order = shop.ends(&id, "FAILED").await?;
@@ -169,10 +171,11 @@ fn stock_that_is_held_for_too_long_is_given_back_and_the_order_not_charged() {
     });
 }
 
-/// The money is taken, and the answer is lost. When it is known, after the stock would have been given back, the customer has both.
+/// The gateway captures the amount, and its answer is lost. The reservation must not expire
+/// meanwhile, so the order completes.
 #[test]
-fn stock_is_not_given_back_while_the_money_for_it_is_being_taken() {
-    own(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
+fn stock_is_not_released_during_the_capture() {
+    with_own_stack(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-patient").line(&product, 4).payment_method("tok_timeout")).await?;
         shop.ends(&id, "COMPLETED").await?;
@@ -182,8 +185,8 @@ fn stock_is_not_given_back_while_the_money_for_it_is_being_taken() {
 }
 
 #[test]
-fn what_comes_in_can_be_sold_and_every_movement_is_on_record() {
-    shared(async |shop| {
+fn restocked_units_are_sold_and_every_movement_is_on_record() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 1).await?;
         for (order, end) in [(1, "COMPLETED"), (3, "FAILED")] {
             let id = shop.place(&Draft::new("CUST-restock").line(&product, order)).await?;
@@ -199,9 +202,9 @@ fn what_comes_in_can_be_sold_and_every_movement_is_on_record() {
         for arguments in [["restock", "NO-SUCH-PRODUCT", "1"], ["restock", &product.id, "0"]] {
             ensure!(!shop.stack.run("worker", &arguments).await?.status.success(), "{arguments:?}");
         }
-        // One whose end was not known is repeated with its id.
-        let told = String::from_utf8_lossy(&restocked.stderr).into_owned();
-        let id = told.split("--id ").nth(1).context("it names no id")?.trim();
+        // A restock with an unknown result is repeated with its id.
+        let printed = String::from_utf8_lossy(&restocked.stderr).into_owned();
+        let id = printed.split("--id ").nth(1).context("it names no id")?.trim();
         let before = shop.stock(&product).await?;
         ensure!(shop.stack.run("worker", &["restock", &product.id, "4", "--id", id]).await?.status.success(), "{id}");
         ensure!(!shop.stack.run("worker", &["restock", &product.id, "5", "--id", id]).await?.status.success(), "another quantity");

@@ -1,6 +1,7 @@
-//! `cargo lambda watch` serves the same routes from the same binaries, by the router in the workspace's Cargo.toml.
+//! `cargo lambda watch` serves the same routes from the same binaries, through the router in the
+//! workspace's Cargo.toml.
 
-use crate::support::{Draft, Shop, answer, shared, text, until};
+use crate::support::{Draft, Shop, answer, text, until, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use local::{Tools, free_port, project};
 use reqwest::{Client, Method, StatusCode, header};
@@ -17,7 +18,7 @@ use std::{
 /// The first request to a function builds it.
 const BUILD: Duration = Duration::from_secs(240);
 
-/// The watcher with all that it starts.
+/// The watcher and all processes that it starts.
 struct Watch {
     process: Child,
     http: Client,
@@ -29,8 +30,9 @@ impl Watch {
         let port = free_port()?.to_string();
         let log = File::create(shop.folder()?.join("logs/watch.log"))?;
         let mut command = Command::new(program);
-        // As from a shell. What cargo tells a test of its package would have ring compiled anew, and all that stands on it,
-        // under the tests that still run.
+        // Starts with the environment of a shell. The variables that cargo sets for a test of its
+        // package would make cargo compile ring again, and all that depends on it, while the tests
+        // still run.
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
                 command.env_remove(name);
@@ -67,9 +69,9 @@ impl Drop for Watch {
 }
 
 #[test]
-fn it_serves_the_same_routes() {
+fn watch_serves_the_same_routes() {
     let program = Tools::default().installed("cargo-lambda").expect("local/install cargo-lambda");
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let watch = Watch::start(shop, &program)?;
         until("it listens", Duration::from_secs(30), async || {
             Ok(watch.request(Method::GET, "/api/health/live", None).await.ok().filter(|(status, _)| *status == StatusCode::OK))

@@ -1,4 +1,4 @@
-//! The built templates in the emulator, deployed by the SAM CLI as to AWS.
+//! Deploys the built templates to the emulator with the SAM CLI, as to AWS.
 
 use super::{ORDER, event, until};
 use anyhow::{Context as _, Result, ensure};
@@ -10,16 +10,17 @@ use serde_json::Value;
 use std::process::Stdio;
 use tokio::process::Command;
 
-/// Where `sam build` puts what it builds: a folder for each nested template, named by its resource in template.yaml.
+/// The output of `sam build`: a folder for each nested template, named after its resource in
+/// template.yaml.
 const BUILT: &str = ".aws-sam/build";
-/// The bucket that the code goes through.
+/// The bucket through which the code is uploaded.
 const BUCKET: &str = "artifacts";
-/// Prefix of the functions' names: the templates' default.
+/// The prefix of the functions' names: the templates' default.
 const NAME: &str = "orderflow";
 /// The emulator's account.
 const ACCOUNT: &str = "000000000000";
 
-/// OrderFlow's functions as they run in the emulator.
+/// OrderFlow's functions, running in the emulator.
 pub(crate) struct Deployment {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) intake_queue: String,
@@ -29,7 +30,7 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// Deploys the API's template beside the tables and queues that a stack has, with the stack's Temporal.
+    /// Deploys the API's template, with the tables, queues and Temporal of a stack.
     pub(crate) async fn new(stack: &Stack) -> Result<Self> {
         let settings = stack.settings();
         let endpoint = settings.get("AWS_ENDPOINT_URL")?.to_owned();
@@ -58,7 +59,7 @@ impl Deployment {
         })
     }
 
-    /// Hands an event to a function's alias; gives its answer.
+    /// Sends an event to a function's alias. Returns its answer.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
         let url = format!("{}/2015-03-31/functions/{NAME}-{function}:live/invocations", self.endpoint);
         let request = self.http.post(url).header(AUTHORIZATION, &self.authorization).body(event.to_string());
@@ -69,14 +70,14 @@ impl Deployment {
         serde_json::from_str(&answer).with_context(|| format!("{function} answers {answer}"))
     }
 
-    /// Hands a request of API Gateway to a function; gives status and body.
+    /// Sends a request of API Gateway to a function. Returns status and body.
     pub(crate) async fn request(&self, function: &str, event: &Value) -> Result<(u64, Value)> {
         let answer = self.invoke(function, event).await?;
         let status = answer["statusCode"].as_u64().with_context(|| format!("no status in {answer}"))?;
         Ok((status, serde_json::from_str(answer["body"].as_str().unwrap_or_default())?))
     }
 
-    /// Waits until get-order says that an order is complete.
+    /// Waits until get-order shows that an order is complete.
     pub(crate) async fn completed(&self, id: &str) -> Result<Value> {
         let event: Value = serde_json::from_str(&event("get-order")?.to_string().replace(ORDER, id))?;
         let mut last = (0, Value::Null);
@@ -88,13 +89,15 @@ impl Deployment {
     }
 }
 
-/// Says whose call it is; the emulator does not check the signature of the key that may do everything.
+/// The header that identifies the caller. The emulator does not check the signature of the root
+/// key.
 fn authorization(settings: &Settings) -> Result<String> {
     let (key, region) = (settings.get("AWS_ACCESS_KEY_ID")?, settings.get("AWS_REGION")?);
     Ok(format!("AWS4-HMAC-SHA256 Credential={key}/20261121/{region}/lambda/aws4_request, SignedHeaders=host, Signature=0"))
 }
 
-/// The API's parameters: the outputs of infra/data.yaml as this stack has them, and the stack's Temporal.
+/// The API's parameters: the outputs of infra/data.yaml with the values of this stack, and the
+/// stack's Temporal.
 fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
     let region = settings.get("AWS_REGION")?;
     let mut parameters = vec![
@@ -130,7 +133,7 @@ async fn deploy(settings: &Settings, template: &str, parameters: &[(&str, String
     }
     command.envs(settings.env()).env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", settings.get("AWS_REGION")?);
     let output = command.stdin(Stdio::null()).output().await.context("cannot run sam")?;
-    let said = [output.stdout, output.stderr].concat();
-    ensure!(output.status.success(), "sam cannot deploy {template}:\n{}", String::from_utf8_lossy(&said));
+    let printed = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "sam cannot deploy {template}:\n{}", String::from_utf8_lossy(&printed));
     Ok(())
 }

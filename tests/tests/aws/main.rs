@@ -1,7 +1,7 @@
-//! What `sam build` made, deployed to the AWS emulator: the functions run there as Lambda runs them, behind their event sources and with no more
-//! rights than their roles give.
+//! The output of `sam build`, deployed to the AWS emulator. The functions run there as Lambda runs
+//! them, behind their event sources and with only the rights of their roles.
 //!
-//! `make verify-aws` builds and runs this; it is no part of `make test`.
+//! `make verify-aws` builds and runs these tests; they are not part of `make test`.
 
 mod deployment;
 
@@ -18,12 +18,12 @@ use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long an order may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// The order of tests/events.
 const ORDER: &str = "ord_01930000000070008000000000000042";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_built_takes_orders() -> Result<()> {
+async fn the_built_functions_process_orders() -> Result<()> {
     let stack = Stack::fresh(1, &[])?;
     stack.start_services().await?;
     stack.migrate().await?;
@@ -32,11 +32,11 @@ async fn what_was_built_takes_orders() -> Result<()> {
 
     each_function_answers_its_event(&deployed).await?;
     the_queue_reaches_its_function(&deployed).await?;
-    orders_are_taken_while_temporal_is_away(&deployed, &stack).await?;
+    orders_are_accepted_while_temporal_is_away(&deployed, &stack).await?;
     stack.stop().await
 }
 
-/// An event of tests/events, which serve `sam local invoke` too.
+/// An event of tests/events; `sam local invoke` uses the same files.
 fn event(function: &str) -> Result<Value> {
     let file = local::project().join("tests/events").join(function).with_extension("json");
     Ok(serde_json::from_str(&fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?)?)
@@ -82,10 +82,11 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
     Ok(())
 }
 
-/// An order in the queue is started; what is no order ends in the dead-letter queue and holds up nothing.
+/// An order in the queue is started. A message that is not an order ends in the dead-letter queue
+/// and delays nothing.
 async fn the_queue_reaches_its_function(deployed: &Deployment) -> Result<()> {
     let (sqs, intake) = (&deployed.sqs, &deployed.intake_queue);
-    // What fails comes again after a second instead of a minute.
+    // A failed message becomes visible again after a second instead of a minute.
     sqs.set_queue_attributes().queue_url(intake).attributes(QueueAttributeName::VisibilityTimeout, "1").send().await?;
     let id = "ord_01930000000070008000000000000043";
     let order = event("start-queued-orders")?["Records"][0]["body"].as_str().context("no body")?.replace(ORDER, id);
@@ -101,7 +102,7 @@ async fn the_queue_reaches_its_function(deployed: &Deployment) -> Result<()> {
     Ok(())
 }
 
-async fn orders_are_taken_while_temporal_is_away(deployed: &Deployment, stack: &Stack) -> Result<()> {
+async fn orders_are_accepted_while_temporal_is_away(deployed: &Deployment, stack: &Stack) -> Result<()> {
     stack.temporal.stop().await?;
     let (status, accepted) = deployed.request("create-order", &event("create-order")?).await?;
     assert_eq!(status, 202, "{accepted}");
@@ -110,14 +111,14 @@ async fn orders_are_taken_while_temporal_is_away(deployed: &Deployment, stack: &
     Ok(())
 }
 
-/// Asks again and again until there is an answer, for at most [`PATIENCE`].
+/// Calls `ask` until it returns something, for at most [`TIMEOUT`].
 async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
-        ensure!(Instant::now() < deadline, "not within {} s: {what}", PATIENCE.as_secs());
+        ensure!(Instant::now() < deadline, "not within {} s: {what}", TIMEOUT.as_secs());
         sleep(PAUSE).await;
     }
 }

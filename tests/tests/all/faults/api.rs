@@ -1,20 +1,20 @@
-//! The API's own process stops and dies.
+//! The API process is stopped and killed.
 
-use super::mixed;
-use crate::support::{Draft, FAST, Load, own};
+use super::mixed_order;
+use crate::support::{Draft, FAST, Load, with_own_stack};
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use tokio::try_join;
 
 #[test]
-fn killed_and_stopped_under_load_it_costs_no_order_and_none_is_made_twice() {
-    own(1, &FAST, async |shop| {
+fn a_killed_api_loses_and_repeats_no_order() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, api) = (Load::default(), &shop.stack.api);
         let placing = async {
             for round in 0..12 {
-                let drafts: Vec<Draft> = (0..10).map(|n| mixed(&product, 10 * round + n)).collect();
-                try_join_all(drafts.iter().map(|draft| load.insist(shop, draft))).await?;
+                let drafts: Vec<Draft> = (0..10).map(|n| mixed_order(&product, 10 * round + n)).collect();
+                try_join_all(drafts.iter().map(|draft| load.place_until_accepted(shop, draft))).await?;
             }
             anyhow::Ok(())
         };

@@ -1,7 +1,7 @@
 //! AWS is away, or restarts.
 
-use super::{mixed, temporal::health};
-use crate::support::{Draft, FAST, Load, own};
+use super::{mixed_order, temporal::health};
+use crate::support::{Draft, FAST, Load, with_own_stack};
 use anyhow::ensure;
 use futures::future::try_join_all;
 use reqwest::{StatusCode, header};
@@ -9,14 +9,14 @@ use serde_json::json;
 use tokio::try_join;
 
 #[test]
-fn restarted_under_load_it_costs_no_order_and_none_is_made_twice() {
-    own(1, &FAST, async |shop| {
+fn restarts_of_aws_lose_and_repeat_no_order() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let load = Load::default();
         let placing = async {
             for round in 0..15 {
-                let drafts: Vec<Draft> = (0..10).map(|n| mixed(&product, 10 * round + n)).collect();
-                try_join_all(drafts.iter().map(|draft| load.insist(shop, draft))).await?;
+                let drafts: Vec<Draft> = (0..10).map(|n| mixed_order(&product, 10 * round + n)).collect();
+                try_join_all(drafts.iter().map(|draft| load.place_until_accepted(shop, draft))).await?;
             }
             anyhow::Ok(())
         };
@@ -36,8 +36,8 @@ fn restarted_under_load_it_costs_no_order_and_none_is_made_twice() {
 }
 
 #[test]
-fn while_it_is_stopped_orders_are_taken_by_temporal_and_shown_later() {
-    own(1, &FAST, async |shop| {
+fn orders_are_accepted_while_aws_is_stopped_and_shown_later() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         shop.stack.emulator.stop().await?;
         let (status, body, _) = health(shop).await?;
@@ -55,10 +55,10 @@ fn while_it_is_stopped_orders_are_taken_by_temporal_and_shown_later() {
     });
 }
 
-/// Neither Temporal nor the intake queue can take the order, so nothing is acknowledged.
+/// Neither Temporal nor the intake queue can take the order, so the API acknowledges nothing.
 #[test]
-fn without_temporal_too_an_order_is_refused() {
-    own(0, &[], async |shop| {
+fn an_order_without_temporal_and_queue_is_refused() {
+    with_own_stack(0, &[], async |shop| {
         shop.stack.temporal.stop().await?;
         shop.stack.emulator.stop().await?;
         let refused = shop.post("/api/orders", Draft::new("CUST-nobody").line_at("PROD-010", 1, 2_995).body().to_string()).await?;

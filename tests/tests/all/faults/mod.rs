@@ -1,4 +1,5 @@
-//! Servers stop, die and come back, under load. No accepted order is lost, and in the end everything adds up.
+//! Servers stop, die and come back under load. No accepted order is lost, and in the end all stores
+//! agree.
 
 mod api;
 mod aws;
@@ -9,8 +10,8 @@ mod worker;
 
 use crate::support::{Draft, Product};
 
-/// One of many orders: most are paid at once, some are declined, some need several tries.
-fn mixed(product: &Product, n: usize) -> Draft {
+/// One of many orders: most are paid at once, some are declined, some need several attempts.
+fn mixed_order(product: &Product, n: usize) -> Draft {
     let draft = Draft::new(&format!("CUST-load-{n}")).line(product, 1 + i64::try_from(n % 3).unwrap_or_default());
     match n % 10 {
         3 => draft.payment_method("tok_declined"),

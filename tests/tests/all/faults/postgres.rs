@@ -1,7 +1,7 @@
-//! Postgres is away: orders are accepted and read, and go on when it is back.
+//! Postgres is away: orders are accepted and can be read, and they continue when Postgres is back.
 
-use super::mixed;
-use crate::support::{Draft, FAST, Load, Shop, own, until};
+use super::mixed_order;
+use crate::support::{Draft, FAST, Load, Shop, until, with_own_stack};
 use anyhow::{Result, ensure};
 use std::{
     collections::BTreeSet,
@@ -12,17 +12,17 @@ use tokio::{time::interval, try_join};
 const OUTAGE: Duration = Duration::from_secs(20);
 
 #[test]
-fn stopped_for_twenty_seconds_and_killed_under_load_it_costs_no_order() {
-    own(1, &FAST, async |shop| {
+fn an_outage_and_a_crash_of_postgres_lose_no_order() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, postgres) = (Load::default(), &shop.stack.postgres);
-        load.place(shop, 50, 8, |n| mixed(&product, n)).await;
+        load.place(shop, 50, 8, |n| mixed_order(&product, n)).await;
         let placing = async {
-            // Ten a second, from a second before the outage to one after it.
+            // Ten orders a second, from before the outage until two seconds after its end.
             let (began, mut tick) = (Instant::now(), interval(Duration::from_millis(100)));
             for n in 0.. {
                 tick.tick().await;
-                load.place_one(shop, &mixed(&product, n)).await;
+                load.place_one(shop, &mixed_order(&product, n)).await;
                 if began.elapsed() > OUTAGE + Duration::from_secs(2) {
                     ensure!(load.accepted().len() == 51 + n, "orders were refused while only Postgres was away");
                     break;
@@ -42,9 +42,9 @@ fn stopped_for_twenty_seconds_and_killed_under_load_it_costs_no_order() {
         try_join!(placing, outage)?;
         load.ends(shop).await?;
 
-        // A crash in the middle of things.
+        // A crash under load.
         let placing = async {
-            load.place(shop, 60, 8, |n| mixed(&product, n)).await;
+            load.place(shop, 60, 8, |n| mixed_order(&product, n)).await;
             anyhow::Ok(())
         };
         let crash = async {
@@ -61,17 +61,18 @@ fn stopped_for_twenty_seconds_and_killed_under_load_it_costs_no_order() {
     });
 }
 
-/// The worker's sessions at Postgres.
+/// The worker's sessions in Postgres.
 async fn sessions(shop: &Shop) -> Result<BTreeSet<i32>> {
     let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'orderflow-worker'";
     Ok(shop.db().await?.query(sessions, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// A primary that is demoted closes no connection, and refuses each write (25006). The worker stays with none of these connections, and takes none to
-/// a server that is read-only: it has one as soon as there is a server that takes writes.
+/// A primary that is demoted closes no connection, but refuses each write (25006). The worker must
+/// leave these connections, and must open none to a read-only server. It must connect again as soon
+/// as a server takes writes.
 #[test]
-fn a_postgres_that_turned_read_only_under_open_connections_is_left() {
-    own(1, &FAST, async |shop| {
+fn connections_to_a_read_only_postgres_are_closed() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100).await?;
         let draft = Draft::new("CUST-demoted").line(&product, 1);
         shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;

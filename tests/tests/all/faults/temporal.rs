@@ -1,7 +1,7 @@
-//! Temporal is away: orders are accepted all the same, and readers notice nothing.
+//! Temporal is away: orders are still accepted, and readers notice nothing.
 
-use super::mixed;
-use crate::support::{Draft, FAST, Load, Shop, answer, own, until};
+use super::mixed_order;
+use crate::support::{Draft, FAST, Load, Shop, answer, until, with_own_stack};
 use anyhow::{Result, ensure};
 use functions::workflows::STARTS_AT_ONCE;
 use futures::{TryStreamExt as _, stream::FuturesUnordered};
@@ -9,7 +9,8 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// What `GET /api/health` says: its status, and the state of each dependency.
+/// The answer of `GET /api/health`: the HTTP status, the overall state, and the state of each
+/// dependency.
 pub(super) async fn health(shop: &Shop) -> Result<(StatusCode, Value, Vec<(String, String)>)> {
     let (status, body) = answer(shop.get("/api/health").await?).await?;
     let dependencies = body["dependencies"].as_array().into_iter().flatten().map(|dependency| {
@@ -20,8 +21,8 @@ pub(super) async fn health(shop: &Shop) -> Result<(StatusCode, Value, Vec<(Strin
 }
 
 #[test]
-fn while_it_is_stopped_orders_are_queued_and_then_complete() {
-    own(1, &FAST, async |shop| {
+fn orders_are_queued_while_temporal_is_stopped_and_then_complete() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let before = shop.place(&Draft::new("CUST-queued").line(&product, 1)).await?;
         shop.ends(&before, "COMPLETED").await?;
@@ -32,13 +33,13 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
             answer(shop.post("/api/orders", Draft::new("CUST-queued").line(&product, 1).body().to_string()).await?).await?;
         assert_eq!((status, &body["status"], &body["queued"]), (StatusCode::ACCEPTED, &json!("PENDING"), &json!(true)));
         let queued = body["id"].as_str().unwrap_or_default();
-        load.place(shop, 30, 4, |n| mixed(&product, n)).await;
+        load.place(shop, 30, 4, |n| mixed_order(&product, n)).await;
         assert_eq!(load.accepted().len(), 30);
 
-        // A client that does not trust the answer asks again.
+        // A client that does not trust the answer repeats its request.
         let wary = Load::default();
         let draft = Draft::new("CUST-wary").line(&product, 1);
-        wary.insist_twice(shop, &draft).await?;
+        wary.place_twice(shop, &draft).await?;
 
         assert_eq!(shop.order(&before).await?["status"], "COMPLETED");
         assert_eq!(shop.order(queued).await?["status"], "PENDING");
@@ -63,10 +64,11 @@ fn while_it_is_stopped_orders_are_queued_and_then_complete() {
     });
 }
 
-/// One answer too many waits for Temporal: it is in the queue before the others have theirs.
+/// When too many requests wait for Temporal, the next ones are queued at once. They are answered
+/// before those that wait.
 #[test]
-fn what_comes_while_it_has_its_hands_full_is_queued_at_once() {
-    own(1, &FAST, async |shop| {
+fn orders_beyond_the_limit_of_waiting_requests_are_queued_at_once() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let draft = Draft::new("CUST-busy").line(&product, 1);
         shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;
@@ -95,16 +97,16 @@ fn what_comes_while_it_has_its_hands_full_is_queued_at_once() {
     });
 }
 
-/// Frozen is worse than stopped: connections stay open, and nothing answers.
+/// A frozen server is worse than a stopped one: connections stay open, but nothing answers.
 #[test]
-fn while_it_is_frozen_an_order_is_still_accepted_within_seconds() {
-    own(1, &FAST, async |shop| {
+fn orders_are_accepted_within_seconds_while_temporal_is_frozen() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         shop.ends(&shop.place(&Draft::new("CUST-frozen").line(&product, 1)).await?, "COMPLETED").await?;
         shop.stack.temporal.pause();
         let started = Instant::now();
         let load = Load::default();
-        load.place(shop, 40, 8, |n| mixed(&product, n)).await;
+        load.place(shop, 40, 8, |n| mixed_order(&product, n)).await;
         let took = started.elapsed();
         assert_eq!(load.accepted().len(), 40);
         ensure!(took < Duration::from_secs(15), "40 orders took {took:?}: each waits for Temporal");

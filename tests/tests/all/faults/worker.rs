@@ -1,7 +1,7 @@
 //! Workers that die, stop and work side by side.
 
-use super::mixed;
-use crate::support::{Draft, FAST, Load, Shop, own, until};
+use super::mixed_order;
+use crate::support::{Draft, FAST, Load, Shop, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use reqwest::StatusCode;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use tokio::{process::Command, try_join};
 
 #[test]
-fn killed_five_times_during_three_hundred_orders_it_loses_none() {
-    own(1, &FAST, async |shop| {
+fn a_worker_killed_five_times_loses_no_order() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, worker) = (Load::default(), &shop.stack.workers[0]);
         let placing = async {
-            load.place(shop, 300, 8, |n| mixed(&product, n)).await;
+            load.place(shop, 300, 8, |n| mixed_order(&product, n)).await;
             anyhow::Ok(())
         };
         let killing = async {
@@ -33,12 +33,12 @@ fn killed_five_times_during_three_hundred_orders_it_loses_none() {
 }
 
 #[test]
-fn told_to_stop_it_finishes_what_it_began_and_exits_with_0() {
-    own(1, &FAST, async |shop| {
+fn a_stopped_worker_finishes_its_work_and_exits_with_0() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, worker) = (Load::default(), &shop.stack.workers[0]);
         let placing = async {
-            load.place(shop, 100, 8, |n| mixed(&product, n)).await;
+            load.place(shop, 100, 8, |n| mixed_order(&product, n)).await;
             anyhow::Ok(())
         };
         let stopping = async {
@@ -54,18 +54,19 @@ fn told_to_stop_it_finishes_what_it_began_and_exits_with_0() {
     });
 }
 
-/// The drain is a promise to whoever stops a worker: after it, they would kill it. A frozen Temporal ends no poll, and the SDK waits half a minute for that.
+/// The drain is a promise to whoever stops a worker: after that time, the worker would be killed. A
+/// frozen Temporal does not end a poll, and the SDK waits half a minute for that.
 #[test]
-fn told_to_stop_it_ends_in_time_though_temporal_is_frozen() {
+fn a_stopped_worker_ends_in_time_while_temporal_is_frozen() {
     const DRAIN: Duration = Duration::from_secs(2);
-    own(3, &[&FAST[..], &[("WORKER_DRAIN_S", "2")]].concat(), async |shop| {
+    with_own_stack(3, &[&FAST[..], &[("WORKER_DRAIN_S", "2")]].concat(), async |shop| {
         shop.stack.temporal.pause();
         let stopped = ["TERM", "HUP", "INT"].iter().zip(&shop.stack.workers).map(async |(signal, worker)| {
             let pid = worker.pid().context("it does not run")?.to_string();
             ensure!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().await?.success());
             let began = Instant::now();
             let status = worker.ended().await?.context("it does not run")?;
-            // Its end is looked for four times a second.
+            // The test checks four times a second whether the worker has ended.
             let took = began.elapsed().saturating_sub(Duration::from_millis(250));
             ensure!(took <= DRAIN + Duration::from_secs(1), "{signal}: {took:?}");
             ensure!(status.success(), "{signal}: {status}: {}", shop.log(worker.log()));
@@ -83,18 +84,18 @@ fn told_to_stop_it_ends_in_time_though_temporal_is_frozen() {
 }
 
 #[test]
-fn two_side_by_side_share_the_work_and_one_takes_over_from_the_other() {
-    own(2, &FAST, async |shop| {
+fn two_workers_share_the_work_and_replace_each_other() {
+    with_own_stack(2, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let load = Load::default();
-        load.place(shop, 60, 8, |n| mixed(&product, n)).await;
+        load.place(shop, 60, 8, |n| mixed_order(&product, n)).await;
         load.ends(shop).await?;
         let [one, other] = &shop.stack.workers[..] else { anyhow::bail!("not two workers") };
         for worker in [one, other] {
             ensure!(shop.log(worker.log()).contains("→ COMPLETED"), "{} has done nothing", worker.name());
         }
         let placing = async {
-            load.place(shop, 60, 8, |n| mixed(&product, n)).await;
+            load.place(shop, 60, 8, |n| mixed_order(&product, n)).await;
             anyhow::Ok(())
         };
         let killing = async {
@@ -108,7 +109,7 @@ fn two_side_by_side_share_the_work_and_one_takes_over_from_the_other() {
     });
 }
 
-/// The number that a metric with these labels has, 0 when it is not there.
+/// The value of a metric with these labels; 0 if it does not exist.
 fn metric(text: &str, name: &str, labels: &[&str]) -> f64 {
     let line = text.lines().find(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
     line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or_default()
@@ -126,8 +127,8 @@ async fn becomes(shop: &Shop, path: &str, status: StatusCode) -> Result<()> {
 }
 
 #[test]
-fn its_health_and_metrics_tell_how_it_is() {
-    own(1, &FAST, async |shop| {
+fn worker_health_and_metrics_show_its_state() {
+    with_own_stack(1, &FAST, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         for (method, end, count) in [("tok_visa", "COMPLETED", 3), ("tok_declined", "FAILED", 2)] {
             for _ in 0..count {

@@ -2,8 +2,8 @@
 
 use super::{connect, folder, save, write};
 use crate::{
-    shipping::{SLOW, message, say},
-    support::{Draft, FAST, own, until},
+    shipping::{MANUAL_CARRIER, send_tracking_event, tracking_event},
+    support::{Draft, FAST, until, with_own_stack},
 };
 use ::orders::workflow::OrderWorkflowType;
 use anyhow::Context as _;
@@ -11,9 +11,9 @@ use serde_json::Value;
 use std::{fs, time::Duration};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionInfo};
 
-const SOON: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The first run of a workflow with a long history, and the one that follows it.
+/// The first run of a workflow with a long history, and the run that follows it.
 pub(super) const PATHS: &[&str] = &["continued_as_new", "resumed_on_its_way"];
 
 #[test]
@@ -23,7 +23,7 @@ fn record() {
         return;
     }
     let short = [("TEMPORAL_DYNAMIC_CONFIG", "limit.historyCount.suggestContinueAsNew=30"), ("CARRIER_POLL_S", "1")];
-    own(1, &[&FAST[..], &SLOW, &short].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER, &short].concat(), async |shop| {
         fs::create_dir_all(folder())?;
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-001").line(&product, 1)).await?;
@@ -32,13 +32,13 @@ fn record() {
         let handle = client.get_workflow_handle::<OrderWorkflowType>(id.clone());
         let run = async || anyhow::Ok(handle.describe(WorkflowDescribeOptions::default()).await?.run_id().to_owned());
         let first = run().await?;
-        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
-        until("it is continued as new", SOON, async || Ok((run().await? != first).then_some(()))).await?;
+        send_tracking_event(shop, &tracking_event(&id, 1, "IN_TRANSIT")).await?;
+        until("it is continued as new", TIMEOUT, async || Ok((run().await? != first).then_some(()))).await?;
         let info = WorkflowExecutionInfo::builder().namespace("default").workflow_id(id.clone()).run_id(first).build();
         let history = info.bind_untyped(client).fetch_history(Default::default()).to_json().await?;
         let history: Value = serde_json::from_slice(&history).context("the first run's history")?;
         write("continued_as_new", history)?;
-        say(shop, &message(&id, 1, "DELIVERED")).await?;
+        send_tracking_event(shop, &tracking_event(&id, 1, "DELIVERED")).await?;
         shop.ends(&id, "COMPLETED").await?;
         save(shop, "resumed_on_its_way", &id).await?;
         shop.audit_is_clean().await

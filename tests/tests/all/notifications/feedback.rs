@@ -1,13 +1,14 @@
-//! What SES tells of mails that it has taken: bounces and complaints as its mailbox simulator makes them, and as its documentation shows them.
+//! Reports of SES about mails that it accepted: bounces and complaints, as its mailbox simulator
+//! makes them and as its documentation shows them.
 
-use super::SOON;
-use crate::support::{Draft, Shop, shared, until};
+use super::TIMEOUT;
+use crate::support::{Draft, Shop, until, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The queue that SES's topic feeds.
+/// The queue that receives the reports from SES's topic.
 struct Queue {
     sqs: Client,
     url: String,
@@ -24,7 +25,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits until everything that was sent is dealt with.
+    /// Waits until every message has been handled.
     async fn is_empty(&self) -> Result<()> {
         let counts = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
         until("the queue is empty", Duration::from_secs(40), async || {
@@ -35,7 +36,7 @@ impl Queue {
         .await
     }
 
-    /// What has become a dead letter.
+    /// The bodies of the dead letters.
     async fn dead_letters(&self) -> Result<Vec<String>> {
         let url = format!("{}-dlq", self.url);
         let received = self.sqs.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(0).send().await?;
@@ -43,12 +44,13 @@ impl Queue {
     }
 }
 
-/// A completed order whose customer was told at an address; gives its id and the mail's.
-async fn told(shop: &Shop, email: &str) -> Result<(String, String)> {
+/// Completes an order whose customer is notified at this address. Returns the ids of the order and
+/// of the mail.
+async fn completed_order_with_mail(shop: &Shop, email: &str) -> Result<(String, String)> {
     let product = shop.product(1_000, 100).await?;
     let id = shop.place(&Draft::new("CUST-feedback").line(&product, 1).with("contact", json!({ "email": email }))).await?;
     let db = shop.db().await?;
-    let mail = until("the mail is sent", SOON, async || {
+    let mail = until("the mail is sent", TIMEOUT, async || {
         let row = db
             .query_opt(
                 "SELECT provider_id FROM notifications WHERE order_id = $1 AND type = 'ORDER_CONFIRMED' AND provider_id IS NOT NULL",
@@ -61,15 +63,15 @@ async fn told(shop: &Shop, email: &str) -> Result<(String, String)> {
     Ok((id, mail))
 }
 
-/// Waits until an order's confirmation has a state, and why.
+/// Waits until an order's confirmation has this state and this reason.
 async fn becomes(shop: &Shop, id: &str, state: &str, why: &str) -> Result<()> {
     let db = shop.db().await?;
     let query = "SELECT FROM notifications
         WHERE order_id = $1 AND type = 'ORDER_CONFIRMED' AND state = $2 AND last_error = $3 AND attempts = 1";
-    until(&format!("{id} is {state}: {why}"), SOON, async || Ok(db.query_opt(query, &[&id, &state, &why]).await?.map(drop))).await
+    until(&format!("{id} is {state}: {why}"), TIMEOUT, async || Ok(db.query_opt(query, &[&id, &state, &why]).await?.map(drop))).await
 }
 
-/// An event of SES as its documentation shows it.
+/// An event of SES, as its documentation shows it.
 fn event(kind: &str, mail: &str, detail: &Value) -> Value {
     let mut event = json!({
         "eventType": kind,
@@ -99,11 +101,11 @@ fn bounce(kind: &str, mail: &str) -> Value {
 }
 
 #[test]
-fn what_the_simulator_sends_back_is_on_record() {
-    shared(async |shop| {
+fn bounces_and_complaints_of_the_simulator_are_on_record() {
+    with_shared_stack(async |shop| {
         for (who, state, why) in [("bounce", "BOUNCED", "Permanent/General 5.1.1"), ("complaint", "COMPLAINED", "abuse")] {
             let email = format!("{who}+{}@simulator.amazonses.com", shop.unique("back"));
-            let (id, _) = told(shop, &email).await?;
+            let (id, _) = completed_order_with_mail(shop, &email).await?;
             becomes(shop, &id, state, why).await?;
             ensure!(
                 shop.ends(&id, "COMPLETED").await.is_ok() && !shop.logs().contains(&email),
@@ -116,12 +118,12 @@ fn what_the_simulator_sends_back_is_on_record() {
 
 #[test]
 fn each_event_has_its_effect_once() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let queue = Queue::new(shop)?;
-        let (id, mail) = told(shop, "jane@customer.example").await?;
+        let (id, mail) = completed_order_with_mail(shop, "jane@customer.example").await?;
         let db = shop.db().await?;
 
-        // Nothing of these is trouble, or ours.
+        // None of these is a problem, or they concern mails that are not ours.
         let delivery =
             json!({ "timestamp": "2016-10-19T23:21:04.133Z", "processingTimeMillis": 11_893, "recipients": ["jane@customer.example"] });
         queue.send(event("Delivery", &mail, &delivery)).await?;
@@ -152,8 +154,8 @@ fn each_event_has_its_effect_once() {
 }
 
 #[test]
-fn what_cannot_be_read_becomes_a_dead_letter() {
-    shared(async |shop| {
+fn an_unreadable_message_becomes_a_dead_letter() {
+    with_shared_stack(async |shop| {
         let queue = Queue::new(shop)?;
         let garbage = [
             "garbage of garbage@customer.example".to_owned(),

@@ -1,4 +1,5 @@
-//! What the shop's own people do: bring in what came in, say where a parcel is, and see how much waits where.
+//! What the shop's staff do: restock products, record where a parcel is, and see how much work is
+//! waiting.
 
 mod overview;
 mod restock;

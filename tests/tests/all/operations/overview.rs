@@ -1,25 +1,26 @@
-//! `GET /api/operations`: how much waits where.
+//! `GET /api/operations`: how much work is waiting, and where.
 
-use crate::support::{Draft, FAST, Function, Pool, Shop, answer, own, until};
+use crate::support::{Draft, FAST, Function, Pool, Shop, answer, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::Client;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
-/// The answer comes although a part is away: what it asks has half a second, one after the other at most two of them.
-const LATEST: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The answer must come even while a dependency is away. Each question has half a second, and at
+/// most two questions follow each other.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 async fn overview(shop: &Shop) -> Result<Value> {
-    let (status, overview) = answer(shop.request(reqwest::Method::GET, "/api/operations").timeout(LATEST).send().await?).await?;
+    let (status, overview) = answer(shop.request(reqwest::Method::GET, "/api/operations").timeout(ANSWER_TIMEOUT).send().await?).await?;
     ensure!(status == StatusCode::OK, "{status} {overview}");
     Ok(overview)
 }
 
 async fn shows(shop: &Shop, what: &str, queues: &Value, workflows: impl Fn(&Value) -> bool) -> Result<()> {
     let mut last = Value::Null;
-    let shown = until(what, SOON, async || {
+    let shown = until(what, TIMEOUT, async || {
         last = overview(shop).await?;
         Ok((last["queues"] == *queues && workflows(&last["workflows"])).then_some(()))
     });
@@ -27,8 +28,8 @@ async fn shows(shop: &Shop, what: &str, queues: &Value, workflows: impl Fn(&Valu
 }
 
 #[test]
-fn it_shows_what_waits_and_what_is_away() {
-    own(1, &FAST, async |shop| {
+fn the_overview_shows_waiting_work_and_outages() {
+    with_own_stack(1, &FAST, async |shop| {
         let settings = shop.stack.settings();
         let (sqs, intake) = (Client::new(&shop.aws()?), settings.get("INTAKE_QUEUE_URL")?);
         let quiet = json!([
@@ -48,7 +49,7 @@ fn it_shows_what_waits_and_what_is_away() {
         ]);
         shows(shop, "dead letters", &dead, |tasks| tasks["backlog"] == 0).await?;
 
-        // A customer sees none of it; the function shows what the server does.
+        // A customer sees none of it. The function shows the same as the server.
         let pool = Pool::create(shop).await?;
         let (ada, staff) = (pool.user("ada", None).await?, pool.user("sue", Some("staff")).await?);
         let mut function = Function::start_with(shop, "get-operations", &pool.settings()).await?;

@@ -1,73 +1,79 @@
-//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: people say where a parcel is, as a carrier would.
+//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: staff record tracking events, as a carrier
+//! would.
 
 use crate::{
     orders::statuses,
-    shipping::{SLOW, product_in, shipped},
-    support::{Draft, FAST, Function, Gate, Pool, Shop, answer, own, shared, until},
+    shipping::{MANUAL_CARRIER, product_in, shipment_statuses},
+    support::{Draft, FAST, Function, Pool, SecondApi, Shop, answer, until, with_own_stack, with_shared_stack},
 };
 use anyhow::{Result, ensure};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const UNKNOWN: &str = "ord_01930000000070008000000000000001";
 
-async fn mark(shop: &Shop, id: &str, shipment: &str, body: &Value) -> Result<(StatusCode, Value)> {
+async fn record_scan(shop: &Shop, id: &str, shipment: &str, body: &Value) -> Result<(StatusCode, Value)> {
     answer(shop.post(&format!("/api/orders/{id}/shipments/{shipment}/scans"), body.to_string()).await?).await
 }
 
 #[test]
-fn people_lead_an_order_to_its_end() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn staff_can_record_all_tracking_events_of_an_order() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let (near, far) = (shop.product(1_000, 10).await?, product_in(shop, "NORTH", 250).await?);
         let id = shop.place(&Draft::new("CUST-marked").line(&near, 1).line(&far, 1)).await?;
-        until("the parcels are booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(())))
-            .await?;
-        let say = async |number: usize, body: Value| {
-            let answered = mark(shop, &id, &format!("{id}-{number}"), &body).await?;
+        until("the parcels are booked", TIMEOUT, async || {
+            Ok((shipment_statuses(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(()))
+        })
+        .await?;
+        let record = async |number: usize, body: Value| {
+            let answered = record_scan(shop, &id, &format!("{id}-{number}"), &body).await?;
             assert_eq!(answered, (StatusCode::OK, json!({ "received": true })), "{body}");
             anyhow::Ok(())
         };
-        // Twice each: a double click.
+        // Each event is sent twice, like a double click.
         for _ in 0..2 {
-            say(1, json!({ "event": "IN_TRANSIT" })).await?;
+            record(1, json!({ "event": "IN_TRANSIT" })).await?;
         }
         shop.reaches(&id, &["SHIPPED"]).await?;
 
         for (shipment, kind) in [(format!("{id}-3"), "shipment"), ("nothing".to_owned(), "shipment"), (format!("{UNKNOWN}-1"), "shipment")]
         {
-            let (status, problem) = mark(shop, &id, &shipment, &json!({ "event": "LOST" })).await?;
+            let (status, problem) = record_scan(shop, &id, &shipment, &json!({ "event": "LOST" })).await?;
             assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!(format!("/problems/{kind}-not-found"))), "{shipment}");
         }
         for (body, pointer) in
             [(json!({}), "/event"), (json!({ "event": "BOOKED" }), "/event"), (json!({ "event": "LOST", "at": 1 }), "/at")]
         {
-            let (status, problem) = mark(shop, &id, &format!("{id}-1"), &body).await?;
+            let (status, problem) = record_scan(shop, &id, &format!("{id}-1"), &body).await?;
             assert_eq!((status, &problem["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(pointer)), "{body}");
         }
 
         for _ in 0..2 {
-            say(2, json!({ "event": "RETURNED", "reason": "nobody was at home" })).await?;
-            say(1, json!({ "event": "DELIVERED" })).await?;
+            record(2, json!({ "event": "RETURNED", "reason": "nobody was at home" })).await?;
+            record(1, json!({ "event": "DELIVERED" })).await?;
         }
         let order = shop.ends(&id, "COMPLETED").await?;
         assert_eq!(statuses(&order), ["PENDING", "RESERVED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED"]);
-        assert_eq!((shipped(&order), &order["shipments"][1]["reason"]), (vec!["DELIVERED", "RETURNED"], &json!("nobody was at home")));
+        assert_eq!(
+            (shipment_statuses(&order), &order["shipments"][1]["reason"]),
+            (vec!["DELIVERED", "RETURNED"], &json!("nobody was at home"))
+        );
         assert_eq!(order["payment"], json!({ "status": "PARTIALLY_REFUNDED", "amount": 12.5, "refundedAmount": 2.5 }));
         assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((9, 0), (10, 0)));
 
-        // Of an order that has ended there is nothing to change any more.
-        say(1, json!({ "event": "LOST" })).await?;
+        // A tracking event cannot change an order that has ended.
+        record(1, json!({ "event": "LOST" })).await?;
         assert_eq!(shop.order(&id).await?["version"], order["version"]);
         shop.audit_is_clean().await
     });
 }
 
 #[test]
-fn customers_do_not_say_where_a_parcel_is() {
-    shared(async |shop| {
-        let (status, problem) = mark(shop, UNKNOWN, &format!("{UNKNOWN}-1"), &json!({ "event": "LOST" })).await?;
+fn customers_cannot_record_tracking_events() {
+    with_shared_stack(async |shop| {
+        let (status, problem) = record_scan(shop, UNKNOWN, &format!("{UNKNOWN}-1"), &json!({ "event": "LOST" })).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("/problems/order-not-found")));
 
         let pool = Pool::create(shop).await?;
@@ -85,17 +91,17 @@ fn customers_do_not_say_where_a_parcel_is() {
 }
 
 #[test]
-fn no_log_says_who_said_where_a_parcel_is() {
-    shared(async |shop| {
+fn no_log_names_who_recorded_a_tracking_event() {
+    with_shared_stack(async |shop| {
         let pool = Pool::create(shop).await?;
-        let (gate, staff) = (Gate::start(shop, &pool.settings()).await?, pool.user("sue", Some("staff")).await?);
+        let (api, staff) = (SecondApi::start(shop, &pool.settings()).await?, pool.user("sue", Some("staff")).await?);
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-marked-late").line(&product, 1)).await?;
         shop.ends(&id, "COMPLETED").await?;
-        let scan = gate.request(Method::POST, &format!("/api/orders/{id}/shipments/{id}-1/scans")).bearer_auth(&staff.access);
+        let scan = api.request(Method::POST, &format!("/api/orders/{id}/shipments/{id}-1/scans")).bearer_auth(&staff.access);
         let answered = answer(scan.json(&json!({ "event": "LOST" })).send().await?).await?;
         assert_eq!(answered, (StatusCode::OK, json!({ "received": true })));
-        let log = shop.log(&gate.log);
+        let log = shop.log(&api.log);
         ensure!(log.contains(&format!("so LOST of {id}-1 changes nothing")), "{log}");
         ensure!(!log.contains(&staff.id), "{} is in the log", staff.id);
         Ok(())

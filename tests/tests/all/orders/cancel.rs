@@ -1,10 +1,10 @@
-//! `POST /api/orders/{id}/cancel`: at each moment of an order's life.
+//! `POST /api/orders/{id}/cancel`, at each point of an order's life.
 
 use super::statuses;
 use crate::{
-    histories::happens,
+    histories::wait_for_event,
     payment::ledger,
-    support::{DEAF, Draft, Shop, answer, own, shared, text, until},
+    support::{Draft, SLOW_HEARTBEAT, Shop, answer, text, until, with_own_stack, with_shared_stack},
 };
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
@@ -13,10 +13,12 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
 
-const SOON: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Nothing is held, nothing is charged, and the customer is told of the cancellation once; before it, of what was paid already.
-async fn nothing_is_left(shop: &Shop, id: &str) -> Result<()> {
+/// Asserts that the order holds no stock, that nothing is charged, and that the customer was
+/// notified of the cancellation once. If the order had been paid, the confirmation must come before
+/// that.
+async fn assert_fully_cancelled(shop: &Shop, id: &str) -> Result<()> {
     let db = shop.db().await?;
     let held = "SELECT count(*) FROM reservations WHERE order_id = $1 AND state = 'HELD'";
     assert_eq!(db.query_one(held, &[&id]).await?.get::<_, i64>(0), 0);
@@ -25,20 +27,20 @@ async fn nothing_is_left(shop: &Shop, id: &str) -> Result<()> {
     assert_eq!(db.query_one(net, &[&id]).await?.get::<_, i64>(0), 0);
     let paid = statuses(&shop.order(id).await?).contains(&"PAID");
     let expected = if paid { vec!["ORDER_CONFIRMED", "ORDER_CANCELLED"] } else { vec!["ORDER_CANCELLED"] };
-    // The notice follows the cancellation as a step of its own.
-    let told = until("the cancellation is told", SOON, async || {
+    // The notification follows the cancellation in a separate step.
+    let notified = until("the cancellation is notified", TIMEOUT, async || {
         let kinds = db.query("SELECT type FROM notifications WHERE order_id = $1 ORDER BY created_at", &[&id]).await?;
         let kinds: Vec<String> = kinds.iter().map(|row| row.get(0)).collect();
         Ok(kinds.iter().any(|kind| kind == "ORDER_CANCELLED").then_some(kinds))
     });
-    assert_eq!(told.await?, expected);
+    assert_eq!(notified.await?, expected);
     Ok(())
 }
 
 /// While no worker runs, an accepted order stays PENDING.
 #[test]
-fn while_pending_it_is_cancelled_before_anything_is_reserved() {
-    own(1, &[], async |shop| {
+fn cancel_of_a_pending_order_reserves_nothing() {
+    with_own_stack(1, &[], async |shop| {
         let worker = &shop.stack.workers[0];
         worker.stop().await?;
         let product = shop.product(1_000, 10).await?;
@@ -50,22 +52,22 @@ fn while_pending_it_is_cancelled_before_anything_is_reserved() {
         let order = shop.ends(&id, "CANCELLED").await?;
         assert_eq!((statuses(&order), text(&order, "/failureReason")?), (vec!["PENDING", "CANCELLED"], "changed my mind"));
         assert_eq!(shop.stock(&product).await?, (10, 0));
-        nothing_is_left(shop, &id).await?;
+        assert_fully_cancelled(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
 /// The reservation waits for a lock that the test holds.
 #[test]
-fn while_it_is_being_reserved_nothing_stays_reserved() {
-    shared(async |shop| {
+fn cancel_during_the_reservation_holds_nothing() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let (mut holder, watcher) = (shop.db().await?, shop.db().await?);
         let lock = holder.transaction().await?;
         lock.execute("SELECT FROM products WHERE id = $1 FOR UPDATE", &[&product.id]).await?;
         let id = shop.place(&Draft::new("CUST-reserving").line(&product, 1)).await?;
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%reserve_order%'";
-        until("the reservation waits for the lock", SOON, async || {
+        until("the reservation waits for the lock", TIMEOUT, async || {
             Ok((watcher.query_one(waits, &[]).await?.get::<_, i64>(0) > 0).then_some(()))
         })
         .await?;
@@ -74,14 +76,14 @@ fn while_it_is_being_reserved_nothing_stays_reserved() {
         assert_eq!(statuses(&order), ["PENDING", "CANCELLED"]);
         lock.rollback().await?;
         assert_eq!(shop.stock(&product).await?, (10, 0));
-        nothing_is_left(shop, &id).await?;
+        assert_fully_cancelled(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
 #[test]
-fn while_the_gateway_does_not_answer_the_charge_is_voided() {
-    shared(async |shop| {
+fn cancel_during_an_unanswered_charge_voids_it() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-paying").line(&product, 4).payment_method("tok_down")).await?;
         shop.reaches(&id, &["RESERVED"]).await?;
@@ -91,18 +93,18 @@ fn while_the_gateway_does_not_answer_the_charge_is_voided() {
         assert_eq!(statuses(&order), ["PENDING", "RESERVED", "CANCELLED"]);
         assert_eq!(shop.stock(&product).await?, (10, 0));
         assert_eq!(ledger(shop, &id).await?.0, "VOIDED");
-        nothing_is_left(shop, &id).await?;
+        assert_fully_cancelled(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// The attempt does not hear of the cancellation before it fails by itself.
+/// The attempt does not notice the cancellation before it fails by itself.
 #[test]
-fn while_an_attempt_fails_it_is_cancelled_all_the_same() {
-    own(1, &DEAF, async |shop| {
+fn cancel_during_a_failing_attempt_succeeds() {
+    with_own_stack(1, &SLOW_HEARTBEAT, async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-unlucky").line(&product, 1).payment_method("tok_down")).await?;
-        happens(shop, &id, "ActivityTaskScheduled").await?;
+        wait_for_event(shop, &id, "ActivityTaskScheduled").await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         shop.ends(&id, "CANCELLED").await?;
         assert_eq!(shop.stock(&product).await?, (10, 0));
@@ -110,14 +112,14 @@ fn while_an_attempt_fails_it_is_cancelled_all_the_same() {
     });
 }
 
-/// The gateway has charged, but nobody knows yet.
+/// The gateway has charged, but OrderFlow has not learned of it yet.
 #[test]
-fn after_a_charge_whose_answer_was_lost_it_is_refunded() {
-    shared(async |shop| {
+fn cancel_after_a_lost_charge_answer_refunds_the_charge() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-charged").line(&product, 4).payment_method("tok_timeout")).await?;
         let db = shop.db().await?;
-        until("the gateway has charged", SOON, async || {
+        until("the gateway has charged", TIMEOUT, async || {
             Ok(db.query_opt("SELECT FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'CAPTURE'", &[&id]).await?)
         })
         .await?;
@@ -126,33 +128,33 @@ fn after_a_charge_whose_answer_was_lost_it_is_refunded() {
         assert_eq!(order["payment"], json!({ "status": "REFUNDED", "amount": 40.0, "refundedAmount": 40.0 }));
         assert_eq!(shop.stock(&product).await?, (10, 0));
         assert_eq!(ledger(shop, &id).await?.0, "REFUNDED");
-        nothing_is_left(shop, &id).await?;
+        assert_fully_cancelled(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
 #[test]
-fn asked_for_twenty_times_it_has_one_effect() {
-    shared(async |shop| {
+fn twenty_cancellations_have_one_effect() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-twice").line(&product, 4).payment_method("tok_down")).await?;
         shop.reaches(&id, &["RESERVED"]).await?;
         let answers = try_join_all((0..20).map(|_| shop.cancel(&id))).await?;
         assert_eq!(answers[0].0, StatusCode::ACCEPTED);
-        // One that comes when the order has ended is too late.
+        // A cancellation that arrives after the order's end is too late.
         ensure!(answers.iter().all(|(status, _)| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status)), "{answers:?}");
         shop.ends(&id, "CANCELLED").await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT);
         assert_eq!(shop.stock(&product).await?, (10, 0));
-        nothing_is_left(shop, &id).await?;
+        assert_fully_cancelled(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// What a workflow is told stays in its history, which has an end.
+/// Each signal stays in the workflow's history, whose size is limited.
 #[test]
-fn its_workflow_is_told_no_more_often_than_the_limit() {
-    own(0, &[("ORDER_REQUEST_LIMIT", "5")], async |shop| {
+fn requests_to_one_order_are_limited() {
+    with_own_stack(0, &[("ORDER_REQUEST_LIMIT", "5")], async |shop| {
         let id = shop.place(&Draft::new("CUST-insists").line_at("PROD-010", 1, 2_995)).await?;
         for _ in 0..5 {
             assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
@@ -160,26 +162,27 @@ fn its_workflow_is_told_no_more_often_than_the_limit() {
         let refused = shop.post(&format!("/api/orders/{id}/cancel"), "").await?;
         assert_eq!(refused.headers().get(header::RETRY_AFTER).map(header::HeaderValue::as_bytes), Some(&b"3600"[..]));
         assert_eq!(answer(refused).await?.0, StatusCode::TOO_MANY_REQUESTS);
-        // Another order is another matter.
+        // Each order has its own limit.
         let other = shop.place(&Draft::new("CUST-insists").line_at("PROD-010", 1, 2_995)).await?;
         assert_eq!(shop.cancel(&other).await?.0, StatusCode::ACCEPTED);
         Ok(())
     });
 }
 
-/// Cancellations that come while the order runs through, each a little later after its order than the one before: whoever comes first wins, and
-/// nothing lies between.
+/// Cancellations arrive while the orders run, each a little later after its order than the one
+/// before. Either the cancellation or the completion wins, and there is no result in between.
 #[test]
 fn a_race_with_completion_has_one_winner() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 1_000).await?;
         let drafts: Vec<Draft> = (0..60).map(|_| Draft::new("CUST-cancel-race").line(&product, 1)).collect();
         let raced = drafts.iter().zip(0..).map(async |(draft, nth)| {
             let id = shop.place(draft).await?;
             sleep(Duration::from_millis(4 * nth)).await;
-            // Many orders at once go to the intake queue, and may stay there for longer than a cancellation waits for them: for a minute where they were
-            // given to a process that is killed, such as another test's.
-            let answer = until("the cancellation is heard", Duration::from_secs(90), async || {
+            // Of many orders at once, some go to the intake queue. They may stay there longer than
+            // a cancellation waits: up to a minute, if a killed process (such as that of another
+            // test) had received them.
+            let answer = until("the cancellation is accepted or refused", Duration::from_secs(90), async || {
                 let answer = shop.cancel(&id).await?;
                 Ok((answer.0 != StatusCode::SERVICE_UNAVAILABLE).then_some(answer))
             });
@@ -192,9 +195,9 @@ fn a_race_with_completion_has_one_winner() {
             match (status, order["status"] == "CANCELLED") {
                 (StatusCode::ACCEPTED, true) => {
                     cancelled += 1;
-                    nothing_is_left(shop, &id).await?;
+                    assert_fully_cancelled(shop, &id).await?;
                 }
-                // Accepted, but it came too late for the order; or told so at once.
+                // The cancellation was accepted but came too late, or it was refused as too late.
                 (StatusCode::ACCEPTED | StatusCode::CONFLICT, false) => {}
                 _ => anyhow::bail!("{status} {body}, but: {order:#}"),
             }
@@ -205,8 +208,8 @@ fn a_race_with_completion_has_one_winner() {
 }
 
 #[test]
-fn after_its_end_it_is_too_late() {
-    shared(async |shop| {
+fn cancel_after_the_end_is_refused() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let completed = shop.place(&Draft::new("CUST-late").line(&product, 1)).await?;
         let failed = shop.place(&Draft::new("CUST-late").line(&product, 1).payment_method("tok_declined")).await?;
@@ -224,7 +227,7 @@ fn after_its_end_it_is_too_late() {
 
 #[test]
 fn an_unknown_order_is_not_found() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         for id in ["ord_01930000000070008000000000000001", "nonsense", "CUST-001"] {
             let (status, problem) = shop.cancel(id).await?;
             assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("/problems/order-not-found")), "{id}");
@@ -234,8 +237,8 @@ fn an_unknown_order_is_not_found() {
 }
 
 #[test]
-fn a_bad_cancellation_changes_nothing() {
-    shared(async |shop| {
+fn an_invalid_cancellation_changes_nothing() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-bad-cancel").line(&product, 1)).await?;
         for (body, expected) in [

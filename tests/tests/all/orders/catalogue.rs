@@ -1,22 +1,23 @@
-//! An order is compared with the catalogue: at once with the read model's, later with Postgres'.
+//! Each order is compared with the catalogue: at once with that of the read model, and later with
+//! that of Postgres.
 
 use super::statuses;
-use crate::support::{Draft, Function, Product, Shop, answer, shared, text};
+use crate::support::{Draft, Function, Product, Shop, answer, text, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use orders::{Currency, Money, ProductView};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// The places of the faults for which an order is refused.
+/// Posts an order that must be refused. Returns the pointers of its errors.
 async fn refused(shop: &Shop, draft: &Draft) -> Result<Vec<String>> {
     let (status, problem) = answer(shop.post("/api/orders", draft.body().to_string()).await?).await?;
     ensure!((status, &problem["type"]) == (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/invalid-request")), "{status} {problem}");
-    places(&problem)
+    error_pointers(&problem)
 }
 
-fn places(problem: &Value) -> Result<Vec<String>> {
-    let faults = problem["errors"].as_array().context("no errors")?;
-    faults.iter().map(|fault| Ok(text(fault, "/pointer")?.to_owned())).collect()
+fn error_pointers(problem: &Value) -> Result<Vec<String>> {
+    let errors = problem["errors"].as_array().context("no errors")?;
+    errors.iter().map(|error| Ok(text(error, "/pointer")?.to_owned())).collect()
 }
 
 async fn orders_of(shop: &Shop, customer: &str) -> Result<i64> {
@@ -24,8 +25,8 @@ async fn orders_of(shop: &Shop, customer: &str) -> Result<i64> {
     Ok(shop.db().await?.query_one(count, &[&customer]).await?.get(0))
 }
 
-/// Changes a product's price, and shows it to readers at once.
-async fn reprice(shop: &Shop, product: &Product, price_minor: i64) -> Result<()> {
+/// Changes a product's price, and projects the change at once.
+async fn change_price(shop: &Shop, product: &Product, price_minor: i64) -> Result<()> {
     let change = "UPDATE products SET price_minor = $2 WHERE id = $1 RETURNING version";
     let version = shop.db().await?.query_one(change, &[&product.id, &price_minor]).await?.get(0);
     let (currency, product_id) = (Currency::USD, product.id.clone());
@@ -37,19 +38,19 @@ async fn reprice(shop: &Shop, product: &Product, price_minor: i64) -> Result<()>
 }
 
 #[test]
-fn an_order_that_the_catalogue_contradicts_never_becomes_one() {
-    shared(async |shop| {
+fn an_order_that_contradicts_the_catalogue_is_refused() {
+    with_shared_stack(async |shop| {
         let (product, customer) = (shop.product(5_000, 10).await?, shop.unique("CUST-contradicted"));
         let draft = || Draft::new(&customer);
         assert_eq!(refused(shop, &draft().line_at(&product.id, 1, 4_999)).await?, ["/items/0/unitPrice"]);
         let lines = draft().line(&product, 1).line_at("NO-SUCH-PRODUCT", 1, 100).line_at(&product.id, 1, 1);
         assert_eq!(refused(shop, &lines).await?, ["/items/1/productID", "/items/2/unitPrice"]);
         assert_eq!(refused(shop, &draft().line(&product, 1).with("currency", "EUR")).await?, ["/currency"]);
-        // A function that has just started knows nothing yet.
+        // A function that has just started has no cached catalogue.
         let mut function = Function::start(shop, "create-order").await?;
         let unknown = draft().line_at("NO-SUCH-PRODUCT", 1, 100).body().to_string();
         let (status, problem) = function.request("POST", "/api/orders", Some(&unknown)).await?;
-        assert_eq!((status, places(&problem)?), (422, vec!["/items/0/productID".to_owned()]));
+        assert_eq!((status, error_pointers(&problem)?), (422, vec!["/items/0/productID".to_owned()]));
 
         let id = shop.place(&draft().line(&product, 1)).await?;
         shop.ends(&id, "COMPLETED").await?;
@@ -60,24 +61,25 @@ fn an_order_that_the_catalogue_contradicts_never_becomes_one() {
     });
 }
 
-/// What a process remembers of the catalogue is no reason to refuse.
+/// A cached price alone is no reason to refuse an order.
 #[test]
 fn a_price_is_read_again_before_an_order_is_refused() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(5_000, 10).await?;
         shop.ends(&shop.place(&Draft::new("CUST-dearer").line(&product, 1)).await?, "COMPLETED").await?;
         for price_minor in [6_000, 4_000] {
-            reprice(shop, &product, price_minor).await?;
+            change_price(shop, &product, price_minor).await?;
             shop.ends(&shop.place(&Draft::new("CUST-dearer").line_at(&product.id, 1, price_minor)).await?, "COMPLETED").await?;
         }
         Ok(())
     });
 }
 
-/// A refusal claims no key, and what a key stands for is not judged again.
+/// A refused request does not use up its key. An accepted order is not validated again when its key
+/// is repeated.
 #[test]
-fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
-    shared(async |shop| {
+fn a_key_is_used_up_by_accepted_requests_only() {
+    with_shared_stack(async |shop| {
         let product = shop.product(5_000, 10).await?;
         let post = async |key: &str, draft: &Draft| {
             let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", key).json(&draft.body());
@@ -91,8 +93,8 @@ fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
         let id = text(&accepted, "/id")?;
         shop.ends(id, "COMPLETED").await?;
 
-        reprice(shop, &product, 7_000).await?;
-        // Not from memory: a function that has just started reads the new price.
+        change_price(shop, &product, 7_000).await?;
+        // A function that has just started has no cached prices, so it reads the new price.
         let mut function = Function::start(shop, "create-order").await?;
         let mut event = Function::event("POST", "/api/orders", Some(&right.body().to_string()));
         assert_eq!(function.answer(&event).await?.0, 422);
@@ -104,10 +106,10 @@ fn a_key_stands_for_what_was_accepted_and_not_for_what_was_refused() {
     });
 }
 
-/// What is found only by the worker fails the order.
+/// An error that only the worker detects fails the order.
 #[test]
-fn what_the_catalogue_did_not_tell_yet_fails_with_a_reason() {
-    shared(async |shop| {
+fn an_error_found_by_the_worker_fails_the_order_with_a_reason() {
+    with_shared_stack(async |shop| {
         let product = shop.product(5_000, 10).await?;
         let id = shop.enqueue(&Draft::new("CUST-price").line_at(&product.id, 1, 4_999)).await?;
         let order = shop.ends(&id, "FAILED").await?;

@@ -1,15 +1,15 @@
-//! `POST /api/orders`: an order is accepted, and completes.
+//! `POST /api/orders`: an order is accepted and completes.
 
-use crate::support::{Draft, Shop, answer, own, seed_order, shared, text};
+use crate::support::{Draft, Shop, answer, seed_order, text, with_own_stack, with_shared_stack};
 use anyhow::{Result, ensure};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// With the settings of env.example, as a reader of the README has it.
+/// Runs with the settings of env.example, as a reader of the README does.
 #[test]
 fn the_order_of_the_readme_completes_within_two_seconds() {
-    own(1, &[], async |shop| {
+    with_own_stack(1, &[], async |shop| {
         let db = shop.db().await?;
         let stock = "SELECT stock FROM products WHERE id = 'PROD-001'";
         let before: i64 = db.query_one(stock, &[]).await?.get(0);
@@ -41,15 +41,16 @@ fn the_order_of_the_readme_completes_within_two_seconds() {
         assert_eq!(payments.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<(&str, i64)>>(), [("CAPTURED", 129_999)]);
         let captures = "SELECT count(*) FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'CAPTURE'";
         assert_eq!(db.query_one(captures, &[&id]).await?.get::<_, i64>(0), 1);
-        let notices = db.query("SELECT type FROM notifications WHERE order_id = $1 ORDER BY type", &[&id]).await?;
-        assert_eq!(notices.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), ["ORDER_CONFIRMED", "ORDER_DELIVERED"]);
+        let notifications = db.query("SELECT type FROM notifications WHERE order_id = $1 ORDER BY type", &[&id]).await?;
+        assert_eq!(notifications.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), ["ORDER_CONFIRMED", "ORDER_DELIVERED"]);
 
         temporal_ui_shows(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// What Temporal's web UI shows of the order's workflow, asked for at the address that its page asks.
+/// Checks what Temporal's web UI shows of the order's workflow, through the endpoint that its page
+/// uses.
 async fn temporal_ui_shows(shop: &Shop, id: &str) -> Result<()> {
     let port = shop.stack.settings().port("TEMPORAL_WEB_PORT")?;
     let workflow: Value =
@@ -61,7 +62,7 @@ async fn temporal_ui_shows(shop: &Shop, id: &str) -> Result<()> {
 
 #[test]
 fn several_lines_of_several_products_complete() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let (lamp, chair) = (shop.product(1_995, 10).await?, shop.product(24_900, 10).await?);
         let draft = Draft::new("CUST-lines").line(&lamp, 2).line(&chair, 1).line(&lamp, 3);
         let order = shop.ends(&shop.place(&draft).await?, "COMPLETED").await?;
@@ -73,8 +74,8 @@ fn several_lines_of_several_products_complete() {
 
 #[test]
 fn an_amount_is_kept_exactly() {
-    shared(async |shop| {
-        // 0.1 + 0.2 in binary floating point is not 0.3.
+    with_shared_stack(async |shop| {
+        // In binary floating point, 0.1 + 0.2 is not 0.3.
         let (dime, two) = (shop.product(10, 10).await?, shop.product(20, 10).await?);
         let order = shop.ends(&shop.place(&Draft::new("CUST-exact").line(&dime, 1).line(&two, 1)).await?, "COMPLETED").await?;
         let raw = shop.get(&format!("/api/orders/{}", text(&order, "/id")?)).await?.text().await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     shipping::product_in,
-    support::{Draft, Shop, is_updated_last, shared, until},
+    support::{Draft, Shop, is_updated_last, until, with_shared_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
@@ -16,7 +16,7 @@ async fn get_if_changed(shop: &Shop, id: &str, tag: &str) -> Result<Response> {
 
 #[test]
 fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-etag").line(&product, 1).payment_method("tok_down")).await?;
         shop.reaches(&id, &["RESERVED"]).await?;
@@ -40,10 +40,10 @@ fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
     });
 }
 
-/// Whatever is shown of an order, and at whatever moment one looks.
+/// This holds for every time that an order shows, at every moment.
 #[test]
 fn no_time_is_after_the_last_update() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let (near, far) = (shop.product(1_000, 100).await?, product_in(shop, "SANDBOX-LOST", 250).await?);
         let contact = json!({ "email": "updated@example.com" });
         let drafts = (0..30).map(|n| match n % 3 {
@@ -63,7 +63,7 @@ fn no_time_is_after_the_last_update() {
             .await
         }))
         .await?;
-        // In Postgres too, where no view makes up for it.
+        // It also holds in Postgres, where no view corrects it.
         let late = "SELECT count(*) FROM orders o WHERE o.id = ANY ($1) AND EXISTS (
             SELECT FROM order_history h WHERE h.order_id = o.id AND h.at > o.updated_at)";
         assert_eq!(shop.db().await?.query_one(late, &[&ids]).await?.get::<_, i64>(0), 0);
@@ -71,10 +71,10 @@ fn no_time_is_after_the_last_update() {
     });
 }
 
-/// Statuses and versions only ever go forward, however fast one looks.
+/// Statuses and versions only go forward, however often one reads.
 #[test]
 fn an_order_never_goes_back() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-forward").line(&product, 1).payment_method("tok_processing_error")).await?;
         let (mut version, mut changes) = (-1, 0);
@@ -86,7 +86,7 @@ fn an_order_never_goes_back() {
             (version, changes) = (now, history);
             if order["status"] == "COMPLETED" {
                 let times: Vec<_> = order["history"].as_array().into_iter().flatten().filter_map(|change| change["at"].as_str()).collect();
-                // In one form, their texts sort as they do.
+                // All times have the same format, so their texts sort like the times.
                 ensure!(times.iter().all(|time| time.len() == "2026-11-21T09:00:00.120Z".len() && time.ends_with('Z')), "{times:?}");
                 ensure!(times.is_sorted(), "{times:?}");
                 return Ok(());

@@ -1,6 +1,6 @@
-//! `Idempotency-Key`: a request that comes more than once makes one order.
+//! `Idempotency-Key`: a repeated request makes one order.
 
-use crate::support::{Draft, Shop, answer, shared, text};
+use crate::support::{Draft, Shop, answer, text, with_shared_stack};
 use anyhow::Result;
 use futures::future::try_join_all;
 use reqwest::{Method, StatusCode};
@@ -13,7 +13,7 @@ async fn post(shop: &Shop, key: &str, body: &Value) -> Result<(StatusCode, Value
 
 #[test]
 fn fifty_posts_at_once_make_one_order() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let customer = shop.unique("CUST-idempotent");
         let (key, body) = (shop.unique("key"), Draft::new(&customer).line(&product, 1).body());
@@ -24,7 +24,7 @@ fn fifty_posts_at_once_make_one_order() {
         let id = ids.first().unwrap();
         shop.ends(id, "COMPLETED").await?;
 
-        // So does one that comes when the order has long ended.
+        // The same holds for a repetition long after the order's end.
         assert_eq!(text(&post(shop, &key, &body).await?.1, "/id")?, *id);
         assert_eq!(shop.stock(&product).await?, (99, 0));
         let count = "SELECT count(*) FROM orders WHERE customer_id = $1";
@@ -34,8 +34,8 @@ fn fifty_posts_at_once_make_one_order() {
 }
 
 #[test]
-fn a_key_belongs_to_one_body() {
-    shared(async |shop| {
+fn a_key_with_another_body_is_refused() {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let (key, draft) = (shop.unique("key"), Draft::new("CUST-key"));
         let (status, first) = post(shop, &key, &draft.clone().line(&product, 1).body()).await?;
@@ -50,7 +50,7 @@ fn a_key_belongs_to_one_body() {
 
 #[test]
 fn without_a_key_each_post_is_an_order() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let product = shop.product(1_000, 100).await?;
         let draft = Draft::new("CUST-no-key").line(&product, 1);
         let (one, other) = (shop.place(&draft).await?, shop.place(&draft).await?);
@@ -63,8 +63,8 @@ fn without_a_key_each_post_is_an_order() {
 }
 
 #[test]
-fn a_bad_key_is_named() {
-    shared(async |shop| {
+fn an_invalid_key_is_named() {
+    with_shared_stack(async |shop| {
         let body = Draft::new("CUST-bad-key").line_at("P", 1, 1).body();
         for key in ["two words".to_owned(), "k".repeat(256)] {
             let (status, problem) = post(shop, &key, &body).await?;

@@ -1,6 +1,6 @@
-//! Bad input: an answer that names each fault, never a 500, and nothing stored.
+//! Invalid input: the answer names each error, is never a 500, and nothing is stored.
 
-use crate::support::{Draft, Shop, answer, seed_order, shared};
+use crate::support::{Draft, Shop, answer, seed_order, with_shared_stack};
 use anyhow::{Result, ensure};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -9,15 +9,15 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The order of the README under another customer, with one part of its text replaced.
+/// The order of the README for another customer, with one part of its text replaced.
 fn seed_with(customer: &str, from: &str, to: &str) -> String {
     let body = seed_order().replace("CUST-001", customer);
     assert!(body.contains(from), "{from}");
     body.replacen(from, to, 1)
 }
 
-/// Posts a body; the answer must be this problem, with exactly these pointers.
-async fn refused(shop: &Shop, body: impl Into<Vec<u8>>, status: StatusCode, pointers: &[&str]) -> Result<()> {
+/// Posts a body. The answer must be this problem, with exactly these pointers.
+async fn assert_refused(shop: &Shop, body: impl Into<Vec<u8>>, status: StatusCode, pointers: &[&str]) -> Result<()> {
     let body: Vec<u8> = body.into();
     let shown = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
     let answered = shop.post("/api/orders", body).await?;
@@ -36,7 +36,7 @@ async fn refused(shop: &Shop, body: impl Into<Vec<u8>>, status: StatusCode, poin
     Ok(())
 }
 
-async fn nothing_is_stored(shop: &Shop, customer: &str) -> Result<()> {
+async fn assert_nothing_stored(shop: &Shop, customer: &str) -> Result<()> {
     let (status, list) = answer(shop.get(&format!("/api/orders?customerID={customer}")).await?).await?;
     assert_eq!((status, &list["items"]), (StatusCode::OK, &json!([])));
     let count = "SELECT count(*) FROM orders WHERE customer_id = $1";
@@ -45,24 +45,24 @@ async fn nothing_is_stored(shop: &Shop, customer: &str) -> Result<()> {
 }
 
 #[test]
-fn what_is_no_json_is_malformed() {
-    shared(async |shop| {
+fn a_body_that_is_not_json_is_malformed() {
+    with_shared_stack(async |shop| {
         let customer = shop.unique("CUST-malformed");
         let nan = seed_with(&customer, ":1299.99,", ":NaN,");
         let infinite = seed_with(&customer, ":1299.99,", ":Infinity,");
         let truncated = &seed_order()[..40];
         for body in ["", "{", "not json", truncated, &nan, &infinite, "{\"a\":1}x", "{'customerID':'C'}"] {
-            refused(shop, body, StatusCode::BAD_REQUEST, &[]).await?;
+            assert_refused(shop, body, StatusCode::BAD_REQUEST, &[]).await?;
         }
-        refused(shop, "[".repeat(60_000), StatusCode::BAD_REQUEST, &[]).await?;
-        refused(shop, b"{\"customerID\":\"\xff\xfe\"}".to_vec(), StatusCode::BAD_REQUEST, &[]).await?;
-        nothing_is_stored(shop, &customer).await
+        assert_refused(shop, "[".repeat(60_000), StatusCode::BAD_REQUEST, &[]).await?;
+        assert_refused(shop, b"{\"customerID\":\"\xff\xfe\"}".to_vec(), StatusCode::BAD_REQUEST, &[]).await?;
+        assert_nothing_stored(shop, &customer).await
     });
 }
 
 #[test]
-fn each_fault_is_named_by_its_place() {
-    shared(async |shop| {
+fn each_error_is_named_by_its_pointer() {
+    with_shared_stack(async |shop| {
         let customer = shop.unique("CUST-invalid");
         let seed = |from: &str, to: &str| seed_with(&customer, from, to);
         let quantity = |value: &str| seed("\"quantity\":1", &format!("\"quantity\":{value}"));
@@ -104,20 +104,20 @@ fn each_fault_is_named_by_its_place() {
             cases.push((quantity(value), &["/items/0/quantity"]));
         }
         for (body, pointers) in cases {
-            refused(shop, body, StatusCode::UNPROCESSABLE_ENTITY, pointers).await?;
+            assert_refused(shop, body, StatusCode::UNPROCESSABLE_ENTITY, pointers).await?;
         }
-        nothing_is_stored(shop, &customer).await
+        assert_nothing_stored(shop, &customer).await
     });
 }
 
 #[test]
 fn an_order_has_one_to_a_hundred_lines() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let customer = shop.unique("CUST-many");
         let draft = |lines| (0..lines).fold(Draft::new(&customer), |draft, _| draft.line_at("PROD-010", 1, 2_995)).body().to_string();
-        refused(shop, draft(0), StatusCode::UNPROCESSABLE_ENTITY, &["/items"]).await?;
-        refused(shop, draft(101), StatusCode::UNPROCESSABLE_ENTITY, &["/items"]).await?;
-        nothing_is_stored(shop, &customer).await?;
+        assert_refused(shop, draft(0), StatusCode::UNPROCESSABLE_ENTITY, &["/items"]).await?;
+        assert_refused(shop, draft(101), StatusCode::UNPROCESSABLE_ENTITY, &["/items"]).await?;
+        assert_nothing_stored(shop, &customer).await?;
         let (status, body) = answer(shop.post("/api/orders", draft(100)).await?).await?;
         ensure!(status == StatusCode::ACCEPTED, "{body}");
         shop.ends(body["id"].as_str().unwrap_or_default(), "COMPLETED").await?;
@@ -127,15 +127,15 @@ fn an_order_has_one_to_a_hundred_lines() {
 
 #[test]
 fn a_body_of_two_megabytes_is_too_large() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let customer = shop.unique("CUST-large");
         let padded = seed_with(&customer, "{", &format!("{{{}", " ".repeat(2_000_000)));
-        refused(shop, padded, StatusCode::PAYLOAD_TOO_LARGE, &[]).await?;
-        // Also when its length is not announced.
+        assert_refused(shop, padded, StatusCode::PAYLOAD_TOO_LARGE, &[]).await?;
+        // The limit also applies to a body of unknown length.
         let head = "POST /api/orders HTTP/1.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
-        let (status, _) = raw(shop, head, &format!("15f90\r\n{}\r\n0\r\n\r\n", " ".repeat(0x15f90))).await?;
+        let (status, _) = send_raw(shop, head, &format!("15f90\r\n{}\r\n0\r\n\r\n", " ".repeat(0x15f90))).await?;
         assert_eq!(status, 413);
-        // A client that writes slowly still reads the answer.
+        // A client that writes slowly can still read the answer.
         let mut connection = TcpStream::connect(("127.0.0.1", shop.stack.settings().port("API_PORT")?)).await?;
         let head = "POST /api/orders HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2000000";
         connection.write_all(format!("{head}\r\n\r\n").as_bytes()).await?;
@@ -146,13 +146,13 @@ fn a_body_of_two_megabytes_is_too_large() {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await?;
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-        nothing_is_stored(shop, &customer).await
+        assert_nothing_stored(shop, &customer).await
     });
 }
 
 #[test]
-fn only_json_is_taken() {
-    shared(async |shop| {
+fn only_json_is_accepted() {
+    with_shared_stack(async |shop| {
         let customer = shop.unique("CUST-type");
         let body = seed_with(&customer, "CUST", "CUST");
         for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data; boundary=x", "json"] {
@@ -162,14 +162,14 @@ fn only_json_is_taken() {
         }
         let untyped = shop.request(Method::POST, "/api/orders").body(body.into_bytes()).send().await?;
         assert_eq!(untyped.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-        nothing_is_stored(shop, &customer).await
+        assert_nothing_stored(shop, &customer).await
     });
 }
 
-/// Sent as they are: an HTTP client would tidy these paths first.
+/// The paths are sent unchanged; an HTTP client would normalize them.
 #[test]
-fn tricks_in_the_path_lead_nowhere() {
-    shared(async |shop| {
+fn malicious_paths_are_refused() {
+    with_shared_stack(async |shop| {
         let real = shop.place(&Draft::new("CUST-path").line(&shop.product(100, 1).await?, 1)).await?;
         shop.ends(&real, "COMPLETED").await?;
         let long = format!("/api/orders/{}", "a".repeat(4_000));
@@ -193,8 +193,9 @@ fn tricks_in_the_path_lead_nowhere() {
             &format!("/api/orders/x/../{real}"),
             &long,
         ] {
-            let (status, answer) = raw(shop, &format!("GET {path} HTTP/1.1"), "").await?;
-            // Outside the API, what has no dot in its name may be the address of a view: the page itself is sent, and says that there is nothing.
+            let (status, answer) = send_raw(shop, &format!("GET {path} HTTP/1.1"), "").await?;
+            // Outside the API, a path without a dot may be the address of a view. Then the page
+            // itself is served, and it shows that nothing is there.
             let is_page = status == 200 && !path.starts_with("/api") && answer.contains("<title>OrderFlow</title>");
             ensure!(is_page || (400..500).contains(&status), "{path} was answered with {status}: {answer}");
             ensure!(!answer.contains("[workspace]") && !answer.contains("root:"), "{path} reads files: {answer}");
@@ -203,8 +204,8 @@ fn tricks_in_the_path_lead_nowhere() {
     });
 }
 
-/// Sends a request as it is written.
-async fn raw(shop: &Shop, head: &str, body: &str) -> Result<(u16, String)> {
+/// Sends a request exactly as written.
+async fn send_raw(shop: &Shop, head: &str, body: &str) -> Result<(u16, String)> {
     let mut connection = TcpStream::connect(("127.0.0.1", shop.stack.settings().port("API_PORT")?)).await?;
     connection.write_all(format!("{head}\r\nHost: localhost\r\nConnection: close\r\n\r\n{body}").as_bytes()).await?;
     let mut answer = Vec::new();
@@ -214,8 +215,8 @@ async fn raw(shop: &Shop, head: &str, body: &str) -> Result<(u16, String)> {
 }
 
 #[test]
-fn a_list_names_its_bad_parameters() {
-    shared(async |shop| {
+fn a_list_names_its_invalid_parameters() {
+    with_shared_stack(async |shop| {
         for (query, pointers) in [
             ("", &["customerID"] as &[&str]),
             ("?customerID=", &["customerID"]),
@@ -239,8 +240,8 @@ fn a_list_names_its_bad_parameters() {
 }
 
 #[test]
-fn what_is_not_there_and_what_is_not_allowed_are_problems_too() {
-    shared(async |shop| {
+fn unknown_paths_and_methods_are_problems() {
+    with_shared_stack(async |shop| {
         for (method, path, status) in [
             (Method::GET, "/api/nothing", StatusCode::NOT_FOUND),
             (Method::GET, "/api/orders/ord_01930000000070008000000000000001", StatusCode::NOT_FOUND),

@@ -1,6 +1,6 @@
 //! `GET /api/orders?customerID=`.
 
-use crate::support::{Draft, FAST, Shop, answer, own, shared, text};
+use crate::support::{Draft, FAST, Shop, answer, text, with_own_stack, with_shared_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_dynamodb::{
     Client,
@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-/// A page of a list, and the cursor of the next.
+/// One page of a list, and the cursor of the next page.
 async fn page(shop: &Shop, query: &str) -> Result<(Vec<String>, Option<String>)> {
     let (status, list) = answer(shop.get(&format!("/api/orders?{query}")).await?).await?;
     ensure!(status == StatusCode::OK, "{query} was answered with {status}: {list}");
@@ -36,8 +36,8 @@ async fn pages(shop: &Shop, query: &str) -> Result<Vec<Vec<String>>> {
 }
 
 #[test]
-fn it_gives_a_customers_orders_newest_first_page_by_page() {
-    shared(async |shop| {
+fn a_customers_orders_are_listed_newest_first_in_pages() {
+    with_shared_stack(async |shop| {
         let (product, customer) = (shop.product(1_000, 1_000).await?, shop.unique("CUST-list"));
         let stranger = shop.unique("CUST-stranger");
         let mut newest_first = Vec::new();
@@ -61,7 +61,7 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
         assert_eq!(failed.concat(), newest_first.iter().rev().step_by(5).rev().cloned().collect::<Vec<_>>());
         assert_eq!(pages(shop, &format!("customerID={customer}&status=PENDING")).await?.concat(), [""; 0]);
 
-        // An order that comes between two pages moves nothing.
+        // An order placed between two pages does not shift them.
         let (first, cursor) = page(shop, &format!("customerID={customer}&limit=10")).await?;
         let newcomer = shop.place(&Draft::new(&customer).line(&product, 1)).await?;
         let cursor = cursor.context("no cursor")?;
@@ -70,7 +70,7 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
         shop.ends(&newcomer, "COMPLETED").await?;
         assert_eq!(page(shop, &format!("customerID={customer}&limit=1")).await?.0, [newcomer]);
 
-        // A cursor continues no list but its own.
+        // A cursor is valid only for its own list.
         let mine = format!("customerID={customer}");
         for other in [
             format!("customerID={stranger}"),
@@ -87,7 +87,7 @@ fn it_gives_a_customers_orders_newest_first_page_by_page() {
 
 #[test]
 fn an_order_in_a_list_is_the_order_itself() {
-    shared(async |shop| {
+    with_shared_stack(async |shop| {
         let (product, customer) = (shop.product(1_000, 10).await?, shop.unique("CUST-same"));
         let order = shop.ends(&shop.place(&Draft::new(&customer).line(&product, 2)).await?, "COMPLETED").await?;
         let (_, list) = answer(shop.get(&format!("/api/orders?customerID={customer}")).await?).await?;
@@ -96,10 +96,10 @@ fn an_order_in_a_list_is_the_order_itself() {
     });
 }
 
-/// Other tests' orders stand there, too.
+/// Orders of other tests are in the list, too.
 #[test]
-fn staff_see_all_customers_orders_that_stand_at_a_status() {
-    shared(async |shop| {
+fn staff_list_all_orders_of_a_status() {
+    with_shared_stack(async |shop| {
         let (product, unique) = (shop.product(1_000, 100).await?, shop.unique("CUST-all"));
         let mut oldest_first = Vec::new();
         for n in 0..5 {
@@ -131,8 +131,8 @@ fn staff_see_all_customers_orders_that_stand_at_a_status() {
     });
 }
 
-/// Gives the order's customer so many younger orders at another status, in the read model alone.
-async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
+/// Gives the order's customer `count` newer orders with another status, only in the read model.
+async fn add_newer_orders(shop: &Shop, id: &str, count: u128) -> Result<()> {
     let (dynamodb, table) = (Client::new(&shop.aws()?), shop.stack.settings().get("ORDERS_TABLE")?.to_owned());
     let order =
         dynamodb.get_item().table_name(&table).key("id", AttributeValue::S(id.to_owned())).send().await?.item.context("no order")?;
@@ -148,19 +148,19 @@ async fn bury(shop: &Shop, id: &str, count: u128) -> Result<()> {
         Ok(WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(order)).build()?).build())
     });
     let younger = younger.collect::<Result<Vec<_>>>()?;
-    // DynamoDB takes 25 at once.
+    // DynamoDB accepts 25 items per batch.
     let written = younger.chunks(25).map(|chunk| dynamodb.batch_write_item().request_items(&table, chunk.to_vec()).send());
     try_join_all(written).await?;
     Ok(())
 }
 
 #[test]
-fn a_rare_order_of_a_long_history_is_on_one_of_its_pages() {
-    own(1, &FAST, async |shop| {
+fn a_rare_status_is_found_among_many_orders() {
+    with_own_stack(1, &FAST, async |shop| {
         let (product, customer) = (shop.product(1_000, 10).await?, "CUST-long");
         let rare = shop.place(&Draft::new(customer).line(&product, 1).payment_method("tok_declined")).await?;
         shop.ends(&rare, "FAILED").await?;
-        bury(shop, &rare, 1_600).await?;
+        add_newer_orders(shop, &rare, 1_600).await?;
         for limit in [1, 100] {
             let failed = pages(shop, &format!("customerID={customer}&status=FAILED&limit={limit}")).await?;
             assert_eq!(failed, [vec![], vec![rare.clone()]], "nobody waits until all is searched");

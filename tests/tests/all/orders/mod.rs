@@ -1,4 +1,4 @@
-//! `/api/orders` and what lies beneath it.
+//! `/api/orders` and the paths below it.
 
 mod cancel;
 mod catalogue;

@@ -1,10 +1,10 @@
-//! Cancelling what is with the carrier: until a parcel has left.
+//! Cancelling an order that is with the carrier, which is possible until a parcel has left.
 
-use super::{SLOW, message, product_in, say, shipped, told};
+use super::{MANUAL_CARRIER, notifications_of, product_in, send_tracking_event, shipment_statuses, tracking_event};
 use crate::{
-    histories::{connect, happens},
+    histories::{connect, wait_for_event},
     payment::ledger,
-    support::{DEAF, Draft, FAST, FailPoints, Shop, own, until},
+    support::{Draft, FAST, FailPoints, SLOW_HEARTBEAT, Shop, until, with_own_stack},
 };
 use ::orders::{
     OrderWorkflow,
@@ -17,55 +17,60 @@ use serde_json::json;
 use std::time::Duration;
 use temporalio_client::WorkflowSignalOptions;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[test]
-fn parcels_that_wait_for_the_carrier_are_taken_back() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn cancel_takes_booked_parcels_back() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let (near, far) = (shop.product(1_000, 10).await?, product_in(shop, "NORTH", 250).await?);
         let id = shop.place(&Draft::new("CUST-regrets").line(&near, 1).line(&far, 1)).await?;
-        until("the parcels are booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(())))
-            .await?;
+        until("the parcels are booked", TIMEOUT, async || {
+            Ok((shipment_statuses(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(()))
+        })
+        .await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         let order = shop.ends(&id, "CANCELLED").await?;
-        assert_eq!(shipped(&order), ["CANCELLED", "CANCELLED"]);
+        assert_eq!(shipment_statuses(&order), ["CANCELLED", "CANCELLED"]);
         assert_eq!((shop.stock(&near).await?, shop.stock(&far).await?), ((10, 0), (10, 0)));
         assert_eq!((&order["payment"]["status"], ledger(shop, &id).await?.2), (&json!("REFUNDED"), 0));
         let expected = [("ORDER_CANCELLED", 1), ("ORDER_CONFIRMED", 1)].map(|(kind, times)| (kind.to_owned(), times));
-        until("the cancellation is told after the confirmation", SOON, async || Ok((told(shop, &id).await? == expected).then_some(())))
-            .await?;
-        // Who fetches it nevertheless is not heard any more.
-        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
+        until("the customer is notified of the cancellation", TIMEOUT, async || {
+            Ok((notifications_of(shop, &id).await? == expected).then_some(()))
+        })
+        .await?;
+        // Later tracking events have no effect, even if the carrier picks up the parcel
+        // nevertheless.
+        send_tracking_event(shop, &tracking_event(&id, 1, "IN_TRANSIT")).await?;
         assert_eq!(shop.order(&id).await?, order);
         shop.audit_is_clean().await
     });
 }
 
-/// The worker dies when the carrier has delivered, and before the workflow knows. The cancellation that comes then is too late, and the order goes on
-/// to its end.
+/// The worker dies after the delivery and before the workflow learns of it. A cancellation after
+/// that is too late, and the order continues to its end.
 #[test]
-fn who_cancels_while_a_dead_workers_order_has_arrived_is_too_late() {
+fn cancel_after_delivery_by_a_dead_worker_is_too_late() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
     let folder = fail_points.folder();
-    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         let worker = &shop.stack.workers[0];
         fail_points.arm("ShipOrder")?;
         let id = shop.place(&Draft::new("CUST-late").line(&product, 1)).await?;
-        until("the worker has shipped it and died", SOON, async || Ok(worker.pid().is_none().then_some(()))).await?;
+        until("the worker has shipped it and died", TIMEOUT, async || Ok(worker.pid().is_none().then_some(()))).await?;
         assert_eq!(fail_points.armed()?, Vec::<String>::new());
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         worker.start().await?;
         let order = shop.ends(&id, "COMPLETED").await?;
-        assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
-        shows_that_it_was_too_late(shop, &id).await?;
+        assert_eq!((shipment_statuses(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
+        assert_cancellation_too_late(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// Whoever cancelled got 202, and reads what came of it.
-async fn shows_that_it_was_too_late(shop: &Shop, id: &str) -> Result<()> {
-    let order = until("the order shows it", SOON, async || {
+/// The cancellation was answered with 202, so the order must show its result.
+async fn assert_cancellation_too_late(shop: &Shop, id: &str) -> Result<()> {
+    let order = until("the order shows it", TIMEOUT, async || {
         let order = shop.order(id).await?;
         Ok(order.get("cancellation").is_some().then_some(order))
     })
@@ -74,59 +79,62 @@ async fn shows_that_it_was_too_late(shop: &Shop, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The parcel is on its way, but readers do not see that yet: the cancellation is taken, and its
-/// customer reads at the next news of the parcel that it came too late.
+/// The parcel has left, but readers do not see it yet, so the cancellation is accepted. With the
+/// next tracking event, the order shows that it came too late.
 #[test]
-fn who_cancels_what_has_left_reads_that_it_was_too_late() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn cancel_after_the_pickup_shows_that_it_was_too_late() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         let id = shop.place(&Draft::new("CUST-left").line(&product, 1)).await?;
-        until("the parcel is booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED"]).then_some(()))).await?;
-        say(shop, &message(&id, 1, "IN_TRANSIT")).await?;
+        until("the parcel is booked", TIMEOUT, async || Ok((shipment_statuses(&shop.order(&id).await?) == ["BOOKED"]).then_some(())))
+            .await?;
+        send_tracking_event(shop, &tracking_event(&id, 1, "IN_TRANSIT")).await?;
         shop.reaches(&id, &["SHIPPED"]).await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT, "readers see that it has left");
         assert_eq!(shop.order(&id).await?.get("cancellation"), None, "nobody was promised anything");
-        // As a handler does that reads an older order.
+        // A handler that reads an older order sends this signal.
         let order = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id.clone());
         order.signal(OrderWorkflow::cancel, Cancel::default(), WorkflowSignalOptions::default()).await?;
-        say(shop, &message(&id, 1, "DELIVERED")).await?;
+        send_tracking_event(shop, &tracking_event(&id, 1, "DELIVERED")).await?;
         shop.ends(&id, "COMPLETED").await?;
-        shows_that_it_was_too_late(shop, &id).await?;
+        assert_cancellation_too_late(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// The worker dies when one parcel has arrived and the other is lost. The next one goes on from there to the order's end.
+/// The worker dies when one parcel has arrived and the other is lost. The next worker continues to
+/// the order's end.
 #[test]
-fn the_end_of_a_dead_workers_order_is_told_as_what_it_is() {
+fn a_dead_workers_order_is_notified_with_its_real_end() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
     let folder = fail_points.folder();
-    own(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &[("FAIL_POINTS", folder.as_str())]].concat(), async |shop| {
         let (near, lost) = (shop.product(1_000, 10).await?, product_in(shop, "SANDBOX-LOST", 250).await?);
         let worker = &shop.stack.workers[0];
         fail_points.arm("ShipOrder")?;
         let id = shop.place(&Draft::new("CUST-half").line(&near, 1).line(&lost, 1)).await?;
-        until("the worker has shipped it and died", SOON, async || Ok(worker.pid().is_none().then_some(()))).await?;
+        until("the worker has shipped it and died", TIMEOUT, async || Ok(worker.pid().is_none().then_some(()))).await?;
         worker.start().await?;
         let order = shop.ends(&id, "COMPLETED").await?;
-        assert_eq!((shipped(&order), &order["payment"]["refundedAmount"]), (vec!["DELIVERED", "LOST"], &json!(2.5)));
+        assert_eq!((shipment_statuses(&order), &order["payment"]["refundedAmount"]), (vec!["DELIVERED", "LOST"], &json!(2.5)));
         let expected = ["ORDER_CONFIRMED", "ORDER_DELIVERED", "ORDER_REFUNDED"].map(|kind| (kind.to_owned(), 1));
-        assert_eq!(told(shop, &id).await?, expected);
+        assert_eq!(notifications_of(shop, &id).await?, expected);
         shop.audit_is_clean().await
     });
 }
 
-/// The carrier takes the booking, and its answer is lost. Who cancels before it is asked again is too late when the parcel has arrived, and the order
-/// goes on to its end without waiting for the next look.
+/// The carrier accepts the booking, and its answer is lost. The cancellation arrives before the
+/// next attempt. It is too late because the parcel has arrived. The order continues to its end
+/// without waiting for the next poll.
 #[test]
-fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
-    own(1, &[&FAST[..], &[("RETRY_INITIAL_INTERVAL_MS", "5000")]].concat(), async |shop| {
+fn cancel_after_a_lost_carrier_answer_is_too_late() {
+    with_own_stack(1, &[&FAST[..], &[("RETRY_INITIAL_INTERVAL_MS", "5000")]].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         let mut carrier = shop.db().await?;
         let busy = carrier.transaction().await?;
         busy.batch_execute("LOCK TABLE sandbox.parcels").await?;
         let id = shop.place(&Draft::new("CUST-unheard").line(&product, 1)).await?;
-        until("the carrier has not answered", SOON, async || {
+        until("the carrier has not answered", TIMEOUT, async || {
             Ok(shop.logs().lines().any(|line| line.contains(&id) && line.contains("ShipOrder failed")).then_some(()))
         })
         .await?;
@@ -137,41 +145,43 @@ fn who_cancels_while_the_carriers_answer_is_lost_is_too_late() {
         busy.commit().await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
         let order = shop.ends(&id, "COMPLETED").await?;
-        assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
-        shows_that_it_was_too_late(shop, &id).await?;
+        assert_eq!((shipment_statuses(&order), &order["payment"]["status"]), (vec!["DELIVERED"], &json!("CAPTURED")));
+        assert_cancellation_too_late(shop, &id).await?;
         shop.audit_is_clean().await
     });
 }
 
-/// The carrier is silent, and the attempt at booking does not hear of the cancellation before it fails by itself.
+/// The carrier does not answer, and the booking attempt does not notice the cancellation before it
+/// fails by itself.
 #[test]
-fn who_cancels_while_a_booking_fails_has_cancelled() {
-    own(1, &[&DEAF[..], &SLOW].concat(), async |shop| {
+fn cancel_during_a_failing_booking_succeeds() {
+    with_own_stack(1, &[&SLOW_HEARTBEAT[..], &MANUAL_CARRIER].concat(), async |shop| {
         let product = shop.product(1_000, 10).await?;
         let mut carrier = shop.db().await?;
         let busy = carrier.transaction().await?;
         busy.batch_execute("LOCK TABLE sandbox.parcels").await?;
         let id = shop.place(&Draft::new("CUST-unbooked").line(&product, 1)).await?;
-        happens(shop, &id, "ActivityTaskScheduled").await?;
+        wait_for_event(shop, &id, "ActivityTaskScheduled").await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::ACCEPTED);
-        until("the order is withdrawn", SOON, async || Ok((shop.order(&id).await?["compensating"] == true).then_some(()))).await?;
+        until("the compensation begins", TIMEOUT, async || Ok((shop.order(&id).await?["compensating"] == true).then_some(()))).await?;
         busy.rollback().await?;
         let order = shop.ends(&id, "CANCELLED").await?;
-        assert_eq!((shipped(&order), &order["payment"]["status"]), (vec!["CANCELLED"], &json!("REFUNDED")));
+        assert_eq!((shipment_statuses(&order), &order["payment"]["status"]), (vec!["CANCELLED"], &json!("REFUNDED")));
         assert_eq!(shop.stock(&product).await?, (10, 0));
         shop.audit_is_clean().await
     });
 }
 
-/// The carrier fetches the parcels while cancellations come: each order is either taken back or delivered, and nothing lies between.
+/// The carrier picks up parcels while cancellations arrive. Each order is either taken back or
+/// delivered, and there is no result in between.
 #[test]
 fn a_race_with_the_carrier_has_one_winner() {
-    own(1, &[&FAST[..], &[("CARRIER_SANDBOX_DELAY_MS", "300")]].concat(), async |shop| {
+    with_own_stack(1, &[&FAST[..], &[("CARRIER_SANDBOX_DELAY_MS", "300")]].concat(), async |shop| {
         let (near, far) = (shop.product(1_000, 100).await?, product_in(shop, "NORTH", 250).await?);
         shop.db().await?.execute("UPDATE products SET stock = 100 WHERE id = $1", &[&far.id]).await?;
         let draft = Draft::new("CUST-carrier-race").line(&near, 1).line(&far, 1);
         let ids = try_join_all((0..30).map(|_| shop.place(&draft))).await?;
-        // Each a little later than the one before.
+        // Each cancellation is a little later than the one before.
         let mut asked = Vec::new();
         for id in &ids {
             shop.reaches(id, &["PAID", "SHIPPED", "DELIVERED", "COMPLETED"]).await?;
@@ -181,7 +191,7 @@ fn a_race_with_the_carrier_has_one_winner() {
         let mut kept = 0;
         for (order, asked) in orders.iter().zip(asked) {
             let id = order["id"].as_str().unwrap_or_default();
-            let delivered = shipped(order).iter().filter(|status| **status == "DELIVERED").count();
+            let delivered = shipment_statuses(order).iter().filter(|status| **status == "DELIVERED").count();
             match (order["status"] == "COMPLETED", delivered) {
                 (true, 1..) => kept += i64::try_from(delivered)?,
                 (false, 0) => ensure!(asked == StatusCode::ACCEPTED && ledger(shop, id).await?.2 == 0, "{asked}: {order:#}"),

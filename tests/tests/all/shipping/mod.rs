@@ -1,4 +1,5 @@
-//! From payment to the customer's door: one shipment a warehouse, followed to its end, and paid back when it does not arrive.
+//! Shipping: one shipment per warehouse, which is tracked to its end, and refunded if it does not
+//! arrive.
 
 mod at_once;
 mod cancel;
@@ -11,37 +12,38 @@ use ring::hmac;
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// With which the carrier of these tests signs.
+/// The secret with which the carrier signs.
 const SECRET: &str = "whsec_of_the_carrier";
-/// A carrier that does not move while the test lasts, but for what the test says in its name.
-pub(crate) const SLOW: [(&str, &str); 2] = [("CARRIER_SANDBOX_DELAY_MS", "3600000"), ("CARRIER_WEBHOOK_SECRET", SECRET)];
+/// Settings of a carrier that changes nothing during the test, except through the test's own
+/// webhook calls.
+pub(crate) const MANUAL_CARRIER: [(&str, &str); 2] = [("CARRIER_SANDBOX_DELAY_MS", "3600000"), ("CARRIER_WEBHOOK_SECRET", SECRET)];
 
-/// A product of another warehouse.
+/// A product in another warehouse.
 pub(crate) async fn product_in(shop: &Shop, warehouse: &str, price_minor: i64) -> Result<Product> {
     let product = shop.product(price_minor, 10).await?;
     shop.db().await?.execute("UPDATE products SET warehouse = $2 WHERE id = $1", &[&product.id, &warehouse]).await?;
     Ok(product)
 }
 
-/// The order's shipment of this number, as readers see it.
+/// The order's shipment with this number, as readers see it.
 fn shipment(order: &Value, number: usize) -> Result<&Value> {
     let id = format!("{}-{number}", order["id"].as_str().unwrap_or_default());
     let mut shipments = order["shipments"].as_array().into_iter().flatten();
     shipments.find(|shipment| shipment["id"] == *id).with_context(|| format!("no {id} in {order}"))
 }
 
-/// Statuses of an order's shipments.
-pub(crate) fn shipped(order: &Value) -> Vec<&str> {
+/// The statuses of an order's shipments.
+pub(crate) fn shipment_statuses(order: &Value) -> Vec<&str> {
     order["shipments"].as_array().into_iter().flatten().filter_map(|shipment| shipment["status"].as_str()).collect()
 }
 
-/// Kinds of an order's notices, each with how often it was recorded.
-async fn told(shop: &Shop, id: &str) -> Result<Vec<(String, i64)>> {
+/// The types of an order's notifications, each with how often it was recorded.
+async fn notifications_of(shop: &Shop, id: &str) -> Result<Vec<(String, i64)>> {
     let kinds = "SELECT type, count(*) FROM notifications WHERE order_id = $1 GROUP BY type ORDER BY type";
     Ok(shop.db().await?.query(kinds, &[&id]).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// How often the carrier was asked to fetch each parcel of an order.
+/// How often each parcel of an order was booked with the carrier.
 async fn bookings(shop: &Shop, id: &str) -> Result<Vec<i32>> {
     let bookings = "SELECT bookings FROM sandbox.parcels WHERE shipment_id LIKE $1 || '-%' ORDER BY shipment_id";
     Ok(shop.db().await?.query(bookings, &[&id]).await?.iter().map(|row| row.get(0)).collect())
@@ -51,15 +53,15 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// A body with the header that the carrier sends with it.
-fn signed(body: &str, secret: &str, at: u64) -> String {
+/// The signature header that the carrier sends with a body.
+fn signature(body: &str, secret: &str, at: u64) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{at}.{body}").as_bytes());
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={at},v1={hex}")
 }
 
-/// What the carrier says of a shipment.
-pub(crate) fn message(id: &str, number: usize, event: &str) -> Value {
+/// A tracking event of a shipment, as the carrier sends it.
+pub(crate) fn tracking_event(id: &str, number: usize, event: &str) -> Value {
     json!({ "id": format!("evt-{event}-{number}"), "shipmentID": format!("{id}-{number}"), "event": event, "time": "2026-11-21T12:00:00Z" })
 }
 
@@ -68,10 +70,10 @@ async fn send(shop: &Shop, body: &str, signature: &str) -> Result<(StatusCode, V
     answer(request.header("carrier-signature", signature).body(body.to_owned()).send().await?).await
 }
 
-/// The carrier says something, and is believed.
-pub(crate) async fn say(shop: &Shop, message: &Value) -> Result<()> {
+/// Sends a tracking event with a valid signature, which must be accepted.
+pub(crate) async fn send_tracking_event(shop: &Shop, message: &Value) -> Result<()> {
     let body = message.to_string();
-    let (status, answer) = send(shop, &body, &signed(&body, SECRET, now())).await?;
+    let (status, answer) = send(shop, &body, &signature(&body, SECRET, now())).await?;
     ensure!((status, &answer) == (StatusCode::OK, &json!({ "received": true })), "{message} is answered with {status} {answer}");
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Reservation arithmetic against a model: whatever orders, decisions, refunds and deliveries follow one another, each product has the stock and the
-//! reserved units that a few lines of addition say.
+//! Compares reservations with a simple model. After any sequence of orders, decisions, refunds and
+//! restocks, each product must have the stock and the reserved units that the model computes.
 
 use crate::{
     refunds::refunded,
-    support::{Draft, Product, Shop, shared},
+    support::{Draft, Product, Shop, with_shared_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -19,23 +19,24 @@ type Lines = Vec<(usize, i64)>;
 struct Model {
     stock: [i64; PRODUCTS],
     reserved: [i64; PRODUCTS],
-    /// Orders that wait for their customer, with what there is of each line.
+    /// Orders that wait for their customer, with the offered units of each line.
     waiting: Vec<(String, Lines)>,
-    /// Completed orders, with what their customers have of each product.
+    /// Completed orders, with the units of each product that their customers kept.
     kept: Vec<(String, BTreeMap<usize, i64>)>,
 }
 
-/// What becomes of a new order.
-enum Fate {
+/// The result of a new order.
+enum Outcome {
     OutOfStock,
-    /// With what there is of each line.
+    /// The offered units of each line.
     Short(Lines),
     Complete,
 }
 
 impl Model {
-    /// What is offered of a short product is less than what is left of it; the first lines get it. An order that has no product in full is out of stock.
-    fn fate(&self, lines: &Lines) -> Fate {
+    /// The offer of a short product is at most its remaining stock, mostly less, and the first lines
+    /// get it. If no product is in stock in full, the order fails as out of stock.
+    fn outcome(&self, lines: &Lines) -> Outcome {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();
         let mut left = std::array::from_fn::<_, PRODUCTS, _>(|product| match (self.stock[product], wanted.get(&product)) {
@@ -48,9 +49,9 @@ impl Model {
             (*product, there)
         });
         match short {
-            0 => Fate::Complete,
-            all if all == wanted.len() => Fate::OutOfStock,
-            _ => Fate::Short(there.collect()),
+            0 => Outcome::Complete,
+            all if all == wanted.len() => Outcome::OutOfStock,
+            _ => Outcome::Short(there.collect()),
         }
     }
 
@@ -61,7 +62,7 @@ impl Model {
         }
     }
 
-    /// What was held leaves the building.
+    /// The held units leave the warehouse.
     fn complete(&mut self, id: String, lines: &Lines) {
         for (product, units) in lines {
             self.reserved[*product] -= units;
@@ -70,7 +71,7 @@ impl Model {
     }
 }
 
-/// What is offered of a product of which there is less than wanted.
+/// The offered units of a product that has less stock than ordered.
 fn offered(stock: i64) -> i64 {
     match stock {
         0 => 0,
@@ -96,12 +97,12 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Takes a step, and says which.
+    /// Takes a step. Returns its description.
     async fn step(&mut self) -> Result<String> {
         match self.rng.u8(..10) {
             0 | 1 if !self.model.waiting.is_empty() => self.decide(true).await,
             2 if !self.model.waiting.is_empty() => self.decide(false).await,
-            3 | 4 if !self.model.kept.is_empty() => self.give_back().await,
+            3 | 4 if !self.model.kept.is_empty() => self.refund_units().await,
             5 => self.restock().await,
             _ => self.order().await,
         }
@@ -114,15 +115,15 @@ impl Run<'_> {
             .iter()
             .fold(Draft::new(&self.shop.unique("CUST-model")), |draft, (product, units)| draft.line(&self.products[*product], *units));
         let id = self.shop.place(&if declined { draft.payment_method("tok_declined") } else { draft }).await?;
-        match self.model.fate(&lines) {
-            Fate::OutOfStock => drop(self.shop.ends(&id, "FAILED").await?),
-            Fate::Short(there) => {
+        match self.model.outcome(&lines) {
+            Outcome::OutOfStock => drop(self.shop.ends(&id, "FAILED").await?),
+            Outcome::Short(there) => {
                 let order = self.shop.reaches(&id, &["ACTION_REQUIRED", "COMPLETED", "FAILED"]).await?;
                 let shown: Vec<&Value> = order["items"].as_array().into_iter().flatten().map(|line| &line["available"]).collect();
                 let expected: Vec<Value> = there.iter().map(|(_, units)| json!(units)).collect();
                 ensure!(shown == expected.iter().collect::<Vec<_>>(), "of {lines:?} there is {there:?}, and {shown:?} is shown");
                 self.model.hold(&there, 1);
-                // A declined card is found out once the rest is taken.
+                // A declined card is noticed only after the offer is accepted.
                 if declined {
                     drop(self.shop.post(&format!("/api/orders/{id}/amend"), "").await?.error_for_status()?);
                     self.shop.ends(&id, "FAILED").await?;
@@ -131,8 +132,8 @@ impl Run<'_> {
                     self.model.waiting.push((id, there));
                 }
             }
-            Fate::Complete if declined => drop(self.shop.ends(&id, "FAILED").await?),
-            Fate::Complete => {
+            Outcome::Complete if declined => drop(self.shop.ends(&id, "FAILED").await?),
+            Outcome::Complete => {
                 self.shop.ends(&id, "COMPLETED").await?;
                 self.model.hold(&lines, 1);
                 self.model.complete(id, &lines);
@@ -141,7 +142,7 @@ impl Run<'_> {
         Ok(format!("order {lines:?}{}", if declined { ", declined" } else { "" }))
     }
 
-    /// Somebody whose order is short takes what there is, or cancels.
+    /// A customer of a short order accepts the offer, or cancels.
     async fn decide(&mut self, take: bool) -> Result<String> {
         let (id, there) = self.model.waiting.swap_remove(self.rng.usize(..self.model.waiting.len()));
         if take {
@@ -156,8 +157,8 @@ impl Run<'_> {
         Ok(format!("{} {there:?}", if take { "take" } else { "cancel" }))
     }
 
-    /// Some units come back, and can be sold again.
-    async fn give_back(&mut self) -> Result<String> {
+    /// Some units are returned and put back on sale.
+    async fn refund_units(&mut self) -> Result<String> {
         let number = self.rng.usize(..self.model.kept.len());
         let (id, kept) = &mut self.model.kept[number];
         let some: Vec<usize> = kept.iter().filter(|(_, units)| **units > 0).map(|(product, _)| *product).collect();
@@ -165,10 +166,10 @@ impl Run<'_> {
         let units = self.rng.i64(1..=kept[&product]);
         let body = json!({ "items": [{ "productID": self.products[product].id, "quantity": units }], "restock": true });
         let (_, refund) = refunded(self.shop, id, &body).await?;
-        ensure!(refund["status"] == "SUCCEEDED", "{units} of {kept:?} are not given back: {refund}");
+        ensure!(refund["status"] == "SUCCEEDED", "{units} of {kept:?} are not refunded: {refund}");
         kept.entry(product).and_modify(|kept| *kept -= units);
         self.model.stock[product] += units;
-        Ok(format!("give back {units} of {product}"))
+        Ok(format!("refund {units} of {product}"))
     }
 
     async fn restock(&mut self) -> Result<String> {
@@ -189,8 +190,8 @@ impl Run<'_> {
 }
 
 #[test]
-fn stock_is_what_a_model_says() {
-    shared(async |shop| {
+fn stock_matches_a_model() {
+    with_shared_stack(async |shop| {
         let seed = fastrand::u64(..1 << 32);
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut model, mut products) = (Model::default(), Vec::new());
@@ -198,11 +199,11 @@ fn stock_is_what_a_model_says() {
             *stock = rng.i64(0..=8);
             products.push(shop.product(rng.i64(1..=9_999), *stock).await?);
         }
-        let (mut run, mut told) = (Run { shop, products, model, rng }, Vec::new());
+        let (mut run, mut steps) = (Run { shop, products, model, rng }, Vec::new());
         for _ in 0..STEPS {
-            let step = run.step().await.with_context(|| format!("seed {seed}, after {told:#?}"))?;
-            told.push(step);
-            run.check().await.with_context(|| format!("seed {seed}, after {told:#?}"))?;
+            let step = run.step().await.with_context(|| format!("seed {seed}, after {steps:#?}"))?;
+            steps.push(step);
+            run.check().await.with_context(|| format!("seed {seed}, after {steps:#?}"))?;
         }
         shop.audit_is_clean().await
     });

@@ -1,22 +1,22 @@
-//! Where each unit is, against a model: whatever carriers report and staff give back, in whatever
-//! order, each unit is held, on its way, kept, returned or written off, and stock follows.
+//! Compares the place of each unit with a model. After any sequence of tracking events and refunds,
+//! each unit is held, in transit, kept, returned or written off, and the stock matches.
 
 use crate::{
     refunds::refund,
-    shipping::{SLOW, message, product_in, say, shipped},
-    support::{Draft, FAST, Product, Shop, own, text, until},
+    shipping::{MANUAL_CARRIER, product_in, send_tracking_event, shipment_statuses, tracking_event},
+    support::{Draft, FAST, Product, Shop, text, until, with_own_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const ORDERS: usize = 4;
 const STEPS: usize = 36;
-/// Refunds of one order that the model knows to be refused.
+/// The maximum number of refunds of one order that the model expects to be refused.
 const REFUSALS: usize = 2;
-/// Units of each product before anything is sold.
+/// The initial stock of each product.
 const STOCK: i64 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ enum Place {
     Settled,
 }
 
-/// The units of one product in an order, which are one shipment.
+/// The units of one product in an order. They form one shipment.
 #[derive(Clone, Debug)]
 struct Part {
     product: usize,
@@ -36,14 +36,14 @@ struct Part {
     kept: i64,
     returned: i64,
     written_off: i64,
-    /// Units that were paid back before they arrived.
+    /// Units that were refunded before they arrived.
     refunded_early: i64,
-    /// Units that no refund is for.
+    /// Units without a refund.
     left: i64,
 }
 
 impl Part {
-    fn hears(&mut self, event: &str) {
+    fn apply_event(&mut self, event: &str) {
         match event {
             "IN_TRANSIT" => return self.place = Place::InTransit,
             "DELIVERED" => (self.kept, self.written_off, self.delivered) = (self.bought - self.refunded_early, self.refunded_early, true),
@@ -53,7 +53,7 @@ impl Part {
         self.place = Place::Settled;
     }
 
-    fn gives_back(&mut self, units: i64, restock: bool) {
+    fn apply_refund(&mut self, units: i64, restock: bool) {
         self.left -= units;
         let kept = units.min(self.kept);
         self.kept -= kept;
@@ -66,7 +66,7 @@ impl Part {
         }
     }
 
-    fn where_they_are(&self) -> (i64, i64, i64, i64, i64) {
+    fn units_by_place(&self) -> (i64, i64, i64, i64, i64) {
         let at = |place| if self.place == place { self.bought } else { 0 };
         (at(Place::Held), at(Place::InTransit), self.kept, self.returned, self.written_off)
     }
@@ -76,7 +76,7 @@ impl Part {
 struct Order {
     id: String,
     parts: Vec<Part>,
-    /// Paid, and not given back.
+    /// The amount paid and not refunded, in minor units.
     rest_minor: i64,
     refused: usize,
 }
@@ -117,37 +117,39 @@ impl Run<'_> {
             let parts = [part(0, run.rng.i64(1..=2)), part(1, run.rng.i64(1..=2))];
             let draft = parts.iter().fold(Draft::new("CUST-units"), |draft, part| draft.line(&run.products[part.product], part.bought));
             let id = shop.place(&draft).await?;
-            until("the parcels are booked", SOON, async || Ok((shipped(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(())))
-                .await?;
+            until("the parcels are booked", TIMEOUT, async || {
+                Ok((shipment_statuses(&shop.order(&id).await?) == ["BOOKED", "BOOKED"]).then_some(()))
+            })
+            .await?;
             let rest_minor = parts.iter().map(|part| part.bought * run.products[part.product].price_minor).sum();
             run.orders.push(Order { id, parts: parts.to_vec(), rest_minor, refused: 0 });
         }
         Ok(run)
     }
 
-    /// Takes a step, and says which.
+    /// Takes a step. Returns its description.
     async fn step(&mut self) -> Result<String> {
         let order = self.rng.usize(..self.orders.len());
         match self.rng.u8(..10) {
-            0..4 => self.carrier_reports(order).await,
-            4 => self.give_back_the_rest(order).await,
-            _ => self.give_back_units(order).await,
+            0..4 => self.report_tracking_event(order).await,
+            4 => self.refund_rest(order).await,
+            _ => self.refund_units(order).await,
         }
     }
 
-    async fn carrier_reports(&mut self, number: usize) -> Result<String> {
+    async fn report_tracking_event(&mut self, number: usize) -> Result<String> {
         let event = ["IN_TRANSIT", "DELIVERED", "DELIVERED", "LOST", "RETURNED"][self.rng.usize(..5)];
         let (n, order) = (self.rng.usize(..2), &mut self.orders[number]);
         let part = &mut order.parts[n];
         if part.place == Place::Settled || (event, part.place) == ("IN_TRANSIT", Place::InTransit) {
             return Ok("nothing".to_owned());
         }
-        part.hears(event);
+        part.apply_event(event);
         if matches!(event, "LOST" | "RETURNED") {
             order.rest_minor -= (part.left * self.products[part.product].price_minor).min(order.rest_minor);
             part.left = 0;
         }
-        say(self.shop, &message(&order.id, n + 1, event)).await?;
+        send_tracking_event(self.shop, &tracking_event(&order.id, n + 1, event)).await?;
         let end = match (order.is_over(), order.has_failed()) {
             (_, true) => Some("FAILED"),
             (true, false) => Some("COMPLETED"),
@@ -157,17 +159,17 @@ impl Run<'_> {
             order.rest_minor = 0;
         }
         let id = &order.id;
-        until(&format!("{id}: shipment {} is {event}", n + 1), SOON, async || {
+        until(&format!("{id}: shipment {} is {event}", n + 1), TIMEOUT, async || {
             let shown = self.shop.order(id).await?;
             let refunds = shown["refunds"].as_array().into_iter().flatten();
-            let settled = shipped(&shown)[n] == event && refunds.clone().all(|refund| refund["status"] != "PENDING");
+            let settled = shipment_statuses(&shown)[n] == event && refunds.clone().all(|refund| refund["status"] != "PENDING");
             Ok((settled && end.is_none_or(|end| shown["status"] == end)).then_some(()))
         })
         .await?;
         Ok(format!("{id}: shipment {} is {event}", n + 1))
     }
 
-    async fn give_back_units(&mut self, number: usize) -> Result<String> {
+    async fn refund_units(&mut self, number: usize) -> Result<String> {
         let (n, restock) = (self.rng.usize(..2), self.rng.bool());
         let units = self.rng.i64(1..=2);
         let order = &self.orders[number];
@@ -176,36 +178,37 @@ impl Run<'_> {
         let may =
             units <= part.left && price_minor <= order.rest_minor && (!restock || (part.place == Place::Settled && units <= part.kept));
         let body = json!({ "items": [{ "productID": product.id, "quantity": units }], "restock": restock });
-        if !self.asks(number, &body, may).await? {
+        if !self.request_refund(number, &body, may).await? {
             return Ok("nothing".to_owned());
         }
         if may {
             let order = &mut self.orders[number];
             order.rest_minor -= price_minor;
-            order.parts[n].gives_back(units, restock);
+            order.parts[n].apply_refund(units, restock);
         }
-        Ok(format!("{}: {units} of part {n} given back, restock {restock}, may be {may}", self.orders[number].id))
+        Ok(format!("{}: {units} of part {n} refunded, restock {restock}, may be {may}", self.orders[number].id))
     }
 
-    async fn give_back_the_rest(&mut self, number: usize) -> Result<String> {
+    async fn refund_rest(&mut self, number: usize) -> Result<String> {
         let (restock, order) = (self.rng.bool(), &self.orders[number]);
         let stays = |part: &Part| part.left > 0 && part.place != Place::Settled;
         let may = order.rest_minor > 0 && !(restock && order.parts.iter().any(stays));
-        if !self.asks(number, &json!({ "restock": restock }), may).await? {
+        if !self.request_refund(number, &json!({ "restock": restock }), may).await? {
             return Ok("nothing".to_owned());
         }
         if may {
             let order = &mut self.orders[number];
             order.rest_minor = 0;
             for part in &mut order.parts {
-                part.gives_back(part.left, restock);
+                part.apply_refund(part.left, restock);
             }
         }
-        Ok(format!("{}: the rest given back, restock {restock}, may be {may}", self.orders[number].id))
+        Ok(format!("{}: the rest refunded, restock {restock}, may be {may}", self.orders[number].id))
     }
 
-    /// Asks for a refund, which must succeed if it may; answers whether it was asked for.
-    async fn asks(&mut self, number: usize, body: &Value, may: bool) -> Result<bool> {
+    /// Requests a refund, which must succeed exactly if `may` is true. Returns whether it was
+    /// requested.
+    async fn request_refund(&mut self, number: usize, body: &Value, may: bool) -> Result<bool> {
         let (shop, order) = (self.shop, &mut self.orders[number]);
         if order.rest_minor == 0 || (!may && order.refused == REFUSALS) {
             return Ok(false);
@@ -215,7 +218,7 @@ impl Run<'_> {
         let given = match status {
             StatusCode::ACCEPTED => {
                 let (id, refund_id) = (&order.id, text(&accepted, "/id")?);
-                until(&format!("{refund_id} is decided"), SOON, async || {
+                until(&format!("{refund_id} is decided"), TIMEOUT, async || {
                     let shown = shop.order(id).await?;
                     let mut refunds = shown["refunds"].as_array().into_iter().flatten();
                     let refund = refunds.find(|refund| refund["id"] == refund_id && refund["status"] != "PENDING");
@@ -236,7 +239,7 @@ impl Run<'_> {
             for part in &order.parts {
                 let row = db.query_one(units, &[&order.id, &self.products[part.product].id]).await?;
                 let there = (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4));
-                let expected = part.where_they_are();
+                let expected = part.units_by_place();
                 ensure!(
                     there == expected,
                     "(held, on the way, kept, returned, written off) is {there:?}, and should be {expected:?}: {part:?}"
@@ -247,7 +250,7 @@ impl Run<'_> {
             let of = |units: fn(&Part) -> i64| -> i64 {
                 self.orders.iter().flat_map(|order| &order.parts).filter(|part| part.product == n).map(units).sum()
             };
-            let expected = (STOCK - of(|part| part.bought - part.returned), of(|part| part.where_they_are().0));
+            let expected = (STOCK - of(|part| part.bought - part.returned), of(|part| part.units_by_place().0));
             let there = self.shop.stock(product).await?;
             ensure!(there == expected, "(stock, reserved) of {n} is {there:?}, and should be {expected:?}");
         }
@@ -256,14 +259,14 @@ impl Run<'_> {
 }
 
 #[test]
-fn each_unit_is_where_a_model_says() {
-    own(1, &[&FAST[..], &SLOW].concat(), async |shop| {
+fn the_place_of_each_unit_matches_a_model() {
+    with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
         let seed = fastrand::u64(..1 << 32);
-        let (mut run, mut told) = (Run::open(shop, fastrand::Rng::with_seed(seed)).await?, Vec::new());
+        let (mut run, mut steps) = (Run::open(shop, fastrand::Rng::with_seed(seed)).await?, Vec::new());
         for _ in 0..STEPS {
-            let step = run.step().await.with_context(|| format!("seed {seed}, after {told:#?}"))?;
-            told.push(step);
-            run.check().await.with_context(|| format!("seed {seed}, after {told:#?}"))?;
+            let step = run.step().await.with_context(|| format!("seed {seed}, after {steps:#?}"))?;
+            steps.push(step);
+            run.check().await.with_context(|| format!("seed {seed}, after {steps:#?}"))?;
         }
         shop.audit_is_clean().await
     });

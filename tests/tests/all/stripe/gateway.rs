@@ -1,43 +1,44 @@
-//! The gateway on the stand-in: what it asks for, and what it makes of the answers.
+//! The Stripe gateway against the stand-in: the requests that it sends, and how it interprets the
+//! answers.
 
-use super::{API_KEY, ORDER, VISA, at, mock::StripeMock, payment, stand_in::StandIn, stripe};
+use super::{API_KEY, ORDER, VISA, mock::StripeMock, payment, stand_in::StandIn, stripe, stripe_at};
 use crate::support::run;
 use anyhow::{Result, ensure};
 use worker::payment::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement, Stripe};
 
-/// An order's payment, held.
-pub(super) async fn held(stripe: &Stripe) -> Result<Payment> {
+/// A payment that is authorized.
+pub(super) async fn authorized(stripe: &Stripe) -> Result<Payment> {
     let mut payment = payment();
     payment.reference = Some(stripe.authorize(&payment, VISA).await?);
     Ok(payment)
 }
 
-/// An order's payment, taken.
-pub(super) async fn taken(stripe: &Stripe) -> Result<Payment> {
-    let payment = held(stripe).await?;
+/// A payment that is captured.
+pub(super) async fn captured(stripe: &Stripe) -> Result<Payment> {
+    let payment = authorized(stripe).await?;
     stripe.capture(&payment).await?;
     Ok(payment)
 }
 
-pub(super) fn part(amount_minor: i64) -> Refund {
+pub(super) fn partial_refund(amount_minor: i64) -> Refund {
     Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false, refusals: 0 }
 }
 
-/// What was asked: the call without ids, the idempotency key, the form.
-fn asked(stand_in: &StandIn, id: &str) -> Vec<String> {
-    let seen = stand_in.seen().into_iter().map(|seen| {
-        let form: Vec<_> = seen.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        format!("{} [{}] {}", seen.call, seen.key.unwrap_or_default(), form.join(" ")).replace(id, "PI").replace(ORDER, "ORD")
+/// The requests received, as text: the call without ids, the idempotency key, and the form.
+fn received_requests(stand_in: &StandIn, id: &str) -> Vec<String> {
+    let received = stand_in.received().into_iter().map(|received| {
+        let form: Vec<_> = received.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} [{}] {}", received.call, received.key.unwrap_or_default(), form.join(" ")).replace(id, "PI").replace(ORDER, "ORD")
     });
-    seen.collect()
+    received.collect()
 }
 
 #[test]
-fn an_order_is_held_taken_and_given_back_by_these_requests() {
+fn an_order_is_authorized_captured_and_refunded_by_these_requests() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
-        let payment = taken(&stripe).await?;
-        stripe.refund(&payment, &part(2_500)).await?;
+        let payment = captured(&stripe).await?;
+        stripe.refund(&payment, &partial_refund(2_500)).await?;
         let (id, intent) = stand_in.intent(ORDER)?;
         assert_eq!(payment.reference.as_ref(), Some(&id));
         assert_eq!((intent.amount, intent.currency.as_str(), intent.captured, intent.refunded), (7_500, "usd", 7_500, 2_500));
@@ -50,27 +51,27 @@ fn an_order_is_held_taken_and_given_back_by_these_requests() {
             "POST /v1/payment_intents/PI/capture [ORD:capture] ",
             &format!("POST /v1/refunds [{refund}] amount=2500 metadata[refund_id]={refund} payment_intent=PI"),
         ];
-        assert_eq!(asked(&stand_in, &id), expected);
+        assert_eq!(received_requests(&stand_in, &id), expected);
         assert_eq!(stripe.reverse(&payment).await?, Reversal::Refunded(id.clone()));
         let expected =
             ["GET /v1/payment_intents/PI [] expand[]=latest_charge", "POST /v1/refunds [] metadata[order_id]=ORD payment_intent=PI"];
-        assert_eq!(asked(&stand_in, &id)[4..], expected);
+        assert_eq!(received_requests(&stand_in, &id)[4..], expected);
         assert_eq!(stand_in.intent(ORDER)?.1.refunded, 7_500);
-        ensure!(stand_in.seen().iter().all(|seen| seen.status == 200), "{:?}", stand_in.seen());
+        ensure!(stand_in.received().iter().all(|received| received.status == 200), "{:?}", stand_in.received());
         Ok(())
     });
 }
 
 #[test]
-fn what_is_asked_for_again_is_done_once() {
+fn repeated_requests_have_one_effect() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         for _ in 0..3 {
-            let payment = taken(&stripe).await?;
-            stripe.refund(&payment, &part(2_500)).await?;
+            let payment = captured(&stripe).await?;
+            stripe.refund(&payment, &partial_refund(2_500)).await?;
         }
         let (_, intent) = stand_in.intent(ORDER)?;
-        assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500));
+        assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500));
         Ok(())
     });
 }
@@ -90,19 +91,19 @@ fn a_decline_has_a_reason_and_holds_nothing() {
             let (stand_in, stripe) = stripe().await?;
             for _ in 0..2 {
                 let declined = stripe.authorize(&payment(), method).await;
-                ensure!(matches!(&declined, Err(Error::Declined(told)) if told == reason), "{method}: {declined:?}");
+                ensure!(matches!(&declined, Err(Error::Declined(given)) if given == reason), "{method}: {declined:?}");
                 assert_eq!(stripe.look_up(&payment()).await?, Standing::Declined(reason.to_owned()), "{method}");
             }
             assert_eq!(stripe.reverse(&payment()).await?, Reversal::Nothing, "{method}");
             let (_, intent) = stand_in.intent(ORDER)?;
-            assert_eq!((intent.status, intent.holds), ("canceled", 0), "{method}");
+            assert_eq!((intent.status, intent.authorizations), ("canceled", 0), "{method}");
         }
         Ok(())
     });
 }
 
 #[test]
-fn what_stripe_would_not_have_is_declined() {
+fn a_payment_that_stripe_cannot_process_is_declined() {
     run(async {
         let (_stand_in, stripe) = stripe().await?;
         let declined = async |payment: &Payment, method: &str| match stripe.authorize(payment, method).await {
@@ -139,29 +140,29 @@ fn amounts_are_in_stripes_units() {
 }
 
 #[test]
-fn a_statement_tells_ours_from_others_refunds() {
+fn a_statement_separates_our_refunds_from_others() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
-        let payment = held(&stripe).await?;
+        let payment = authorized(&stripe).await?;
         let statement = |state| Statement { state, returns: Vec::new() };
         assert_eq!(stripe.statement(&payment).await?, statement(State::Held));
         stripe.capture(&payment).await?;
-        stripe.refund(&payment, &part(2_500)).await?;
+        stripe.refund(&payment, &partial_refund(2_500)).await?;
         assert_eq!(stripe.statement(&payment).await?, statement(State::Taken));
         let (id, _) = stand_in.intent(ORDER)?;
         stand_in.refund_in_dashboard(&id, 5_000)?;
         let stated = stripe.statement(&payment).await?;
         ensure!(matches!(&stated.returns[..], [Return { amount_minor: 5_000, .. }]) && stated.state == State::Returned, "{stated:?}");
-        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), ..part(1) }).await;
+        let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), ..partial_refund(1) }).await;
         ensure!(matches!(&too_much, Err(Error::Declined(reason)) if reason == "there is not that much left to give back"), "{too_much:?}");
         Ok(())
     });
 }
 
 #[test]
-fn nothing_is_said_to_whom_no_authority_vouches_for() {
+fn a_server_with_an_untrusted_certificate_gets_no_request() {
     run(async {
-        let stripe = at(&StripeMock::shared().await?.tls_url, API_KEY).await?;
+        let stripe = stripe_at(&StripeMock::shared().await?.tls_url, API_KEY).await?;
         let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was trusted") };
         ensure!(format!("{error:?}").to_lowercase().contains("certificate"), "{error:?}");
         Ok(())
@@ -169,16 +170,16 @@ fn nothing_is_said_to_whom_no_authority_vouches_for() {
 }
 
 #[test]
-fn a_wrong_key_is_nobodys_decline_and_is_not_told() {
+fn a_wrong_api_key_is_no_decline_and_is_not_logged() {
     run(async {
         let (stand_in, _) = stripe().await?;
         let wrong = "sk_test_SomebodyElses";
-        let stripe = at(&stand_in.url, wrong).await?;
+        let stripe = stripe_at(&stand_in.url, wrong).await?;
         let Err(Error::Unavailable(error)) = stripe.authorize(&payment(), VISA).await else { anyhow::bail!("it was let in") };
-        let told = format!("{error:#} {error:?}");
-        ensure!(told.contains("401") && !told.contains(wrong) && !told.contains("****"), "{told}");
+        let shown = format!("{error:#} {error:?}");
+        ensure!(shown.contains("401") && !shown.contains(wrong) && !shown.contains("****"), "{shown}");
         for url in ["http://stripe.example", "ftp://127.0.0.1", ""] {
-            let error = at(url, API_KEY).await.err().map(|error| error.to_string()).unwrap_or_default();
+            let error = stripe_at(url, API_KEY).await.err().map(|error| error.to_string()).unwrap_or_default();
             ensure!(error.contains("STRIPE_URL"), "{url}: {error}");
         }
         Ok(())

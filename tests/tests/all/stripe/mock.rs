@@ -1,5 +1,5 @@
-//! stripe-mock: Stripe's own server for tests. It holds each request against Stripe's OpenAPI document, and answers with objects of the right shape
-//! that have nothing to do with what was asked before.
+//! stripe-mock, Stripe's own server for tests. It checks each request against Stripe's OpenAPI
+//! document. Its answers have the right fields, but do not depend on earlier requests.
 
 use crate::support::until_ok;
 use anyhow::{Context as _, Result};
@@ -13,17 +13,17 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// Runs a program until this process ends, in whatever way: Rust drops no static.
-const KEEPER: &str = r#""$@" & trap "kill $!" EXIT; cat >/dev/null"#;
+/// Runs a program until this process ends for any reason. Rust does not drop statics.
+const GUARD: &str = r#""$@" & trap "kill $!" EXIT; cat >/dev/null"#;
 
-/// One for all tests: it remembers nothing, and takes a second to start.
+/// One server for all tests, because it keeps no state and takes a second to start.
 static SHARED: OnceCell<StripeMock> = OnceCell::const_new();
 
 pub(super) struct StripeMock {
-    _keeper: Child,
+    _guard: Child,
     http: Client,
     url: String,
-    /// With a certificate that nobody has signed but itself.
+    /// The URL with a self-signed certificate.
     pub(super) tls_url: String,
 }
 
@@ -35,8 +35,8 @@ impl StripeMock {
     async fn start() -> Result<Self> {
         let program = Tools::default().installed("stripe-mock").context("local/install stripe-mock")?;
         let [address, tls_address] = [free_port()?, free_port()?].map(|port| format!("127.0.0.1:{port}"));
-        let keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "guard"])
             .arg(program)
             .args(["-http-addr", &address, "-https-addr", &tls_address])
             .stdin(Stdio::piped())
@@ -44,12 +44,12 @@ impl StripeMock {
             .stderr(Stdio::null())
             .spawn()?;
         let (url, tls_url) = (format!("http://{address}"), format!("https://{tls_address}"));
-        let mock = Self { _keeper: keeper, http: Client::builder().no_proxy().build()?, url, tls_url };
+        let mock = Self { _guard: guard, http: Client::builder().no_proxy().build()?, url, tls_url };
         until_ok("stripe-mock answers", Duration::from_secs(20), async || Ok(mock.http.get(&mock.url).send().await?)).await?;
         Ok(mock)
     }
 
-    /// What it says of a request: status and JSON.
+    /// The answer of stripe-mock to a request: status and JSON.
     pub(super) async fn check(&self, method: &Method, target: &str, headers: &HeaderMap, body: &[u8]) -> Result<(u16, Value)> {
         let mut request = self.http.request(method.clone(), format!("{}{target}", self.url)).body(body.to_vec());
         for name in ["authorization", "content-type", "idempotency-key", "stripe-version"] {

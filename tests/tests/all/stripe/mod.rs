@@ -1,16 +1,17 @@
-//! Stripe: what is asked of it, what is made of its answers, and orders that are paid by it. Nobody here talks to Stripe itself; [`stand_in`] does what
-//! its documents say, and `tests/stripe` holds the errors that they show.
+//! Stripe: the requests to it, the handling of its answers, and orders that are paid with it. No
+//! test talks to Stripe itself. [`stand_in`] behaves as Stripe's documentation says, and
+//! `tests/stripe` has the errors that the documentation shows.
 
-mod books;
+mod faults;
 mod gateway;
+mod ledger;
 mod mock;
 mod orders;
 mod reversal;
 mod stand_in;
-mod trouble;
 
 use anyhow::{Context as _, Result};
-use books::Answer;
+use ledger::Answer;
 use local::project;
 use serde_json::Value;
 use stand_in::StandIn;
@@ -27,32 +28,32 @@ fn read(name: &str) -> Result<Value> {
 }
 
 /// One of the answers in `tests/stripe`.
-fn document(name: &str) -> Result<Answer> {
+fn documented_answer(name: &str) -> Result<Answer> {
     let mut document = read(name)?;
     let status = document["status"].as_u64().and_then(|status| u16::try_from(status).ok()).context("no status")?;
     Ok((status, document["body"].take()))
 }
 
-/// Its headers.
+/// The headers of such an answer.
 fn headers_of(name: &str) -> Result<Vec<(String, String)>> {
     let document = read(name)?;
     let headers = document["headers"].as_object().into_iter().flatten();
     Ok(headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
 }
 
-/// The gateway on a stand-in of its own.
+/// A gateway with its own stand-in.
 async fn stripe() -> Result<(StandIn, Stripe)> {
     let stand_in = StandIn::start(API_KEY, 0).await?;
-    let stripe = at(&stand_in.url, API_KEY).await?;
+    let stripe = stripe_at(&stand_in.url, API_KEY).await?;
     Ok((stand_in, stripe))
 }
 
-async fn at(url: &str, key: &str) -> Result<Stripe> {
+async fn stripe_at(url: &str, key: &str) -> Result<Stripe> {
     let settings = StripeSettings { stripe_secret_arn: None, stripe_secret_key: Some(key.to_owned()), stripe_url: url.to_owned() };
     Stripe::new(&settings).await
 }
 
-/// 75.00 USD for an order.
+/// A payment of 75.00 USD for an order.
 fn payment() -> Payment {
     Payment { idempotency_key: ORDER.to_owned(), amount_minor: 7_500, currency: ::orders::Currency::USD, gateway: None, reference: None }
 }

@@ -1,8 +1,9 @@
-//! Orders that are paid by Stripe, through the whole stack, and the events that Stripe sends about them. Key and secret lie in Secrets Manager.
+//! Orders that are paid with Stripe through the whole stack, and the events that Stripe sends about
+//! them. The API key and the webhook secret are in Secrets Manager.
 
-use super::{API_KEY, stand_in::StandIn, stand_in::Trouble};
+use super::{API_KEY, stand_in::Fault, stand_in::StandIn};
 use crate::refunds::refund;
-use crate::support::{Draft, FAST, Function, OtherWorker, Shop, answer, text, unstarted, until};
+use crate::support::{Draft, FAST, Function, OtherWorker, Shop, answer, text, until, with_unstarted_stack};
 use anyhow::{Result, ensure};
 use aws_sdk_secretsmanager::{
     Client,
@@ -19,16 +20,16 @@ use tokio::try_join;
 
 const SECRET: &str = "orderflow/stripe";
 const WEBHOOK_SECRET: &str = "whsec_only_the_tests_know";
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A shop whose orders Stripe's stand-in is paid for.
-struct Paid<'a> {
+/// A shop that is paid through the stand-in for Stripe.
+struct StripeShop<'a> {
     shop: &'a Shop,
     stripe: &'a StandIn,
 }
 
-impl Paid<'_> {
-    /// Places an order over 75.00 with a payment method; gives it at its end.
+impl StripeShop<'_> {
+    /// Places an order over 75.00 with a payment method. Returns its id, and the order at its end.
     async fn order(&self, method: &str, end: &str) -> Result<(String, Value)> {
         let product = self.shop.product(2_500, 10).await?;
         let id = self.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method(method)).await?;
@@ -38,7 +39,8 @@ impl Paid<'_> {
         Ok((id, order))
     }
 
-    /// What is on record of an order's payment: status, gateway and its id of it, minor units that were given back.
+    /// An order's payment in Postgres: status, gateway, the gateway's reference, and the refunded
+    /// amount in minor units.
     async fn record(&self, id: &str) -> Result<(String, String, Option<String>, i64)> {
         let select = "SELECT status, gateway, gateway_reference, refunded_minor FROM payments WHERE order_id = $1";
         let row = self.shop.db().await?.query_one(select, &[&id]).await?;
@@ -50,16 +52,16 @@ impl Paid<'_> {
         answer(request.header(header::CONTENT_TYPE, "application/json; charset=utf-8").body(event.to_owned()).send().await?).await
     }
 
-    /// Sends an event as Stripe does; it must be taken.
-    async fn tell(&self, event: &str) -> Result<()> {
+    /// Sends an event as Stripe does. It must be accepted.
+    async fn send_signed(&self, event: &str) -> Result<()> {
         let answer = self.send(event, &signature(WEBHOOK_SECRET, event, 0)).await?;
         ensure!(answer == (StatusCode::OK, json!({ "received": true })), "{answer:?}");
         Ok(())
     }
 
-    /// Waits for a payment to look so on record.
+    /// Waits until the payment in Postgres has this status and this refunded amount.
     async fn becomes(&self, id: &str, status: &str, refunded_minor: i64) -> Result<()> {
-        until(&format!("the payment of {id} is {status}"), SOON, async || {
+        until(&format!("the payment of {id} is {status}"), TIMEOUT, async || {
             let (found, _, _, refunded) = self.record(id).await?;
             Ok((found == status && refunded == refunded_minor).then_some(()))
         })
@@ -74,7 +76,7 @@ fn signature(secret: &str, body: &str, age_s: u64) -> String {
     format!("t={time},v1={hex}")
 }
 
-/// An event about an order's intent, or about its charge.
+/// An event about an order's payment intent, or about its charge.
 fn event(id: &str, r#type: &str, order_id: &str, intent: &str) -> String {
     let metadata = json!({ "order_id": order_id });
     let object = if r#type.starts_with("charge.") {
@@ -110,29 +112,29 @@ fn orders_are_paid_by_stripe() {
         ("LOG_LEVEL", "debug"),
         ("RETRY_INITIAL_INTERVAL_MS", "200"),
     ];
-    unstarted(1, &[&FAST[..], &settings].concat(), async |shop| {
+    with_unstarted_stack(1, &[&FAST[..], &settings].concat(), async |shop| {
         let stripe = StandIn::start(API_KEY, port).await?;
         shop.stack.start_services().await?;
         secrets(shop)?.create_secret().name(SECRET).secret_string(content(API_KEY, WEBHOOK_SECRET)).send().await?;
         shop.stack.start().await?;
-        let paid = Paid { shop, stripe: &stripe };
+        let paid = StripeShop { shop, stripe: &stripe };
         try_join!(
-            pays(&paid),
-            declines(&paid),
-            learns_of_refunds_elsewhere(&paid),
-            finds_what_does_not_fit(&paid),
-            reverses_what_is_taken_too_late(&paid),
-            hears_as_a_function(&paid),
-            refuses_what_stripe_did_not_sign(&paid),
+            completes_paid_orders(&paid),
+            fails_declined_orders(&paid),
+            records_refunds_made_elsewhere(&paid),
+            records_findings(&paid),
+            reverses_late_captures(&paid),
+            function_accepts_events(&paid),
+            refuses_unsigned_events(&paid),
         )?;
-        // What goes wrong is for the next request of anybody.
-        survives_trouble(&paid).await?;
-        outlasts_silence(&paid).await?;
-        refunds(&paid).await?;
-        is_asked_once_even_when_it_forgets(&paid).await?;
+        // An injected fault hits the next request of any test, so these run one after another.
+        survives_faults(&paid).await?;
+        waits_for_silent_gateway(&paid).await?;
+        refunds_orders(&paid).await?;
+        has_one_effect_without_stored_keys(&paid).await?;
         shop.audit_is_clean().await?;
-        rotates(&paid).await?;
-        changes_the_gateway(&paid).await?;
+        rotates_credentials(&paid).await?;
+        switches_the_gateway(&paid).await?;
         let logs = shop.logs();
         for secret in [API_KEY, WEBHOOK_SECRET, "sk_test_Another", "another_secret", "pm_card"] {
             ensure!(!logs.contains(secret), "{secret} is in the logs");
@@ -141,16 +143,16 @@ fn orders_are_paid_by_stripe() {
     });
 }
 
-async fn pays(paid: &Paid<'_>) -> Result<()> {
+async fn completes_paid_orders(paid: &StripeShop<'_>) -> Result<()> {
     let (id, order) = paid.order("pm_card_visa", "COMPLETED").await?;
     assert_eq!(order["payment"], json!({ "status": "CAPTURED", "amount": 75.0 }));
-    let (intent, books) = paid.stripe.intent(&id)?;
-    assert_eq!((books.amount, books.holds, books.captures), (7_500, 1, 1));
+    let (intent, stripe_intent) = paid.stripe.intent(&id)?;
+    assert_eq!((stripe_intent.amount, stripe_intent.authorizations, stripe_intent.captures), (7_500, 1, 1));
     assert_eq!(paid.record(&id).await?, ("CAPTURED".to_owned(), "stripe".to_owned(), Some(intent), 0));
     Ok(())
 }
 
-async fn declines(paid: &Paid<'_>) -> Result<()> {
+async fn fails_declined_orders(paid: &StripeShop<'_>) -> Result<()> {
     for (method, reason) in [
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "the card has insufficient funds"),
         ("pm_card_authenticationRequired", "the card's bank asks the customer to confirm the payment"),
@@ -158,94 +160,96 @@ async fn declines(paid: &Paid<'_>) -> Result<()> {
     ] {
         let (id, order) = paid.order(method, "FAILED").await?;
         assert_eq!((text(&order, "/failureReason")?, &order["payment"]["status"]), (reason, &json!("DECLINED")));
-        assert_eq!((paid.stripe.intent(&id)?.1.status, paid.stripe.intent(&id)?.1.holds), ("canceled", 0));
+        assert_eq!((paid.stripe.intent(&id)?.1.status, paid.stripe.intent(&id)?.1.authorizations), ("canceled", 0));
     }
     Ok(())
 }
 
-async fn survives_trouble(paid: &Paid<'_>) -> Result<()> {
-    for (call, trouble) in [
-        ("/capture", Trouble::AnswerLost),
-        ("/confirm", Trouble::AnswerLost),
-        ("/payment_intents", Trouble::Refused("rate_limit")),
-        ("/confirm", Trouble::Fails { done: false }),
+async fn survives_faults(paid: &StripeShop<'_>) -> Result<()> {
+    for (call, fault) in [
+        ("/capture", Fault::AnswerLost),
+        ("/confirm", Fault::AnswerLost),
+        ("/payment_intents", Fault::Refused("rate_limit")),
+        ("/confirm", Fault::Fails { done: false }),
     ] {
-        paid.stripe.trouble(call, trouble);
+        paid.stripe.inject(call, fault);
         let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
-        let (_, books) = paid.stripe.intent(&id)?;
-        assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500), "{trouble:?} at {call}");
+        let (_, stripe_intent) = paid.stripe.intent(&id)?;
+        assert_eq!((stripe_intent.authorizations, stripe_intent.captures, stripe_intent.captured), (1, 1, 7_500), "{fault:?} at {call}");
     }
-    // Stripe is silent for longer than an order waits: what may be held is voided.
+    // Stripe is unavailable for longer than an order waits: a possible authorization is voided.
     for _ in 0..4 {
-        paid.stripe.trouble("/capture", Trouble::Refused("unavailable"));
+        paid.stripe.inject("/capture", Fault::Refused("unavailable"));
     }
     let (id, order) = paid.order("pm_card_visa", "FAILED").await?;
     assert_eq!((paid.stripe.intent(&id)?.1.status, &order["payment"]["status"]), ("canceled", &json!("VOIDED")));
-    ensure!(paid.stripe.is_quiet());
+    ensure!(paid.stripe.all_faults_injected());
     Ok(())
 }
 
-/// Stripe takes requests and does not answer any more, not even where it is asked what it holds: the order is withdrawn, and ends when Stripe is back.
-async fn outlasts_silence(paid: &Paid<'_>) -> Result<()> {
-    paid.stripe.silence(true);
+/// Stripe accepts requests, but answers none, not even when asked for the state of a payment. The
+/// order is compensated, and ends when Stripe is back.
+async fn waits_for_silent_gateway(paid: &StripeShop<'_>) -> Result<()> {
+    paid.stripe.hang_requests(true);
     let product = paid.shop.product(2_500, 10).await?;
     let id = paid.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method("pm_card_visa")).await?;
-    until("the order is withdrawn", SOON, async || Ok((paid.shop.order(&id).await?["compensating"] == true).then_some(()))).await?;
-    paid.stripe.silence(false);
+    until("the compensation begins", TIMEOUT, async || Ok((paid.shop.order(&id).await?["compensating"] == true).then_some(()))).await?;
+    paid.stripe.hang_requests(false);
     let order = paid.shop.ends(&id, "FAILED").await?;
     assert_eq!(text(&order, "/failureReason")?, PAYMENT_UNANSWERED);
-    assert_eq!((paid.stripe.intent(&id)?.1.holds, paid.shop.stock(&product).await?), (0, (10, 0)), "{order}");
+    assert_eq!((paid.stripe.intent(&id)?.1.authorizations, paid.shop.stock(&product).await?), (0, (10, 0)), "{order}");
     Ok(())
 }
 
-/// The answers to a capture and to a refund are lost, and the next attempts come when Stripe has forgotten the keys.
-async fn is_asked_once_even_when_it_forgets(paid: &Paid<'_>) -> Result<()> {
+/// The answers to a capture and to a refund are lost. Stripe has forgotten the idempotency keys
+/// before the next attempts.
+async fn has_one_effect_without_stored_keys(paid: &StripeShop<'_>) -> Result<()> {
     let forgets = async || {
-        until("Stripe has done it", SOON, async || Ok(paid.stripe.is_quiet().then_some(()))).await?;
+        until("Stripe has done it", TIMEOUT, async || Ok(paid.stripe.all_faults_injected().then_some(()))).await?;
         paid.stripe.forget_keys();
         anyhow::Ok(())
     };
-    paid.stripe.trouble("/capture", Trouble::AnswerLost);
+    paid.stripe.inject("/capture", Fault::AnswerLost);
     let ((id, _), ()) = try_join!(paid.order("pm_card_visa", "COMPLETED"), forgets())?;
-    paid.stripe.trouble("/refunds", Trouble::AnswerLost);
+    paid.stripe.inject("/refunds", Fault::AnswerLost);
     let body = json!({ "amount": 10.0 });
     try_join!(async { refund(paid.shop, &id, &body, None).await }, forgets())?;
     paid.becomes(&id, "PARTIALLY_REFUNDED", 1_000).await?;
-    let (_, books) = paid.stripe.intent(&id)?;
-    assert_eq!((books.holds, books.captures, books.refunded), (1, 1, 1_000));
+    let (_, stripe_intent) = paid.stripe.intent(&id)?;
+    assert_eq!((stripe_intent.authorizations, stripe_intent.captures, stripe_intent.refunded), (1, 1, 1_000));
     Ok(())
 }
 
-async fn refunds(paid: &Paid<'_>) -> Result<()> {
+async fn refunds_orders(paid: &StripeShop<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
-    paid.stripe.trouble("/refunds", Trouble::AnswerLost);
+    paid.stripe.inject("/refunds", Fault::AnswerLost);
     let (status, refund) = answer(paid.shop.post_once(&format!("/api/orders/{id}/refunds"), r#"{"amount":20.5}"#).await?).await?;
     ensure!(status == StatusCode::ACCEPTED, "{refund}");
     paid.becomes(&id, "PARTIALLY_REFUNDED", 2_050).await?;
-    let (intent, books) = paid.stripe.intent(&id)?;
-    assert_eq!(books.refunded, 2_050);
-    // Stripe tells of this refund, too, which is on record already.
-    paid.tell(&event("evt_ours", "charge.refunded", &id, &intent)).await?;
-    let looked_into = format!("{id}: ReconcilePayment →");
-    until("the event is looked into", SOON, async || Ok(paid.shop.logs().contains(&looked_into).then_some(()))).await?;
+    let (intent, stripe_intent) = paid.stripe.intent(&id)?;
+    assert_eq!(stripe_intent.refunded, 2_050);
+    // Stripe also reports this refund, which is already on record.
+    paid.send_signed(&event("evt_ours", "charge.refunded", &id, &intent)).await?;
+    let handled = format!("{id}: ReconcilePayment →");
+    until("the event is handled", TIMEOUT, async || Ok(paid.shop.logs().contains(&handled).then_some(()))).await?;
     assert_eq!(paid.record(&id).await?.3, 2_050);
     Ok(())
 }
 
-async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
+async fn records_refunds_made_elsewhere(paid: &StripeShop<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
     let (intent, _) = paid.stripe.intent(&id)?;
     paid.stripe.refund_in_dashboard(&intent, 2_500)?;
     let first = event("evt_part", "charge.refunded", &id, &intent);
-    paid.tell(&first).await?;
+    paid.send_signed(&first).await?;
     paid.becomes(&id, "PARTIALLY_REFUNDED", 2_500).await?;
     paid.stripe.refund_in_dashboard(&intent, 5_000)?;
-    // The first one again starts nothing; the next tells of both.
+    // A repetition of the first event starts nothing; the next event reports both refunds.
     for event in [&first, &event("evt_rest", "charge.refunded", &id, &intent)] {
-        paid.tell(event).await?;
+        paid.send_signed(event).await?;
     }
     paid.becomes(&id, "REFUNDED", 7_500).await?;
-    let order = until("readers see it", SOON, async || {
+    let order = until("readers see it", TIMEOUT, async || {
         let order = paid.shop.order(&id).await?;
         Ok((order["payment"]["status"] == "REFUNDED").then_some(order))
     })
@@ -257,8 +261,9 @@ async fn learns_of_refunds_elsewhere(paid: &Paid<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Events that name a payment which is not the order's are looked into once, and shown to staff until they are dismissed.
-async fn finds_what_does_not_fit(paid: &Paid<'_>) -> Result<()> {
+/// An event that names another order's payment is handled once, and shown to staff until they
+/// dismiss it.
+async fn records_findings(paid: &StripeShop<'_>) -> Result<()> {
     let ((paying, _), (other, _), (unpaid, _)) = try_join!(
         paid.order("pm_card_visa", "COMPLETED"),
         paid.order("pm_card_visa", "COMPLETED"),
@@ -275,22 +280,22 @@ async fn finds_what_does_not_fit(paid: &Paid<'_>) -> Result<()> {
     .into_iter()
     .enumerate()
     {
-        paid.tell(&event(&format!("evt_misfit{n}"), "payment_intent.succeeded", order, reference)).await?;
+        paid.send_signed(&event(&format!("evt_misfit{n}"), "payment_intent.succeeded", order, reference)).await?;
         finding(paid, &format!("{order} {reference}"), &why).await?;
     }
     assert_eq!((paid.record(&paying).await?, paid.record(&unpaid).await?), before);
     Ok(())
 }
 
-/// Waits for a finding, which says why, and dismisses it.
-async fn finding(paid: &Paid<'_>, subject: &str, why: &str) -> Result<()> {
+/// Waits for a finding with this reason, and dismisses it.
+async fn finding(paid: &StripeShop<'_>, subject: &str, why: &str) -> Result<()> {
     let found = "SELECT error FROM failing_rows WHERE loop = 'FINDINGS' AND row_id = $1";
     let db = paid.shop.db().await?;
     let detail: String =
-        until(&format!("{subject} is found"), SOON, async || Ok(db.query_opt(found, &[&subject]).await?.map(|row| row.get(0)))).await?;
+        until(&format!("{subject} is found"), TIMEOUT, async || Ok(db.query_opt(found, &[&subject]).await?.map(|row| row.get(0)))).await?;
     ensure!(detail.ends_with(why), "{subject}: {detail}");
     let workflow = subject.split_once(' ').map_or(subject, |(order, _)| order);
-    until("the event is done with", SOON, async || {
+    until("the event is handled", TIMEOUT, async || {
         Ok(paid.shop.logs().lines().any(|line| line.contains(workflow) && line.contains("ReconcilePayment")).then_some(()))
     })
     .await?;
@@ -299,31 +304,34 @@ async fn finding(paid: &Paid<'_>, subject: &str, why: &str) -> Result<()> {
     Ok(())
 }
 
-async fn reverses_what_is_taken_too_late(paid: &Paid<'_>) -> Result<()> {
+async fn reverses_late_captures(paid: &StripeShop<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa_chargeDeclined", "FAILED").await?;
     let (intent, _) = paid.stripe.intent(&id)?;
-    paid.stripe.take(&intent)?;
-    paid.tell(&event("evt_late", "payment_intent.succeeded", &id, &intent)).await?;
+    paid.stripe.capture_in_dashboard(&intent)?;
+    paid.send_signed(&event("evt_late", "payment_intent.succeeded", &id, &intent)).await?;
     paid.becomes(&id, "REFUNDED", 7_500).await?;
     assert_eq!(paid.stripe.intent(&id)?.1.refunded, 7_500);
     Ok(())
 }
 
-async fn refuses_what_stripe_did_not_sign(paid: &Paid<'_>) -> Result<()> {
+async fn refuses_unsigned_events(paid: &StripeShop<'_>) -> Result<()> {
     let body = event("evt_forged", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1");
     for signature in [String::new(), signature("whsec_guessed", &body, 0), signature(WEBHOOK_SECRET, &body, 301)] {
         let (status, problem) = paid.send(&body, &signature).await?;
         assert_eq!((status, &problem["type"]), (StatusCode::BAD_REQUEST, &json!("/problems/invalid-signature")), "{signature}");
     }
-    // Of another system that shares the account; it is looked into, and nothing comes of it.
-    paid.tell(&event("evt_other", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1")).await?;
-    until("it is refused", SOON, async || Ok(paid.shop.logs().contains("ReconcilePayment refused: there is no such order").then_some(())))
-        .await?;
+    // An event of another system that shares the Stripe account: it is handled, and changes
+    // nothing.
+    paid.send_signed(&event("evt_other", "charge.refunded", "ord_01930000000070008000000000000001", "pi_1")).await?;
+    until("it is refused", TIMEOUT, async || {
+        Ok(paid.shop.logs().contains("ReconcilePayment refused: there is no such order").then_some(()))
+    })
+    .await?;
     finding(paid, "ord_01930000000070008000000000000001 pi_1", "there is no such order").await
 }
 
-/// The function takes an event as the one server does.
-async fn hears_as_a_function(paid: &Paid<'_>) -> Result<()> {
+/// The Lambda function accepts an event as the server does.
+async fn function_accepts_events(paid: &StripeShop<'_>) -> Result<()> {
     let (id, _) = paid.order("pm_card_visa", "COMPLETED").await?;
     let (intent, _) = paid.stripe.intent(&id)?;
     paid.stripe.refund_in_dashboard(&intent, 7_500)?;
@@ -336,22 +344,23 @@ async fn hears_as_a_function(paid: &Paid<'_>) -> Result<()> {
     paid.becomes(&id, "REFUNDED", 7_500).await
 }
 
-/// The shop goes back to the sandbox gateway: what Stripe has begun it finishes, and gives back; new orders do not go there.
-async fn changes_the_gateway(paid: &Paid<'_>) -> Result<()> {
+/// The shop switches back to the sandbox gateway. Payments that Stripe has begun are finished and
+/// refunded by Stripe. New orders use the sandbox.
+async fn switches_the_gateway(paid: &StripeShop<'_>) -> Result<()> {
     let (complete, _) = paid.order("pm_card_visa", "COMPLETED").await?;
-    // Stripe takes the amount, and its answer is lost with the worker of before.
-    paid.stripe.trouble("/capture", Trouble::AnswerLost);
+    // Stripe captures the amount. The answer is lost with the old worker.
+    paid.stripe.inject("/capture", Fault::AnswerLost);
     let product = paid.shop.product(2_500, 10).await?;
     let begun = paid.shop.place(&Draft::new("CUST-stripe").line(&product, 3).payment_method("pm_card_visa")).await?;
-    until("Stripe holds the amount", SOON, async || {
+    until("Stripe has authorized the amount", TIMEOUT, async || {
         Ok(paid.record(&begun).await.is_ok_and(|(status, ..)| status == "AUTHORIZED").then_some(()))
     })
     .await?;
     paid.shop.stack.workers[0].kill().await?;
     let _worker = OtherWorker::start(paid.shop, None, &[("PAYMENT_GATEWAY", "sandbox")]).await?;
     paid.shop.ends(&begun, "COMPLETED").await?;
-    let (intent, books) = paid.stripe.intent(&begun)?;
-    assert_eq!((books.holds, books.captures, books.captured), (1, 1, 7_500));
+    let (intent, stripe_intent) = paid.stripe.intent(&begun)?;
+    assert_eq!((stripe_intent.authorizations, stripe_intent.captures, stripe_intent.captured), (1, 1, 7_500));
     assert_eq!(paid.record(&begun).await?, ("CAPTURED".to_owned(), "stripe".to_owned(), Some(intent), 0));
 
     let (status, refund) = answer(paid.shop.post_once(&format!("/api/orders/{complete}/refunds"), r#"{"amount":20.5}"#).await?).await?;
@@ -364,14 +373,14 @@ async fn changes_the_gateway(paid: &Paid<'_>) -> Result<()> {
     paid.shop.audit_is_clean().await
 }
 
-/// A new key and a new secret take over from the old ones without a restart.
-async fn rotates(paid: &Paid<'_>) -> Result<()> {
+/// A new API key and a new webhook secret replace the old ones without a restart.
+async fn rotates_credentials(paid: &StripeShop<'_>) -> Result<()> {
     paid.stripe.rotate("sk_test_Another");
     let rotated = content("sk_test_Another", "another_secret");
     secrets(paid.shop)?.put_secret_value().secret_id(SECRET).secret_string(rotated).send().await?;
     paid.order("pm_card_visa", "COMPLETED").await?;
     let body = event("evt_rotated", "payment_intent.created", "ord_1", "pi_1");
-    until("events of the new secret are taken", SOON, async || {
+    until("events of the new secret are taken", TIMEOUT, async || {
         Ok((paid.send(&body, &signature("another_secret", &body, 0)).await?.0 == StatusCode::OK).then_some(()))
     })
     .await

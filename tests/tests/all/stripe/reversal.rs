@@ -1,10 +1,10 @@
-//! Reversing: whatever had happened, nothing is charged in the end, and nothing will be.
+//! Reversal: whatever happened before, in the end nothing is charged, and nothing can be.
 
 use super::{
     ORDER, VISA,
-    gateway::{held, part, taken},
+    gateway::{authorized, captured, partial_refund},
     payment,
-    stand_in::Trouble,
+    stand_in::Fault,
     stripe,
 };
 use crate::support::run;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use worker::payment::{Error, Gateway, Payment, Reversal, Stripe};
 
-/// Reverses again and again, as the worker does, until it is known what came of it.
+/// Repeats the reversal, as the worker does, until its result is known.
 async fn reversed(stripe: &Stripe, payment: &Payment) -> Result<Reversal> {
     for _ in 0..4 {
         if let Ok(Ok(reversal)) = timeout(Duration::from_secs(1), stripe.reverse(payment)).await {
@@ -24,7 +24,7 @@ async fn reversed(stripe: &Stripe, payment: &Payment) -> Result<Reversal> {
 }
 
 #[test]
-fn what_was_never_asked_for_cannot_be_charged_any_more() {
+fn a_reversed_payment_that_never_began_cannot_be_charged() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         for _ in 0..2 {
@@ -33,17 +33,17 @@ fn what_was_never_asked_for_cannot_be_charged_any_more() {
         let late = stripe.authorize(&payment(), VISA).await;
         ensure!(matches!(&late, Err(Error::Declined(reason)) if reason == "the authorization is not valid any more"), "{late:?}");
         let (_, intent) = stand_in.intent(ORDER)?;
-        assert_eq!((intent.status, intent.holds), ("canceled", 0));
+        assert_eq!((intent.status, intent.authorizations), ("canceled", 0));
         Ok(())
     });
 }
 
 #[test]
-fn what_is_held_is_voided_whether_or_not_its_reference_is_known() {
+fn an_authorization_is_voided_with_or_without_its_reference() {
     run(async {
         for known in [true, false] {
             let (stand_in, stripe) = stripe().await?;
-            let mut payment = held(&stripe).await?;
+            let mut payment = authorized(&stripe).await?;
             let id = payment.reference.clone().unwrap_or_default();
             payment.reference = payment.reference.filter(|_| known);
             for _ in 0..2 {
@@ -59,13 +59,13 @@ fn what_is_held_is_voided_whether_or_not_its_reference_is_known() {
 }
 
 #[test]
-fn what_was_taken_is_given_back_but_not_what_was_given_back_before() {
+fn a_capture_is_refunded_minus_earlier_refunds() {
     run(async {
         for given in [0, 2_500, 7_500] {
             let (stand_in, stripe) = stripe().await?;
-            let payment = taken(&stripe).await?;
+            let payment = captured(&stripe).await?;
             if given > 0 {
-                stripe.refund(&payment, &part(given)).await?;
+                stripe.refund(&payment, &partial_refund(given)).await?;
             }
             for _ in 0..2 {
                 ensure!(matches!(stripe.reverse(&payment).await?, Reversal::Refunded(_)), "after {given}");
@@ -77,37 +77,37 @@ fn what_was_taken_is_given_back_but_not_what_was_given_back_before() {
 }
 
 #[test]
-fn trouble_on_the_way_leaves_nothing_charged() {
+fn a_reversal_despite_faults_leaves_nothing_charged() {
     run(async {
-        let every = [Trouble::AnswerLost, Trouble::Fails { done: false }, Trouble::Fails { done: true }, Trouble::Refused("lock_timeout")];
-        for trouble in every {
+        let every = [Fault::AnswerLost, Fault::Fails { done: false }, Fault::Fails { done: true }, Fault::Refused("lock_timeout")];
+        for fault in every {
             let (stand_in, stripe) = stripe().await?;
-            let payment = held(&stripe).await?;
-            stand_in.trouble("/cancel", trouble);
-            ensure!(matches!(reversed(&stripe, &payment).await?, Reversal::Voided(_)), "{trouble:?}");
-            assert_eq!(stand_in.intent(ORDER)?.1.status, "canceled", "{trouble:?}");
+            let payment = authorized(&stripe).await?;
+            stand_in.inject("/cancel", fault);
+            ensure!(matches!(reversed(&stripe, &payment).await?, Reversal::Voided(_)), "{fault:?}");
+            assert_eq!(stand_in.intent(ORDER)?.1.status, "canceled", "{fault:?}");
 
             let (stand_in, stripe) = super::stripe().await?;
-            let payment = taken(&stripe).await?;
-            stand_in.trouble("/refunds", trouble);
-            ensure!(matches!(reversed(&stripe, &payment).await?, Reversal::Refunded(_)), "{trouble:?}");
-            assert_eq!(stand_in.intent(ORDER)?.1.refunded, 7_500, "{trouble:?}");
+            let payment = captured(&stripe).await?;
+            stand_in.inject("/refunds", fault);
+            ensure!(matches!(reversed(&stripe, &payment).await?, Reversal::Refunded(_)), "{fault:?}");
+            assert_eq!(stand_in.intent(ORDER)?.1.refunded, 7_500, "{fault:?}");
 
             let (stand_in, stripe) = super::stripe().await?;
-            stand_in.trouble("/payment_intents", trouble);
-            assert_eq!(reversed(&stripe, &super::payment()).await?, Reversal::Nothing, "{trouble:?}");
-            ensure!(stand_in.is_quiet());
+            stand_in.inject("/payment_intents", fault);
+            assert_eq!(reversed(&stripe, &super::payment()).await?, Reversal::Nothing, "{fault:?}");
+            ensure!(stand_in.all_faults_injected());
         }
         Ok(())
     });
 }
 
 #[test]
-fn what_somebody_takes_meanwhile_is_given_back() {
+fn a_capture_during_the_reversal_is_refunded() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
-        let payment = held(&stripe).await?;
-        stand_in.trouble("/cancel", Trouble::CapturedMeanwhile);
+        let payment = authorized(&stripe).await?;
+        stand_in.inject("/cancel", Fault::CapturedMeanwhile);
         ensure!(matches!(stripe.reverse(&payment).await?, Reversal::Refunded(_)));
         assert_eq!(stand_in.intent(ORDER)?.1.refunded, 7_500);
         Ok(())
@@ -118,7 +118,7 @@ fn what_somebody_takes_meanwhile_is_given_back() {
 fn another_orders_intent_is_left_alone() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
-        let theirs = taken(&stripe).await?;
+        let theirs = captured(&stripe).await?;
         let ours = Payment { idempotency_key: "ord_01930000000070008000000000000002".to_owned(), ..theirs };
         ensure!(stripe.reverse(&ours).await.is_err() && stripe.statement(&ours).await.is_err());
         let unknown = Payment { reference: Some("pi_unknown".to_owned()), ..ours };

@@ -1,9 +1,10 @@
-//! A stand-in for Stripe. stripe-mock says whether a request is one of Stripe's API and gives its answer the right shape; [`Books`] remember, as
-//! Stripe's documents say; and what goes wrong with a request is told in advance.
+//! A stand-in for Stripe. stripe-mock checks that a request belongs to Stripe's API, and gives the
+//! answer its fields. [`Ledger`] keeps the state, as Stripe's documentation says. Tests can inject
+//! faults into later requests.
 
 use super::{
-    books::{Answer, Books, Form, Intent},
-    document, headers_of,
+    documented_answer, headers_of,
+    ledger::{Answer, Form, Intent, Ledger},
     mock::StripeMock,
 };
 use anyhow::{Context as _, Result};
@@ -22,24 +23,24 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// What goes wrong.
+/// A fault of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// It is done, but the answer is lost.
+pub(super) enum Fault {
+    /// The request is executed, but its answer is lost.
     AnswerLost,
-    /// This document is answered, before anything was looked at.
+    /// The answer is this document; the request is not executed.
     Refused(&'static str),
-    /// This document is answered, and stored under the idempotency key.
+    /// The answer is this document, and it is stored under the idempotency key.
     RefusedAndStored(&'static str),
-    /// Stripe fails, and stores that it did; maybe it had been done by then.
+    /// Stripe fails, and stores the failure. `done` says whether the request was executed before.
     Fails { done: bool },
-    /// Before it is cancelled, somebody captures it.
+    /// Before the cancellation, somebody captures the amount.
     CapturedMeanwhile,
 }
 
-/// A request that was made.
+/// A request that was received.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct ReceivedRequest {
     pub(super) call: String,
     pub(super) key: Option<String>,
     pub(super) form: Form,
@@ -60,18 +61,18 @@ struct Inner {
 #[derive(Default)]
 struct Memory {
     api_key: String,
-    books: Books,
-    /// What was answered, by idempotency key: to which request, and with what.
+    ledger: Ledger,
+    /// The stored answers, by idempotency key, each with its request.
     stored: BTreeMap<String, ((String, Form), Answer)>,
-    /// What goes wrong with the next request to a path that ends so.
-    troubles: Vec<(&'static str, Trouble)>,
-    seen: Vec<Seen>,
-    /// Nothing is done, and nothing answered.
+    /// The faults of the next requests, by the end of their path.
+    faults: Vec<(&'static str, Fault)>,
+    received: Vec<ReceivedRequest>,
+    /// Whether requests are neither executed nor answered.
     silent: bool,
 }
 
 impl StandIn {
-    /// Takes one key, on a port that nothing listens on; 0 for any.
+    /// Starts a server that accepts one API key, on a free port; 0 chooses any.
     pub(super) async fn start(api_key: &str, port: u16) -> Result<Self> {
         let state = Mutex::new(Memory { api_key: api_key.to_owned(), ..Memory::default() });
         let inner = Arc::new(Inner { mock: StripeMock::shared().await?, state });
@@ -88,52 +89,53 @@ impl StandIn {
         api_key.clone_into(&mut self.inner.memory().api_key);
     }
 
-    /// Has something go wrong with the next request to a path that ends so.
-    pub(super) fn trouble(&self, path: &'static str, trouble: Trouble) {
-        self.inner.memory().troubles.push((path, trouble));
+    /// Injects a fault into the next request whose path has this end.
+    pub(super) fn inject(&self, path: &'static str, fault: Fault) {
+        self.inner.memory().faults.push((path, fault));
     }
 
-    /// Has every request hang from now on, or none.
-    pub(super) fn silence(&self, silent: bool) {
+    /// Makes all requests hang from now on, or none.
+    pub(super) fn hang_requests(&self, silent: bool) {
         self.inner.memory().silent = silent;
     }
 
-    /// As a day later (<https://docs.stripe.com/api/idempotent_requests>).
+    /// Forgets the idempotency keys, as Stripe does after a day
+    /// (<https://docs.stripe.com/api/idempotent_requests>).
     pub(super) fn forget_keys(&self) {
         self.inner.memory().stored.clear();
     }
 
-    /// Whether all that was to go wrong has.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.inner.memory().troubles.is_empty()
+    /// Whether all injected faults have happened.
+    pub(super) fn all_faults_injected(&self) -> bool {
+        self.inner.memory().faults.is_empty()
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        self.inner.memory().seen.clone()
+    pub(super) fn received(&self) -> Vec<ReceivedRequest> {
+        self.inner.memory().received.clone()
     }
 
-    /// The one intent of an order, with its id.
+    /// The only payment intent of an order, with its id.
     pub(super) fn intent(&self, order_id: &str) -> Result<(String, Intent)> {
         let memory = self.inner.memory();
-        let mut found = memory.books.intents.iter().filter(|(_, intent)| intent.order_id == order_id);
+        let mut found = memory.ledger.intents.iter().filter(|(_, intent)| intent.order_id == order_id);
         let (id, intent) = found.next().with_context(|| format!("no intent of {order_id}"))?;
         anyhow::ensure!(found.next().is_none(), "{order_id} has two intents");
         Ok((id.clone(), intent.clone()))
     }
 
-    /// Somebody gives this much back in Stripe's dashboard.
+    /// Refunds an amount, as somebody can in Stripe's dashboard.
     pub(super) fn refund_in_dashboard(&self, id: &str, amount: i64) -> Result<()> {
         let form = Form::from([("payment_intent".to_owned(), id.to_owned()), ("amount".to_owned(), amount.to_string())]);
-        let (status, answer) = self.inner.memory().books.refund(&form, Value::Object(Default::default()))?;
+        let (status, answer) = self.inner.memory().ledger.refund(&form, Value::Object(Default::default()))?;
         anyhow::ensure!(status == 200, "{answer}");
         Ok(())
     }
 
-    /// Somebody takes the amount, whatever had happened to it.
-    pub(super) fn take(&self, id: &str) -> Result<()> {
+    /// Captures the amount, whatever the intent's state.
+    pub(super) fn capture_in_dashboard(&self, id: &str) -> Result<()> {
         let mut memory = self.inner.memory();
-        let intent = memory.books.intents.get_mut(id).context("no such intent")?;
-        (intent.status, intent.captured, intent.holds) = ("succeeded", intent.amount, 1);
+        let intent = memory.ledger.intents.get_mut(id).context("no such intent")?;
+        (intent.status, intent.captured, intent.authorizations) = ("succeeded", intent.amount, 1);
         Ok(())
     }
 }
@@ -150,7 +152,7 @@ impl Inner {
     }
 }
 
-/// An answer with its headers; none where it is lost.
+/// An answer with its headers; `None` if the answer is lost.
 type Outcome = Option<(Answer, Vec<(String, String)>)>;
 
 async fn answer(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
@@ -189,17 +191,18 @@ impl Memory {
             Some((shape, Vec::new()))
         } else {
             anyhow::ensure!(header("stripe-version").is_some(), "no version");
-            // Reversing may be asked for at any time and again.
+            // Reversals use no idempotency key, because they may be repeated at any time.
             let reverses = call.ends_with("/cancel") || (call.ends_with("/refunds") && !form.contains_key("amount"));
             anyhow::ensure!((method == Method::POST && !reverses) == key.is_some(), "{call} has the idempotency key {key:?}");
             self.once(method, uri.path(), key.as_deref(), &form, shape.1)?
         };
         let status = outcome.as_ref().map_or(0, |((status, _), _)| *status);
-        self.seen.push(Seen { call, key, form, status });
+        self.received.push(ReceivedRequest { call, key, form, status });
         Ok(outcome)
     }
 
-    /// What is done under an idempotency key is done once (<https://docs.stripe.com/api/idempotent_requests>).
+    /// Executes a request once per idempotency key
+    /// (<https://docs.stripe.com/api/idempotent_requests>).
     fn once(&mut self, method: &Method, path: &str, key: Option<&str>, form: &Form, shape: Value) -> Result<Outcome> {
         let request = (path.to_owned(), form.clone());
         if let Some((first, answer)) = key.and_then(|key| self.stored.get(key)) {
@@ -208,31 +211,31 @@ impl Memory {
             }
             return Ok(Some((answer.clone(), vec![("idempotent-replayed".to_owned(), "true".to_owned())])));
         }
-        let trouble = self.troubles.iter().position(|(end, _)| path.ends_with(end)).map(|at| self.troubles.remove(at).1);
-        let answer = match trouble {
-            Some(Trouble::Refused(name)) => return answered(name),
-            Some(Trouble::RefusedAndStored(name)) => document(name)?,
-            Some(Trouble::Fails { done }) => {
+        let fault = self.faults.iter().position(|(end, _)| path.ends_with(end)).map(|at| self.faults.remove(at).1);
+        let answer = match fault {
+            Some(Fault::Refused(name)) => return answered(name),
+            Some(Fault::RefusedAndStored(name)) => documented_answer(name)?,
+            Some(Fault::Fails { done }) => {
                 if done {
-                    self.books.execute(method, path, form, shape)?;
+                    self.ledger.execute(method, path, form, shape)?;
                 }
-                document("api_error")?
+                documented_answer("api_error")?
             }
-            Some(Trouble::CapturedMeanwhile) => {
+            Some(Fault::CapturedMeanwhile) => {
                 let id = path.split('/').nth(3).context("no id")?.to_owned();
-                self.books.capture(&id, shape.clone())?;
-                self.books.execute(method, path, form, shape)?
+                self.ledger.capture(&id, shape.clone())?;
+                self.ledger.execute(method, path, form, shape)?
             }
-            Some(Trouble::AnswerLost) | None => self.books.execute(method, path, form, shape)?,
+            Some(Fault::AnswerLost) | None => self.ledger.execute(method, path, form, shape)?,
         };
         if let Some(key) = key {
             self.stored.insert(key.to_owned(), (request, answer.clone()));
         }
-        Ok((trouble != Some(Trouble::AnswerLost)).then(|| (answer, vec![("request-id".to_owned(), "req_of_the_test".to_owned())])))
+        Ok((fault != Some(Fault::AnswerLost)).then(|| (answer, vec![("request-id".to_owned(), "req_of_the_test".to_owned())])))
     }
 }
 
-/// A documented answer.
+/// An answer from Stripe's documentation.
 fn answered(name: &str) -> Result<Outcome> {
-    Ok(Some((document(name)?, headers_of(name)?)))
+    Ok(Some((documented_answer(name)?, headers_of(name)?)))
 }

@@ -1,4 +1,4 @@
-//! The API's contract: every answer that a test reads is held to the OpenAPI document.
+//! The API's contract: every answer that a test reads must match the OpenAPI document.
 
 use functions::openapi;
 use jsonschema::Validator;
@@ -9,11 +9,12 @@ use std::{
 };
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(openapi::DOCUMENT).expect("the document is JSON"));
-/// What the body of an answer may be, by path of the document, status and media type. To make one takes longer than to use it.
+/// The validators of answer bodies, by the document's path, status and media type. They are cached,
+/// because creating one takes longer than using it.
 type Bodies = HashMap<(String, u16, String), Arc<Validator>>;
 static BODIES: LazyLock<Mutex<Bodies>> = LazyLock::new(Mutex::default);
 
-/// Whether a path is one of the document's.
+/// Whether a path matches a path of the document.
 fn matches(documented: &str, path: &str) -> bool {
     let (documented, path): (Vec<&str>, Vec<&str>) = (documented.split('/').collect(), path.split('/').collect());
     documented.len() == path.len() && documented.iter().zip(path).all(|(part, is)| part.starts_with('{') || *part == is)
@@ -25,7 +26,8 @@ fn resolve(value: &Value) -> &Value {
     target.map_or(value, |target| DOCUMENT.pointer(target).expect("the document refers to what it has"))
 }
 
-/// An answer does not say what method it answers: what any method of the path may answer with this status will do.
+/// An answer does not say which method it belongs to. So a body is valid if any method of the path
+/// may answer with it.
 fn validator(documented: &str, status: u16, media: &str) -> Option<Validator> {
     let methods = DOCUMENT["paths"][documented].as_object()?.values();
     let answers = methods.filter_map(|operation| operation["responses"].get(status.to_string())).map(resolve);
@@ -34,10 +36,10 @@ fn validator(documented: &str, status: u16, media: &str) -> Option<Validator> {
     (!schemas.is_empty()).then(|| jsonschema::validator_for(&schema).expect("the document's schemas are valid"))
 }
 
-/// Panics when the document does not have such an answer. 405 is what it leaves out.
-pub(super) fn hold(path: &str, status: u16, media: &str, body: &Value) {
+/// Panics if the document does not have such an answer. The document leaves out 405.
+pub(super) fn check(path: &str, status: u16, media: &str, body: &Value) {
     let paths = DOCUMENT["paths"].as_object().into_iter().flat_map(|paths| paths.keys());
-    // A path without parameters goes before one with them.
+    // A path without parameters takes precedence over one with parameters.
     let Some(documented) = paths.filter(|documented| matches(documented, path)).min_by_key(|path| path.matches('{').count()) else {
         return;
     };
@@ -57,16 +59,16 @@ pub(super) fn hold(path: &str, status: u16, media: &str, body: &Value) {
 }
 
 #[test]
-fn what_the_document_does_not_say_is_noticed() {
+fn an_undocumented_answer_is_noticed() {
     let health = json!({ "status": "ok", "dependencies": [] });
-    hold("/api/health", 200, "application/json", &health);
-    hold("/api/orders/ord_1", 404, "text/plain", &Value::String(String::new()));
+    check("/api/health", 200, "application/json", &health);
+    check("/api/orders/ord_1", 404, "text/plain", &Value::String(String::new()));
     for (path, status, media, body) in [
         ("/api/health", 200, "application/json", json!({ "status": 1 })),
         ("/api/health", 202, "application/json", health.clone()),
         ("/api/health", 200, "text/html", health),
         ("/api/orders/ord_1", 404, "application/problem+json", json!({ "status": 404 })),
     ] {
-        assert!(std::panic::catch_unwind(|| hold(path, status, media, &body)).is_err(), "{path} {status} {media} {body}");
+        assert!(std::panic::catch_unwind(|| check(path, status, media, &body)).is_err(), "{path} {status} {media} {body}");
     }
 }

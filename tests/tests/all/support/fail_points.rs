@@ -1,9 +1,10 @@
-//! Ends workers between an activity's effect and its answer.
+//! Fail points: they end a worker between an activity's effect and its answer.
 
 use anyhow::Result;
 use std::{env, fs, io, path::PathBuf, process};
 
-/// The folder in which a file with an activity's name ends the worker after the activity's effect.
+/// The folder of armed fail points. A file with an activity's name ends the worker after that
+/// activity's effect.
 pub(crate) struct FailPoints {
     folder: PathBuf,
 }
@@ -23,7 +24,7 @@ impl FailPoints {
         Ok(fs::write(self.folder.join(activity), "")?)
     }
 
-    /// Those that have not ended a worker yet.
+    /// The fail points that have not ended a worker yet.
     pub(crate) fn armed(&self) -> Result<Vec<String>> {
         let files = fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         files.collect()

@@ -1,4 +1,5 @@
-//! A Lambda function as AWS runs it: the binary, alone in its process, asks a runtime API for its next event.
+//! A Lambda function as AWS runs it: the binary in its own process, which asks a runtime API for
+//! its next event.
 
 use super::Shop;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -30,7 +31,7 @@ use tokio::{
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What the function says about an event: its answer, or its error.
+/// The function's answer to an event, or its error.
 type Outcome = std::result::Result<String, String>;
 
 struct RuntimeApi {
@@ -46,12 +47,12 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Starts a function's binary in the environment of a shop.
+    /// Starts a function's binary with the settings of a stack.
     pub(crate) async fn start(shop: &Shop, name: &str) -> Result<Self> {
         Self::start_with(shop, name, &[]).await
     }
 
-    /// Starts it so, with more settings.
+    /// Starts a function's binary with additional settings.
     pub(crate) async fn start_with(shop: &Shop, name: &str, settings: &[(String, String)]) -> Result<Self> {
         let (events, receiver) = mpsc::channel(1);
         let api = Arc::new(RuntimeApi { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
@@ -83,7 +84,7 @@ impl Function {
         Ok(Self { api, events, server, process })
     }
 
-    /// Hands the function an event; gives its answer.
+    /// Sends an event to the function. Returns its answer.
     pub(crate) async fn invoke(&mut self, event: &Value) -> Result<Value> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let id = format!("invocation-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -97,12 +98,12 @@ impl Function {
         Ok(serde_json::from_str(&outcome.map_err(|error| anyhow!("the function failed: {error}"))?)?)
     }
 
-    /// Hands the function an HTTP request; gives status and body.
+    /// Sends an HTTP request to the function. Returns status and body.
     pub(crate) async fn request(&mut self, method: &str, path: &str, body: Option<&str>) -> Result<(u64, Value)> {
         self.answer(&Self::event(method, path, body)).await
     }
 
-    /// Hands the function the event of an HTTP request; gives status and body.
+    /// Sends the event of an HTTP request to the function. Returns status and body.
     pub(crate) async fn answer(&mut self, event: &Value) -> Result<(u64, Value)> {
         let answer = self.invoke(event).await?;
         let status = answer["statusCode"].as_u64().with_context(|| format!("no status in {answer}"))?;
@@ -110,7 +111,7 @@ impl Function {
         Ok((status, serde_json::from_str(body).unwrap_or_else(|_| body.into())))
     }
 
-    /// An HTTP request as API Gateway hands it on (payload format 2.0).
+    /// An HTTP request as API Gateway passes it on (payload format 2.0).
     pub(crate) fn event(method: &str, path: &str, body: Option<&str>) -> Value {
         let (raw_path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut event = json!({
@@ -162,14 +163,14 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
 }
 
 async fn answered(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
-    hand_over(&api, &id, Ok(body))
+    deliver_outcome(&api, &id, Ok(body))
 }
 
 async fn failed(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: String) -> StatusCode {
-    hand_over(&api, &id, Err(body))
+    deliver_outcome(&api, &id, Err(body))
 }
 
-fn hand_over(api: &RuntimeApi, id: &str, outcome: Outcome) -> StatusCode {
+fn deliver_outcome(api: &RuntimeApi, id: &str, outcome: Outcome) -> StatusCode {
     match api.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
         Some(waiting) => {
             let _ = waiting.send(outcome);

@@ -1,4 +1,4 @@
-//! Many orders, and what becomes of them.
+//! Many orders, and what happens to them.
 
 use super::{Draft, Shop, answer, until};
 use anyhow::{Result, bail, ensure};
@@ -10,49 +10,52 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// How long all orders may take to end after the last fault is mended: several time-outs of Temporal in a row.
+/// How long all orders may take to end after the last fault. This covers several timeouts of
+/// Temporal in sequence.
 const ALL_END: Duration = Duration::from_secs(90);
-/// How long a client tries again to place one order.
-const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a client retries to place one order.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Orders placed by clients, some of whom come at a bad time.
+/// Orders placed by clients, some of them during a fault.
 #[derive(Default)]
 pub(crate) struct Load {
     accepted: Mutex<Vec<String>>,
 }
 
 impl Load {
-    /// Places so many orders, so many at once. A refusal is no error: what is not accepted may be lost.
+    /// Places `count` orders, `at_once` at the same time. A refusal is no error: an order that was
+    /// not accepted may be lost.
     pub(crate) async fn place(&self, shop: &Shop, count: usize, at_once: usize, draft: impl Fn(usize) -> Draft) {
         let drafts: Vec<Draft> = (0..count).map(draft).collect();
-        let posts = drafts.iter().map(|draft| async { self.note(shop.place(draft).await.ok()) });
+        let posts = drafts.iter().map(|draft| async { self.record(shop.place(draft).await.ok()) });
         stream::iter(posts).buffer_unordered(at_once).collect::<Vec<()>>().await;
     }
 
     /// Places one order.
     pub(crate) async fn place_one(&self, shop: &Shop, draft: &Draft) {
-        self.note(shop.place(draft).await.ok());
+        self.record(shop.place(draft).await.ok());
     }
 
-    /// Places an order as a client does that must have it: with a key, again and again until it is accepted.
-    pub(crate) async fn insist(&self, shop: &Shop, draft: &Draft) -> Result<()> {
-        self.insist_with(shop, draft, &shop.unique("insist")).await
+    /// Places an order with a key, and retries until it is accepted.
+    pub(crate) async fn place_until_accepted(&self, shop: &Shop, draft: &Draft) -> Result<()> {
+        self.place_with_key(shop, draft, &shop.unique("place")).await
     }
 
-    /// Places an order as a client does that has lost the answer: again with the same key. Both answers must name one order.
-    pub(crate) async fn insist_twice(&self, shop: &Shop, draft: &Draft) -> Result<()> {
-        let key = shop.unique("insist-twice");
-        self.insist_with(shop, draft, &key).await?;
-        self.insist_with(shop, draft, &key).await?;
+    /// Places an order twice with the same key, like a client that has lost the answer. Both
+    /// answers must name one order.
+    pub(crate) async fn place_twice(&self, shop: &Shop, draft: &Draft) -> Result<()> {
+        let key = shop.unique("place-twice");
+        self.place_with_key(shop, draft, &key).await?;
+        self.place_with_key(shop, draft, &key).await?;
         let accepted = self.accepted();
         let [.., one, other] = &accepted[..] else { bail!("too few answers: {accepted:?}") };
         ensure!(one == other, "one key, two orders: {one} and {other}");
         Ok(())
     }
 
-    async fn insist_with(&self, shop: &Shop, draft: &Draft, key: &str) -> Result<()> {
-        let deadline = Instant::now() + CLIENT_PATIENCE;
+    async fn place_with_key(&self, shop: &Shop, draft: &Draft, key: &str) -> Result<()> {
+        let deadline = Instant::now() + CLIENT_TIMEOUT;
         loop {
             let post = shop.request(Method::POST, "/api/orders").header("Idempotency-Key", key).json(&draft.body());
             let last = match post.send().await {
@@ -60,7 +63,7 @@ impl Load {
                     |error| error.to_string(),
                     |(status, body)| {
                         if status == StatusCode::ACCEPTED {
-                            self.note(body["id"].as_str().map(ToOwned::to_owned));
+                            self.record(body["id"].as_str().map(ToOwned::to_owned));
                             return String::new();
                         }
                         format!("{status}: {body}")
@@ -71,25 +74,25 @@ impl Load {
             if last.is_empty() {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "not accepted within {} s; last: {last}", CLIENT_PATIENCE.as_secs());
+            ensure!(Instant::now() < deadline, "not accepted within {} s; last: {last}", CLIENT_TIMEOUT.as_secs());
             sleep(CLIENT_PAUSE).await;
         }
     }
 
-    /// The orders that were accepted.
+    /// The accepted orders.
     pub(crate) fn accepted(&self) -> Vec<String> {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until so many orders are accepted.
+    /// Waits until this many orders are accepted.
     pub(crate) async fn reaches(&self, count: usize) -> Result<()> {
-        until(&format!("{count} orders are accepted"), CLIENT_PATIENCE, async || {
+        until(&format!("{count} orders are accepted"), CLIENT_TIMEOUT, async || {
             Ok((self.accepted.lock().unwrap_or_else(PoisonError::into_inner).len() >= count).then_some(()))
         })
         .await
     }
 
-    /// Every accepted order ends.
+    /// Waits until every accepted order has ended.
     pub(crate) async fn ends(&self, shop: &Shop) -> Result<()> {
         let ids = self.accepted();
         let db = shop.db().await?;
@@ -105,12 +108,14 @@ impl Load {
             None => all,
             Some(id) => {
                 let shown = shop.order(id).await.map_err(|error| error.to_string());
-                all.map_err(|error| error.context(format!("{} of {} are open, such as {}", open.len(), ids.len(), shop.story(id, &shown))))
+                all.map_err(|error| {
+                    error.context(format!("{} of {} are open, such as {}", open.len(), ids.len(), shop.describe(id, &shown)))
+                })
             }
         }
     }
 
-    fn note(&self, id: Option<String>) {
+    fn record(&self, id: Option<String>) {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).extend(id);
     }
 }

@@ -1,74 +1,77 @@
-//! What tests stand on: a [`Shop`] is a running stack seen by its customers and by its operator.
+//! Common parts of the tests. A [`Shop`] is a running stack as its customers and its operator see
+//! it.
 
 mod contract;
 mod fail_points;
-mod gate;
-mod keeper;
 mod lambda;
 mod load;
 mod order;
 mod other_worker;
 mod pool;
+mod second_api;
 mod shop;
+mod stack_guard;
 mod until;
 
 pub(crate) use fail_points::FailPoints;
-pub(crate) use gate::Gate;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;
 pub(crate) use order::{Draft, Product, is_updated_last, seed_order};
 pub(crate) use other_worker::OtherWorker;
 pub(crate) use pool::{Pool, User, claims, unsigned};
+pub(crate) use second_api::SecondApi;
 pub(crate) use shop::{Shop, answer, text};
 pub(crate) use until::{until, until_ok};
 
 use anyhow::Result;
-use keeper::Keeper;
 use local::Stack;
+use stack_guard::StackGuard;
 use std::{sync::LazyLock, thread};
 use tokio::{
     runtime::Runtime,
     sync::{OnceCell, Semaphore},
 };
 
-/// One runtime for all tests, since connections outlive the test that made them.
+/// One runtime for all tests, because connections outlive the test that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
-static SHARED: OnceCell<(Shop, Keeper)> = OnceCell::const_new();
-/// Stacks that are not shared, at once. Most of their time they wait for something to time out.
+static SHARED: OnceCell<(Shop, StackGuard)> = OnceCell::const_new();
+/// The limit of unshared stacks that run at once. They spend most of their time waiting for
+/// timeouts.
 static OWN: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))));
 
-/// Steps that time out within a few seconds altogether, and yet leave time to cancel while one of them runs.
+/// Settings with short timeouts. A step fails within a few seconds in total, and still leaves time
+/// to cancel while it runs.
 pub(crate) const FAST: [(&str, &str); 6] = [
     ("STEP_LOCAL_LIMIT_MS", "1500"),
     ("STEP_ATTEMPT_LIMIT_MS", "1500"),
     ("STEP_HEARTBEAT_LIMIT_MS", "1500"),
     ("RETRY_INITIAL_INTERVAL_MS", "1000"),
     ("RETRY_BACKOFF", "1.0"),
-    // On a busy machine a read may take longer than an order waits for it elsewhere.
+    // On a busy machine, a read may take longer than the default timeout.
     ("CATALOGUE_TIMEOUT_MS", "2000"),
 ];
 
-/// Attempts that do not hear of a cancellation before they fail by themselves.
-pub(crate) const DEAF: [(&str, &str); 3] =
+/// Settings under which an attempt does not notice a cancellation before it fails by itself.
+pub(crate) const SLOW_HEARTBEAT: [(&str, &str); 3] =
     [("STEP_LOCAL_LIMIT_MS", "1000"), ("STEP_ATTEMPT_LIMIT_MS", "5000"), ("STEP_HEARTBEAT_LIMIT_MS", "60000")];
 
-/// Runs a test that harms nothing on the stack that such tests share.
-pub(crate) fn shared(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
+/// Runs a test that does no harm on the shared stack.
+pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let start = || async {
             let shop = Shop::open(1, &FAST).await?;
-            let keeper = Keeper::of(&shop)?;
-            anyhow::Ok((shop, keeper))
+            let guard = StackGuard::new(&shop)?;
+            anyhow::Ok((shop, guard))
         };
-        let (shop, keeper) = SHARED.get_or_try_init(start).await.expect("the shared stack starts");
-        let _witness = keeper.witness();
+        let (shop, guard) = SHARED.get_or_try_init(start).await.expect("the shared stack starts");
+        let _watch = guard.watch_test();
         fail_on_error(test(shop).await);
     });
 }
 
-/// Runs a test on a stack of its own, with so many workers and these settings.
-pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
+/// Runs a test on its own stack, with this number of workers and these settings.
+pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let _permit = OWN.acquire().await.expect("never closed");
         let shop = Shop::open(workers, env).await.expect("the stack starts");
@@ -76,8 +79,8 @@ pub(crate) fn own(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&
     });
 }
 
-/// Runs a test on a stack of its own, which it starts itself, part by part.
-pub(crate) fn unstarted(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
+/// Runs a test on its own stack, which the test starts itself, part by part.
+pub(crate) fn with_unstarted_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
         let _permit = OWN.acquire().await.expect("never closed");
         let shop = Shop::of(Stack::fresh(workers, env).expect("a stack")).expect("a shop");
@@ -90,12 +93,12 @@ pub(crate) fn run(test: impl Future<Output = Result<()>>) {
     fail_on_error(RUNTIME.block_on(test));
 }
 
-/// Runs a test on the servers of a stack of its own, of which none runs yet.
-pub(crate) fn bare(test: impl AsyncFnOnce(&Stack) -> Result<()>) {
-    unstarted(0, &[], async |shop| test(&shop.stack).await);
+/// Runs a test on the servers of its own stack, none of which is running yet.
+pub(crate) fn with_bare_stack(test: impl AsyncFnOnce(&Stack) -> Result<()>) {
+    with_unstarted_stack(0, &[], async |shop| test(&shop.stack).await);
 }
 
-/// A panic unwinds through the stack, which then leaves its logs for reading.
+/// A panic unwinds through the stack, which then keeps its logs.
 fn fail_on_error(result: Result<()>) {
     if let Err(error) = result {
         panic!("{}", error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n"));

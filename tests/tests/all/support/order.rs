@@ -1,16 +1,16 @@
-//! Orders as a client writes them.
+//! Orders, as a client writes them.
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// A product of the catalogue that one test has to itself.
+/// A product of the catalogue that only one test uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Product {
     pub(crate) id: String,
     pub(crate) price_minor: i64,
 }
 
-/// An order to be placed; its total is the sum of its lines.
+/// An order to place. Its total is the sum of its lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     customer: String,
@@ -29,7 +29,7 @@ impl Draft {
         self.line_at(&product.id, quantity, price)
     }
 
-    /// A line at a price that need not be the catalogue's.
+    /// Adds a line at any price, which need not be the catalogue's.
     pub(crate) fn line_at(mut self, product_id: &str, quantity: i64, price_minor: i64) -> Self {
         self.total_minor += quantity * price_minor;
         self.items.push(json!({ "productID": product_id, "quantity": quantity, "unitPrice": decimal(price_minor) }));
@@ -59,13 +59,13 @@ pub(crate) fn seed_order() -> &'static str {
     r#"{"customerID":"CUST-001","totalAmount":1299.99,"items":[{"productID":"PROD-001","quantity":1,"unitPrice":1299.99}]}"#
 }
 
-/// Minor units of a currency with two decimals, as a JSON number with its digits as they are.
+/// Converts minor units of a currency with two decimals to a JSON number with exactly these digits.
 fn decimal(minor: i64) -> Value {
     let text = format!("{}.{:02}", minor / 100, minor % 100);
     serde_json::from_str(&text).expect("digits are a JSON number")
 }
 
-/// Whether no time that is shown is after `updatedAt`.
+/// Whether no time in the order is after `updatedAt`.
 pub(crate) fn is_updated_last(order: &Value) -> bool {
     let time = |value: &Value| OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok();
     let all = |field: &'static str, name: &'static str| order[field].as_array().into_iter().flatten().map(move |one| &one[name]);

@@ -1,4 +1,4 @@
-//! A worker beside those of the stack: of another release, or set differently.
+//! A worker beside those of the stack, of another release or with other settings.
 
 use super::{Shop, until_ok};
 use anyhow::{Context as _, Result};
@@ -13,7 +13,7 @@ use std::{
 pub(crate) struct OtherWorker(Child);
 
 impl OtherWorker {
-    /// Starts one, of the binary of another release if one is given; it is ready.
+    /// Starts the worker and waits until it is ready. `release` is the binary of another release.
     pub(crate) async fn start(shop: &Shop, release: Option<PathBuf>, settings: &[(&str, &str)]) -> Result<Self> {
         let (port, log) = (free_port()?, shop.folder()?.join("logs/other-worker.log"));
         let program = release.map_or_else(|| Tools::built("worker"), Ok)?;

@@ -1,4 +1,4 @@
-//! A Cognito user pool in the emulator: an OpenID Connect issuer like the one that AWS gives.
+//! A Cognito user pool in the emulator, which is an OpenID Connect issuer like the one on AWS.
 
 use super::{Shop, answer, text};
 use anyhow::{Context as _, Result, ensure};
@@ -9,15 +9,15 @@ const PASSWORD: &str = "Correct-Horse-7";
 
 pub(crate) struct Pool {
     id: String,
-    /// Its client whose tokens the API takes.
+    /// The client whose tokens the API accepts.
     pub(crate) client: String,
-    /// What its tokens say that it is.
+    /// The issuer that its tokens name.
     pub(crate) issuer: String,
     endpoint: String,
     http: reqwest::Client,
 }
 
-/// Somebody who has signed in.
+/// A user who has signed in.
 pub(crate) struct User {
     /// The subject of the tokens.
     pub(crate) id: String,
@@ -39,12 +39,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// The emulator serves the configuration elsewhere than its tokens say.
+    /// The emulator serves the configuration at another address than its tokens name.
     pub(crate) fn discovery_url(&self) -> String {
         format!("{}/{}/.well-known/openid-configuration", self.endpoint, self.id)
     }
 
-    /// The settings of an API that asks for tokens of this pool.
+    /// The settings of an API that requires tokens of this pool.
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let settings =
             [("AUTH_ISSUER", self.issuer.clone()), ("AUTH_AUDIENCE", self.client.clone()), ("AUTH_DISCOVERY_URL", self.discovery_url())];
@@ -57,7 +57,7 @@ impl Pool {
         Ok(text(&self.call("CreateUserPoolClient", client).await?, "/UserPoolClient/ClientId")?.to_owned())
     }
 
-    /// Makes a user, in this group if there is one, who signs in.
+    /// Creates a user, in this group if one is given, and signs in.
     pub(crate) async fn user(&self, name: &str, group: Option<&str>) -> Result<User> {
         let user = json!({ "UserPoolId": self.id, "Username": name, "MessageAction": "SUPPRESS" });
         self.call("AdminCreateUser", user).await?;
@@ -94,13 +94,13 @@ impl Pool {
     }
 }
 
-/// What a token says.
+/// The claims of a token.
 pub(crate) fn claims(token: &str) -> Result<Value> {
     let payload = token.split('.').nth(1).context("no payload")?;
     Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?)
 }
 
-/// The token with another header, and without a signature.
+/// The token with another header and without a signature.
 pub(crate) fn unsigned(token: &str, header: &Value) -> Result<String> {
     let payload = token.split('.').nth(1).context("no payload")?;
     Ok(format!("{}.{payload}.", URL_SAFE_NO_PAD.encode(header.to_string())))

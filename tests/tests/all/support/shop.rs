@@ -19,9 +19,9 @@ use std::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How long an order may take on a loaded machine, its retries included.
-const PATIENCE: Duration = Duration::from_secs(40);
-/// Lines of a log that an error shows.
+/// How long an order may take on a loaded machine, with its retries.
+const TIMEOUT: Duration = Duration::from_secs(40);
+/// The number of log lines that an error shows.
 const TAIL: usize = 60;
 
 pub(crate) struct Shop {
@@ -38,7 +38,7 @@ impl Shop {
         Self::of(stack)
     }
 
-    /// A stack that the caller has started, or will.
+    /// Uses a stack that the caller starts.
     pub(crate) fn of(stack: Stack) -> Result<Self> {
         let api = format!("http://127.0.0.1:{}", stack.settings().port("API_PORT")?);
         Ok(Self { stack, http: Client::builder().no_proxy().timeout(Duration::from_secs(20)).build()?, api })
@@ -60,7 +60,7 @@ impl Shop {
         self.stack.postgres.service().connect().await
     }
 
-    /// What clients of the AWS emulator are made from.
+    /// The configuration for clients of the AWS emulator.
     pub(crate) fn aws(&self) -> Result<SdkConfig> {
         let credentials = Credentials::new("local", "local", None, None, "test");
         Ok(SdkConfig::builder()
@@ -72,12 +72,12 @@ impl Shop {
             .build())
     }
 
-    /// A product with so much stock, which the catalogue has.
+    /// Creates a product with this stock, and shows it in the catalogue.
     pub(crate) async fn product(&self, price_minor: i64, stock: i64) -> Result<Product> {
         let id = self.unique("TEST");
         let insert = "INSERT INTO products (id, name, price_minor, currency, stock) VALUES ($1, $1, $2, 'USD', $3) RETURNING version";
         let version = self.db().await?.query_one(insert, &[&id, &price_minor, &stock]).await?.get(0);
-        // The worker projects it within a second or two, and does no harm then.
+        // The worker also projects the product within a second or two, which does no harm.
         let (currency, product_id, name) = (Currency::USD, id.clone(), id.clone());
         let product = ProductView { product_id, name, unit_price: Money { minor: price_minor, currency }, currency, in_stock: stock > 0 };
         self.read_model()?.put_product(&product, version).await?;
@@ -90,7 +90,8 @@ impl Shop {
         Ok(ReadModel::new(aws_sdk_dynamodb::Client::new(&self.aws()?), tables))
     }
 
-    /// What can still be reserved of a product, and what is reserved and has not left the building.
+    /// The units of a product that can still be reserved, and the reserved units that have not left
+    /// the warehouse.
     pub(crate) async fn stock(&self, product: &Product) -> Result<(i64, i64)> {
         let row = self.db().await?.query_one("SELECT stock, reserved FROM products WHERE id = $1", &[&product.id]).await?;
         Ok((row.get(0), row.get(1)))
@@ -108,25 +109,26 @@ impl Shop {
         Ok(self.request(Method::GET, path).send().await?)
     }
 
-    /// Posts a body as JSON, whatever it is.
+    /// Posts a body as JSON, even if it is not valid.
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
         Ok(self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json").body(body).send().await?)
     }
 
-    /// Posts a body under an Idempotency-Key of its own.
+    /// Posts a body with a new Idempotency-Key.
     pub(crate) async fn post_once(&self, path: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
         let post = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
         Ok(post.header("Idempotency-Key", self.unique("once")).body(body).send().await?)
     }
 
-    /// Places an order, which must be accepted; gives its id.
+    /// Places an order, which must be accepted. Returns its id.
     pub(crate) async fn place(&self, draft: &Draft) -> Result<String> {
         let (status, body) = answer(self.post("/api/orders", draft.body().to_string()).await?).await?;
         ensure!(status == StatusCode::ACCEPTED, "{draft:?} was answered with {status}: {body}");
         Ok(text(&body, "/id")?.to_owned())
     }
 
-    /// Leaves an order in the intake queue as if it had been accepted: the worker is the first to compare it with the catalogue.
+    /// Puts an order into the intake queue, as if the API had accepted it. So the worker is the
+    /// first to compare it with the catalogue.
     pub(crate) async fn enqueue(&self, draft: &Draft) -> Result<String> {
         let order = NewOrder::parse(draft.body().to_string().as_bytes())?;
         let order = order.into_input(OrderId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
@@ -136,7 +138,7 @@ impl Shop {
         Ok(order.id.to_string())
     }
 
-    /// An order as readers see it.
+    /// An order, as readers see it.
     pub(crate) async fn order(&self, id: &str) -> Result<Value> {
         let (status, body) = answer(self.get(&format!("/api/orders/{id}")).await?).await?;
         ensure!(status == StatusCode::OK, "{id} is answered with {status}: {body}");
@@ -147,31 +149,32 @@ impl Shop {
     pub(crate) async fn reaches(&self, id: &str, statuses: &[&str]) -> Result<Value> {
         let mut last = Value::Null;
         let wanted = format!("{id} is {}", statuses.join(" or "));
-        let reached = until(&wanted, PATIENCE, async || {
+        let reached = until(&wanted, TIMEOUT, async || {
             last = self.order(id).await.unwrap_or_else(|error| Value::String(format!("{error:#}")));
             Ok(statuses.iter().any(|status| last["status"] == *status).then(|| last.clone()))
         })
         .await;
-        reached.with_context(|| self.story(id, &last))
+        reached.with_context(|| self.describe(id, &last))
     }
 
     /// Waits for the end of an order, which must be this one.
     pub(crate) async fn ends(&self, id: &str, status: &str) -> Result<Value> {
         let order = self.reaches(id, &["COMPLETED", "FAILED", "CANCELLED"]).await?;
         if order["status"] != status {
-            bail!("{id} did not end {status}\n{}", self.story(id, &order));
+            bail!("{id} did not end {status}\n{}", self.describe(id, &order));
         }
         Ok(order)
     }
 
-    /// Asks for an order's cancellation.
+    /// Requests an order's cancellation.
     pub(crate) async fn cancel(&self, id: &str) -> Result<(StatusCode, Value)> {
         answer(self.post(&format!("/api/orders/{id}/cancel"), "").await?).await
     }
 
-    /// `worker audit` finds nothing wrong, once the last projections are through.
+    /// Asserts that `worker audit` finds nothing, once the last projections are done.
     pub(crate) async fn audit_is_clean(&self) -> Result<()> {
-        // The audit waits long before it calls a late projection lost; most are late by a moment only.
+        // The audit reports a late projection only after a long time, and most are late for a
+        // moment only.
         let db = self.db().await?;
         let lagging = "SELECT (SELECT count(*) FROM orders WHERE projected_version < version)
             + (SELECT count(*) FROM products WHERE projected_version < version)";
@@ -188,19 +191,19 @@ impl Shop {
         .await
     }
 
-    /// All that a server has logged.
+    /// Everything that a server has logged.
     pub(crate) fn log(&self, path: &Path) -> String {
         String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
     }
 
-    /// All that OrderFlow's own servers have logged.
+    /// Everything that OrderFlow's own servers have logged.
     pub(crate) fn logs(&self) -> String {
         let workers = self.stack.workers.iter().map(|worker| worker.log());
         workers.chain([self.stack.api.log()]).map(|path| self.log(path)).collect()
     }
 
-    /// What is known of an order, for a test that fails.
-    pub(crate) fn story(&self, id: &str, order: &impl std::fmt::Debug) -> String {
+    /// Describes an order in the message of a failing test.
+    pub(crate) fn describe(&self, id: &str, order: &impl std::fmt::Debug) -> String {
         let logs = self.logs();
         let about: Vec<&str> = logs.lines().filter(|line| line.contains(id)).collect();
         let rest: Vec<&str> = logs.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
@@ -209,13 +212,13 @@ impl Shop {
     }
 }
 
-/// The status and the JSON of an answer, which must be as the OpenAPI document says.
+/// The status and JSON of an answer, which must match the OpenAPI document.
 pub(crate) async fn answer(response: Response) -> Result<(StatusCode, Value)> {
     let (status, path) = (response.status(), response.url().path().to_owned());
     let media = response.headers().get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default().to_owned();
     let body = response.text().await?;
     let json = serde_json::from_str(&body).unwrap_or(Value::String(body));
-    contract::hold(&path, status.as_u16(), &media, &json);
+    contract::check(&path, status.as_u16(), &media, &json);
     Ok((status, json))
 }
 

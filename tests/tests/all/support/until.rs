@@ -1,4 +1,4 @@
-//! Waiting for something to become true, with a limit.
+//! Waits with a limit until a condition holds.
 
 use anyhow::{Context as _, Result, bail};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Asks again and again until there is an answer, for at most `limit`.
+/// Calls `ask` until it returns something, for at most `limit`.
 pub(crate) async fn until<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
@@ -20,7 +20,7 @@ pub(crate) async fn until<T>(what: &str, limit: Duration, mut ask: impl AsyncFnM
     }
 }
 
-/// Tries again and again until it works, for at most `limit`; then the last error is the answer.
+/// Retries until `attempt` succeeds, for at most `limit`. After that it returns the last error.
 pub(crate) async fn until_ok<T>(what: &str, limit: Duration, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {

@@ -1,4 +1,4 @@
-//! A customer: posts, waits, posts again, cancels; and what follows where somebody has to decide, or wants the money back.
+//! A customer: places an order, retries, cancels, decides about it, and asks for refunds.
 
 mod decision;
 mod gateway;
@@ -6,10 +6,10 @@ pub(super) mod hostile;
 mod refund;
 
 use super::{
+    catalog::Catalog,
     kind::Kind,
-    record::{Answers, Purchase, Record, Weather},
-    shelf::Shelf,
-    wish::Wish,
+    record::{Answers, Conditions, Purchase, Record},
+    scenario::Scenario,
 };
 use crate::support::{Shop, answer};
 use anyhow::{Context as _, Result, ensure};
@@ -20,92 +20,92 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// How long a customer waits for an answer.
-const ANSWER: Duration = Duration::from_secs(8);
-/// How long a customer tries to place one order. Longer than any fault lasts.
-const PATIENCE: Duration = Duration::from_secs(180);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a customer tries to place one order. This is longer than any fault lasts.
+const TIMEOUT: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(250);
-/// Tries at a cancellation.
-const CANCEL_TRIES: usize = 5;
-/// The statuses at which an order ends.
+/// The maximum number of attempts to cancel.
+const CANCEL_ATTEMPTS: usize = 5;
+/// The statuses in which an order ends.
 const ENDS: [&str; 3] = ["COMPLETED", "FAILED", "CANCELLED"];
 
-/// What came of one post.
+/// The result of one POST request.
 enum Outcome {
     Accepted(String),
-    /// The server says that it took nothing, and that it is the client's fault.
+    /// The server answers that it created nothing, and that the request is wrong.
     Refused(StatusCode),
-    /// The order may have been taken or not.
+    /// The order may exist or not.
     Unknown,
 }
 
 pub(super) struct Customer<'a> {
     pub(super) shop: &'a Shop,
-    pub(super) shelf: &'a Shelf,
+    pub(super) catalog: &'a Catalog,
     pub(super) record: &'a Record,
 }
 
 impl Customer<'_> {
-    /// Tries to get what is wished for, and enters what came of it into the record.
-    pub(super) async fn buy(&self, mut wish: Wish, weather: Weather) -> Result<()> {
+    /// Runs the scenario, and adds its result to the record.
+    pub(super) async fn buy(&self, mut scenario: Scenario, conditions: Conditions) -> Result<()> {
         let mut answers = Answers::default();
-        self.order(&mut wish, &mut answers).await?;
+        self.order(&mut scenario, &mut answers).await?;
         if let Some(id) = answers.acknowledged.first().cloned() {
-            self.follow_up(&mut wish, &id, &mut answers).await?;
+            self.follow_up(&mut scenario, &id, &mut answers).await?;
         }
-        self.record.enter(Purchase { wish, answers, weather });
+        self.record.add(Purchase { scenario, answers, conditions });
         Ok(())
     }
 
-    async fn order(&self, wish: &mut Wish, answers: &mut Answers) -> Result<()> {
-        let key = wish.customer.clone();
-        match wish.kind {
+    async fn order(&self, scenario: &mut Scenario, answers: &mut Answers) -> Result<()> {
+        let key = scenario.customer.clone();
+        match scenario.kind {
             Kind::Keyless => {
-                self.post(&wish.body, None, ANSWER, answers).await;
+                self.post(&scenario.body, None, ANSWER_TIMEOUT, answers).await;
                 Ok(())
             }
-            Kind::Invalid => self.insist_on_refusal(wish, answers).await,
+            Kind::Invalid => self.post_until_rejected(scenario, answers).await,
             Kind::Hostile => {
-                self.attack(wish).await?;
-                self.insist(wish, &key, answers).await
+                self.attack(scenario).await?;
+                self.post_until_accepted(scenario, &key, answers).await
             }
             Kind::AtOnce => {
                 let posts = (0..3).map(|_| async {
                     let mut answers = Answers::default();
-                    self.post(&wish.body, Some(&key), ANSWER, &mut answers).await;
+                    self.post(&scenario.body, Some(&key), ANSWER_TIMEOUT, &mut answers).await;
                     answers
                 });
                 for other in join_all(posts).await {
                     answers.acknowledged.extend(other.acknowledged);
                     answers.unknown += other.unknown;
                 }
-                self.insist(wish, &key, answers).await?;
-                self.reuse_key(wish, &key).await;
+                self.post_until_accepted(scenario, &key, answers).await?;
+                self.reuse_key(scenario, &key).await;
                 Ok(())
             }
             Kind::Impatient => {
-                let brief = Duration::from_millis(wish.rng.u64(1..25));
-                self.post(&wish.body, Some(&key), brief, answers).await;
-                self.insist(wish, &key, answers).await
+                let brief = Duration::from_millis(scenario.rng.u64(1..25));
+                self.post(&scenario.body, Some(&key), brief, answers).await;
+                self.post_until_accepted(scenario, &key, answers).await
             }
-            _ => self.insist(wish, &key, answers).await,
+            _ => self.post_until_accepted(scenario, &key, answers).await,
         }
     }
 
-    /// What the customer does once there is an order.
-    async fn follow_up(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
-        match wish.kind {
+    /// What the customer does after the order is accepted.
+    async fn follow_up(&self, scenario: &mut Scenario, id: &str, answers: &mut Answers) -> Result<()> {
+        match scenario.kind {
             Kind::Cancelled => {
-                sleep(Duration::from_millis(wish.rng.u64(0..2_000))).await;
-                self.cancel(wish, id, answers).await;
+                sleep(Duration::from_millis(scenario.rng.u64(0..2_000))).await;
+                self.cancel(scenario, id, answers).await;
                 Ok(())
             }
-            Kind::Amended => self.amend(wish, id, answers).await,
-            Kind::CancelledInstead => self.cancel_instead(wish, id, answers).await,
-            Kind::Approved | Kind::NotApproved => self.have_reviewed(wish, id, answers).await,
-            Kind::Refunded => self.have_refunded(wish, id, answers).await,
+            Kind::Amended => self.amend(scenario, id, answers).await,
+            Kind::CancelledInstead => self.cancel_instead(scenario, id, answers).await,
+            Kind::Approved | Kind::NotApproved => self.have_reviewed(scenario, id, answers).await,
+            Kind::Refunded => self.have_refunded(scenario, id, answers).await,
             Kind::Reconciled => self.have_reconciled(id).await,
             Kind::Hostile => {
-                self.flood(wish, id, answers).await;
+                self.flood(scenario, id, answers).await;
                 Ok(())
             }
             _ => Ok(()),
@@ -113,48 +113,54 @@ impl Customer<'_> {
     }
 
     /// Posts with the key until the order is acknowledged.
-    async fn insist(&self, wish: &Wish, key: &str, answers: &mut Answers) -> Result<()> {
+    async fn post_until_accepted(&self, scenario: &Scenario, key: &str, answers: &mut Answers) -> Result<()> {
         let began = Instant::now();
         loop {
-            match self.post(&wish.body, Some(key), ANSWER, answers).await {
+            match self.post(&scenario.body, Some(key), ANSWER_TIMEOUT, answers).await {
                 Outcome::Accepted(_) => return Ok(()),
-                // While the catalogue can be read.
-                Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY) if wish.kind == Kind::WrongPrice => return Ok(()),
+                // The API refuses a wrong price only while it can read the catalogue.
+                Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY) if scenario.kind == Kind::WrongPrice => return Ok(()),
                 Outcome::Refused(status) => {
-                    self.record.breach(format!("{} ({}) was refused with {status}", wish.customer, wish.kind.name()));
+                    self.record.breach(format!("{} ({}) was refused with {status}", scenario.customer, scenario.kind.name()));
                     return Ok(());
                 }
                 Outcome::Unknown => {}
             }
-            ensure!(began.elapsed() < PATIENCE, "{} could place no order for {} s", wish.customer, PATIENCE.as_secs());
+            ensure!(began.elapsed() < TIMEOUT, "{} could place no order for {} s", scenario.customer, TIMEOUT.as_secs());
             sleep(PAUSE).await;
         }
     }
 
-    /// Posts what is no order until somebody says so.
-    async fn insist_on_refusal(&self, wish: &Wish, answers: &mut Answers) -> Result<()> {
+    /// Posts an invalid order until the API answers that it is invalid.
+    async fn post_until_rejected(&self, scenario: &Scenario, answers: &mut Answers) -> Result<()> {
         let began = Instant::now();
-        while !matches!(self.post(&wish.body, None, ANSWER, answers).await, Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY)) {
-            ensure!(began.elapsed() < PATIENCE, "{} was told nothing for {} s", wish.customer, PATIENCE.as_secs());
+        while !matches!(self.post(&scenario.body, None, ANSWER_TIMEOUT, answers).await, Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY))
+        {
+            ensure!(began.elapsed() < TIMEOUT, "{} got no answer for {} s", scenario.customer, TIMEOUT.as_secs());
             sleep(PAUSE).await;
         }
-        // Whatever befell the earlier posts, an invalid order exists nowhere.
+        // An invalid order must not exist, whatever happened to the earlier requests.
         answers.unknown = 0;
         Ok(())
     }
 
-    /// Posts another body with a key that has been used. It must not be taken, and must not be taken for the first one.
-    async fn reuse_key(&self, wish: &Wish, key: &str) {
-        let other = wish.body.replacen(&wish.customer, "CUST-nobody", 1);
-        match self.post(&other, Some(key), ANSWER, &mut Answers::default()).await {
-            Outcome::Accepted(id) => self.record.breach(format!("another body with the key of {} was acknowledged as {id}", wish.customer)),
+    /// Posts another body with a key that has been used. The API must neither accept it nor answer
+    /// with the first order.
+    async fn reuse_key(&self, scenario: &Scenario, key: &str) {
+        let other = scenario.body.replacen(&scenario.customer, "CUST-nobody", 1);
+        match self.post(&other, Some(key), ANSWER_TIMEOUT, &mut Answers::default()).await {
+            Outcome::Accepted(id) => {
+                self.record.breach(format!("another body with the key of {} was acknowledged as {id}", scenario.customer))
+            }
             Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY) | Outcome::Unknown => {}
-            Outcome::Refused(status) => self.record.breach(format!("another body with the key of {} was answered {status}", wish.customer)),
+            Outcome::Refused(status) => {
+                self.record.breach(format!("another body with the key of {} was answered {status}", scenario.customer))
+            }
         }
     }
 
-    async fn post(&self, body: &str, key: Option<&str>, patience: Duration, answers: &mut Answers) -> Outcome {
-        let mut post = self.shop.request(Method::POST, "/api/orders").timeout(patience).header(header::CONTENT_TYPE, "application/json");
+    async fn post(&self, body: &str, key: Option<&str>, timeout: Duration, answers: &mut Answers) -> Outcome {
+        let mut post = self.shop.request(Method::POST, "/api/orders").timeout(timeout).header(header::CONTENT_TYPE, "application/json");
         if let Some(key) = key {
             post = post.header("Idempotency-Key", key);
         }
@@ -177,48 +183,50 @@ impl Customer<'_> {
         }
     }
 
-    /// Asks for the cancellation, once, or twice at once, until it is taken or refused; or hangs up and never asks again.
-    async fn cancel(&self, wish: &mut Wish, id: &str, answers: &mut Answers) {
+    /// Requests the cancellation, once or twice at once, until it is accepted or refused. One
+    /// customer in ten hangs up instead and never asks again.
+    async fn cancel(&self, scenario: &mut Scenario, id: &str, answers: &mut Answers) {
         answers.cancel_asked = true;
         let path = format!("/api/orders/{id}/cancel");
-        let times = match wish.rng.u8(..10) {
+        let times = match scenario.rng.u8(..10) {
             0 => {
-                self.ask(&path, "", Duration::from_millis(wish.rng.u64(1..25))).await;
+                self.post_request(&path, "", Duration::from_millis(scenario.rng.u64(1..25))).await;
                 return;
             }
             1..=4 => 1,
             _ => 2,
         };
-        for _ in 0..CANCEL_TRIES {
-            if self.asks(&path, "", times).await {
+        for _ in 0..CANCEL_ATTEMPTS {
+            if self.post_at_once(&path, "", times).await {
                 return;
             }
             sleep(PAUSE).await;
         }
     }
 
-    /// Posts the same so many times at once; says whether one was taken, or answered that it is too late.
-    async fn asks(&self, path: &str, body: &str, times: usize) -> bool {
-        let told = join_all((0..times).map(|_| self.ask(path, body, ANSWER))).await;
-        for status in told.iter().flatten() {
-            // 404: neither the workflow nor the read model is there yet.
+    /// Sends the same request `times` times at once. Returns whether one was accepted, or refused
+    /// because it is too late.
+    async fn post_at_once(&self, path: &str, body: &str, times: usize) -> bool {
+        let statuses = join_all((0..times).map(|_| self.post_request(path, body, ANSWER_TIMEOUT))).await;
+        for status in statuses.iter().flatten() {
+            // 404: neither the workflow nor the read model has the order yet.
             if !matches!(status.as_u16(), 202 | 404 | 409 | 500..) {
                 self.record.breach(format!("{path} was answered {status}"));
             }
         }
-        told.iter().flatten().any(|status| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status))
+        statuses.iter().flatten().any(|status| [StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(status))
     }
 
-    async fn ask(&self, path: &str, body: &str, patience: Duration) -> Option<StatusCode> {
-        let post = self.shop.request(Method::POST, path).timeout(patience).header(header::CONTENT_TYPE, "application/json");
+    async fn post_request(&self, path: &str, body: &str, timeout: Duration) -> Option<StatusCode> {
+        let post = self.shop.request(Method::POST, path).timeout(timeout).header(header::CONTENT_TYPE, "application/json");
         post.body(body.to_owned()).send().await.ok().map(|response| response.status())
     }
 
-    /// Looks at an order until something is to be seen of it.
-    async fn sees<T>(&self, id: &str, what: &str, see: impl Fn(&Value) -> Option<T>) -> Result<T> {
+    /// Reads an order until `see` finds something in it.
+    async fn poll_order<T>(&self, id: &str, what: &str, see: impl Fn(&Value) -> Option<T>) -> Result<T> {
         let (began, mut last) = (Instant::now(), Value::Null);
-        while began.elapsed() < PATIENCE {
-            // What cannot be read now is read later.
+        while began.elapsed() < TIMEOUT {
+            // A failed read is repeated.
             if let Ok(order) = self.shop.order(id).await {
                 if let Some(seen) = see(&order) {
                     return Ok(seen);
@@ -227,12 +235,14 @@ impl Customer<'_> {
             }
             sleep(PAUSE).await;
         }
-        Err(anyhow::anyhow!("{id}: {what} could not be seen for {} s", PATIENCE.as_secs())).with_context(|| self.shop.story(id, &last))
+        Err(anyhow::anyhow!("{id}: {what} could not be seen for {} s", TIMEOUT.as_secs())).with_context(|| self.shop.describe(id, &last))
     }
 
     /// Waits until an order has one of these statuses, or has ended.
-    async fn waits(&self, id: &str, statuses: &[&str]) -> Result<Value> {
-        self.sees(id, "its end", |order| statuses.iter().chain(&ENDS).any(|status| order["status"] == **status).then(|| order.clone()))
-            .await
+    async fn wait_for_status(&self, id: &str, statuses: &[&str]) -> Result<Value> {
+        self.poll_order(id, "its end", |order| {
+            statuses.iter().chain(&ENDS).any(|status| order["status"] == **status).then(|| order.clone())
+        })
+        .await
     }
 }

@@ -1,44 +1,45 @@
-//! How customers differ.
+//! The kinds of customers.
 
-/// What a customer is about.
+/// What distinguishes a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Plain,
-    /// Several lines, some of the same product.
+    /// Orders several lines, some of the same product.
     ManyLines,
-    /// The card is declined.
+    /// Pays with a card that is declined.
     Declined,
     /// The gateway fails twice, then charges.
     ProcessingError,
     /// The gateway charges, and its first answer is lost.
     LostCharge,
-    /// Of a product that others want too, and that does not suffice for all.
+    /// Orders a product of which there is not enough for all.
     Scarce,
-    /// Takes what there is when there is only a part of the order.
+    /// Accepts the offer when only a part is in stock.
     Amended,
-    /// Cancels when there is only a part of the order.
+    /// Cancels when only a part is in stock.
     CancelledInstead,
-    /// So dear that the shop looks at it, and approves.
+    /// Orders so much that the shop reviews it, and is approved.
     Approved,
-    /// So dear that the shop looks at it, and declines.
+    /// Orders so much that the shop reviews it, and is declined.
     NotApproved,
-    /// Is given back the money: all, an amount, or that of some units.
+    /// Receives a refund: everything, an amount, or some units.
     Refunded,
-    /// The gateway tells twice of the order's payment.
+    /// The gateway reports the order's payment twice.
     Reconciled,
-    /// At a price that is not the catalogue's: refused at once, or failed when the catalogue could not be read.
+    /// Orders at a wrong price. The order is refused at once, or fails later if the catalogue could
+    /// not be read.
     WrongPrice,
-    /// Asks for the order's cancellation at some moment.
+    /// Requests the cancellation at a random moment.
     Cancelled,
     /// Posts three times at once with one key.
     AtOnce,
     /// Hangs up before the answer, and posts again with the same key.
     Impatient,
-    /// Posts once, without a key, and never again.
+    /// Posts once without a key, and never again.
     Keyless,
-    /// Posts what is no order.
+    /// Posts an invalid order.
     Invalid,
-    /// Attacks the API beside ordering, and floods it with requests about the order.
+    /// Attacks the API besides placing an order, and floods it with requests about the order.
     Hostile,
 }
 
@@ -78,7 +79,7 @@ impl Kind {
             Self::Approved => "reviewed, approved",
             Self::NotApproved => "reviewed, declined",
             Self::Refunded => "refunded",
-            Self::Reconciled => "gateway tells of it, twice",
+            Self::Reconciled => "reported twice by the gateway",
             Self::WrongPrice => "wrong price",
             Self::Cancelled => "cancelled at some moment",
             Self::AtOnce => "three posts at once, one key",
@@ -89,7 +90,7 @@ impl Kind {
         }
     }
 
-    /// In fifty customers.
+    /// How many of fifty customers are of this kind.
     fn share(self) -> usize {
         match self {
             Self::Plain => 10,
@@ -100,7 +101,8 @@ impl Kind {
         }
     }
 
-    /// The customer with this number. Every fifty of them hold each kind, so that no fault waits in vain for what it is to strike.
+    /// The kind of the customer with this number. Each group of fifty contains every kind, so that
+    /// each fault meets the orders that it needs.
     pub(super) fn draw(seed: u64, number: usize) -> Self {
         let mut deck: Vec<Self> = Self::ALL.iter().flat_map(|kind| std::iter::repeat_n(*kind, kind.share())).collect();
         let round = (number / deck.len()) as u64;

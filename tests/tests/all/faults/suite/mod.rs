@@ -1,76 +1,79 @@
-//! The fault suite: a whole system of its own, customers of many kinds, one fault after another, and at the end an account of every order.
+//! The fault suite: a complete system, customers of many kinds, one fault after another, and a
+//! check of every order at the end.
 //!
-//! The suite keeps its own record of what the API acknowledged. What became of it is counted from the outside, through SQL and the HTTP API, and
-//! held against `worker audit`, which counts in its own way. Everything is drawn from one seed: which fault comes when, who orders what, who
-//! cancels when. A run that fails prints it; `FAULTS_SEED` runs it again.
+//! The suite records what the API acknowledged. It reads the results from outside, through SQL and
+//! the HTTP API, and compares them with this record. It also runs `worker audit`, which counts in
+//! its own way. One seed decides everything: the order of the faults, who orders what, who cancels
+//! when. A failing run prints its seed; `FAULTS_SEED` repeats the run.
 //!
-//! `make test` runs the short form. `make faults` runs the long one, with `FAULTS_ORDERS` orders. `FAULTS_OTHER_WORKER` is the binary of another
-//! release's worker, to work beside today's; without it, a worker with other settings does.
+//! `make test` runs the short form. `make faults` runs the long form with `FAULTS_ORDERS` orders.
+//! `FAULTS_OTHER_WORKER` names the worker binary of another release, which runs beside the current
+//! one. Without it, the second worker is the current one with other settings.
 
-mod account;
+mod catalog;
+mod checks;
+mod context;
 mod customer;
 mod fault;
 mod kind;
-mod listener;
 mod plan;
+mod preload;
 mod queue;
 mod record;
 mod report;
+mod run;
+mod scenario;
 mod settle;
-mod shelf;
-mod site;
-mod story;
+mod subscriber;
 mod supplier;
 mod watcher;
-mod wish;
-mod world;
 
-use crate::support::{FAST, FailPoints, unstarted};
+use crate::support::{FAST, FailPoints, with_unstarted_stack};
 use anyhow::{Context as _, Result};
 use plan::Plan;
+use preload::Preload;
 use std::{env, str::FromStr};
-use world::World;
 
-/// Orders of the long form, unless `FAULTS_ORDERS` says otherwise.
+/// The orders of the long form, unless `FAULTS_ORDERS` gives another number.
 const ORDERS: usize = 10_000;
-/// Orders of the short form.
+/// The orders of the short form.
 const FEW_ORDERS: usize = 300;
 
 #[test]
 fn orders_survive_the_quick_faults() {
-    run(&FAST, |seed, deceives| Ok(Plan::short(seed, FEW_ORDERS, deceives)));
+    run(&FAST, |seed, has_preload| Ok(Plan::short(seed, FEW_ORDERS, has_preload)));
 }
 
-/// With the settings of env.example, so that the recovery times are those that operators see.
+/// Runs with the settings of env.example, so the recovery times are those that operators see.
 #[test]
 #[ignore = "takes about 20 minutes: make faults"]
 fn orders_survive_every_fault() {
-    run(&[], |seed, deceives| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS), deceives)));
+    run(&[], |seed, has_preload| Ok(Plan::long(seed, setting("FAULTS_ORDERS")?.unwrap_or(ORDERS), has_preload)));
 }
 
 fn run(env: &[(&str, &str)], plan: impl FnOnce(u64, bool) -> Result<Plan>) {
     let seed = setting("FAULTS_SEED").expect("FAULTS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     println!("FAULTS_SEED={seed}");
     let fail_points = FailPoints::new().expect("a folder for fail points");
-    let world = World::new().expect("another world");
+    let preload = Preload::new().expect("the preload library");
     let folder = fail_points.folder();
-    let library = world.as_ref().map(|world| world.library().display().to_string());
-    // Parcels that take a moment have to be followed.
+    let library = preload.as_ref().map(|preload| preload.library().display().to_string());
+    // A parcel with a delay must be tracked.
     let more = [
         ("FAIL_POINTS", folder.as_str()),
         ("CARRIER_SANDBOX_DELAY_MS", "200"),
-        ("RISK_SPEND_LIMITS", shelf::LIMIT),
-        ("EVENTS_TOPIC_ARN", listener::TOPIC),
+        ("RISK_SPEND_LIMITS", catalog::LIMIT),
+        ("EVENTS_TOPIC_ARN", subscriber::TOPIC),
         ("LD_PRELOAD", library.as_deref().unwrap_or_default()),
     ];
     let env: Vec<(&str, &str)> = env.iter().copied().chain(more).collect();
-    unstarted(1, &env, async |shop| {
-        let plan = plan(seed, world.is_some())?;
-        story::tell(shop, &fail_points, world.as_ref(), &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
+    with_unstarted_stack(1, &env, async |shop| {
+        let plan = plan(seed, preload.is_some())?;
+        run::run(shop, &fail_points, preload.as_ref(), &plan).await.with_context(|| format!("to run it again: FAULTS_SEED={seed}"))
     });
 }
 
-/// A setting of the environment.
+/// Reads a setting from the environment.
 fn setting<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(name: &str) -> Result<Option<T>> {
     let Ok(text) = env::var(name) else { return Ok(None) };
     Ok(Some(text.parse().with_context(|| format!("{name}={text}"))?))

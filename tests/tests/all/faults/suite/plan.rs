@@ -1,9 +1,9 @@
-//! What a run does, drawn from its seed.
+//! The plan of a run, drawn from its seed.
 
-use super::fault::{Fault, Illness, Server};
+use super::fault::{Fault, GatewayFault, Server};
 use std::time::Duration;
 
-/// The activities, in the order in which an order meets them, and the supplier's.
+/// The activities, in the order in which an order runs them, and the one that restocks.
 const ACTIVITIES: &[&str] = &[
     "CreateOrder",
     "CheckInventory",
@@ -21,21 +21,22 @@ const ACTIVITIES: &[&str] = &[
 
 pub(super) struct Plan {
     pub(super) seed: u64,
-    /// Orders placed while nothing is broken, first.
-    pub(super) calm_orders: usize,
-    /// The faults, one after another, each with the orders placed around it.
+    /// The orders placed before the first fault.
+    pub(super) orders_before_faults: usize,
+    /// The faults in their order, each with the number of orders placed around it.
     pub(super) faults: Vec<(Fault, usize)>,
-    /// Customers at once.
+    /// The number of customers at once.
     pub(super) at_once: usize,
     /// How long the system may take to settle after a fault.
-    pub(super) patience: Duration,
-    /// Histories of orders to replay at the end, and of refunds, at most.
+    pub(super) settle_timeout: Duration,
+    /// The maximum number of order histories, and of refund histories, to replay at the end.
     pub(super) histories: usize,
 }
 
 impl Plan {
-    /// The faults from which the system recovers within seconds; without those that `deceives`, if need be.
-    pub(super) fn short(seed: u64, orders: usize, deceives: bool) -> Self {
+    /// The faults from which the system recovers within seconds. Without the preload library, those
+    /// that need it are left out.
+    pub(super) fn short(seed: u64, orders: usize, has_preload: bool) -> Self {
         let brief = Duration::from_secs(2);
         let faults = vec![
             Fault::Killed(Server::Worker),
@@ -48,14 +49,14 @@ impl Plan {
             Fault::Serializable(brief),
             Fault::DiskFull(brief),
             Fault::ClockSteps(brief),
-            Fault::Gateway(Illness::Flapping, brief),
+            Fault::Gateway(GatewayFault::Flapping, brief),
             Fault::TwoVersions(brief / 2),
         ];
-        Self::of(seed, orders, faults, deceives, 8, Duration::from_secs(90), 300)
+        Self::of(seed, orders, faults, has_preload, 8, Duration::from_secs(90), 300)
     }
 
     /// Every fault.
-    pub(super) fn long(seed: u64, orders: usize, deceives: bool) -> Self {
+    pub(super) fn long(seed: u64, orders: usize, has_preload: bool) -> Self {
         let (brief, long) = (Duration::from_secs(10), Duration::from_secs(60));
         let servers = [Server::Worker, Server::Api, Server::Temporal, Server::Postgres, Server::Emulator];
         let mut faults: Vec<Fault> = servers.into_iter().map(Fault::Killed).collect();
@@ -72,17 +73,26 @@ impl Plan {
             Fault::DiskFull(brief),
             Fault::ClockSteps(brief),
         ]);
-        faults.extend([Illness::Slow, Illness::Errors, Illness::Flapping].map(|illness| Fault::Gateway(illness, brief)));
-        Self::of(seed, orders, faults, deceives, 24, Duration::from_secs(240), 2_000)
+        faults.extend([GatewayFault::Slow, GatewayFault::Errors, GatewayFault::Flapping].map(|fault| Fault::Gateway(fault, brief)));
+        Self::of(seed, orders, faults, has_preload, 24, Duration::from_secs(240), 2_000)
     }
 
-    /// A tenth of the orders before the first fault, the others shared among the faults, rounded up.
-    fn of(seed: u64, orders: usize, mut faults: Vec<Fault>, deceives: bool, at_once: usize, patience: Duration, histories: usize) -> Self {
-        faults.retain(|fault| deceives || !fault.deceives());
+    /// Places a tenth of the orders before the first fault, and divides the rest among the faults,
+    /// rounded up.
+    fn of(
+        seed: u64,
+        orders: usize,
+        mut faults: Vec<Fault>,
+        has_preload: bool,
+        at_once: usize,
+        settle_timeout: Duration,
+        histories: usize,
+    ) -> Self {
+        faults.retain(|fault| has_preload || !fault.needs_preload());
         fastrand::Rng::with_seed(seed).shuffle(&mut faults);
-        let calm_orders = orders / 10;
-        let share = (orders - calm_orders).div_ceil(faults.iter().map(Fault::shares).sum());
+        let orders_before_faults = orders / 10;
+        let share = (orders - orders_before_faults).div_ceil(faults.iter().map(Fault::shares).sum());
         let faults = faults.into_iter().map(|fault| (fault, share * fault.shares())).collect();
-        Self { seed, calm_orders, faults, at_once, patience, histories }
+        Self { seed, orders_before_faults, faults, at_once, settle_timeout, histories }
     }
 }

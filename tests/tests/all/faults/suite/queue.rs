@@ -4,18 +4,18 @@ use crate::support::Shop;
 use anyhow::{Context as _, Result};
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 
-/// The most that SQS gives at once.
+/// The largest batch that SQS returns.
 const BATCH: i32 = 10;
 
 pub(super) struct Queue {
     sqs: Client,
     intake: String,
-    /// What SES says of mails.
+    /// The queue of SES's reports about mails.
     feedback: String,
 }
 
 impl Queue {
-    pub(super) fn of(shop: &Shop) -> Result<Self> {
+    pub(super) fn new(shop: &Shop) -> Result<Self> {
         let settings = shop.stack.settings();
         Ok(Self {
             sqs: Client::new(&shop.aws()?),
@@ -24,7 +24,7 @@ impl Queue {
         })
     }
 
-    /// Messages that wait, are delayed, or are being worked on.
+    /// Messages that wait, are delayed, or are in flight.
     pub(super) async fn waiting(&self) -> Result<u32> {
         let counts = [
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -45,9 +45,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Adds two copies of each of some messages that wait. Answers how many were copied.
+    /// Adds two copies of each of some waiting messages. Returns how many messages were copied.
     pub(super) async fn duplicate(&self) -> Result<usize> {
-        // They stay in the queue, and come again after a second.
+        // The originals stay in the queue and become visible again after a second.
         let receive = self.sqs.receive_message().queue_url(&self.intake).max_number_of_messages(BATCH).visibility_timeout(1);
         let messages = receive.send().await?.messages.unwrap_or_default();
         for body in messages.iter().filter_map(|message| message.body()) {
@@ -57,8 +57,8 @@ impl Queue {
         Ok(messages.len())
     }
 
-    /// Takes out what lies in the dead-letter queues.
-    pub(super) async fn take_dead(&self) -> Result<Vec<String>> {
+    /// Removes all messages from the dead-letter queues. Returns their bodies.
+    pub(super) async fn take_dead_letters(&self) -> Result<Vec<String>> {
         let mut bodies = Vec::new();
         for queue in [&self.intake, &self.feedback].map(|queue| format!("{queue}-dlq")) {
             loop {

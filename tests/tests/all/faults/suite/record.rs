@@ -1,74 +1,75 @@
-//! The suite's own record of what was wished for and what was acknowledged. Nothing in it comes from OrderFlow's data.
+//! The suite's own record: what the customers ordered and what the API acknowledged. Nothing in it
+//! comes from OrderFlow's data.
 
-use super::wish::{Line, Wish};
+use super::scenario::{Line, Scenario};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
-/// What it was like when somebody ordered.
+/// The conditions under which a customer ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weather {
-    /// Nothing was broken.
-    Calm,
-    Stormy,
-    /// So that stock may be given back before its time, too.
+pub(super) enum Conditions {
+    /// No fault was active.
+    Normal,
+    Faulty,
+    /// A fault moved the clocks, so reservations may have expired early.
     ClockSteps,
 }
 
-/// A refund that was taken on.
+/// A refund that the API accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GivenBack {
+pub(super) struct AcceptedRefund {
     pub(super) id: String,
-    /// None of it when the customer was told that it cannot be.
+    /// The amount in minor units; 0 if the customer learned that the refund failed.
     pub(super) minor: i64,
-    /// Units that can be sold again.
+    /// Units that are put back on sale.
     pub(super) restocked: Vec<Line>,
 }
 
-/// What became of one customer's posts.
+/// The API's answers to one customer.
 #[derive(Default)]
 pub(super) struct Answers {
-    /// The ids that were acknowledged.
+    /// The acknowledged order ids.
     pub(super) acknowledged: BTreeSet<String>,
-    /// Posts that a client cannot know the outcome of: no answer, or one that says that the server failed.
+    /// The number of posts with an unknown result: no answer, or a server error.
     pub(super) unknown: usize,
-    /// The order's cancellation was asked for.
+    /// Whether the customer requested the cancellation.
     pub(super) cancel_asked: bool,
-    /// What the customer was shown that there is, and took instead of what was wished for.
+    /// The offer that the customer accepted instead of the original lines.
     pub(super) agreed: Option<Vec<Line>>,
-    /// The shop was asked.
+    /// Whether the shop reviewed the order.
     pub(super) reviewed: bool,
-    pub(super) given_back: Vec<GivenBack>,
+    pub(super) refunds: Vec<AcceptedRefund>,
 }
 
 pub(super) struct Purchase {
-    pub(super) wish: Wish,
+    pub(super) scenario: Scenario,
     pub(super) answers: Answers,
-    pub(super) weather: Weather,
+    pub(super) conditions: Conditions,
 }
 
 impl Purchase {
-    /// What the customer has once the order is complete.
+    /// What the customer gets when the order is completed.
     pub(super) fn lines(&self) -> &[Line] {
-        self.answers.agreed.as_ref().unwrap_or(&self.wish.lines)
+        self.answers.agreed.as_ref().unwrap_or(&self.scenario.lines)
     }
 }
 
 #[derive(Default)]
 pub(super) struct Record {
     purchases: Mutex<Vec<Purchase>>,
-    /// In the order of their acknowledgement.
+    /// Sorted by the time of acknowledgement.
     acknowledged: Mutex<Vec<String>>,
-    /// Units of each product that came in.
-    brought_in: AsyncMutex<BTreeMap<usize, i64>>,
+    /// The restocked units of each product.
+    restocks: AsyncMutex<BTreeMap<usize, i64>>,
     breaches: Mutex<Vec<String>>,
-    revived: Mutex<Vec<String>>,
+    restarted: Mutex<Vec<String>>,
 }
 
 impl Record {
-    pub(super) fn enter(&self, purchase: Purchase) {
+    pub(super) fn add(&self, purchase: Purchase) {
         locked(&self.purchases).push(purchase);
     }
 
@@ -76,36 +77,37 @@ impl Record {
         locked(&self.purchases)
     }
 
-    /// Notes an acknowledgement the moment it comes.
+    /// Records an acknowledgement as soon as it arrives.
     pub(super) fn acknowledge(&self, id: &str) {
         locked(&self.acknowledged).push(id.to_owned());
     }
 
-    /// The ids that were acknowledged; some twice.
+    /// The acknowledged ids. An id may occur twice.
     pub(super) fn acknowledged(&self) -> MutexGuard<'_, Vec<String>> {
         locked(&self.acknowledged)
     }
 
-    /// Units of each product that came in, by its place on the shelf. The supplier holds it during a delivery: who else holds it, finds none in doubt.
-    pub(super) async fn brought_in(&self) -> AsyncMutexGuard<'_, BTreeMap<usize, i64>> {
-        self.brought_in.lock().await
+    /// The restocked units of each product, by its index in the catalog. The supplier holds this
+    /// lock during a delivery. So whoever else holds it knows that no delivery is unfinished.
+    pub(super) async fn restocks(&self) -> AsyncMutexGuard<'_, BTreeMap<usize, i64>> {
+        self.restocks.lock().await
     }
 
-    /// Notes a broken promise.
+    /// Records a breach of what the system promises.
     pub(super) fn breach(&self, what: String) {
         eprintln!("broken: {what}");
         locked(&self.breaches).push(what);
     }
 
-    /// Notes that a server ended by itself and was started again.
-    pub(super) fn revived(&self, server: &str) {
+    /// Records that a server ended by itself and was started again.
+    pub(super) fn record_restart(&self, server: &str) {
         println!("{server} ended by itself and is started again");
-        locked(&self.revived).push(server.to_owned());
+        locked(&self.restarted).push(server.to_owned());
     }
 
-    /// The servers that ended by themselves, each as often as it did.
-    pub(super) fn all_revived(&self) -> Vec<String> {
-        locked(&self.revived).clone()
+    /// The servers that ended by themselves, one entry for each time.
+    pub(super) fn restarted_servers(&self) -> Vec<String> {
+        locked(&self.restarted).clone()
     }
 
     pub(super) fn breaches(&self) -> Vec<String> {

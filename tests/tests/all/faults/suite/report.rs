@@ -1,16 +1,16 @@
-//! What a run has shown, as tables.
+//! The results of a run, as tables.
 
-use super::{account::Account, kind::Kind};
+use super::{checks::Summary, kind::Kind};
 use std::{fmt, time::Duration};
 
-/// Orders, and how long they took from the first post until the system had settled.
+/// A number of orders, and the time from the first post until the system had settled.
 #[derive(Clone, Copy)]
-pub(super) struct Stretch {
+pub(super) struct Phase {
     pub(super) orders: usize,
     pub(super) took: Duration,
 }
 
-impl fmt::Display for Stretch {
+impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tenths = self.orders as u128 * 10_000 / self.took.as_millis().max(1);
         write!(f, "{} orders in {:.1} s, {}.{}/s", self.orders, self.took.as_secs_f32(), tenths / 10, tenths % 10)
@@ -19,12 +19,12 @@ impl fmt::Display for Stretch {
 
 pub(super) struct Report {
     pub(super) seed: u64,
-    pub(super) calm: Stretch,
-    /// Each fault, how long the system took to recover from it, and the orders around it.
-    pub(super) faults: Vec<(String, Duration, Stretch)>,
-    pub(super) account: Account,
+    pub(super) without_fault: Phase,
+    /// Each fault, the time that the system took to recover from it, and the orders around it.
+    pub(super) faults: Vec<(String, Duration, Phase)>,
+    pub(super) summary: Summary,
     /// Servers that ended by themselves and were started again.
-    pub(super) revived: Vec<String>,
+    pub(super) restarted: Vec<String>,
 }
 
 impl fmt::Display for Report {
@@ -34,26 +34,26 @@ impl fmt::Display for Report {
         writeln!(f, "| orders | {} |\n| --- {}|", columns.join(" | "), "| ---: ".repeat(columns.len()))?;
         let mut sums = [0; 7];
         for kind in Kind::ALL {
-            let ends = self.account.ends.get(kind).copied().unwrap_or_default();
-            let counts = [ends.customers, ends.completed, ends.amended, ends.failed, ends.gave_up, ends.cancelled, ends.refunds];
+            let ends = self.summary.ends.get(kind).copied().unwrap_or_default();
+            let counts = [ends.customers, ends.completed, ends.amended, ends.failed, ends.unpaid_by_fault, ends.cancelled, ends.refunds];
             sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             line(f, kind.name(), &counts)?;
         }
         line(f, "all", &sums)?;
 
         writeln!(f, "\n| fault | orders around it | recovered after, s |\n| --- | ---: | ---: |")?;
-        for (name, recovery, stretch) in &self.faults {
-            writeln!(f, "| {name} | {} | {:.1} |", stretch.orders, recovery.as_secs_f32())?;
+        for (name, recovery, phase) in &self.faults {
+            writeln!(f, "| {name} | {} | {:.1} |", phase.orders, recovery.as_secs_f32())?;
         }
-        let faults = self.faults.iter().map(|(_, _, stretch)| stretch);
-        let faults = faults.fold(Stretch { orders: 0, took: Duration::ZERO }, |sum, stretch| Stretch {
-            orders: sum.orders + stretch.orders,
-            took: sum.took + stretch.took,
+        let faults = self.faults.iter().map(|(_, _, phase)| phase);
+        let faults = faults.fold(Phase { orders: 0, took: Duration::ZERO }, |sum, phase| Phase {
+            orders: sum.orders + phase.orders,
+            took: sum.took + phase.took,
         });
-        writeln!(f, "\nwithout a fault: {}\nunder {} faults: {faults}", self.calm, self.faults.len())?;
-        let (events, repeated) = self.account.events;
-        writeln!(f, "events: {events}, and {repeated} repetitions; histories replayed: {}", self.account.replayed)?;
-        writeln!(f, "ended by themselves and started again: {:?}", self.revived)
+        writeln!(f, "\nwithout a fault: {}\nunder {} faults: {faults}", self.without_fault, self.faults.len())?;
+        let (events, repeated) = self.summary.events;
+        writeln!(f, "events: {events}, and {repeated} repetitions; histories replayed: {}", self.summary.replayed)?;
+        writeln!(f, "ended by themselves and started again: {:?}", self.restarted)
     }
 }
 

@@ -1,6 +1,7 @@
-//! Somebody who brings in more of what there is plenty of, whatever is broken: each delivery is there once, however often it had to be said.
+//! A supplier who restocks products at all times, whatever is broken. Each delivery must count
+//! once, even if the request was repeated.
 
-use super::{shelf::Shelf, site::Site};
+use super::{catalog::Catalog, context::FaultContext};
 use crate::support::answer;
 use anyhow::{Result, ensure};
 use reqwest::{Method, StatusCode};
@@ -11,31 +12,33 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Between two deliveries, and between two tries at one.
+/// The time between two deliveries, and between two attempts at one delivery.
 const PAUSE: Duration = Duration::from_millis(300);
-/// How long the supplier waits for an answer, and how long for the end of one delivery. Longer than any fault lasts.
-const ANSWER: Duration = Duration::from_secs(8);
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long the supplier waits for an answer, and how long for the end of one delivery. The latter
+/// is longer than any fault lasts.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Brings in for ever, one delivery after another. None is begun while somebody else holds the record of them.
-pub(super) async fn supply(site: &Site<'_>, shelf: &Shelf, seed: u64) -> Result<Infallible> {
+/// Restocks for ever, one delivery after another. No delivery begins while another task holds the
+/// record of deliveries.
+pub(super) async fn supply(context: &FaultContext<'_>, catalog: &Catalog, seed: u64) -> Result<Infallible> {
     let (mut rng, mut number) = (fastrand::Rng::with_seed(seed), 0);
     loop {
         sleep(PAUSE).await;
         number += 1;
-        let mut brought_in = site.record.brought_in().await;
-        let (product, units) = (shelf.any_plenty(&mut rng), rng.i64(1..=9));
-        deliver(site, &shelf.product(product).id, units, &format!("delivery-{number}")).await?;
-        *brought_in.entry(product).or_default() += units;
+        let mut restocks = context.record.restocks().await;
+        let (product, units) = (catalog.any_plentiful(&mut rng), rng.i64(1..=9));
+        deliver(context, &catalog.product(product).id, units, &format!("delivery-{number}")).await?;
+        *restocks.entry(product).or_default() += units;
     }
 }
 
-/// Posts with one key until the units are known to be there.
-async fn deliver(site: &Site<'_>, product: &str, units: i64, key: &str) -> Result<()> {
+/// Posts with one key until the API answers that the units are in stock.
+async fn deliver(context: &FaultContext<'_>, product: &str, units: i64, key: &str) -> Result<()> {
     let (began, path) = (Instant::now(), format!("/api/products/{product}/restock"));
     let mut id = Value::Null;
     loop {
-        let post = site.shop.request(Method::POST, &path).timeout(ANSWER).header("Idempotency-Key", key);
+        let post = context.shop.request(Method::POST, &path).timeout(ANSWER_TIMEOUT).header("Idempotency-Key", key);
         let answered = match post.json(&json!({ "quantity": units })).send().await {
             Ok(response) => answer(response).await.ok(),
             Err(_) => None,
@@ -43,7 +46,7 @@ async fn deliver(site: &Site<'_>, product: &str, units: i64, key: &str) -> Resul
         match answered {
             Some((status @ (StatusCode::OK | StatusCode::ACCEPTED), taken)) => {
                 if !id.is_null() && taken["id"] != id {
-                    site.record.breach(format!("{key} of {product} is {id}, and is {}", taken["id"]));
+                    context.record.breach(format!("{key} of {product} is {id}, and is {}", taken["id"]));
                 }
                 id = taken["id"].clone();
                 if status == StatusCode::OK {
@@ -51,11 +54,11 @@ async fn deliver(site: &Site<'_>, product: &str, units: i64, key: &str) -> Resul
                 }
             }
             Some((status, problem)) if status.is_client_error() => {
-                site.record.breach(format!("{key} of {product} was answered {status}: {problem}"));
+                context.record.breach(format!("{key} of {product} was answered {status}: {problem}"));
             }
             _ => {}
         }
-        ensure!(began.elapsed() < PATIENCE, "{key} of {product} was not there for {} s", PATIENCE.as_secs());
+        ensure!(began.elapsed() < TIMEOUT, "{key} of {product} was not there for {} s", TIMEOUT.as_secs());
         sleep(PAUSE).await;
     }
 }

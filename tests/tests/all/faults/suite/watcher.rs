@@ -1,37 +1,38 @@
-//! A reader who looks at orders all the time, whatever is broken: versions only rise, and statuses change as the table says.
+//! A reader who reads orders at all times, whatever is broken. Versions must only rise, and
+//! statuses must follow the table of transitions.
 
-use super::site::Site;
+use super::context::FaultContext;
 use ::orders::{OrderStatus, status::TRANSITIONS};
 use serde_json::Value;
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 use tokio::time::sleep;
 
 const PAUSE: Duration = Duration::from_millis(40);
-/// Orders are interesting while they are young.
-const YOUNG: usize = 60;
+/// Only the newest orders are read, because older ones have ended.
+const NEWEST: usize = 60;
 
-/// Reads for ever; what must not be goes into the record.
-pub(super) async fn watch(site: &Site<'_>) -> Infallible {
+/// Reads for ever. Whatever must not happen is recorded as a breach.
+pub(super) async fn watch(context: &FaultContext<'_>) -> Infallible {
     let mut seen: HashMap<String, (i64, OrderStatus)> = HashMap::new();
     let mut rng = fastrand::Rng::new();
     loop {
         sleep(PAUSE).await;
         let id = {
-            let acknowledged = site.record.acknowledged();
-            let young = acknowledged.len().saturating_sub(YOUNG);
-            rng.choice(&acknowledged[young..]).cloned()
+            let acknowledged = context.record.acknowledged();
+            let newest = acknowledged.len().saturating_sub(NEWEST);
+            rng.choice(&acknowledged[newest..]).cloned()
         };
         let Some(id) = id else { continue };
-        // What cannot be read now is read later.
-        let Ok(order) = site.shop.order(&id).await else { continue };
+        // A failed read is repeated later.
+        let Ok(order) = context.shop.order(&id).await else { continue };
         let Some(now) = version_and_status(&order) else {
-            site.record.breach(format!("{id} is shown as {order}"));
+            context.record.breach(format!("{id} is shown as {order}"));
             continue;
         };
         if let Some(before) = seen.insert(id.clone(), now)
             && !follows(before, now)
         {
-            site.record.breach(format!("{id} went from {before:?} to {now:?} under a reader's eyes"));
+            context.record.breach(format!("{id} went from {before:?} to {now:?} under a reader's eyes"));
         }
     }
 }
@@ -48,7 +49,8 @@ fn follows((version, status): (i64, OrderStatus), (later_version, later): (i64, 
     }
 }
 
-/// Whether some way through the table leads from one status to the other. The table has a cycle: ACTION_REQUIRED and IN_REVIEW follow each other.
+/// Whether any path of transitions leads from one status to the other. The table has a cycle:
+/// ACTION_REQUIRED and IN_REVIEW can follow each other.
 fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
     let mut reached = vec![from];
     let mut looked_at = 0;
@@ -64,7 +66,7 @@ fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
 }
 
 #[test]
-fn a_reader_notices_what_goes_back() {
+fn a_step_back_is_noticed() {
     use OrderStatus::{ActionRequired, Completed, Failed, InReview, Paid, Pending};
     for (before, after) in [((0, Pending), (3, Paid)), ((3, Paid), (3, Paid)), ((2, InReview), (3, ActionRequired))] {
         assert!(follows(before, after), "{before:?} {after:?}");

@@ -1,6 +1,7 @@
-//! The payment gateway tells of a payment: late, and twice. What it tells is looked into by a workflow of its own.
+//! Events of the payment gateway about a payment, late and repeated. A separate workflow handles
+//! each event.
 
-use super::{ANSWER, Customer, PATIENCE, PAUSE};
+use super::{ANSWER_TIMEOUT, Customer, PAUSE, TIMEOUT};
 use crate::{histories::connect, support::until};
 use ::orders::{TASK_QUEUE, reconciliation::PaymentEvent, workflow::ReconcileWorkflowType};
 use anyhow::{Result, ensure};
@@ -11,26 +12,22 @@ use tokio::time::{sleep, timeout};
 
 impl Customer<'_> {
     pub(super) async fn have_reconciled(&self, id: &str) -> Result<()> {
-        self.waits(id, &[]).await?;
+        self.wait_for_status(id, &[]).await?;
         let Some(reference) = self.reference(id).await? else { return Ok(()) };
         let began = Instant::now();
         loop {
-            let told = join_all([self.tell(id, &reference), self.tell(id, &reference)]).await;
-            if told.iter().all(Result::is_ok) {
+            let results = join_all([self.report_payment(id, &reference), self.report_payment(id, &reference)]).await;
+            if results.iter().all(Result::is_ok) {
                 return Ok(());
             }
-            ensure!(
-                began.elapsed() < PATIENCE,
-                "what the gateway tells of {id} was not looked into for {} s: {told:?}",
-                PATIENCE.as_secs()
-            );
+            ensure!(began.elapsed() < TIMEOUT, "the events about {id} were not handled for {} s: {results:?}", TIMEOUT.as_secs());
             sleep(PAUSE).await;
         }
     }
 
-    /// The gateway's reference of the order's payment; `None` if the order ended without one.
+    /// The gateway's reference of the order's payment; `None` if the order ended without a payment.
     async fn reference(&self, id: &str) -> Result<Option<String>> {
-        until("the payment's reference is read", PATIENCE, async || {
+        until("the payment's reference is read", TIMEOUT, async || {
             // Postgres may be away.
             let Ok(client) = self.shop.db().await else { return Ok(None) };
             let Ok(row) = client.query_opt("SELECT gateway_reference FROM payments WHERE order_id = $1", &[&id]).await else {
@@ -41,18 +38,18 @@ impl Customer<'_> {
         .await
     }
 
-    /// Starts the workflow, once by its id, and waits for its end.
-    async fn tell(&self, id: &str, reference: &str) -> Result<()> {
-        timeout(ANSWER, async {
+    /// Starts the workflow, which its id allows only once, and waits for its end.
+    async fn report_payment(&self, id: &str, reference: &str) -> Result<()> {
+        timeout(ANSWER_TIMEOUT, async {
             let client = connect(self.shop).await?;
             let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: reference.to_owned() };
-            let told = format!("told-{id}");
-            let once = WorkflowStartOptions::new(TASK_QUEUE, &told).id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).build();
+            let workflow_id = format!("told-{id}");
+            let once = WorkflowStartOptions::new(TASK_QUEUE, &workflow_id).id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).build();
             match client.start_workflow(ReconcileWorkflowType, event, once).await {
                 Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            client.get_workflow_handle::<ReconcileWorkflowType>(told).get_result(WorkflowGetResultOptions::default()).await?;
+            client.get_workflow_handle::<ReconcileWorkflowType>(workflow_id).get_result(WorkflowGetResultOptions::default()).await?;
             Ok(())
         })
         .await?

@@ -1,10 +1,10 @@
-//! Customers who are given back money: each refund once by its key, and never more than was paid.
+//! Customers who receive refunds: each key makes one refund, and no refund exceeds what was paid.
 
-use super::{ANSWER, Customer, PATIENCE, PAUSE};
+use super::{ANSWER_TIMEOUT, Customer, PAUSE, TIMEOUT};
 use crate::{
     faults::suite::{
-        record::{Answers, GivenBack},
-        wish::{Line, Wish, total_minor},
+        record::{AcceptedRefund, Answers},
+        scenario::{Line, Scenario, total_minor},
     },
     support::answer,
 };
@@ -15,71 +15,78 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Instant};
 use tokio::time::sleep;
 
-/// A refund to ask for.
-struct Claim {
+/// A refund to request.
+struct RefundRequest {
     body: Value,
-    /// What it comes to.
+    /// The amount, in minor units.
     minor: i64,
-    /// Units that can be sold again.
+    /// Units that are put back on sale.
     restocked: Vec<Line>,
 }
 
 impl Customer<'_> {
-    /// Once the order is complete, is given back some of it, and then asks for more than is left.
-    pub(super) async fn have_refunded(&self, wish: &mut Wish, id: &str, answers: &mut Answers) -> Result<()> {
-        if self.waits(id, &[]).await?["status"] != "COMPLETED" {
+    /// Waits for the end of the order. If it is completed, requests a refund, and then a second one
+    /// of more than is left.
+    pub(super) async fn have_refunded(&self, scenario: &mut Scenario, id: &str, answers: &mut Answers) -> Result<()> {
+        if self.wait_for_status(id, &[]).await?["status"] != "COMPLETED" {
             return Ok(());
         }
-        let claim = self.claim(wish);
-        let Some(refund) = self.insist_on_refund(id, &claim.body, &format!("{}-refund", wish.customer), wish.rng.usize(1..=3)).await?
+        let request = self.draw_refund(scenario);
+        let Some(refund) =
+            self.post_refund_until_accepted(id, &request.body, &format!("{}-refund", scenario.customer), scenario.rng.usize(1..=3)).await?
         else {
-            bail!("{id} is paid, and nothing of it can be given back");
+            bail!("{id} is paid, but cannot be refunded");
         };
-        if !self.is_given(id, &refund).await? {
-            self.record.breach(format!("{refund} of {id} was refused, though {} were paid", claim.body));
+        if !self.refund_succeeds(id, &refund).await? {
+            self.record.breach(format!("{refund} of {id} was refused, though {} were paid", request.body));
         }
-        answers.given_back.push(GivenBack { id: refund, minor: claim.minor, restocked: claim.restocked });
+        answers.refunds.push(AcceptedRefund { id: refund, minor: request.minor, restocked: request.restocked });
 
-        let all = json!({ "amount": decimal(total_minor(&wish.lines)) });
-        if let Some(greedy) = self.insist_on_refund(id, &all, &format!("{}-greedy", wish.customer), 1).await? {
-            if self.is_given(id, &greedy).await? {
-                self.record.breach(format!("{greedy} gave back more of {id} than was paid"));
+        let all = json!({ "amount": decimal(total_minor(&scenario.lines)) });
+        if let Some(greedy) = self.post_refund_until_accepted(id, &all, &format!("{}-greedy", scenario.customer), 1).await? {
+            if self.refund_succeeds(id, &greedy).await? {
+                self.record.breach(format!("{greedy} refunded more of {id} than was paid"));
             }
-            answers.given_back.push(GivenBack { id: greedy, minor: 0, restocked: Vec::new() });
+            answers.refunds.push(AcceptedRefund { id: greedy, minor: 0, restocked: Vec::new() });
         }
         Ok(())
     }
 
-    fn claim(&self, wish: &mut Wish) -> Claim {
-        let (line, total) = (wish.lines[0], total_minor(&wish.lines));
-        let restock = wish.rng.bool();
-        match wish.rng.u8(..3) {
-            0 => Claim { body: json!({ "restock": restock }), minor: total, restocked: if restock { vec![line] } else { Vec::new() } },
+    fn draw_refund(&self, scenario: &mut Scenario) -> RefundRequest {
+        let (line, total) = (scenario.lines[0], total_minor(&scenario.lines));
+        let restock = scenario.rng.bool();
+        match scenario.rng.u8(..3) {
+            0 => RefundRequest {
+                body: json!({ "restock": restock }),
+                minor: total,
+                restocked: if restock { vec![line] } else { Vec::new() },
+            },
             1 => {
-                let minor = wish.rng.i64(1..=total);
-                Claim { body: json!({ "amount": decimal(minor), "reason": "scratched" }), minor, restocked: Vec::new() }
+                let minor = scenario.rng.i64(1..=total);
+                RefundRequest { body: json!({ "amount": decimal(minor), "reason": "scratched" }), minor, restocked: Vec::new() }
             }
             _ => {
-                let line = Line { units: wish.rng.i64(1..=line.units), ..line };
-                let items = json!([{ "productID": self.shelf.product(line.product).id, "quantity": line.units }]);
+                let line = Line { units: scenario.rng.i64(1..=line.units), ..line };
+                let items = json!([{ "productID": self.catalog.product(line.product).id, "quantity": line.units }]);
                 let restocked = if restock { vec![line] } else { Vec::new() };
-                Claim { body: json!({ "items": items, "restock": restock }), minor: total_minor(&[line]), restocked }
+                RefundRequest { body: json!({ "items": items, "restock": restock }), minor: total_minor(&[line]), restocked }
             }
         }
     }
 
-    /// Posts a refund, so many times at once with one key, until it is taken on; `None` when there is nothing to give back.
-    async fn insist_on_refund(&self, id: &str, body: &Value, key: &str, times: usize) -> Result<Option<String>> {
+    /// Posts a refund with one key, `times` times at once, until it is accepted. Returns `None`
+    /// when nothing is left to refund.
+    async fn post_refund_until_accepted(&self, id: &str, body: &Value, key: &str, times: usize) -> Result<Option<String>> {
         let (began, mut ids) = (Instant::now(), BTreeSet::new());
         loop {
             let mut nothing_left = false;
-            for told in join_all((0..times).map(|_| self.ask_for_refund(id, body, key))).await {
-                match told {
+            for answer in join_all((0..times).map(|_| self.post_refund(id, body, key))).await {
+                match answer {
                     Some((StatusCode::ACCEPTED, accepted)) if accepted["id"].is_string() => {
                         ids.extend(accepted["id"].as_str().map(ToOwned::to_owned));
                     }
                     Some((StatusCode::CONFLICT, _)) => nothing_left = true,
-                    // More than readers are shown to be left.
+                    // The amount is more than readers see as left.
                     Some((StatusCode::UNPROCESSABLE_ENTITY, _)) if key.ends_with("-greedy") => nothing_left = true,
                     Some((status, problem)) if status.is_client_error() => {
                         self.record.breach(format!("the refund {body} of {id} was answered {status}: {problem}"));
@@ -94,28 +101,29 @@ impl Customer<'_> {
                 return Ok(Some(refund));
             }
             if nothing_left {
-                // A post whose answer was lost may have been the one that left nothing.
+                // The request that used up the rest may be one whose answer was lost.
                 return self.refund_on_record(id, key).await;
             }
-            ensure!(began.elapsed() < PATIENCE, "no refund of {id} was taken on for {} s", PATIENCE.as_secs());
+            ensure!(began.elapsed() < TIMEOUT, "no refund of {id} was accepted for {} s", TIMEOUT.as_secs());
             sleep(PAUSE).await;
         }
     }
 
-    async fn ask_for_refund(&self, id: &str, body: &Value, key: &str) -> Option<(StatusCode, Value)> {
-        let post = self.shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).timeout(ANSWER).header("Idempotency-Key", key);
+    async fn post_refund(&self, id: &str, body: &Value, key: &str) -> Option<(StatusCode, Value)> {
+        let post =
+            self.shop.request(Method::POST, &format!("/api/orders/{id}/refunds")).timeout(ANSWER_TIMEOUT).header("Idempotency-Key", key);
         answer(post.json(body).send().await.ok()?).await.ok()
     }
 
-    /// The refund that a first post has made, unless it is one's second.
+    /// The refund that the first request made; `None` for the second refund of a customer.
     async fn refund_on_record(&self, id: &str, key: &str) -> Result<Option<String>> {
-        let first = self.sees(id, "its refunds", |order| Some(order["refunds"][0]["id"].as_str().map(ToOwned::to_owned))).await?;
+        let first = self.poll_order(id, "its refunds", |order| Some(order["refunds"][0]["id"].as_str().map(ToOwned::to_owned))).await?;
         Ok(first.filter(|_| key.ends_with("-refund")))
     }
 
-    /// Waits until it is known what came of a refund; says whether it was given.
-    async fn is_given(&self, id: &str, refund: &str) -> Result<bool> {
-        self.sees(id, "what came of its refund", |order| {
+    /// Waits for the result of a refund. Returns whether it succeeded.
+    async fn refund_succeeds(&self, id: &str, refund: &str) -> Result<bool> {
+        self.poll_order(id, "what came of its refund", |order| {
             let refunds = order["refunds"].as_array()?;
             let status = refunds.iter().find(|known| known["id"] == refund)?["status"].as_str()?;
             (status != "PENDING").then_some(status == "SUCCEEDED")
@@ -124,7 +132,7 @@ impl Customer<'_> {
     }
 }
 
-/// Minor units of a currency with two decimals, as a JSON number with its digits as they are.
+/// Converts minor units of a currency with two decimals to a JSON number with exactly these digits.
 fn decimal(minor: i64) -> Value {
     serde_json::from_str(&format!("{}.{:02}", minor / 100, minor % 100)).unwrap_or_default()
 }

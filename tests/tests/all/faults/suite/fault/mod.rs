@@ -1,4 +1,4 @@
-//! The faults: each is inflicted, lasts for a while, and is mended.
+//! The faults. Each is injected, lasts for a while, and is then repaired.
 
 mod clock;
 mod disk;
@@ -7,15 +7,15 @@ mod postgres;
 mod process;
 mod versions;
 
-use super::{queue::Queue, record::Weather, site::Site};
+use super::{context::FaultContext, queue::Queue, record::Conditions};
 use crate::support::until;
 use anyhow::{Result, ensure};
-pub(super) use gateway::Illness;
+pub(super) use gateway::GatewayFault;
 use std::time::Duration;
 
-/// How long a fault may wait for what it is to strike.
-const OPPORTUNITY: Duration = Duration::from_secs(90);
-/// What no order looks like.
+/// How long a fault may wait for the situation that it needs.
+const TARGET_TIMEOUT: Duration = Duration::from_secs(90);
+/// A message body that is not an order.
 const POISON: &str = "this is no order";
 
 #[derive(Clone, Copy, Debug)]
@@ -41,38 +41,41 @@ impl Server {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
-    /// `kill -9`, and started again.
+    /// `kill -9`, then a start.
     Killed(Server),
-    /// Stopped in an orderly way, and started again.
+    /// An orderly stop, then a start.
     Restarted(Server),
-    /// SIGSTOP, and SIGCONT after a while: connections stay open, and nothing answers.
+    /// SIGSTOP, and SIGCONT after a while: connections stay open, but nothing answers.
     Frozen(Server, Duration),
-    /// The worker ends between the effect of each of these activities and its answer.
+    /// The worker ends after the effect of each of these activities and before it reports the
+    /// result.
     DiesAfterEffect(&'static [&'static str]),
-    /// Another version of the worker comes, works beside the first and alone, for so long each, and is killed.
+    /// A worker of another version starts. It works beside the first worker, then alone, for this
+    /// long each. Then it is killed.
     TwoVersions(Duration),
-    /// Orders are queued while Temporal is away, and each message of some comes three times.
+    /// Orders are queued while Temporal is away, and some messages arrive three times.
     Duplicates,
-    /// A message that is no order.
+    /// A message that is not an order.
     Poison,
-    /// Postgres has no connection left for the worker.
+    /// Postgres has no free connection for the worker.
     ConnectionsExhausted(Duration),
-    /// Postgres takes no writes, as after a fail-over to the wrong side.
+    /// Postgres refuses writes, as after a failover to the wrong server.
     ReadOnly(Duration),
-    /// Postgres holds all transactions to SERIALIZABLE, so that those that meet are refused (40001).
+    /// Postgres runs all transactions as SERIALIZABLE, so it aborts conflicting transactions
+    /// (40001).
     Serializable(Duration),
-    /// Postgres' disk is full.
+    /// The disk of Postgres is full.
     DiskFull(Duration),
-    /// Clocks step around the end of the time for which stock is held.
+    /// Clocks step around the end of the reservations.
     ClockSteps(Duration),
     /// The payment gateway is slow, or fails.
-    Gateway(Illness, Duration),
+    Gateway(GatewayFault, Duration),
 }
 
 impl Fault {
     pub(super) fn name(&self) -> String {
         match self {
-            // The emulator keeps its data in memory, unlike AWS.
+            // Unlike AWS, the emulator keeps its data in memory.
             Self::Killed(Server::Emulator) => "AWS emulator killed, read model lost".to_owned(),
             Self::Killed(server) => format!("{} killed", server.name()),
             Self::Restarted(server) => format!("{} restarted", server.name()),
@@ -87,11 +90,11 @@ impl Fault {
             Self::Serializable(duration) => format!("serialization failures for {} s", duration.as_secs()),
             Self::DiskFull(duration) => format!("disk of Postgres full for {} s", duration.as_secs()),
             Self::ClockSteps(duration) => format!("clocks step for {} s, payments slow", duration.as_secs()),
-            Self::Gateway(illness, duration) => format!("payment gateway {} for {} s", illness.name(), duration.as_secs()),
+            Self::Gateway(fault, duration) => format!("payment gateway {} for {} s", fault.name(), duration.as_secs()),
         }
     }
 
-    /// How many shares of the orders it needs to find its opportunities.
+    /// How many shares of the orders this fault needs.
     pub(super) fn shares(&self) -> usize {
         match self {
             Self::DiesAfterEffect(activities) => activities.len(),
@@ -99,8 +102,9 @@ impl Fault {
         }
     }
 
-    /// Over how long a time its orders come. Transactions that are to meet come as fast as they can.
-    pub(super) fn orders_come_over(&self) -> Duration {
+    /// The time over which the fault's orders arrive. Where transactions are to conflict, orders
+    /// arrive as fast as possible.
+    pub(super) fn orders_arrive_over(&self) -> Duration {
         match self {
             Self::Frozen(_, duration)
             | Self::ConnectionsExhausted(duration)
@@ -109,70 +113,72 @@ impl Fault {
             | Self::ClockSteps(duration)
             | Self::Gateway(_, duration) => *duration,
             Self::TwoVersions(duration) => 2 * *duration,
-            // Longer than Temporal takes to stop: only who comes then is queued.
+            // This is longer than Temporal takes to stop; only orders that arrive after that are
+            // queued.
             Self::Duplicates => Duration::from_secs(10),
             _ => Duration::ZERO,
         }
     }
 
-    /// Whether it strikes while no order is on its way. What the emulator forgets when it is killed, AWS would not forget: queued orders and
-    /// idempotency keys. So nothing may depend on it then but the read model, which Postgres can give back.
-    pub(super) fn strikes_at_rest(&self) -> bool {
+    /// Whether the fault is injected only while no order is open. A killed emulator loses what AWS
+    /// would not lose: queued orders and idempotency keys. So at that time nothing may depend on it
+    /// except the read model, which can be rebuilt from Postgres.
+    pub(super) fn needs_idle_system(&self) -> bool {
         matches!(self, Self::Killed(Server::Emulator))
     }
 
-    /// Whether it needs programs that see another world.
-    pub(super) fn deceives(&self) -> bool {
+    /// Whether the fault needs the preload library.
+    pub(super) fn needs_preload(&self) -> bool {
         matches!(self, Self::DiskFull(_) | Self::ClockSteps(_))
     }
 
-    pub(super) fn weather(&self) -> Weather {
-        if matches!(self, Self::ClockSteps(_)) { Weather::ClockSteps } else { Weather::Stormy }
+    pub(super) fn conditions(&self) -> Conditions {
+        if matches!(self, Self::ClockSteps(_)) { Conditions::ClockSteps } else { Conditions::Faulty }
     }
 
-    /// What it leaves in the dead-letter queue.
+    /// What the fault leaves in the dead-letter queue.
     pub(super) fn dead_letters(&self) -> &'static [&'static str] {
         if matches!(self, Self::Poison) { &[POISON] } else { &[] }
     }
 
-    /// What an operator does after it.
-    pub(super) async fn repair(&self, site: &Site<'_>) -> Result<()> {
+    /// What an operator does after the fault.
+    pub(super) async fn repair(&self, context: &FaultContext<'_>) -> Result<()> {
         if matches!(self, Self::Killed(Server::Emulator)) {
-            let repaired = site.shop.stack.run("worker", &["audit", "--repair"]).await?;
+            let repaired = context.shop.stack.run("worker", &["audit", "--repair"]).await?;
             ensure!(repaired.status.success(), "the read model cannot be made anew: {}", String::from_utf8_lossy(&repaired.stdout));
-            site.listener.subscribe().await?;
+            context.subscriber.subscribe().await?;
         }
         Ok(())
     }
 
-    /// Inflicts it, and returns when it is mended.
-    pub(super) async fn strike(&self, site: &Site<'_>) -> Result<()> {
-        let stack = &site.shop.stack;
+    /// Injects the fault, and returns when it is over.
+    pub(super) async fn inject(&self, context: &FaultContext<'_>) -> Result<()> {
+        let stack = &context.shop.stack;
         match self {
-            Self::Killed(server) => process::kill(site, *server).await,
-            Self::Restarted(server) => process::restart(site, *server).await,
+            Self::Killed(server) => process::kill(context, *server).await,
+            Self::Restarted(server) => process::restart(context, *server).await,
             Self::Frozen(server, duration) => {
-                process::freeze(site, *server, *duration).await;
+                process::freeze(context, *server, *duration).await;
                 Ok(())
             }
-            Self::DiesAfterEffect(activities) => process::dies_after_effect(site, activities).await,
-            Self::TwoVersions(duration) => versions::deploy(site, *duration).await,
+            Self::DiesAfterEffect(activities) => process::kill_after_effect(context, activities).await,
+            Self::TwoVersions(duration) => versions::deploy(context, *duration).await,
             Self::Duplicates => {
                 stack.temporal.stop().await?;
-                let copied = until("orders are queued and copied", OPPORTUNITY, async || copies(&site.queue).await).await?;
+                let copied = until("orders are queued and copied", TARGET_TIMEOUT, async || copy_messages(&context.queue).await).await?;
                 ensure!(copied > 0);
                 stack.temporal.start().await
             }
-            Self::Poison => site.queue.send(POISON).await,
-            Self::ConnectionsExhausted(duration) => postgres::exhaust_connections(site, *duration).await,
-            Self::DiskFull(duration) => disk::fill(site, *duration).await,
-            Self::ClockSteps(duration) => clock::steps(site, *duration).await,
-            Self::Gateway(illness, duration) => gateway::falls_ill(site, *illness, *duration).await,
-            Self::ReadOnly(duration) => postgres::refuse_writes(site, *duration).await,
+            Self::Poison => context.queue.send(POISON).await,
+            Self::ConnectionsExhausted(duration) => postgres::exhaust_connections(context, *duration).await,
+            Self::DiskFull(duration) => disk::fill(context, *duration).await,
+            Self::ClockSteps(duration) => clock::step_clocks(context, *duration).await,
+            Self::Gateway(fault, duration) => gateway::inject(context, *fault, *duration).await,
+            Self::ReadOnly(duration) => postgres::refuse_writes(context, *duration).await,
             Self::Serializable(duration) => {
-                let refused = || site.shop.logs().matches("could not serialize access").count();
+                let refused = || context.shop.logs().matches("could not serialize access").count();
                 let before = refused();
-                postgres::with_default(site, "default_transaction_isolation", "serializable", *duration).await?;
+                postgres::with_database_setting(context, "default_transaction_isolation", "serializable", *duration).await?;
                 println!("transactions refused with 40001: {}", refused() - before);
                 Ok(())
             }
@@ -180,7 +186,7 @@ impl Fault {
     }
 }
 
-/// Copies messages as soon as there are some.
-async fn copies(queue: &Queue) -> Result<Option<usize>> {
+/// Copies messages as soon as there are some; `None` until then.
+async fn copy_messages(queue: &Queue) -> Result<Option<usize>> {
     Ok(Some(queue.duplicate().await?).filter(|copied| *copied > 0))
 }

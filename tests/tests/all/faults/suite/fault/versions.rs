@@ -1,14 +1,16 @@
-//! Two versions of the worker at once, as in a rolling deployment: each goes on with orders that the other has begun.
+//! Two versions of the worker at once, as in a rolling deployment. Each continues orders that the
+//! other has begun.
 
-use super::Site;
+use super::FaultContext;
 use crate::support::OtherWorker;
 use anyhow::Result;
 use std::{env, path::PathBuf, time::Duration};
 use tokio::time::sleep;
 
-/// The binary of another release.
+/// The setting that names the binary of another release.
 const OTHER: &str = "FAULTS_OTHER_WORKER";
-/// How the worker differs where there is no other release. What it does not ship, the first one ships later.
+/// The settings of the second worker if there is no other release. It ships nothing; the first
+/// worker ships these orders later.
 const OTHER_SETTINGS: [(&str, &str); 6] = [
     ("CARRIER", "none"),
     ("STEP_LOCAL_LIMIT_MS", "4000"),
@@ -22,12 +24,13 @@ pub(super) fn name() -> &'static str {
     if env::var_os(OTHER).is_some() { "two releases of the worker side by side" } else { "two differently set workers side by side" }
 }
 
-/// The other one comes, works beside the first for so long, as long alone, and is killed when the first is back.
-pub(super) async fn deploy(site: &Site<'_>, duration: Duration) -> Result<()> {
-    let first = &site.shop.stack.workers[0];
+/// Starts the other worker, which runs beside the first worker for `duration` and then alone for
+/// `duration`. Kills it when the first worker is back.
+pub(super) async fn deploy(context: &FaultContext<'_>, duration: Duration) -> Result<()> {
+    let first = &context.shop.stack.workers[0];
     let release = env::var_os(OTHER).map(PathBuf::from);
     let settings = if release.is_some() { &[][..] } else { &OTHER_SETTINGS[..] };
-    let other = OtherWorker::start(site.shop, release, settings).await?;
+    let other = OtherWorker::start(context.shop, release, settings).await?;
     sleep(duration).await;
     first.stop().await?;
     sleep(duration).await;

@@ -1,13 +1,15 @@
-//! The account of stock: what is left of each product, how it came to that, and what is still held.
+//! Checks the stock: the units left of each product, the movements that lead there, and the units
+//! still held.
 
 use super::Order;
-use crate::faults::suite::{record::Record, shelf::Shelf, site::Site};
+use crate::faults::suite::{catalog::Catalog, context::FaultContext, record::Record};
 use anyhow::Result;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub(super) async fn check(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<usize, i64>, orders: &[Order]) -> Result<()> {
-    let (record, db) = (&site.record, site.shop.db().await?);
-    // The level after each movement, as the ledger has it; its lines of one product are written one after another.
+pub(super) async fn check(context: &FaultContext<'_>, catalog: &Catalog, restocks: &BTreeMap<usize, i64>, orders: &[Order]) -> Result<()> {
+    let (record, db) = (&context.record, context.shop.db().await?);
+    // The stock level after each movement of the ledger. The movements of one product are written
+    // one after another.
     let levels = "SELECT p.id, p.stock, coalesce(sum(m.quantity), 0)::bigint, coalesce(min(m.level), 0)::bigint FROM products p LEFT JOIN (
             SELECT product_id, quantity, sum(quantity) OVER (PARTITION BY product_id ORDER BY id) AS level FROM stock_movements
         ) m ON m.product_id = p.id GROUP BY p.id";
@@ -20,9 +22,9 @@ pub(super) async fn check(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<
         stock.insert(id, now);
     }
     let kept = kept(record, orders);
-    for (index, (product, initial)) in shelf.products.iter().enumerate() {
+    for (index, (product, initial)) in catalog.products.iter().enumerate() {
         let of = |units: &BTreeMap<usize, i64>| units.get(&index).copied().unwrap_or_default();
-        let (came, left) = (of(brought_in), initial + of(brought_in) - of(&kept));
+        let (came, left) = (of(restocks), initial + of(restocks) - of(&kept));
         let stock = stock.get(&product.id).copied();
         if left < 0 || stock != Some(left) {
             record.breach(format!("of {} there were {initial}, {came} came in, {left} should be left, and {stock:?} are", product.id));
@@ -37,15 +39,16 @@ pub(super) async fn check(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<
     Ok(())
 }
 
-/// Units of each product that the customers of completed orders have, by what they wished for, agreed to and gave back.
+/// Units of each product that the customers of completed orders keep: what they ordered or agreed
+/// to, minus what they returned.
 fn kept(record: &Record, orders: &[Order]) -> BTreeMap<usize, i64> {
     let completed: HashSet<&str> = orders.iter().filter(|order| order.status == "COMPLETED").map(|order| order.customer.as_str()).collect();
     let mut kept: BTreeMap<usize, i64> = BTreeMap::new();
-    for purchase in record.purchases().iter().filter(|purchase| completed.contains(purchase.wish.customer.as_str())) {
+    for purchase in record.purchases().iter().filter(|purchase| completed.contains(purchase.scenario.customer.as_str())) {
         for line in purchase.lines() {
             *kept.entry(line.product).or_default() += line.units;
         }
-        for line in purchase.answers.given_back.iter().flat_map(|refund| &refund.restocked) {
+        for line in purchase.answers.refunds.iter().flat_map(|refund| &refund.restocked) {
             *kept.entry(line.product).or_default() -= line.units;
         }
     }

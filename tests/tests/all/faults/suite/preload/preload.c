@@ -1,5 +1,7 @@
-// Stands between a program and the system (LD_PRELOAD): its clock is off by as many seconds as the file FOLDER/<program's name> says, and, where that
-// says so, the disk is full: what would make a file longer fails with ENOSPC, and what is there can be written over, as on a disk.
+// A library that stands between a program and the system (LD_PRELOAD). It reads two numbers from
+// the file FOLDER/<program's name>. The first is the number of seconds that is added to the
+// program's clock. If the second is not 0, the disk is full: as on a real disk, writes that make a
+// file longer fail with ENOSPC, and writes within a file succeed.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,22 +17,22 @@
 #include <time.h>
 #include <unistd.h>
 
-// The file; the test that writes it runs on the same machine.
-struct world {
+// The contents of the file. The test that writes it runs on the same machine.
+struct conditions {
   int64_t clock_offset_s;
   int64_t disk_is_full;
 };
 
-static const struct world ordinary;
-static const volatile struct world *world = &ordinary;
+static const struct conditions normal;
+static const volatile struct conditions *conditions = &normal;
 
 __attribute__((constructor)) static void enter(void) {
   char path[4096];
   snprintf(path, sizeof path, "%s/%s", FOLDER, program_invocation_short_name);
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return;
-  void *seen = mmap(NULL, sizeof *world, PROT_READ, MAP_SHARED, file, 0);
-  if (seen != MAP_FAILED) world = seen;
+  void *seen = mmap(NULL, sizeof *conditions, PROT_READ, MAP_SHARED, file, 0);
+  if (seen != MAP_FAILED) conditions = seen;
   close(file);
 }
 
@@ -40,7 +42,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
   static __typeof__(&clock_gettime) next;
   if (!next) next = NEXT(clock_gettime);
   int result = next(clock, now);
-  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += world->clock_offset_s;
+  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += conditions->clock_offset_s;
   return result;
 }
 
@@ -62,7 +64,7 @@ time_t time(time_t *seconds) {
 
 static int is_full(int file, off_t end) {
   struct stat about;
-  return world->disk_is_full && fstat(file, &about) == 0 && S_ISREG(about.st_mode) && end > about.st_size;
+  return conditions->disk_is_full && fstat(file, &about) == 0 && S_ISREG(about.st_mode) && end > about.st_size;
 }
 
 ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {

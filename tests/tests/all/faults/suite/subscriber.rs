@@ -1,4 +1,5 @@
-//! Another system, which follows orders by their events: a queue that is subscribed to the topic, read all the time.
+//! Another system that follows orders by their events: a queue subscribed to the topic, which is
+//! read continuously.
 
 use super::{customer::hostile, record::locked};
 use crate::support::{Shop, text};
@@ -16,38 +17,38 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// The topic that local mode makes from infra/data.yaml.
+/// The topic that local mode creates from infra/data.yaml.
 pub(super) const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:orderflow-events.fifo";
-const QUEUE: &str = "faults-listener.fifo";
-/// The most that SQS gives at once.
+const QUEUE: &str = "faults-subscriber.fifo";
+/// The largest batch that SQS returns.
 const BATCH: i32 = 10;
 const PAUSE: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
-struct Heard {
+struct Received {
     ids: HashSet<String>,
     /// The version of each order's last event.
     last: HashMap<String, i64>,
-    /// What came in a way that it must not.
-    odd: Vec<String>,
+    /// Events that must not have come, or not in this order.
+    violations: Vec<String>,
     repeated: usize,
 }
 
-pub(super) struct Listener {
+pub(super) struct Subscriber {
     sqs: Client,
     sns: aws_sdk_sns::Client,
     queue: Mutex<String>,
-    heard: Mutex<Heard>,
+    received: Mutex<Received>,
 }
 
-impl Listener {
-    pub(super) fn of(shop: &Shop) -> Result<Self> {
+impl Subscriber {
+    pub(super) fn new(shop: &Shop) -> Result<Self> {
         let config = shop.aws()?;
         let (sqs, sns) = (Client::new(&config), aws_sdk_sns::Client::new(&config));
-        Ok(Self { sqs, sns, queue: Mutex::default(), heard: Mutex::default() })
+        Ok(Self { sqs, sns, queue: Mutex::default(), received: Mutex::default() })
     }
 
-    /// Makes the queue and subscribes it; to be done again when AWS has lost them.
+    /// Creates the queue and subscribes it. This is repeated when AWS has lost them.
     pub(super) async fn subscribe(&self) -> Result<()> {
         let made = self.sqs.create_queue().queue_name(QUEUE).attributes(QueueAttributeName::FifoQueue, "true").send().await?;
         *locked(&self.queue) = made.queue_url.context("no queue")?;
@@ -57,18 +58,18 @@ impl Listener {
         Ok(())
     }
 
-    /// Listens for ever.
+    /// Receives events for ever.
     pub(super) async fn listen(&self) -> Infallible {
         loop {
-            // What cannot be read now comes again.
-            if !self.take().await.is_ok_and(|count| count > 0) {
+            // A message that cannot be read now is delivered again.
+            if !self.receive().await.is_ok_and(|count| count > 0) {
                 sleep(PAUSE).await;
             }
         }
     }
 
-    /// Takes some messages; answers how many.
-    async fn take(&self) -> Result<usize> {
+    /// Receives one batch of messages. Returns how many.
+    async fn receive(&self) -> Result<usize> {
         let queue = locked(&self.queue).clone();
         let received = self.sqs.receive_message().queue_url(&queue).max_number_of_messages(BATCH).send().await?;
         let messages = received.messages.unwrap_or_default();
@@ -77,7 +78,7 @@ impl Listener {
         }
         let mut delete = self.sqs.delete_message_batch().queue_url(&queue);
         for (n, message) in messages.iter().enumerate() {
-            self.hear(message)?;
+            self.record_event(message)?;
             let entry = DeleteMessageBatchRequestEntry::builder().id(n.to_string()).set_receipt_handle(message.receipt_handle.clone());
             delete = delete.entries(entry.build()?);
         }
@@ -86,37 +87,37 @@ impl Listener {
         Ok(messages.len())
     }
 
-    fn hear(&self, message: &Message) -> Result<()> {
+    fn record_event(&self, message: &Message) -> Result<()> {
         let body = message.body().context("no body")?;
         let event: Value = serde_json::from_str(body)?;
         let (id, order) = (text(&event, "/id")?, text(&event, "/data/orderID")?);
         let version = event["data"]["orderVersion"].as_i64().context("no version")?;
-        let mut heard = locked(&self.heard);
+        let mut received = locked(&self.received);
         if body.contains(hostile::CANARY) {
-            heard.odd.push(format!("the event {id} carries what a customer wrote"));
+            received.violations.push(format!("the event {id} carries what a customer wrote"));
         }
-        if !heard.ids.insert(id.to_owned()) {
-            heard.repeated += 1;
+        if !received.ids.insert(id.to_owned()) {
+            received.repeated += 1;
             return Ok(());
         }
-        if let Some(before) = heard.last.insert(order.to_owned(), version).filter(|before| *before >= version) {
-            heard.odd.push(format!("the event of version {version} of {order} came after that of version {before}"));
+        if let Some(before) = received.last.insert(order.to_owned(), version).filter(|before| *before >= version) {
+            received.violations.push(format!("the event of version {version} of {order} came after that of version {before}"));
         }
         Ok(())
     }
 
-    /// How many events have come, repetitions left out; and how many repetitions.
+    /// The number of different events, and the number of repetitions.
     pub(super) fn count(&self) -> (usize, usize) {
-        let heard = locked(&self.heard);
-        (heard.ids.len(), heard.repeated)
+        let received = locked(&self.received);
+        (received.ids.len(), received.repeated)
     }
 
-    pub(super) fn has_heard(&self, order: &str, version: i64) -> bool {
-        locked(&self.heard).ids.contains(&format!("{order}.{version}"))
+    pub(super) fn has_received(&self, order: &str, version: i64) -> bool {
+        locked(&self.received).ids.contains(&format!("{order}.{version}"))
     }
 
-    /// What came in a way that it must not.
-    pub(super) fn oddities(&self) -> Vec<String> {
-        locked(&self.heard).odd.clone()
+    /// Events that must not have come, or not in this order.
+    pub(super) fn violations(&self) -> Vec<String> {
+        locked(&self.received).violations.clone()
     }
 }

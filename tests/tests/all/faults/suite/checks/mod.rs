@@ -1,25 +1,27 @@
-//! The account at the end: the record of what was acknowledged against what is there. It counts by itself, and in another way than `worker audit`.
+//! The checks at the end of a run. They compare the record of acknowledgements with the stores.
+//! They count independently of `worker audit`.
 
-mod books;
 mod histories;
-pub(super) mod readers;
+mod postgres;
+pub(super) mod read_model;
 mod refunds;
 mod stock;
 
 use super::{
+    catalog::Catalog,
+    context::FaultContext,
     kind::Kind,
-    record::{Purchase, Record, Weather},
-    shelf::Shelf,
-    site::Site,
-    wish::total_minor,
+    record::{Conditions, Purchase, Record},
+    scenario::total_minor,
 };
 use anyhow::Result;
-use books::Books;
+use postgres::Facts;
 use std::collections::{BTreeMap, HashMap};
 
-/// What a customer reads when the payment gateway could not be reached as often as the settings say; the sandbox gateway lives in Postgres.
-const GAVE_UP: &str = "the payment service did not answer; nothing was charged";
-/// What a customer reads whose stock was given back before the payment was authorized.
+/// The failure reason when all attempts at the payment gateway failed. The sandbox gateway keeps
+/// its books in Postgres.
+const UNANSWERED: &str = "the payment service did not answer; nothing was charged";
+/// The failure reason when the reservation expired before the payment was authorized.
 const TOO_LATE: &str = "the payment took too long, and the stock is not held any more";
 
 /// An order as Postgres has it.
@@ -32,54 +34,59 @@ pub(super) struct Order {
     pub(super) version: i64,
 }
 
-/// How the orders of one kind ended.
+/// How the orders of one kind of customer ended.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Ends {
     pub(super) customers: usize,
     pub(super) completed: usize,
     pub(super) failed: usize,
-    /// Of the failed: those that a fault kept from being paid.
-    pub(super) gave_up: usize,
+    /// Failed orders that a fault kept from being paid.
+    pub(super) unpaid_by_fault: usize,
     pub(super) cancelled: usize,
-    /// Of the completed: those that were complete without some of what was wished for.
+    /// Completed orders whose customers accepted an offer.
     pub(super) amended: usize,
-    /// Refunds that were given.
+    /// Refunds that succeeded.
     pub(super) refunds: usize,
 }
 
-pub(super) struct Account {
+pub(super) struct Summary {
     pub(super) ends: BTreeMap<Kind, Ends>,
-    /// Workflows that were replayed from their histories.
+    /// The number of workflows that were replayed from their histories.
     pub(super) replayed: usize,
-    /// Events that other systems were told of, and repetitions of them.
+    /// The number of events that subscribers received, and the number of repetitions.
     pub(super) events: (usize, usize),
 }
 
-/// Holds everything against the record; what does not fit is entered there as a breach.
-pub(super) async fn take(site: &Site<'_>, shelf: &Shelf, brought_in: &BTreeMap<usize, i64>, histories: usize) -> Result<Account> {
-    let (record, books) = (&site.record, Books::read(site.shop).await?);
-    let ends = settle_with_customers(record, &books.orders);
-    books.check(site);
-    stock::check(site, shelf, brought_in, &books.orders).await?;
-    refunds::check(site.shop, record).await?;
-    let ids: Vec<String> = books.orders.iter().map(|order| order.id.clone()).collect();
-    readers::check(site, &ids).await?;
-    let replayed = histories::replay(site, histories).await?;
-    Ok(Account { ends, replayed, events: site.listener.count() })
+/// Compares all stores with the record. Each difference is recorded as a breach.
+pub(super) async fn run(
+    context: &FaultContext<'_>,
+    catalog: &Catalog,
+    restocks: &BTreeMap<usize, i64>,
+    histories: usize,
+) -> Result<Summary> {
+    let (record, facts) = (&context.record, Facts::read(context.shop).await?);
+    let ends = check_customers(record, &facts.orders);
+    facts.check(context);
+    stock::check(context, catalog, restocks, &facts.orders).await?;
+    refunds::check(context.shop, record).await?;
+    let ids: Vec<String> = facts.orders.iter().map(|order| order.id.clone()).collect();
+    read_model::check(context, &ids).await?;
+    let replayed = histories::replay(context, histories).await?;
+    Ok(Summary { ends, replayed, events: context.subscriber.count() })
 }
 
-/// Each customer has what was acknowledged, once, and nobody has anything else.
-fn settle_with_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
+/// Each customer must have the acknowledged order, once, and nothing else.
+fn check_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
     let mut by_customer: HashMap<&str, Vec<&Order>> = HashMap::new();
     for order in orders {
         by_customer.entry(&order.customer).or_default().push(order);
     }
-    let mut account = BTreeMap::new();
+    let mut ends_by_kind = BTreeMap::new();
     for purchase in record.purchases().iter() {
-        let (kind, customer) = (purchase.wish.kind, &purchase.wish.customer);
-        let ends: &mut Ends = account.entry(kind).or_default();
+        let (kind, customer) = (purchase.scenario.kind, &purchase.scenario.customer);
+        let ends: &mut Ends = ends_by_kind.entry(kind).or_default();
         ends.customers += 1;
-        ends.refunds += purchase.answers.given_back.iter().filter(|refund| refund.minor > 0).count();
+        ends.refunds += purchase.answers.refunds.iter().filter(|refund| refund.minor > 0).count();
         let acknowledged = &purchase.answers.acknowledged;
         let made = by_customer.remove(customer.as_str()).unwrap_or_default();
         if acknowledged.len() > 1 {
@@ -92,10 +99,10 @@ fn settle_with_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, En
             record.breach(format!("{customer} wanted one order and has {}", made.len()));
         }
         if !made.is_empty() && acknowledged.is_empty() && purchase.answers.unknown == 0 {
-            record.breach(format!("{customer} was told that there is no order, but there is {}", made[0].id));
+            record.breach(format!("{customer} was answered that there is no order, but there is {}", made[0].id));
         }
         for order in made {
-            if !costs_what_it_should(purchase, order) {
+            if !has_expected_total(purchase, order) {
                 record.breach(format!("{} costs {}, for {:?}", order.id, order.total_minor, purchase.lines()));
             }
             if !is_expected(purchase, order) {
@@ -106,30 +113,31 @@ fn settle_with_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, En
                 "CANCELLED" => ends.cancelled += 1,
                 _ => ends.failed += 1,
             }
-            ends.gave_up += usize::from(order.reason == GAVE_UP || order.reason == TOO_LATE);
+            ends.unpaid_by_fault += usize::from(order.reason == UNANSWERED || order.reason == TOO_LATE);
             ends.amended += usize::from(order.status == "COMPLETED" && purchase.answers.agreed.is_some());
         }
     }
     for (customer, orders) in by_customer {
         record.breach(format!("nobody knows {customer}, who has {} orders", orders.len()));
     }
-    account
+    ends_by_kind
 }
 
-/// An order that ended before it was amended costs what it did at first.
-fn costs_what_it_should(purchase: &Purchase, order: &Order) -> bool {
+/// An order that ended before it was amended keeps its first price.
+fn has_expected_total(purchase: &Purchase, order: &Order) -> bool {
     order.total_minor == total_minor(purchase.lines())
-        || (order.status != "COMPLETED" && order.total_minor == total_minor(&purchase.wish.lines))
+        || (order.status != "COMPLETED" && order.total_minor == total_minor(&purchase.scenario.lines))
 }
 
 fn is_expected(purchase: &Purchase, order: &Order) -> bool {
     let (reason, answers) = (order.reason.as_str(), &purchase.answers);
-    match (purchase.wish.kind, order.status.as_str()) {
-        // What is refused for good is refused for its own reason, and what is not on sale at that price never comes to be paid.
+    match (purchase.scenario.kind, order.status.as_str()) {
+        // An order with a permanent error fails for that error. An order at a wrong price is never
+        // paid.
         (Kind::WrongPrice, status) => status == "FAILED" && reason.starts_with("the price of "),
         (Kind::NotApproved, status) => status == "FAILED" && answers.reviewed && reason == "the shop did not approve the order",
-        (_, "FAILED") if reason == GAVE_UP => purchase.weather != Weather::Calm,
-        (_, "FAILED") if reason == TOO_LATE => purchase.weather == Weather::ClockSteps,
+        (_, "FAILED") if reason == UNANSWERED => purchase.conditions != Conditions::Normal,
+        (_, "FAILED") if reason == TOO_LATE => purchase.conditions == Conditions::ClockSteps,
         (Kind::Declined, status) => status == "FAILED" && reason.starts_with("the card "),
         (Kind::Scarce, "FAILED") => reason.ends_with(" is out of stock"),
         (Kind::Cancelled | Kind::CancelledInstead | Kind::Hostile, "CANCELLED") => answers.cancel_asked,

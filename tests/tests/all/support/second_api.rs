@@ -1,4 +1,4 @@
-//! A second `api` on a shop's servers, with settings of its own.
+//! A second `api` on the servers of a stack, with its own settings.
 
 use super::{Shop, until_ok};
 use anyhow::{Result, ensure};
@@ -11,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-pub(crate) struct Gate {
+pub(crate) struct SecondApi {
     process: Child,
     http: reqwest::Client,
     url: String,
     pub(crate) log: PathBuf,
 }
 
-impl Gate {
+impl SecondApi {
     pub(crate) async fn start(shop: &Shop, settings: &[(String, String)]) -> Result<Self> {
         let port = free_port()?;
         let log = shop.folder()?.join(format!("logs/api-{port}.log"));
@@ -31,14 +31,14 @@ impl Gate {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .spawn()?;
-        let gate = Self { process, http: shop.http.clone(), url: format!("http://127.0.0.1:{port}"), log };
+        let api = Self { process, http: shop.http.clone(), url: format!("http://127.0.0.1:{port}"), log };
         until_ok("the second api answers", Duration::from_secs(20), async || {
-            let answered = gate.http.get(format!("{}/api/health", gate.url)).send().await?;
+            let answered = api.http.get(format!("{}/api/health", api.url)).send().await?;
             ensure!(answered.status().is_success(), "{}", answered.status());
             Ok(())
         })
         .await?;
-        Ok(gate)
+        Ok(api)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -50,7 +50,7 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
+impl Drop for SecondApi {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

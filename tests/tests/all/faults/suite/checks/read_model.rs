@@ -1,6 +1,6 @@
-//! The account of the read model: what the API shows is what Postgres has.
+//! Checks the read model: the API must show what Postgres has.
 
-use crate::{faults::suite::site::Site, support::is_updated_last};
+use crate::{faults::suite::context::FaultContext, support::is_updated_last};
 use ::orders::{Currency, Money};
 use anyhow::Result;
 use futures::{StreamExt as _, stream};
@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 const AT_ONCE: usize = 16;
 
-/// An order, as Postgres has it or as it is shown.
+/// An order, either as Postgres has it or as the API shows it.
 #[derive(Debug, PartialEq)]
 struct Order {
     customer: String,
@@ -18,34 +18,34 @@ struct Order {
     reason: String,
     version: i64,
     total_minor: i64,
-    /// Its status, and what was given back.
+    /// The payment's status, and the refunded amount.
     payment: Option<(String, i64)>,
-    /// Units on all of its lines.
+    /// The units on all lines.
     units: i64,
-    /// The statuses of its parcels.
+    /// The statuses of the parcels.
     shipments: Vec<String>,
-    /// Every status it has had.
+    /// Every status that the order has had.
     history: Vec<String>,
 }
 
-/// Holds orders as they are shown against Postgres.
-pub(in crate::faults::suite) async fn check(site: &Site<'_>, ids: &[String]) -> Result<()> {
+/// Compares the orders that the API shows with Postgres.
+pub(in crate::faults::suite) async fn check(context: &FaultContext<'_>, ids: &[String]) -> Result<()> {
     let query =
         "SELECT o.id, o.customer_id, o.status, coalesce(o.failure_reason, ''), o.version, o.total_minor, p.status, p.refunded_minor,
             (SELECT coalesce(sum(quantity), 0)::bigint FROM order_items WHERE order_id = o.id),
             ARRAY(SELECT status FROM shipments WHERE order_id = o.id ORDER BY number),
             ARRAY(SELECT status FROM order_history WHERE order_id = o.id ORDER BY version)
         FROM orders o LEFT JOIN payments p ON p.order_id = o.id WHERE o.id = ANY ($1)";
-    let rows = site.shop.db().await?.query(query, &[&ids]).await?;
+    let rows = context.shop.db().await?.query(query, &[&ids]).await?;
     let orders: HashMap<String, Order> = rows.iter().map(|row| (row.get(0), on_record(row))).collect();
     let mut shown =
-        stream::iter(orders.iter().map(|(id, order)| async move { (id, order, site.shop.order(id).await) })).buffer_unordered(AT_ONCE);
+        stream::iter(orders.iter().map(|(id, order)| async move { (id, order, context.shop.order(id).await) })).buffer_unordered(AT_ONCE);
     while let Some((id, order, shown)) = shown.next().await {
         match shown {
-            Ok(shown) if !is_updated_last(&shown) => site.record.breach(format!("{id} shows a time after its updatedAt: {shown}")),
+            Ok(shown) if !is_updated_last(&shown) => context.record.breach(format!("{id} shows a time after its updatedAt: {shown}")),
             Ok(shown) if as_shown(&shown).as_ref() == Some(order) => {}
-            Ok(shown) => site.record.breach(format!("{id} is {order:?}, and is shown as {shown}")),
-            Err(error) => site.record.breach(format!("{id} is not shown: {error:#}")),
+            Ok(shown) => context.record.breach(format!("{id} is {order:?}, and is shown as {shown}")),
+            Err(error) => context.record.breach(format!("{id} is not shown: {error:#}")),
         }
     }
     Ok(())
@@ -88,7 +88,7 @@ fn minor(amount: &Value) -> Option<i64> {
 }
 
 #[test]
-fn a_reader_who_is_shown_anything_else_notices() {
+fn a_difference_in_the_read_model_is_noticed() {
     let shown = json!({
         "customerID": "CUST-1", "status": "COMPLETED", "failureReason": null, "version": 7, "totalAmount": 20.5,
         "payment": { "status": "PARTIALLY_REFUNDED", "amount": 20.5, "refundedAmount": 3 },

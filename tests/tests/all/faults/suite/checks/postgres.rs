@@ -1,11 +1,11 @@
-//! The account of Postgres: orders, their histories, and money.
+//! Checks Postgres: orders, their histories, and money.
 
 use super::Order;
 use crate::{
     faults::suite::{
+        context::FaultContext,
         record::{Purchase, Record},
-        site::Site,
-        wish::total_minor,
+        scenario::total_minor,
     },
     support::Shop,
 };
@@ -13,15 +13,16 @@ use ::orders::{OrderStatus, status::TRANSITIONS};
 use anyhow::Result;
 use std::collections::HashMap;
 
-pub(super) struct Books {
+pub(super) struct Facts {
     pub(super) orders: Vec<Order>,
-    /// (order, version, status), in the order of the versions.
+    /// (order, version, status), sorted by version.
     history: Vec<(String, i64, String)>,
-    /// Captures, and what was captured without what was refunded, in minor units.
+    /// By order: the number of captures, and the captured amount minus the refunded amount, in
+    /// minor units.
     money: HashMap<String, (i64, i64)>,
 }
 
-impl Books {
+impl Facts {
     pub(super) async fn read(shop: &Shop) -> Result<Self> {
         let db = shop.db().await?;
         let orders = db
@@ -52,27 +53,28 @@ impl Books {
         })
     }
 
-    pub(super) fn check(&self, site: &Site<'_>) {
-        self.check_money(&site.record);
-        self.check_history(&site.record);
+    pub(super) fn check(&self, context: &FaultContext<'_>) {
+        self.check_money(&context.record);
+        self.check_history(&context.record);
         for (id, version, status) in &self.history {
-            if !site.listener.has_heard(id, *version) {
-                site.record.breach(format!("that {id} was {status} at version {version} has been told to nobody"));
+            if !context.subscriber.has_received(id, *version) {
+                context.record.breach(format!("no event says that {id} was {status} at version {version}"));
             }
         }
-        site.listener.oddities().into_iter().for_each(|oddity| site.record.breach(oddity));
+        context.subscriber.violations().into_iter().for_each(|violation| context.record.breach(violation));
     }
 
-    /// What is left of what was captured is the price of what the customer kept.
+    /// The captured amount minus refunds must be the price of what the customer kept.
     fn check_money(&self, record: &Record) {
         let purchases = record.purchases();
-        let purchases: HashMap<&str, &Purchase> = purchases.iter().map(|purchase| (purchase.wish.customer.as_str(), purchase)).collect();
+        let purchases: HashMap<&str, &Purchase> =
+            purchases.iter().map(|purchase| (purchase.scenario.customer.as_str(), purchase)).collect();
         let mut money = self.money.clone();
         for order in &self.orders {
             let (captures, kept) = money.remove(&order.id).unwrap_or_default();
             let due = match purchases.get(order.customer.as_str()) {
                 Some(purchase) if order.status == "COMPLETED" => {
-                    total_minor(purchase.lines()) - purchase.answers.given_back.iter().map(|refund| refund.minor).sum::<i64>()
+                    total_minor(purchase.lines()) - purchase.answers.refunds.iter().map(|refund| refund.minor).sum::<i64>()
                 }
                 _ => 0,
             };

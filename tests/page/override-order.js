@@ -1,8 +1,11 @@
-/** Changes what the API says of orders on its way to the page: for what an order cannot be brought to here. */
-export const retell = (page, change) =>
+/**
+ * Changes the API's answers about orders on their way to the page. Tests use this for states that
+ * an order cannot reach on this stack.
+ */
+export const overrideOrder = (page, change) =>
   page.route('**/api/orders/*', async (route) => {
     const response = await route.fetch();
-    // 304: the page knows it already.
+    // Status 304: the page has the order in its cache.
     if (response.status() !== 200) return route.fulfill({ response });
     return route.fulfill({ response, json: { ...(await response.json()), ...change } });
   });

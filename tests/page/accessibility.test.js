@@ -1,72 +1,73 @@
-// For everyone: accessible in both colour schemes and languages, at every width, by keyboard alone.
+// Accessibility: both colour schemes, both languages, every width, and the keyboard alone.
 
 import assert from 'node:assert/strict';
-import { isForEveryone } from './for-everyone.js';
-import { retell } from './retell.js';
+import { assertAccessible } from './accessibility.js';
+import { overrideOrder } from './override-order.js';
 import { visit } from './visit.js';
 
-// Contrast does not depend on the language, nor widths on the colours: two visits see all of both.
+// Contrast does not depend on the language, and widths do not depend on the colours. So two visits
+// cover both colour schemes and both languages.
 for (const [colorScheme, locale] of [
   ['light', 'en-US'],
   ['dark', 'ru-RU'],
 ]) {
   visit(
-    `every view is for everyone: ${colorScheme}, ${locale}`,
+    `every view is accessible: ${colorScheme}, ${locale}`,
     async ({ page, shop }) => {
       const [reserved, cancelOrder] = locale === 'ru-RU' ? ['Товары отложены', 'Отменить заказ'] : ['Items reserved', 'Cancel order'];
       await shop.open();
       assert.equal(await page.locator('html').getAttribute('lang'), locale.slice(0, 2));
-      await isForEveryone(page, 'the empty cart');
+      await assertAccessible(page, 'the empty cart');
       await shop.fillIn('tok_down');
       await page.getByLabel(/E-mail|Эл. почта/).fill('nobody');
       await shop.placeButton.click();
       await page.locator('#email-fault:not(:empty)').waitFor();
-      await isForEveryone(page, 'the form with a fault');
+      await assertAccessible(page, 'the form with a fault');
       await page.getByLabel(/E-mail|Эл. почта/).fill('');
       await shop.place();
       await shop.reaches('RESERVED');
       await page.locator('#order-status').getByText(reserved).waitFor();
-      await isForEveryone(page, 'an open order');
+      await assertAccessible(page, 'an open order');
       await page.getByRole('button', { name: cancelOrder }).click();
-      await isForEveryone(page, 'the question before cancelling');
+      await assertAccessible(page, 'the question before cancelling');
       await page.getByRole('dialog').getByRole('button', { name: cancelOrder }).click();
       await shop.reaches('CANCELLED');
-      await isForEveryone(page, 'an order that has ended');
+      await assertAccessible(page, 'an order that has ended');
       await shop.open(`/orders?customerID=${shop.customer}`);
       await page.locator('[data-order]').first().waitFor();
-      await isForEveryone(page, 'the orders');
+      await assertAccessible(page, 'the orders');
       await shop.open('/operations');
       await page.locator('[data-part]').first().waitFor();
       await page.locator('[data-queue]').first().waitFor();
       await page.locator('#restock-form button').click();
       await page.locator('#restock-quantity-fault:not(:empty)').waitFor();
-      await isForEveryone(page, 'operations');
+      await assertAccessible(page, 'operations');
       await shop.open('/nowhere');
-      await isForEveryone(page, 'no view');
+      await assertAccessible(page, 'no view');
     },
     { colorScheme, locale },
   );
 }
 
-// What takes an order of its own each: decisions, refunds, parcels, messages.
+// Each of these views needs an order of its own: decisions, refunds, parcels, messages.
 for (const [colorScheme, locale] of [
   ['light', 'ru-RU'],
   ['dark', 'en-US'],
 ]) {
   visit(
-    `what is decided and given back is for everyone: ${colorScheme}, ${locale}`,
+    `decisions and refunds are accessible: ${colorScheme}, ${locale}`,
     async ({ page, shop }) => {
       await shop.openAt(await shop.send({ [process.env.SOLD_OUT]: 1, 'PROD-004': 1 }), 'ACTION_REQUIRED');
-      await isForEveryone(page, 'an order of which a part is out of stock');
+      await assertAccessible(page, 'an order of which a part is out of stock');
 
       const reviewed = await shop.send({ 'PROD-001': 40 });
       await shop.openAt(reviewed, 'IN_REVIEW');
-      await isForEveryone(page, 'an order in review');
+      await assertAccessible(page, 'an order in review');
       await shop.open('/operations');
       await page.locator('.review').first().waitFor();
-      await isForEveryone(page, 'operations with a review');
+      await assertAccessible(page, 'operations with a review');
 
-      // While it is open, it counts towards the customer's limit.
+      // While the order is open, it counts towards the customer's limit.
       await shop.post(`/api/orders/${reviewed}/review`, { approved: false });
       await shop.openAt(reviewed, 'FAILED');
       await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'COMPLETED');
@@ -74,10 +75,10 @@ for (const [colorScheme, locale] of [
       await page.getByRole('radio').nth(2).check();
       await page.getByRole('button', { name: /^(Give back|Вернуть)$/ }).click();
       await page.locator('#refund-units-fault:not(:empty)').waitFor();
-      await isForEveryone(page, 'a refund with a fault');
+      await assertAccessible(page, 'a refund with a fault');
 
       const at = '2026-11-21T10:00:50.527Z';
-      await retell(page, {
+      await overrideOrder(page, {
         compensating: true,
         shipments: ['IN_TRANSIT', 'LOST', 'DELIVERED'].map((status, n) => ({
           id: `${shop.orderId}-${n + 1}`,
@@ -93,7 +94,7 @@ for (const [colorScheme, locale] of [
       });
       await page.reload();
       await page.locator('#notifications').waitFor();
-      await isForEveryone(page, 'an order with parcels, refunds and messages');
+      await assertAccessible(page, 'an order with parcels, refunds and messages');
     },
     { colorScheme, locale },
   );

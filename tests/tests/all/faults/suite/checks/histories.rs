@@ -1,20 +1,21 @@
-//! What happened to a run's workflows replays, under other limits than those that they ran under.
+//! Replays the histories of a run's workflows, under other timeouts than the ones of the run.
 
 use crate::{
-    faults::suite::site::Site,
+    faults::suite::context::FaultContext,
     histories::{self, connect},
 };
 use ::orders::workflow::OrderWorkflowType;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// No worker of a run has this limit.
+/// A timeout that no worker of a run has.
 const LIMIT_MS: u64 = 40_000;
 
-/// Replays so many workflows of orders, and as many of refunds at most, evenly spread over the run. Answers how many.
-pub(super) async fn replay(site: &Site<'_>, count: usize) -> Result<usize> {
-    let db = site.shop.db().await?;
-    let client = connect(site.shop).await?;
+/// Replays up to `count` workflows of orders and up to `count` of refunds, spread evenly over the
+/// run. Returns how many were replayed.
+pub(super) async fn replay(context: &FaultContext<'_>, count: usize) -> Result<usize> {
+    let db = context.shop.db().await?;
+    let client = connect(context.shop).await?;
     let mut replayed = 0;
     for query in ["SELECT id FROM orders ORDER BY id", "SELECT id FROM refunds ORDER BY id"] {
         let ids: Vec<String> = db.query(query, &[]).await?.iter().map(|row| row.get(0)).collect();
@@ -23,7 +24,7 @@ pub(super) async fn replay(site: &Site<'_>, count: usize) -> Result<usize> {
             let history = handle.fetch_history(Default::default()).to_json().await.with_context(|| format!("the history of {id}"))?;
             let history: Value = serde_json::from_slice(&history)?;
             if let Err(error) = histories::replay(&history, histories::settings(LIMIT_MS)).await {
-                site.record.breach(format!("the history of {id} does not replay: {error:#}"));
+                context.record.breach(format!("the history of {id} does not replay: {error:#}"));
             }
             replayed += 1;
         }

@@ -1,13 +1,14 @@
-// Parcels of a carrier that does not report: staff say where they are. On a stack whose carrier does not move.
+// Parcels of a carrier that sends no webhooks: staff record the tracking events. The tests need a
+// stack whose carrier changes nothing by itself.
 
 import assert from 'node:assert/strict';
-import { isForEveryone } from './for-everyone.js';
+import { assertAccessible } from './accessibility.js';
 import { visit } from './visit.js';
 
 const parcel = (page, status) => page.locator(`#shipments [data-status="${status}"]`);
 const mark = (page, name) => page.getByRole('group', { name: 'Mark parcel 1' }).getByRole('button', { name, exact: true }).click();
 
-visit('a parcel is marked on its way and delivered', async ({ page, shop }) => {
+visit('a parcel is recorded as in transit and as delivered', async ({ page, shop }) => {
   await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'PAID');
   await parcel(page, 'BOOKED').waitFor();
   const calls = shop.countPosts('/scans');
@@ -21,14 +22,14 @@ visit('a parcel is marked on its way and delivered', async ({ page, shop }) => {
   assert.equal(await page.getByRole('group', { name: 'Mark parcel 1' }).count(), 0, 'nothing is left to say');
 });
 
-visit('a parcel that is lost is asked about, and paid back', async ({ page, shop }) => {
+visit('a lost parcel needs a confirmation, and is refunded', async ({ page, shop }) => {
   await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'PAID');
   await parcel(page, 'BOOKED').waitFor();
   await mark(page, 'Lost');
   await mark(page, 'Back');
   await mark(page, 'Lost');
   await page.getByRole('textbox', { name: 'Reason' }).fill('the van burnt down');
-  await isForEveryone(page, 'a parcel about to be marked');
+  await assertAccessible(page, 'a parcel about to be marked');
   await mark(page, 'Lost');
   await shop.reaches('FAILED');
   await parcel(page, 'LOST').getByText('The van burnt down.').waitFor();

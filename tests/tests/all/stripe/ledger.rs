@@ -1,6 +1,6 @@
-//! What Stripe's documents say happens to payment intents, charges and refunds.
+//! The behaviour of payment intents, charges and refunds according to Stripe's documentation.
 
-use super::document;
+use super::documented_answer;
 use anyhow::{Context as _, Result};
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 pub(super) type Form = BTreeMap<String, String>;
 
-/// Status and body of an answer.
+/// The status and body of an answer.
 pub(super) type Answer = (u16, Value);
 
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Ledger {
     pub(super) intents: BTreeMap<String, Intent>,
     refunds: Vec<Refund>,
     made: u32,
@@ -25,8 +25,8 @@ pub(crate) struct Intent {
     pub(crate) currency: String,
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
-    /// How often the amount was held, and taken.
-    pub(crate) holds: u32,
+    /// How often the amount was authorized, and how often it was captured.
+    pub(crate) authorizations: u32,
     pub(crate) captures: u32,
     pub(crate) order_id: String,
     error: Option<Value>,
@@ -39,7 +39,8 @@ struct Refund {
     metadata: Value,
 }
 
-/// What became of a test card (<https://docs.stripe.com/testing>): the document of its refusal.
+/// The document with the error of a test card (<https://docs.stripe.com/testing>); `None` if the
+/// card is accepted.
 fn refusal(payment_method: &str) -> Option<&'static str> {
     Some(match payment_method {
         "pm_card_visa" => return None,
@@ -54,8 +55,8 @@ fn refusal(payment_method: &str) -> Option<&'static str> {
     })
 }
 
-impl Books {
-    /// Does what a request asks for. `shape` is an answer of the right shape.
+impl Ledger {
+    /// Executes a request. `shape` is an answer with the right fields.
     pub(super) fn execute(&mut self, method: &Method, path: &str, form: &Form, shape: Value) -> Result<Answer> {
         let segments: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
         match (method.as_str(), segments.as_slice()) {
@@ -78,7 +79,7 @@ impl Books {
     fn create(&mut self, form: &Form, shape: Value) -> Result<Answer> {
         let amount: i64 = form["amount"].parse()?;
         if amount < 50 {
-            return document("amount_too_small");
+            return documented_answer("amount_too_small");
         }
         let id = self.id("pi");
         let intent = Intent {
@@ -87,7 +88,7 @@ impl Books {
             currency: form["currency"].clone(),
             captured: 0,
             refunded: 0,
-            holds: 0,
+            authorizations: 0,
             captures: 0,
             order_id: form.get("metadata[order_id]").cloned().unwrap_or_default(),
             error: None,
@@ -97,8 +98,8 @@ impl Books {
     }
 
     fn show(&self, id: &str, mut shape: Value) -> Result<Answer> {
-        let Some(intent) = self.intents.get(id) else { return document("no_such_payment_intent") };
-        // The charge as an object where that was asked for.
+        let Some(intent) = self.intents.get(id) else { return documented_answer("no_such_payment_intent") };
+        // The charge is an object only if the request asked for that.
         let mut charge = match shape["latest_charge"].take() {
             Value::Object(charge) => Value::Object(charge),
             _ => json!("ch_of_it"),
@@ -114,38 +115,38 @@ impl Books {
         shape["amount_received"] = intent.captured.into();
         shape["metadata"] = json!({ "order_id": intent.order_id });
         shape["last_payment_error"] = intent.error.clone().unwrap_or_default();
-        shape["latest_charge"] = if intent.holds > 0 || intent.error.is_some() { charge } else { Value::Null };
+        shape["latest_charge"] = if intent.authorizations > 0 || intent.error.is_some() { charge } else { Value::Null };
         Ok((200, shape))
     }
 
     fn confirm(&mut self, id: &str, form: &Form, shape: Value) -> Result<Answer> {
-        let Some(intent) = self.intents.get_mut(id) else { return document("no_such_payment_intent") };
+        let Some(intent) = self.intents.get_mut(id) else { return documented_answer("no_such_payment_intent") };
         if intent.status != "requires_payment_method" {
-            return document("payment_intent_unexpected_state");
+            return documented_answer("payment_intent_unexpected_state");
         }
         if let Some(name) = refusal(&form["payment_method"]) {
-            let (status, answer) = document(name)?;
-            // A request that makes no sense is no attempt at paying.
+            let (status, answer) = documented_answer(name)?;
+            // An invalid request is no attempt to pay.
             intent.error = (status == 402).then(|| answer["error"].clone());
             return Ok((status, answer));
         }
-        (intent.status, intent.error, intent.holds) = ("requires_capture", None, intent.holds + 1);
+        (intent.status, intent.error, intent.authorizations) = ("requires_capture", None, intent.authorizations + 1);
         self.show(id, shape)
     }
 
     pub(super) fn capture(&mut self, id: &str, shape: Value) -> Result<Answer> {
-        let Some(intent) = self.intents.get_mut(id) else { return document("no_such_payment_intent") };
+        let Some(intent) = self.intents.get_mut(id) else { return documented_answer("no_such_payment_intent") };
         if intent.status != "requires_capture" {
-            return document("payment_intent_unexpected_state");
+            return documented_answer("payment_intent_unexpected_state");
         }
         (intent.status, intent.captured, intent.captures) = ("succeeded", intent.amount, intent.captures + 1);
         self.show(id, shape)
     }
 
     pub(super) fn cancel(&mut self, id: &str, shape: Value) -> Result<Answer> {
-        let Some(intent) = self.intents.get_mut(id) else { return document("no_such_payment_intent") };
+        let Some(intent) = self.intents.get_mut(id) else { return documented_answer("no_such_payment_intent") };
         if matches!(intent.status, "succeeded" | "canceled") {
-            return document("payment_intent_unexpected_state");
+            return documented_answer("payment_intent_unexpected_state");
         }
         intent.status = "canceled";
         self.show(id, shape)
@@ -153,14 +154,14 @@ impl Books {
 
     pub(super) fn refund(&mut self, form: &Form, mut shape: Value) -> Result<Answer> {
         let id = form.get("payment_intent").context("whose refund?")?;
-        let Some(intent) = self.intents.get_mut(id) else { return document("no_such_payment_intent") };
+        let Some(intent) = self.intents.get_mut(id) else { return documented_answer("no_such_payment_intent") };
         let left = intent.captured - intent.refunded;
         if left == 0 {
-            return document("charge_already_refunded");
+            return documented_answer("charge_already_refunded");
         }
         let amount = form.get("amount").map_or(Ok(left), |amount| amount.parse())?;
         if amount > left {
-            return document("refund_too_large");
+            return documented_answer("refund_too_large");
         }
         intent.refunded += amount;
         let metadata = form.iter().filter_map(|(name, value)| Some((name.strip_prefix("metadata[")?.strip_suffix(']')?, value)));

@@ -1,10 +1,11 @@
-//! Stripe slow, busy, failing, or done and not telling: in the end each thing is done once, or nothing is.
+//! Faults of Stripe: it is slow, busy, fails, or its answer is lost. In the end each request has
+//! its effect once, or none has.
 
 use super::{
     ORDER, VISA,
-    gateway::{part, taken},
+    gateway::{captured, partial_refund},
     payment,
-    stand_in::Trouble,
+    stand_in::Fault,
     stripe,
 };
 use crate::support::run;
@@ -13,14 +14,15 @@ use std::time::Duration;
 use tokio::time::timeout;
 use worker::payment::{Error, Gateway, Payment, Refund, Standing, Stripe};
 
-/// As the limit of an attempt.
+/// The timeout of one attempt.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Attempts that a trouble may take.
+/// The maximum number of attempts for one fault.
 const ATTEMPTS: usize = 4;
-/// The calls by which an order is paid and refunded, by the ends of their paths.
+/// The calls that pay and refund an order, by the ends of their paths.
 const CALLS: [&str; 4] = ["/payment_intents", "/confirm", "/capture", "/refunds"];
 
-/// One attempt at paying and refunding, as the worker makes it: after an attempt that failed the gateway is asked first.
+/// One attempt to pay and refund, as the worker makes it. After a failed attempt, it first asks the
+/// gateway for the state.
 async fn attempt(stripe: &Stripe, again: bool) -> Result<(), Error> {
     let mut payment = payment();
     let standing = if again { stripe.look_up(&payment).await? } else { Standing::Open };
@@ -34,10 +36,10 @@ async fn attempt(stripe: &Stripe, again: bool) -> Result<(), Error> {
     if !captured {
         stripe.capture(&payment).await?;
     }
-    stripe.refund(&payment, &part(2_500)).await
+    stripe.refund(&payment, &partial_refund(2_500)).await
 }
 
-/// Attempts until one works; says how many failed.
+/// Repeats the attempt until it succeeds. Returns how many failed.
 async fn until_done(stripe: &Stripe) -> Result<usize> {
     for failed in 0..ATTEMPTS {
         match timeout(LIMIT, attempt(stripe, failed > 0)).await {
@@ -50,9 +52,9 @@ async fn until_done(stripe: &Stripe) -> Result<usize> {
     anyhow::bail!("not done in {ATTEMPTS} attempts")
 }
 
-/// Stripe remembers a key for a day. What is on record leads to the intent and to the refund all the same.
+/// Stripe keeps a key for a day. After that, the records still lead to the intent and the refund.
 #[test]
-fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
+fn recorded_effects_are_not_repeated_when_stripe_forgets_the_keys() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         let mut payment = payment();
@@ -60,28 +62,29 @@ fn what_is_on_record_is_not_done_again_when_the_keys_are_forgotten() {
         stand_in.forget_keys();
         assert_eq!(Some(stripe.authorize(&payment, VISA).await?), payment.reference);
         stripe.capture(&payment).await?;
-        stripe.refund(&payment, &part(2_500)).await?;
+        stripe.refund(&payment, &partial_refund(2_500)).await?;
         stand_in.forget_keys();
         assert!(matches!(stripe.look_up(&payment).await?, Standing::Captured(_)));
-        stripe.refund(&payment, &Refund { again: true, ..part(2_500) }).await?;
+        stripe.refund(&payment, &Refund { again: true, ..partial_refund(2_500) }).await?;
         let (_, intent) = stand_in.intent(ORDER)?;
-        assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500));
+        assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500));
         Ok(())
     });
 }
 
-/// Whatever of this goes wrong with any one call, an order is held, taken and refunded once.
-fn once_in_spite_of(troubles: &[Trouble]) {
+/// Asserts that an order is authorized, captured and refunded once, with each of these faults in
+/// each call.
+fn has_one_effect_despite(faults: &[Fault]) {
     run(async {
-        for trouble in troubles {
+        for fault in faults {
             for call in CALLS {
                 let (stand_in, stripe) = stripe().await?;
-                stand_in.trouble(call, *trouble);
+                stand_in.inject(call, *fault);
                 let failed = until_done(&stripe).await?;
                 let (_, intent) = stand_in.intent(ORDER)?;
-                let done = (intent.status, intent.holds, intent.captures, intent.refunded);
-                assert_eq!(done, ("succeeded", 1, 1, 2_500), "{trouble:?} at {call}");
-                ensure!(failed == 1 && stand_in.is_quiet(), "{trouble:?} at {call}: {failed} attempts failed");
+                let done = (intent.status, intent.authorizations, intent.captures, intent.refunded);
+                assert_eq!(done, ("succeeded", 1, 1, 2_500), "{fault:?} at {call}");
+                ensure!(failed == 1 && stand_in.all_faults_injected(), "{fault:?} at {call}: {failed} attempts failed");
             }
         }
         Ok(())
@@ -90,45 +93,46 @@ fn once_in_spite_of(troubles: &[Trouble]) {
 
 #[test]
 fn a_lost_answer_charges_nothing_twice() {
-    once_in_spite_of(&[Trouble::AnswerLost]);
+    has_one_effect_despite(&[Fault::AnswerLost]);
 }
 
 #[test]
-fn what_is_busy_is_asked_again() {
-    once_in_spite_of(&["idempotency_key_in_use", "lock_timeout", "rate_limit", "unavailable"].map(Trouble::Refused));
+fn a_busy_stripe_is_retried() {
+    has_one_effect_despite(&["idempotency_key_in_use", "lock_timeout", "rate_limit", "unavailable"].map(Fault::Refused));
 }
 
-/// Stripe answers with the same failure for a day. Where an intent may have been made by then, there is another beside it, which nobody confirms.
+/// Stripe repeats a stored failure for a day. If an intent was created before the failure, a second
+/// one exists, which nobody confirms.
 #[test]
-fn a_failure_that_stripe_has_stored_is_got_over() {
-    once_in_spite_of(&[Trouble::Fails { done: false }]);
+fn a_failure_stored_by_stripe_does_not_block_the_payment() {
+    has_one_effect_despite(&[Fault::Fails { done: false }]);
     run(async {
         for call in &CALLS[1..] {
             let (stand_in, stripe) = stripe().await?;
-            stand_in.trouble(call, Trouble::Fails { done: true });
+            stand_in.inject(call, Fault::Fails { done: true });
             until_done(&stripe).await?;
             let (_, intent) = stand_in.intent(ORDER)?;
-            assert_eq!((intent.holds, intent.captures, intent.refunded), (1, 1, 2_500), "{call}");
+            assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500), "{call}");
         }
         Ok(())
     });
 }
 
-/// Stripe stores the refusal under its key, so the next attempt has another one.
+/// Stripe stores the refusal under its key, so the next attempt uses another key.
 #[test]
-fn a_refund_that_the_balance_does_not_cover_is_asked_for_under_the_next_key() {
+fn a_refund_without_balance_is_retried_under_the_next_key() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
-        let payment = taken(&stripe).await?;
+        let payment = captured(&stripe).await?;
         for refusals in 0..2 {
-            stand_in.trouble("/refunds", Trouble::RefusedAndStored("balance_insufficient"));
+            stand_in.inject("/refunds", Fault::RefusedAndStored("balance_insufficient"));
             for _ in 0..2 {
-                let refused = stripe.refund(&payment, &Refund { refusals, ..part(2_500) }).await;
+                let refused = stripe.refund(&payment, &Refund { refusals, ..partial_refund(2_500) }).await;
                 ensure!(matches!(refused, Err(Error::NotNow(_))), "{refused:?}");
             }
         }
         for again in [false, true] {
-            stripe.refund(&payment, &Refund { refusals: 2, again, ..part(2_500) }).await?;
+            stripe.refund(&payment, &Refund { refusals: 2, again, ..partial_refund(2_500) }).await?;
         }
         assert_eq!(stand_in.intent(ORDER)?.1.refunded, 2_500);
         Ok(())
@@ -136,14 +140,14 @@ fn a_refund_that_the_balance_does_not_cover_is_asked_for_under_the_next_key() {
 }
 
 #[test]
-fn nobody_there_is_no_decline() {
+fn an_unreachable_stripe_is_no_decline() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         drop(stand_in);
         let payment = Payment { reference: Some("pi_1".to_owned()), ..payment() };
         ensure!(matches!(stripe.authorize(&payment, VISA).await, Err(Error::Unavailable(_))));
         ensure!(matches!(stripe.capture(&payment).await, Err(Error::Unavailable(_))));
-        ensure!(matches!(stripe.refund(&payment, &part(1)).await, Err(Error::Unavailable(_))));
+        ensure!(matches!(stripe.refund(&payment, &partial_refund(1)).await, Err(Error::Unavailable(_))));
         ensure!(stripe.look_up(&payment).await.is_err() && stripe.reverse(&payment).await.is_err());
         Ok(())
     });

@@ -1,7 +1,10 @@
-//! The world as single programs of a run see it: what time it is, and whether there is room on the disk.
+//! A library that changes what single programs of a run see: the clock, and the free space of the
+//! disk.
 //!
-//! A clock that steps and a disk that is full need a machine of one's own, so a small library (world.c) stands between the programs and the system.
-//! It is compiled here, with the C compiler that Rust needs anyway, and reads what a program is to see from a file with the program's name.
+//! The real clock and disk cannot be changed for one test only. So a small library (preload.c),
+//! loaded with `LD_PRELOAD`, stands between the programs and the system. It is compiled here, with
+//! the C compiler that Rust needs anyway. It reads what a program shall see from a file with the
+//! program's name.
 
 use anyhow::{Context as _, Result, ensure};
 use std::{
@@ -11,7 +14,7 @@ use std::{
     process::{self, Command},
 };
 
-/// Programs that can be deceived.
+/// Programs that the library can influence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Program {
     Postgres,
@@ -31,46 +34,46 @@ impl Program {
     }
 }
 
-/// Where the two numbers lie in a program's file.
+/// The offsets of the two numbers in a program's file.
 const CLOCK: u64 = 0;
 const DISK: u64 = 8;
 
-pub(super) struct World {
+pub(super) struct Preload {
     folder: PathBuf,
     library: PathBuf,
 }
 
-impl World {
-    /// `None`, with a line that says so, where programs cannot be deceived in this way.
+impl Preload {
+    /// Returns `None`, and prints a line about it, on systems without this mechanism.
     pub(super) fn new() -> Result<Option<Self>> {
         if !cfg!(target_os = "linux") {
             println!("no clock steps and no full disk: they need Linux");
             return Ok(None);
         }
-        let folder = env::temp_dir().join(format!("orderflow-world-{}-{}", process::id(), fastrand::u32(..)));
+        let folder = env::temp_dir().join(format!("orderflow-preload-{}-{}", process::id(), fastrand::u32(..)));
         fs::create_dir(&folder)?;
-        let world = Self { library: folder.join("world.so"), folder };
+        let preload = Self { library: folder.join("preload.so"), folder };
         for program in Program::ALL {
-            fs::write(world.file(program), [0; 16])?;
+            fs::write(preload.file(program), [0; 16])?;
         }
-        let source = local::project().join("tests/tests/all/faults/suite/world/world.c");
+        let source = local::project().join("tests/tests/all/faults/suite/preload/preload.c");
         let made = Command::new("cc")
             .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
-            .args([&world.library, &source])
-            .arg(format!("-DFOLDER=\"{}\"", world.folder.display()))
+            .args([&preload.library, &source])
+            .arg(format!("-DFOLDER=\"{}\"", preload.folder.display()))
             .arg("-ldl")
             .output()
             .context("cc, which Rust needs to link, cannot be run")?;
         ensure!(made.status.success(), "{} cannot be compiled: {}", source.display(), String::from_utf8_lossy(&made.stderr));
-        Ok(Some(world))
+        Ok(Some(preload))
     }
 
-    /// What `LD_PRELOAD` is to be for the programs.
+    /// The value of `LD_PRELOAD` for the programs.
     pub(super) fn library(&self) -> &Path {
         &self.library
     }
 
-    /// Sets a program's clock so many seconds after the true time.
+    /// Sets a program's clock this many seconds ahead of the true time.
     pub(super) fn set_clock(&self, program: Program, offset_s: i64) -> Result<()> {
         self.write(program, CLOCK, offset_s)
     }
@@ -89,7 +92,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Preload {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
