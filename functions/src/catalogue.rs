@@ -1,8 +1,9 @@
 //! Compares a new order with the catalogue in the read model. An order that is seen to be wrong is refused before anything is made of it.
 //!
 //! A process remembers the prices that it has read. An order at remembered prices costs no read. Before an order is refused, its products are read
-//! again, so that an outdated memory refuses no correct order. What the catalogue cannot tell is not judged: the worker compares each order with
-//! Postgres anyway. That is so when the read model does not answer in time, and when its catalogue is being filled again.
+//! again, so that an outdated memory refuses no correct order. While the read model does not answer in time, orders are compared with the prices of
+//! the last seconds. What the catalogue cannot tell is not judged: the worker compares each order with Postgres anyway. That is so for products that
+//! are not remembered then, and when the catalogue is being filled again.
 
 use orders::{
     Currency, Money,
@@ -108,8 +109,11 @@ impl Catalogue {
     /// Each fault of the order, with its place in the request.
     pub async fn check(&self, order: &NewOrder) -> Result<(), Vec<Fault>> {
         let now = Instant::now();
-        if self.memory().confirms(order, now) || self.memory().rests_until.is_some_and(|until| until > now) {
+        if self.memory().confirms(order, now) {
             return Ok(());
+        }
+        if self.memory().rests_until.is_some_and(|until| until > now) {
+            return self.judge_by_memory(order, now);
         }
         let reading = timeout(self.limit, self.read(order)).await.map_err(|_| format!("no answer within {} ms", self.limit.as_millis()));
         match reading.and_then(|reading| reading.map_err(|error| error.to_string())) {
@@ -121,11 +125,20 @@ impl Catalogue {
                 let now = Instant::now();
                 // Of orders that came at once, one tells.
                 if self.memory().rests_until.replace(now + PAUSE).is_none_or(|until| until <= now) {
-                    tracing::warn!(cause, "the catalogue cannot be read; orders are accepted without a look at it");
+                    tracing::warn!(cause, "the catalogue cannot be read; orders are compared with remembered prices only");
                 }
-                Ok(())
+                self.judge_by_memory(order, now)
             }
         }
+    }
+
+    /// Compares an order with the remembered prices while the read model does not answer. Products
+    /// that are not remembered are not judged. Otherwise a burst of orders that makes the read model
+    /// slow would have all of them accepted.
+    fn judge_by_memory(&self, order: &NewOrder, now: Instant) -> Result<(), Vec<Fault>> {
+        let reading = Reading { found: self.memory().recall(order, now), is_complete: false };
+        let faults = faults(order, &reading);
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
     async fn read(&self, order: &NewOrder) -> Result<Reading, read_model::Error> {
@@ -172,6 +185,13 @@ impl Memory {
                 now.saturating_duration_since(known.read_at) < BELIEVED && known.price.is_of(line, order.total.currency)
             })
         })
+    }
+
+    /// The remembered prices of an order's products.
+    fn recall(&self, order: &NewOrder, now: Instant) -> HashMap<String, Option<Price>> {
+        let products = order.items.iter().filter_map(|line| self.products.get_key_value(&line.product_id));
+        let believed = products.filter(|(_, known)| now.saturating_duration_since(known.read_at) < BELIEVED);
+        believed.map(|(id, known)| (id.clone(), Some(known.price))).collect()
     }
 
     /// Remembers products that were read now; gives their prices.
@@ -288,6 +308,16 @@ mod tests {
             assert!(!memory.confirms(&other, now));
         }
         assert!(!memory.confirms(&order("USD", &[("LAMP", "19.95")]), now + BELIEVED));
+    }
+
+    #[test]
+    fn while_nothing_can_be_read_orders_are_held_to_remembered_prices() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        memory.remember(catalogue(), now);
+        let order = order("USD", &[("LAMP", "1"), ("NONE", "1")]);
+        let judged = |now| faults(&order, &Reading { found: memory.recall(&order, now), is_complete: false });
+        assert_eq!(judged(now).into_iter().map(|fault| fault.pointer).collect::<Vec<_>>(), ["/items/0/unitPrice"]);
+        assert_eq!(judged(now + BELIEVED), []);
     }
 
     #[test]

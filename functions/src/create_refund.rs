@@ -64,16 +64,17 @@ async fn create_refund(
     let request = RefundRequest::parse(&body, refundable.currency)?;
     let asked = [order_id.to_string().as_bytes(), &body].concat();
     let (id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    let claim = match refundable.refusal(&request, &body, requested_at, idempotency.order_request_limit) {
-        None => idempotency.claim(&key, &asked, id, requested_at).await,
-        // A repeated request was taken on when there was something to give back.
-        Some(refusal) => match idempotency.known(&key, &asked, requested_at).await.transpose() {
-            Some(known) => known,
-            None => {
-                idempotency.count_request("refund", order_id).await?;
+    // A repeated request was accepted when there was something to refund. Every other one is
+    // counted, since each may become a workflow, a row and a message.
+    let claim = match idempotency.known(&key, &asked, requested_at).await.transpose() {
+        Some(known) => known,
+        None => {
+            idempotency.count_request("refund", order_id).await?;
+            if let Some(refusal) = refundable.refusal(&request, &body) {
                 return Err(refusal);
             }
-        },
+            idempotency.claim(&key, &asked, id, requested_at).await
+        }
     };
     let (id, requested_at) = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?.settle(id, requested_at)?;
     let refund = RefundInput { id, order_id, request, requested_at };

@@ -35,6 +35,8 @@ const WORKER_SILENT: time::Duration = time::Duration::seconds(30);
 /// For how long the read model may lack a change, and an event may wait to be published.
 const PROJECTION_LAG: Duration = Duration::from_secs(30);
 const OUTBOX_LAG: Duration = Duration::from_secs(300);
+/// For how long a task may wait for a worker. After that, workers do not keep up with the orders.
+const TASK_WAIT: Duration = Duration::from_secs(30);
 
 pub fn route<S>() -> Router<S>
 where
@@ -125,7 +127,7 @@ fn moving(backlog: Option<Backlog>, told: Told, now: OffsetDateTime) -> Vec<Depe
     let written = operations.as_ref().map(|(_, at)| now - *at < WORKER_SILENT);
     let mut parts = Vec::new();
     if backlog.is_some() || written.is_some() {
-        let works = backlog.is_none_or(|backlog| backlog.is_polled) && written.unwrap_or(true);
+        let works = backlog.is_none_or(|backlog| backlog.is_polled && backlog.age <= TASK_WAIT) && written.unwrap_or(true);
         parts.push(Dependency::known("workers", works, latency_ms));
     }
     // What no worker has written lately is not known.
@@ -226,6 +228,15 @@ mod tests {
         assert_eq!(parts(None, Some((WELL, 10))), (vec![], 4));
         assert_eq!(parts(Some(true), None), (vec![], 1));
         assert_eq!(parts(None, None), (vec![], 0));
+    }
+
+    #[test]
+    fn workers_that_do_not_keep_up_are_named() {
+        let told = || Told { operations: Some((WELL, NOW)), latency_ms: 1 };
+        for (waits, expected) in [(TASK_WAIT, Up), (TASK_WAIT + Duration::from_secs(1), Down)] {
+            let parts = moving(Some(Backlog { is_polled: true, age: waits, ..Backlog::default() }), told(), NOW);
+            assert_eq!((parts[0].name, parts[0].state), ("workers", expected));
+        }
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! What the read model shows of an order tells which refunds of it cannot succeed. The worker decides about all others, under the order's lock.
 
-use crate::{
-    http::{Kind, Problem},
-    request_limit::WINDOW,
-};
+use crate::http::{Kind, Problem};
 use orders::{
     Currency, Money,
     json::{Fault, Faults},
@@ -11,8 +8,7 @@ use orders::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
-use time::OffsetDateTime;
+use std::{cell::OnceCell, collections::HashMap};
 
 /// What of an order's JSON decides about refunds.
 #[derive(Deserialize)]
@@ -25,8 +21,6 @@ pub(crate) struct Refundable<'a> {
     payment: Option<Payment<'a>>,
     #[serde(default, borrow)]
     refunds: Vec<Refund<'a>>,
-    /// How many refunds there are, when only the newest are shown.
-    refund_count: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -55,18 +49,11 @@ struct Refund<'a> {
     status: String,
     #[serde(borrow)]
     amount: &'a RawValue,
-    #[serde(with = "time::serde::rfc3339")]
-    requested_at: OffsetDateTime,
 }
 
 impl Refundable<'_> {
-    /// Why a refund cannot succeed, if that is to be seen. `body` is what it was read from. So many failed ones within an hour are too many.
-    pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8], now: OffsetDateTime, limit: u32) -> Option<Problem> {
-        let failed = self.refunds.iter().filter(|refund| refund.status == "FAILED" && now - refund.requested_at < WINDOW).count();
-        let all_shown_failed = self.refund_count.is_some() && failed == self.refunds.len();
-        if all_shown_failed || u32::try_from(failed).is_ok_and(|failed| failed >= limit) {
-            return Some(Problem::too_many_requests());
-        }
+    /// Why a refund cannot succeed, as far as the read model shows it. `body` is the request's text.
+    pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8]) -> Option<Problem> {
         let nothing = |detail: &'static str| Some(Problem::new(Kind::NothingToRefund, detail));
         let payment = self.payment.as_ref().filter(|payment| ["CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED"].contains(&&*payment.status));
         let Some(payment) = payment else { return nothing("The order is not paid.") };
@@ -113,12 +100,13 @@ impl Refundable<'_> {
             *quantity += line.quantity;
         }
         let (mut faults, mut cost) = (Faults::default(), Some(0_i64));
+        let places = OnceCell::new();
         for (product_id, quantity) in units {
-            let place = place(body, product_id);
+            let place = || places.get_or_init(|| Places::read(body)).pointer(product_id);
             match bought.get(product_id) {
-                None => faults.add(format!("{place}/productID"), "is not in the order"),
+                None => faults.add(format!("{}/productID", place()), "is not in the order"),
                 Some((_, most)) if quantity > *most => {
-                    faults.add(format!("{place}/quantity"), format!("must be at most {most}, as the order has it"));
+                    faults.add(format!("{}/quantity", place()), format!("must be at most {most}, as the order has it"));
                 }
                 Some((price, _)) => cost = cost.zip(*price).and_then(|(cost, price)| cost.checked_add(price.checked_mul(quantity)?)),
             }
@@ -139,28 +127,34 @@ fn invalid(pointer: &str, message: String) -> Problem {
     Problem::invalid(vec![Fault { pointer: pointer.to_owned(), message }])
 }
 
-/// Where a request names a product.
-fn place(body: &[u8], product_id: &str) -> String {
-    #[derive(Deserialize)]
-    struct Request {
-        items: Vec<Item>,
+/// Where a request names its products.
+#[derive(Default, Deserialize)]
+struct Places {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "productID")]
+    product_id: String,
+}
+
+impl Places {
+    fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
     }
-    #[derive(Deserialize)]
-    struct Item {
-        #[serde(rename = "productID")]
-        product_id: String,
+
+    /// The JSON pointer of a product's first item.
+    fn pointer(&self, product_id: &str) -> String {
+        let at = self.items.iter().position(|item| item.product_id == product_id);
+        at.map_or_else(|| "/items".to_owned(), |n| format!("/items/{n}"))
     }
-    let request: Option<Request> = serde_json::from_slice(body).ok();
-    let at = request.and_then(|request| request.items.iter().position(|item| item.product_id == product_id));
-    at.map_or_else(|| "/items".to_owned(), |n| format!("/items/{n}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-
-    const NOW: &str = "2026-11-29T12:00:00Z";
 
     /// The status and the places of the faults with which a refund is refused.
     fn refusal(change: Value, body: &str) -> Option<(String, Vec<String>)> {
@@ -176,12 +170,11 @@ mod tests {
         let order = order.to_string();
         let order: Refundable<'_> = serde_json::from_str(&order).unwrap();
         let request = RefundRequest::parse(body.as_bytes(), order.currency).unwrap();
-        let now = OffsetDateTime::parse(NOW, &time::format_description::well_known::Rfc3339).unwrap();
-        order.refusal(&request, body.as_bytes(), now, 3).map(|problem| problem.told())
+        order.refusal(&request, body.as_bytes()).map(|problem| problem.told())
     }
 
-    fn refund(status: &str, amount: f64, at: &str) -> Value {
-        json!({ "id": "ref_1", "status": status, "amount": amount, "requestedAt": at })
+    fn refund(status: &str, amount: f64) -> Value {
+        json!({ "id": "ref_1", "status": status, "amount": amount, "requestedAt": "2026-11-29T12:00:00.000Z" })
     }
 
     #[test]
@@ -217,22 +210,12 @@ mod tests {
         let partly = json!({ "payment": { "status": "PARTIALLY_REFUNDED", "amount": 100.0, "refundedAmount": 75.0 } });
         assert_eq!(refusal(partly.clone(), r#"{"amount":25.01}"#), invalid(&["/amount"]));
         assert_eq!(refusal(partly, r#"{"items":[{"productID":"LAMP","quantity":2}]}"#), invalid(&["/items"]));
-        let pending = json!({ "refunds": [refund("PENDING", 90.0, NOW), refund("FAILED", 90.0, NOW)] });
+        let pending = json!({ "refunds": [refund("PENDING", 90.0), refund("FAILED", 90.0)] });
         assert_eq!(refusal(pending, r#"{"amount":11}"#), invalid(&["/amount"]));
-        let all_pending = json!({ "refunds": [refund("PENDING", 100.0, NOW)] });
+        let all_pending = json!({ "refunds": [refund("PENDING", 100.0)] });
         assert_eq!((refusal(all_pending.clone(), ""), refusal(all_pending, r#"{"amount":1}"#)), (nothing(), nothing()));
         for payment in [Value::Null, json!({ "status": "DECLINED", "amount": 100.0 }), json!({ "status": "VOIDED", "amount": 100.0 })] {
             assert_eq!(refusal(json!({ "payment": payment }), ""), nothing());
         }
-    }
-
-    #[test]
-    fn after_so_many_failed_ones_no_more_are_taken_for_a_while() {
-        let failed = |at: &str| json!({ "refunds": [refund("FAILED", 1.0, at), refund("FAILED", 1.0, at), refund("FAILED", 1.0, at)] });
-        assert_eq!(refusal(failed("2026-11-29T11:30:00Z"), r#"{"amount":1}"#), Some(("too-many-requests".to_owned(), vec![])));
-        assert_eq!(refusal(failed("2026-11-29T10:59:00Z"), r#"{"amount":1}"#), None);
-        // More have failed than are shown.
-        let newest = json!({ "refunds": [refund("FAILED", 1.0, "2026-11-29T11:30:00Z")], "refundCount": 420 });
-        assert_eq!(refusal(newest, r#"{"amount":1}"#), Some(("too-many-requests".to_owned(), vec![])));
     }
 }

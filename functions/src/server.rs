@@ -74,7 +74,8 @@ pub async fn run(settings: &Settings, page: Page, parts: Accepting, stop: watch:
 
 /// Serves `app` until `stop` changes, then ends what is under way.
 pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: watch::Receiver<bool>) {
-    let slots = Slots { free: Arc::new(Semaphore::new(limits.connections)), crowded: watch::Sender::new(()) };
+    let places = || Arc::new(Semaphore::new(limits.connections));
+    let slots = Slots { free: places(), lingering: places(), crowded: watch::Sender::new(()) };
     let mut connections = JoinSet::new();
     let stopping = stop::wait(stop.clone());
     tokio::pin!(stopping);
@@ -82,20 +83,16 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
         let accepted = async {
             // Only whoever is there already asks the others to make room.
             let accepted = listener.accept().await;
-            (accepted, slots.take().await)
+            (accepted, slots.acquire().await)
         };
-        let (accepted, slot) = select! {
+        let (accepted, place) = select! {
             biased;
             () = &mut stopping => break,
             accepted = accepted => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                let serving = connection::serve(stream, app.clone(), limits, stop.clone(), slots.crowded.subscribe());
-                connections.spawn(async move {
-                    serving.await;
-                    drop(slot);
-                });
+                connections.spawn(connection::serve(stream, app.clone(), limits, stop.clone(), slots.crowded.subscribe(), place));
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -114,21 +111,37 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
 /// The places for connections.
 struct Slots {
     free: Arc<Semaphore>,
+    /// Places for connections that are done and wait for their client to close.
+    lingering: Arc<Semaphore>,
     /// Tells all connections that another one waits.
     crowded: watch::Sender<()>,
 }
 
+/// A connection's place.
+struct Place {
+    /// The semaphore is never closed, so there is always a permit.
+    open: Option<OwnedSemaphorePermit>,
+    lingering: Arc<Semaphore>,
+}
+
+impl Place {
+    /// Exchanges the place for one among the connections that linger; `None` if there is none left.
+    fn linger(self) -> Option<OwnedSemaphorePermit> {
+        drop(self.open);
+        self.lingering.try_acquire_owned().ok()
+    }
+}
+
 impl Slots {
-    /// Takes a place. When all are taken, connections that are idle end at once, and the others
+    /// Waits for a place. When all are taken, connections that are idle end at once, and the others
     /// after the request that is under way.
-    async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        let free = Arc::clone(&self.free);
-        if let Ok(slot) = Arc::clone(&free).try_acquire_owned() {
-            return Some(slot);
+    async fn acquire(&self) -> Place {
+        let place = |open| Place { open, lingering: Arc::clone(&self.lingering) };
+        if let Ok(open) = Arc::clone(&self.free).try_acquire_owned() {
+            return place(Some(open));
         }
         tracing::warn!("all connections are taken (API_MAX_CONNECTIONS); the idle ones are closed");
         self.crowded.send_replace(());
-        // The semaphore is never closed.
-        free.acquire_owned().await.ok()
+        place(Arc::clone(&self.free).acquire_owned().await.ok())
     }
 }

@@ -1,8 +1,8 @@
 //! Detects card numbers in text. Requests that contain one are refused, because data that must
 //! never be stored must never be accepted.
 //!
-//! A card number has 13 to 19 digits of any script, with or without spaces, dashes or dots between
-//! them. Its first digits and its length belong to a payment network, and its last digit is a valid
+//! A card number has 13 to 19 digits of any script, with or without separators between them. Every
+//! character that is neither a letter nor a digit is a separator, so are invisible ones. Its first digits and its length belong to a payment network, and its last digit is a valid
 //! check digit (Luhn). Other long numbers are common in requests, and one in ten of them has a
 //! valid last digit by chance. The following are therefore not treated as card numbers:
 //!
@@ -16,8 +16,8 @@ use std::ops::RangeInclusive;
 
 /// The payment networks: the first four digits of their numbers, and the lengths (ISO/IEC 7812).
 const NETWORKS: &[(RangeInclusive<u32>, RangeInclusive<usize>)] = &[
-    // Mir, Mastercard.
-    (2200..=2204, 16..=19),
+    // Mir, Borica, Mastercard.
+    (2200..=2205, 16..=19),
     (2221..=2720, 16..=16),
     // Diners Club, American Express, JCB.
     (3000..=3059, 14..=19),
@@ -36,8 +36,10 @@ const NETWORKS: &[(RangeInclusive<u32>, RangeInclusive<usize>)] = &[
     // Discover, Maestro, RuPay, UnionPay.
     (6000..=6999, 13..=19),
     (8100..=8299, 16..=19),
-    // Troy.
+    // UzCard, Troy, Humo.
+    (8600..=8600, 16..=16),
     (9792..=9792, 16..=16),
+    (9860..=9860, 16..=16),
 ];
 
 /// How many digits a card number has.
@@ -45,7 +47,7 @@ const DIGITS: RangeInclusive<usize> = 13..=19;
 /// How many digits the longest phone number has (E.164).
 const PHONE_DIGITS: usize = 15;
 /// How many separators may stand next to each other within a number.
-const MAX_SEPARATORS: usize = 3;
+const MAX_SEPARATORS: usize = 8;
 /// The shortest length of a hexadecimal id, in digits.
 const HEX_ID: usize = 24;
 /// The positions of the hyphens in a UUID, and its length in characters.
@@ -150,10 +152,12 @@ pub fn is_in(text: &str) -> bool {
             at += id;
             continue;
         }
+        // A plus sign between two digits separates them. Any other begins a phone number.
+        let begins_phone = text[at] == '+' && (at == 0 || digit(text[at - 1]).is_none());
         if let Some(digit) = digit(text[at]) {
             run.add(digit, separators > 0);
             separators = 0;
-        } else if is_separator(text[at]) && !run.groups.is_empty() && separators < MAX_SEPARATORS {
+        } else if is_separator(text[at]) && !begins_phone && !run.groups.is_empty() && separators < MAX_SEPARATORS {
             separators += 1;
         } else {
             if std::mem::take(&mut run).has_card_number() {
@@ -176,12 +180,11 @@ fn digit(char: char) -> Option<u8> {
     u8::try_from(u32::from(char) - u32::from(*zero)).ok().filter(|digit| *digit <= 9)
 }
 
-/// Whether people or programs put this character between the digits of a number. Invisible
-/// characters count, too.
+/// Whether this character may stand between the digits of a number: everything except letters and
+/// digits. Spaces, punctuation, marks and invisible characters are separators. The Hangul fillers
+/// are letters to Unicode, but invisible.
 fn is_separator(char: char) -> bool {
-    char.is_whitespace()
-        || matches!(char, '-' | '.' | '\u{b7}' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2212}' | '\u{30fb}')
-        || matches!(char, '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{ff0e}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    !char.is_alphanumeric() || matches!(char, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
 
 /// The length in characters of an id that begins at this position: a UUID, or at least 24

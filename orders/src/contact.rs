@@ -105,15 +105,21 @@ fn one_of<T: Copy>(value: &RawValue, pointer: &str, all: &[T], name: impl Fn(T) 
     found
 }
 
-/// A rough check. Only a sent message shows whether the address exists. The limit of 254 bytes is
-/// that of RFC 5321, section 4.5.3.1.3.
+/// Whether this is a plain address: a dot-atom, `@`, and a host name of at least two labels (RFC
+/// 5322, section 3.4.1; lengths from RFC 5321, section 4.5.3.1). Display names, comments, quoted
+/// names and encoded words are refused: with them, one mailbox has many spellings, and the customer
+/// could write text into a message. Only a sent message shows whether the address exists.
 fn is_email(text: &str) -> bool {
-    let printable = text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic());
-    let parts = text.split_once('@');
-    printable
-        && parts.is_some_and(|(name, host)| {
-            !name.is_empty() && !host.contains('@') && host.split('.').count() > 1 && !host.split('.').any(str::is_empty)
-        })
+    let is_atom = |part: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+        !part.is_empty() && part.bytes().all(allowed)
+    };
+    let is_label = |part: &str| {
+        let inner = part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        (1..=63).contains(&part.len()) && inner && !part.starts_with('-') && !part.ends_with('-')
+    };
+    let parts = text.split_once('@').filter(|(name, host)| text.len() <= 254 && name.len() <= 64 && host.contains('.'));
+    parts.is_some_and(|(name, host)| !name.contains("=?") && name.split('.').all(is_atom) && host.split('.').all(is_label))
 }
 
 /// E.164: a plus sign and at most 15 digits, the first of which is not 0. Fewer than 7 digits are
@@ -141,6 +147,35 @@ mod tests {
         let contact = read(r#"{"email":"a@b.example","channel":null}"#).0.unwrap();
         assert_eq!((contact.channel, contact.language), (None, None));
         assert_eq!(read(r#"{"language":"ru"}"#), (None, vec![]));
+    }
+
+    #[test]
+    fn an_address_is_a_plain_one() {
+        for email in ["a@b.example", "first.last+tag@sub.b-c.example", "o'neil_1@b.example"] {
+            assert!(is_email(email), "{email}");
+        }
+        let (long_name, long_label) = (format!("{}@b.example", "a".repeat(65)), format!("a@{}.example", "b".repeat(64)));
+        for email in [
+            "WIN1-at-evil.example<victim@b.example>",
+            "victim(1)@b.example",
+            "\"victim 1\"@b.example",
+            "=?utf-8?q?x?=@b.example",
+            "a@b.example,c@d.example",
+            ".a@b.example",
+            "a..b@c.example",
+            "a.@b.example",
+            "a@b",
+            "a@-b.example",
+            "a@b..example",
+            "a@b@c.example",
+            "a@[127.0.0.1]",
+            "a@b_c.example",
+            "a b@c.example",
+            &long_name,
+            &long_label,
+        ] {
+            assert!(!is_email(email), "{email}");
+        }
     }
 
     #[test]

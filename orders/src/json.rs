@@ -34,6 +34,10 @@ pub struct Faults {
     any_number: bool,
 }
 
+/// How many faults of one request are reported. Without a limit, an answer could be many times as
+/// long as its request.
+const MAX_FAULTS: usize = 100;
+
 impl Faults {
     /// For a message that a program has signed. Its strings contain tracking numbers, which may
     /// look like card numbers.
@@ -42,8 +46,11 @@ impl Faults {
         Self { any_number: true, ..Self::default() }
     }
 
+    /// Adds a fault, unless as many are reported as may be.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(Fault { pointer: pointer.into(), message: message.into() });
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(Fault { pointer: pointer.into(), message: message.into() });
+        }
     }
 
     #[must_use]

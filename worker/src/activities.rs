@@ -30,7 +30,7 @@ use orders::{
 use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// What the activities work with.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ pub struct Activities {
     pub(crate) limits: StepSettings,
     pub(crate) terms: Terms,
     pub(crate) shipping: Shipping,
+    /// Permits for local attempts that take long; see [`attempt::LONG`].
+    pub(crate) long_attempts: Arc<Semaphore>,
 }
 
 /// What an attempt has to say to the workflow.

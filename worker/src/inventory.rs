@@ -159,11 +159,13 @@ async fn reserve_or_say_why(
     };
     let catalogue = lock_products(transaction, wanted).await?;
     check(request, &catalogue)?;
-    let stock = Stock::of(wanted, &catalogue)?;
+    // An order that is too large is reviewed whatever the stock is. Otherwise the answer would say
+    // whether there are so many units, and a few orders that hold nothing would find the exact stock.
+    let stock = if units > terms.max_units { None } else { Some(Stock::of(wanted, &catalogue)?) };
     if unpaid.orders >= terms.max_orders {
         return Err(too_much_unpaid(transaction, order_id, waited, terms).await?);
     }
-    if stock.is_short() {
+    if let Some(stock) = stock.filter(Stock::is_short) {
         let lines = request.items.iter().zip(1..).map(|(item, line)| (line, item.product_id.as_str(), item.quantity));
         let has_dropped = has_dropped_offer(transaction, order_id, &customer_id, terms).await?;
         let may_hold = |units| concern.is_none() && !has_dropped && unpaid.leaves_room_for_offer(units, terms);

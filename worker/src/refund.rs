@@ -77,6 +77,9 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
     Ok((status, if refusal.is_none() { Decision::Due(due) } else { Decision::Done }))
 }
 
+/// How many refunds of one order may succeed or wait. Each is a row, a workflow and a message.
+const MAX_REFUNDS: i64 = 100;
+
 /// What a new refund comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Claim {
@@ -102,12 +105,17 @@ async fn claim(transaction: &Transaction<'_>, refund: &RefundInput, status: Orde
     let order_id = refund.order_id.to_string();
     let paid = "SELECT p.amount_minor - p.refunded_minor - coalesce((
             SELECT sum(r.amount_minor) FROM refunds r WHERE r.order_id = p.order_id AND r.state = 'PENDING'
-        ), 0)::bigint
+        ), 0)::bigint,
+            (SELECT count(*) FROM refunds r WHERE r.order_id = p.order_id AND r.state <> 'FAILED')
         FROM payments p WHERE p.order_id = $1 AND p.status IN ('CAPTURED', 'PARTIALLY_REFUNDED', 'REFUNDED')";
     let Some(row) = transaction.query_opt(paid, &[&order_id]).await? else {
         return Ok(Err(format!("nothing is paid: the order is {status}")));
     };
-    let rest = row.try_get(0)?;
+    let (rest, refunds): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    // What a carrier lost is refunded in any case.
+    if refunds >= MAX_REFUNDS && !matches!(refund.request.what, What::Undelivered(_)) {
+        return Ok(Err(format!("the order has {MAX_REFUNDS} refunds already")));
+    }
     Ok(claimed(&refund.request, rest, &units(transaction, &order_id).await?))
 }
 

@@ -36,7 +36,7 @@ use temporalio_sdk::{
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
     },
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// Wait before Temporal is tried again.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -84,6 +84,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         limits: limits.clone(),
         terms: settings.terms(),
         shipping: Shipping::new(&settings.shipping, pool.clone()),
+        // Half of the workflow tasks stay free for the steps that are quick.
+        long_attempts: Arc::new(Semaphore::new(settings.concurrency.worker_workflow_tasks / 2)),
     };
 
     let (connected, temporal) = watch::channel(None);

@@ -1,6 +1,6 @@
 //! One connection: its requests one after another, and a close that loses no answer.
 
-use super::{Limits, answer, wire::Wire};
+use super::{Limits, Place, answer, wire::Wire};
 use crate::http::{Direct, Kind, Problem};
 use axum::{
     Router,
@@ -41,7 +41,16 @@ const MAX_DISCARDED_BYTES: usize = 8 << 20;
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_WHILE_STOPPING: Duration = Duration::from_millis(500);
 
-pub(super) async fn serve(stream: TcpStream, app: Router, limits: Limits, stop: watch::Receiver<bool>, mut crowded: watch::Receiver<()>) {
+/// Serves a connection to its end. Its place is free before the connection lingers: clients that do
+/// not close their side keep nobody else out.
+pub(super) async fn serve(
+    stream: TcpStream,
+    app: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    mut crowded: watch::Receiver<()>,
+    place: Place,
+) {
     // Else a second answer on a connection waits for the acknowledgement of the first. A socket that refuses is only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| Box::pin(call(app.clone(), request, limits)));
@@ -77,6 +86,7 @@ pub(super) async fn serve(stream: TcpStream, app: Router, limits: Limits, stop: 
     if let Some(problem) = ended.err().and_then(|error| refusal(&error, &parts.read_buf)) {
         let _ = timeout(limits.write, stream.write_all(&answer::bytes(problem).await)).await;
     }
+    let Some(_lingering) = place.linger() else { return };
     close(stream, if *stop.borrow() { LINGER_WHILE_STOPPING } else { LINGER }).await;
 }
 

@@ -6,6 +6,7 @@ use crate::{
     support::{Draft, FAST, Product, Shop, text, until, with_own_stack, with_shared_stack},
 };
 use anyhow::{Result, ensure};
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -179,6 +180,30 @@ fn one_allowed_attempt_is_one_attempt_and_its_charge_is_found() {
         ] {
             let (order, _) = pay_by(shop, method, end).await?;
             assert_eq!(ledger(shop, text(&order, "/id")?).await?, (state.to_owned(), 1, charged), "{method}");
+        }
+        shop.audit_is_clean().await
+    });
+}
+
+/// Orders that wait for a gateway that does not answer leave half of the worker's workflow tasks to
+/// the others. Before, a customer waited behind all of them, for 5 s each.
+#[test]
+fn a_gateway_that_does_not_answer_holds_up_nobody_else() {
+    with_own_stack(1, &[("WORKER_WORKFLOW_TASKS", "4")], async |shop| {
+        let product = shop.product(2_500, 100).await?;
+        let stuck = try_join_all((0..12).map(|n| {
+            let customer = format!("CUST-stuck-{n}");
+            let product = &product;
+            async move { shop.place(&Draft::new(&customer).line(product, 1).payment_method("tok_down")).await }
+        }))
+        .await?;
+        let waits = "other steps wait as long";
+        until("a step gives way", TIMEOUT, async || Ok(shop.logs().contains(waits).then_some(()))).await?;
+        let id = shop.place(&Draft::new("CUST-quick").line(&product, 1)).await?;
+        shop.ends(&id, "COMPLETED").await?;
+        for id in &stuck {
+            shop.cancel(id).await?;
+            shop.ends(id, "CANCELLED").await?;
         }
         shop.audit_is_clean().await
     });

@@ -14,6 +14,12 @@ use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+/// From then on a local attempt is long. It occupies one of the worker's workflow tasks, so only
+/// some may go on (`Activities::long_attempts`). The others end, and their steps continue as regular
+/// activities. So a payment gateway that does not answer cannot hold up the orders that do not wait
+/// for it.
+pub(super) const LONG: Duration = Duration::from_secs(1);
+
 /// Why an attempt did not work.
 pub(super) enum Failure {
     /// For good; the message is for the customer.
@@ -39,6 +45,19 @@ impl Activities {
         let started = Instant::now();
         let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
         let limit = self.limit(ctx);
+        let work = async {
+            tokio::pin!(work);
+            if local && LONG < limit {
+                if let Ok(result) = tokio::time::timeout(LONG, &mut work).await {
+                    return result;
+                }
+                let Ok(_permit) = self.long_attempts.try_acquire() else {
+                    return Err(Failure::Temporary(anyhow!("no answer within {} ms, and other steps wait as long", LONG.as_millis())));
+                };
+                return work.await;
+            }
+            work.await
+        };
         let result = tokio::select! {
             result = tokio::time::timeout(limit.mul_f32(0.95), work) => {
                 result.unwrap_or_else(|_| Err(Failure::Temporary(anyhow!("no answer within {} ms", limit.as_millis()))))
