@@ -137,12 +137,12 @@ impl Stack {
         Ok(())
     }
 
-    /// Brings the database's schema up to date.
+    /// Brings the database's schema up to date, and seeds an empty catalogue.
     ///
     /// # Errors
     /// When the migration fails; the error holds what it said.
     pub async fn migrate(&self) -> Result<()> {
-        let output = self.run("worker", &["migrate"]).await?;
+        let output = self.run("worker", &["migrate", "--seed"]).await?;
         if !output.status.success() {
             bail!("the database cannot be migrated: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
