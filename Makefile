@@ -72,8 +72,8 @@ clean: stop ## Remove build results, local data and logs (installed programs sta
 	@rm -rf web/dist
 	@cargo clean
 
-db-migrate: build ## Bring the local database's schema up to date
-	@target/debug/worker migrate
+db-migrate: build ## Bring the local database's schema up to date, and seed an empty catalogue
+	@target/debug/worker migrate --seed
 
 db-connect: build ## Open psql on the local database
 	@$(LOCAL) db-connect

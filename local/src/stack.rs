@@ -143,12 +143,12 @@ impl Stack {
         Ok(())
     }
 
-    /// Brings the schema of the database up to date.
+    /// Brings the schema of the database up to date, and seeds an empty catalogue.
     ///
     /// # Errors
     /// Fails if the migration fails. The error contains the worker's error output.
     pub async fn migrate(&self) -> Result<()> {
-        let output = self.run("worker", &["migrate"]).await?;
+        let output = self.run("worker", &["migrate", "--seed"]).await?;
         if !output.status.success() {
             bail!("the database cannot be migrated: {}", String::from_utf8_lossy(&output.stderr).trim());
         }

@@ -67,6 +67,9 @@ pub struct Migrate {
     /// Username and password of the master as JSON, as RDS keeps them: who makes the role to connect as when that cannot log in.
     #[arg(long, env = "POSTGRES_ADMIN_SECRET", hide_env_values = true)]
     pub postgres_admin_secret: Option<String>,
+    /// Fill an empty catalogue with the sample products of local mode.
+    #[arg(long)]
+    pub seed: bool,
 }
 
 #[derive(Args)]

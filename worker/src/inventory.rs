@@ -4,7 +4,7 @@
 //! order that has none in full is out of stock: there is nothing in it that the customer asked for.
 //!
 //! Locks are always taken in the same order, first the order's row, then its customer, then the products by id, so that two orders never wait for
-//! each other in a circle. No statement comes to one product's row twice (migrations/V20 says why). `products.stock` has a CHECK that it cannot go
+//! each other in a circle. No statement comes to one product's row twice (migrations/functions/reserve_order.sql says why). `products.stock` has a CHECK that it cannot go
 //! below zero, whatever this code does.
 
 mod amendment;

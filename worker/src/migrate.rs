@@ -1,4 +1,12 @@
-//! `worker migrate`: applies `migrations/`, each file once, in order.
+//! `worker migrate`: brings the database's schema up to date.
+//!
+//! It applies each file `migrations/V*.sql` once, in the order of the versions, and then the views
+//! and functions that have changed ([`definitions`]). If the schema is newer than this release, it
+//! changes nothing. The rules stand in docs/decisions/0023-one-baseline.md.
+
+mod definitions;
+#[cfg(test)]
+mod released;
 
 use crate::{
     config,
@@ -7,19 +15,24 @@ use crate::{
 use anyhow::{Context, bail};
 use deadpool_postgres::Pool;
 use platform::stop;
-use refinery::Migration;
+use refinery::{Migration, Runner, SchemaVersion};
+use tokio_postgres::Client;
 
 mod embedded {
     refinery::embed_migrations!("../migrations");
 }
 
-/// Key of the advisory lock that lets one migration run at a time; any constant does that nothing else in the database uses.
+/// Key of the advisory lock under which one process migrates at a time. Nothing else uses it.
 const LOCK: i64 = 0x006f_7264_6572_666c;
 
-/// Applies what is not applied yet. Several may be started at once: one works, the others wait and find nothing to do.
+/// Products for local mode, tests and trials.
+const SEED: &str = include_str!("../../migrations/seed/catalogue.sql");
+
+/// Applies what is not applied yet. If several processes start at once, one works; the others wait
+/// and find nothing to do.
 ///
 /// # Errors
-/// When Postgres cannot be reached, a migration fails, or an applied migration is not what it was.
+/// When Postgres cannot be reached, a migration fails, or an applied migration has changed since.
 pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     // Also as the first process of a container, whom SIGTERM does not end by itself.
@@ -35,28 +48,71 @@ async fn apply(settings: &config::Migrate) -> anyhow::Result<()> {
         role::ensure(&access, admin, LOCK).await?;
     }
     let (mut client, connection) = access.open(access.options()).await.context("Postgres cannot be reached")?;
-    // Held by the session, so it is released however this process ends.
+    // The session holds the lock, so it is released however this process ends.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
-    let report = embedded::migrations::runner().run_async(&mut client).await?;
-    for migration in report.applied_migrations() {
-        tracing::info!(migration = %migration, "applied {migration}");
-    }
-    tracing::info!(applied = report.applied_migrations().len(), "the schema is up to date");
+    bring_up_to_date(&mut client, settings.seed).await?;
     drop(client);
     Ok(connection.await?)
 }
 
-/// Whether the database has every migration that this binary knows.
+async fn bring_up_to_date(client: &mut Client, seed: bool) -> anyhow::Result<()> {
+    let own = embedded::migrations::runner();
+    let mut known = own.get_migrations().clone();
+    let newer = newer(&own, client).await?;
+    let is_older = !newer.is_empty();
+    // Refinery refuses an applied migration that it does not know. Those of a newer release are
+    // allowed; all others must be as this release knows them.
+    known.extend(newer);
+    let report = Runner::new(&known).run_async(client).await?;
+    if is_older {
+        tracing::info!("the schema is of a newer release; nothing is changed");
+        return Ok(());
+    }
+    for migration in report.applied_migrations() {
+        tracing::info!(migration = %migration, "applied {migration}");
+    }
+    let replaced = definitions::apply(client).await?;
+    tracing::info!(
+        applied = report.applied_migrations().len(),
+        replaced,
+        "the schema is up to date; views and functions replaced: {replaced}"
+    );
+    if seed && client.query_one("SELECT NOT EXISTS (SELECT FROM products)", &[]).await?.try_get(0)? {
+        client.batch_execute(SEED).await.context("the catalogue cannot be seeded")?;
+        tracing::info!("seeded the catalogue");
+    }
+    Ok(())
+}
+
+/// The applied migrations that are newer than this release.
+async fn newer(own: &Runner, client: &mut Client) -> anyhow::Result<Vec<Migration>> {
+    if !client.query_one(HAS_HISTORY, &[]).await?.try_get(0)? {
+        return Ok(Vec::new());
+    }
+    let newest = newest(own);
+    let applied = own.get_applied_migrations_async(client).await?;
+    Ok(applied.into_iter().filter(|migration| migration.version() > newest).collect())
+}
+
+fn newest(own: &Runner) -> SchemaVersion {
+    own.get_migrations().iter().map(Migration::version).max().unwrap_or_default()
+}
+
+/// Whether refinery's table of applied migrations exists.
+const HAS_HISTORY: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
+
+/// Whether the schema is that of this release, or of a newer one.
 ///
 /// # Errors
 /// When Postgres does not answer.
 pub(crate) async fn is_up_to_date(pool: &Pool) -> anyhow::Result<bool> {
-    let newest = embedded::migrations::runner().get_migrations().iter().map(Migration::version).max().unwrap_or_default();
+    let newest = newest(&embedded::migrations::runner());
     let client = db::connection(pool).await?;
-    let exists = client.prepare_cached("SELECT to_regclass('refinery_schema_history') IS NOT NULL").await?;
+    let exists = client.prepare_cached(HAS_HISTORY).await?;
     if !client.query_one(&exists, &[]).await?.try_get(0)? {
         return Ok(false);
     }
     let applied = client.prepare_cached("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await?;
-    Ok(client.query_one(&applied, &[]).await?.try_get::<_, i32>(0)? >= newest)
+    let applied: SchemaVersion = client.query_one(&applied, &[]).await?.try_get(0)?;
+    Ok(applied > newest || (applied == newest && definitions::are_applied(&client).await?))
 }

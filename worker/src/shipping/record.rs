@@ -1,4 +1,4 @@
-//! The shipments table. Splitting an order and moving its shipments are SQL functions (migrations/V14__fewer_steps.sql), so that each is one call:
+//! The shipments table. Splitting an order and moving its shipments are SQL functions (migrations/functions/split_order.sql, move_shipments.sql), so that each is one call:
 //! every order goes through both.
 
 use super::{Parcel, Whereabouts};
