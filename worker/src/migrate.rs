@@ -3,13 +3,14 @@
 use crate::{
     config,
     db::{self, Access, role},
+    sql::migrate as sql,
 };
 use anyhow::{Context, bail};
 use deadpool_postgres::Pool;
 use platform::stop;
 use refinery::Migration;
 
-mod embedded {
+pub(crate) mod embedded {
     refinery::embed_migrations!("../migrations");
 }
 
@@ -53,10 +54,8 @@ async fn apply(settings: &config::Migrate) -> anyhow::Result<()> {
 pub(crate) async fn is_up_to_date(pool: &Pool) -> anyhow::Result<bool> {
     let newest = embedded::migrations::runner().get_migrations().iter().map(Migration::version).max().unwrap_or_default();
     let client = db::connection(pool).await?;
-    let exists = client.prepare_cached("SELECT to_regclass('refinery_schema_history') IS NOT NULL").await?;
-    if !client.query_one(&exists, &[]).await?.try_get(0)? {
+    if !sql::schema_exists(&client).await?.is_there {
         return Ok(false);
     }
-    let applied = client.prepare_cached("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await?;
-    Ok(client.query_one(&applied, &[]).await?.try_get::<_, i32>(0)? >= newest)
+    Ok(sql::newest_version(&client).await?.version >= newest)
 }

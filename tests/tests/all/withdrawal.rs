@@ -17,7 +17,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// Waits until so many statements that have this in them wait for a lock.
 async fn waits(shop: &Shop, what: &str, count: i64) -> Result<()> {
     let db = shop.db().await?;
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+    // Statements have several lines.
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND regexp_replace(query, '\\s+', ' ', 'g') LIKE '%' || $1 || '%'";
     until(&format!("{count} wait with {what}"), SOON, async || {
         Ok((db.query_one(waiting, &[&what]).await?.get::<_, i64>(0) == count).then_some(()))
     })
