@@ -4,6 +4,7 @@ use crate::json::{self, Faults, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Where to tell the customer about the order. Personal: never logged, never in the read model.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ impl fmt::Debug for Contact {
 }
 
 /// A way to reach a customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Channel {
     Email,
@@ -46,7 +47,8 @@ impl Channel {
 }
 
 /// A language that customers are written to in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "ISO 639.")]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     #[default]

@@ -12,11 +12,13 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
+use utoipa::ToSchema;
 
 /// One thing wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// JSON pointer to the place in the request body; empty for the body as a whole. For a query parameter: its name.
+    /// JSON pointer into the body, empty for the whole body; or the name of a query parameter or header.
     pub pointer: String,
     /// What is wrong, for the client to read.
     pub message: String,

@@ -15,6 +15,7 @@ pub mod refund;
 pub mod request;
 pub mod restock;
 pub mod rfc3339;
+pub mod schema;
 pub mod shipping;
 pub mod status;
 pub mod text;

@@ -1,5 +1,7 @@
 //! The requests that clients send, and everything about them that can be checked without a database.
 
+pub mod body;
+
 use crate::{
     activities::{LineItem, OrderInput},
     card_number,

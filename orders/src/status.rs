@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// Where an order stands. Everything starts as `Pending`; `Completed`, `Failed` and `Cancelled` are final. Names are added, never changed: they
 /// stand in histories, in the tables and with clients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(description = "ACTION_REQUIRED waits for the customer (amend or cancel), IN_REVIEW for the shop. From SHIPPED on an order \
+        can no longer be cancelled. COMPLETED, FAILED and CANCELLED are final.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
     /// Accepted; nothing reserved yet.

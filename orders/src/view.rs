@@ -2,90 +2,132 @@
 
 use crate::{
     activities::{LineItem, OrderInput},
+    contact::Channel,
     id::{OrderId, RefundId},
     money::{Currency, Money},
+    schema::{self, Identifier, Time},
     shipping::{ShipmentId, ShipmentStatus},
     status::OrderStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
+use utoipa::{ToSchema, openapi::Schema};
 
 /// An order as readers see it. `version` only rises; the read model never replaces a version by an older one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Order, description = "")]
 #[serde(rename_all = "camelCase")]
 pub struct OrderView {
     pub id: OrderId,
+    #[schema(value_type = Identifier)]
     #[serde(rename = "customerID")]
     pub customer_id: String,
     pub status: OrderStatus,
     /// For the customer to read; only of a failed or cancelled order.
+    #[schema(required)]
     pub failure_reason: Option<String>,
-    /// Why the shop's own people look at it; for them to read, and only while they do. Left out otherwise.
+    /// Why the shop's staff review the order. Only staff read it, and only while the order is
+    /// IN_REVIEW. Left out otherwise.
+    #[schema(value_type = String)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review_reason: Option<String>,
+    #[schema(value_type = schema::Currency)]
     pub currency: Currency,
     pub total_amount: Money,
+    #[schema(min_items = 1)]
     pub items: Vec<ItemView>,
+    #[schema(required)]
     pub payment: Option<PaymentView>,
-    /// The order is being withdrawn: its payment reversed, its stock released. Left out when it is not.
+    #[schema(schema_with = compensating)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub compensating: bool,
-    /// What became of a cancellation that did not end the order. Left out when there was none.
+    #[schema(value_type = CancellationView)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<CancellationView>,
-    /// What was asked to be given back, oldest first: the newest of it, where there is much. Left out when there is nothing.
+    /// Refunds that were requested, oldest first: at most 20, the pending ones and then the newest.
+    /// Left out when there is none.
+    #[schema(min_items = 1, max_items = 20)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
     /// How many refunds there are. Left out when all of them are shown.
+    #[schema(value_type = i64, minimum = 21)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_count: Option<i64>,
-    /// The order's parcels, one a warehouse. Left out when there are none.
+    /// The order's shipments, one a warehouse. Left out when there are none.
+    #[schema(min_items = 1, max_items = 100)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
-    /// What the customer was told, oldest first: the newest of it, where there is much. Left out when nobody can be told.
+    /// The messages that were written to the customer, oldest first: the newest 50. Left out when
+    /// the customer gave no address.
+    #[schema(min_items = 1, max_items = 50)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notifications: Vec<NotificationView>,
-    /// Every status the order has had, oldest first: the newest of them, where there are many.
+    /// Every status the order has had, oldest first: the newest 100.
+    #[schema(min_items = 1, max_items = 100)]
     pub history: Vec<StatusChange>,
-    /// Temporal was away or had its hands full when the order was accepted; it waits in the intake queue. Left out when it does not.
+    #[schema(schema_with = queued)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub queued: bool,
-    /// 0 until the worker has taken the order up.
+    /// Rises with every change; 0 until a worker has recorded the order.
+    #[schema(minimum = 0)]
     pub version: i64,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub created_at: OffsetDateTime,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
-/// A cancellation that the order outlived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+fn compensating() -> Schema {
+    schema::only_true("The order is being compensated: its payment reversed, its stock released. Left out when it is not.")
+}
+
+fn queued() -> Schema {
+    schema::only_true(
+        "Temporal was away or busy when the order was accepted, so the order waits in the intake queue. Left out when it does not wait.",
+    )
+}
+
+/// A cancellation that was requested and did not end the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Cancellation)]
+#[serde(deny_unknown_fields)]
 pub struct CancellationView {
+    #[schema(inline)]
     pub status: CancellationStatus,
-    /// When it was found to be so.
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(description = "TOO_LATE: a shipment was in transit already; the order continues.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CancellationStatus {
     /// A parcel was on its way already.
     TooLate,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Item)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemView {
+    #[schema(value_type = Identifier)]
     #[serde(rename = "productID")]
     pub product_id: String,
+    /// 0 only where the customer took less than was ordered.
+    #[schema(minimum = 0)]
     pub quantity: i32,
     pub unit_price: Money,
-    /// What the shop offers of it, while the order waits for its customer. Left out otherwise.
+    /// What the shop offers of it, while the order is ACTION_REQUIRED. For a product that is short
+    /// it is a round number below what is left. Left out otherwise.
+    #[schema(value_type = i32, minimum = 0)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<i32>,
-    /// What was asked for before the customer took less. Left out otherwise.
+    /// What was ordered before the customer took less. Left out otherwise.
+    #[schema(value_type = i32, minimum = 1)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ordered_quantity: Option<i32>,
 }
@@ -98,71 +140,107 @@ impl ItemView {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Payment)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentView {
-    /// `AUTHORIZED`, `CAPTURED`, `PARTIALLY_REFUNDED`, `REFUNDED`, `VOIDED`, `DECLINED`, or `UNKNOWN` while the gateway has not answered.
+    #[schema(schema_with = payment_status)]
     pub status: String,
     pub amount: Money,
-    /// What was given back of it. Left out when nothing was.
+    /// What was refunded of it. Left out when nothing was.
+    #[schema(value_type = Money)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_amount: Option<Money>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+fn payment_status() -> Schema {
+    schema::one_of(
+        &["AUTHORIZED", "CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "DECLINED", "UNKNOWN"],
+        "`AUTHORIZED`: the amount is held. `CAPTURED`: it is taken. `VOIDED`: it is not held any more, and was not taken. \
+        `UNKNOWN`: the gateway has not answered yet.",
+    )
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Refund)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundView {
     pub id: RefundId,
-    /// `PENDING`, `SUCCEEDED` or `FAILED`.
+    #[schema(schema_with = refund_status)]
     pub status: String,
     pub amount: Money,
-    /// Of whoever asked for it.
+    /// As given by the person who requested the refund.
+    #[schema(required)]
     pub reason: Option<String>,
-    /// Why nothing was given back.
+    /// Why nothing was refunded.
+    #[schema(required)]
     pub failure_reason: Option<String>,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub requested_at: OffsetDateTime,
 }
 
-/// A message to the customer: that it was written, not whether it has arrived, which would cost every order another projection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+fn refund_status() -> Schema {
+    schema::one_of(&["PENDING", "SUCCEEDED", "FAILED"], "`PENDING`: not decided yet, or the payment gateway refuses it for now.")
+}
+
+/// A message to the customer: that it was written, not whether it has arrived.
+// Whether it has arrived would cost every order another projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Notification)]
 pub struct NotificationView {
-    /// `ORDER_CONFIRMED` and so on.
+    #[schema(pattern = "^ORDER_[A-Z_]+$", examples("ORDER_CONFIRMED"))]
     pub r#type: String,
-    /// `EMAIL` or `SMS`.
+    #[schema(schema_with = channel)]
     pub channel: String,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+fn channel() -> Schema {
+    schema::one_of(&Channel::ALL.iter().map(|channel| channel.as_str()).collect::<Vec<_>>(), "")
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Shipment)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ShipmentView {
     pub id: ShipmentId,
     pub warehouse: String,
     pub status: ShipmentStatus,
     pub carrier: String,
-    /// None until it is booked.
+    /// Null until the shipment is booked.
+    #[schema(required)]
     pub tracking_number: Option<String>,
+    #[schema(required)]
     pub tracking_url: Option<String>,
-    /// Why it does not arrive. Left out of one that may.
+    /// Why the shipment does not arrive. Left out while it may arrive.
+    #[schema(value_type = String)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    #[schema(min_items = 1)]
     pub items: Vec<ShipmentItemView>,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ShipmentItem)]
+#[serde(deny_unknown_fields)]
 pub struct ShipmentItemView {
+    #[schema(value_type = Identifier)]
     #[serde(rename = "productID")]
     pub product_id: String,
+    #[schema(minimum = 1)]
     pub quantity: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StatusChange {
     pub status: OrderStatus,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
@@ -267,13 +345,16 @@ pub fn is_queued(json: &str) -> bool {
 }
 
 /// A product of the catalogue as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Product, description = "")]
 #[serde(rename_all = "camelCase")]
 pub struct ProductView {
+    #[schema(value_type = Identifier)]
     #[serde(rename = "productID")]
     pub product_id: String,
     pub name: String,
     pub unit_price: Money,
+    #[schema(value_type = schema::Currency)]
     pub currency: Currency,
     /// Whether at least one unit can still be reserved.
     pub in_stock: bool,
