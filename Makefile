@@ -51,8 +51,8 @@ faults: ready ## Run 10,000 orders under every fault, and account for each (FAUL
 record-histories: ready ## Record the histories that are missing (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
-contract: ## Generate functions/openapi.json
-	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib is_up_to_date
+contract: ## Generate functions/openapi.json and the events' schemas in docs/events
+	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib --test events is_up_to_date
 
 lint: ## Check formatting, clippy, types, dependencies and the purity of the orders crate
 	@local/install rust cargo-deny node page

@@ -7,6 +7,7 @@
 pub mod activities;
 pub mod card_number;
 pub mod contact;
+pub mod event;
 pub mod id;
 pub mod json;
 pub mod money;
