@@ -8,7 +8,7 @@ LOCAL := target/debug/local
 ENV_FILE := .env
 COMPOSE = docker compose --env-file $(ENV_FILE)
 
-.PHONY: help deps build run run-api run-worker stop test faults record-histories lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
+.PHONY: help deps build run run-api run-worker stop test faults record-histories contract lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ faults: ready ## Run 10,000 orders under fault injection, and audit each (FAULTS
 
 record-histories: ready ## Record missing workflow histories (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
+
+contract: ## Generate functions/openapi.json and the events' schemas in docs/events
+	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib --test events is_up_to_date
 
 lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate
 	@local/install rust cargo-deny node page

@@ -18,6 +18,8 @@ use platform::read_model::ReadModel;
 use serde::Serialize;
 use std::sync::Arc;
 
+const PATH: &str = "/api/orders/{id}/amend";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -26,16 +28,56 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/orders/{id}/amend", post(amend_order))
+    Router::new().route(PATH, post(amend_order))
 }
 
 /// The decision was taken on; the order stood at `status`.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(description = ""))]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Decided {
     pub(crate) id: OrderId,
     pub(crate) status: OrderStatus,
 }
 
+/// Take the offered part of an order
+///
+/// Part of an order that is ACTION_REQUIRED is out of stock. Each item says how much of it is
+/// `available`: what the shop offers, which may be less than there is. This call takes the offer:
+/// quantities and total become what was offered, and the order continues, or is IN_REVIEW when it exceeds
+/// the customer's limits. The offer is held for as long as an order may take to be paid (15 min unless
+/// configured otherwise), or not at all while the customer's other orders are unpaid. If the offer is gone
+/// by the time it is taken, the order stays ACTION_REQUIRED with another offer, or ends FAILED when no
+/// product is there in full. The alternative is to cancel. Without an answer in time (24 h unless
+/// configured otherwise) the order is cancelled.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "amendOrder",
+        tag = "orders",
+        security(("token" = [])),
+        params(OrderPath),
+        request_body(content = Option<request::body::Amend>, example = json!({})),
+        responses(
+            (
+                status = 202,
+                description = "The decision was passed on. `status` is the order's status at that time.",
+                body = Decided,
+                example = json!({ "id": crate::openapi::examples::ORDER_ID, "status": "ACTION_REQUIRED" })
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::InsufficientScope,
+            crate::openapi::OrderNotFound,
+            crate::openapi::NotWaiting,
+            JsonBody,
+            crate::openapi::Invalid,
+            crate::openapi::TooManyRequests,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn amend_order(
     caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,

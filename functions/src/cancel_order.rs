@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long an accepted order is taken to be on its way to Temporal; later, its workflow or its place in the intake queue is lost.
 const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
+const PATH: &str = "/api/orders/{id}/cancel";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -37,16 +39,53 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/orders/{id}/cancel", post(cancel_order))
+    Router::new().route(PATH, post(cancel_order))
 }
 
 /// The cancellation was requested while the order stood at `status`.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = CancelRequested, description = ""))]
+#[serde(deny_unknown_fields)]
 struct Requested {
     id: OrderId,
+    #[cfg_attr(test, schema(value_type = OrderStatus))]
     status: ReadStatus,
 }
 
+/// Cancel an order
+///
+/// Requests that the order be cancelled. This takes effect before the order's next step: follow the
+/// order to see whether it came in time. If it did not, the order continues, and its `cancellation` says
+/// so. If the order is `queued`, the call waits up to 2 s for it to start; if it has not started by then,
+/// try again.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "cancelOrder",
+        tag = "orders",
+        security(("token" = [])),
+        params(OrderPath),
+        request_body(content = Option<request::body::Cancel>, example = json!({ "reason": "ordered twice" })),
+        responses(
+            (
+                status = 202,
+                description = "The request was passed on. `status` is the order's status at that time.",
+                body = Requested,
+                example = json!({ "id": crate::openapi::examples::ORDER_ID, "status": "RESERVED" })
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::InsufficientScope,
+            crate::openapi::OrderNotFound,
+            crate::openapi::OrderEnded,
+            JsonBody,
+            crate::openapi::Invalid,
+            crate::openapi::TooManyRequests,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn cancel_order(
     caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,

@@ -49,6 +49,8 @@ impl Deref for CarrierSecret {
     }
 }
 
+const PATH: &str = "/api/webhooks/carrier";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -56,9 +58,60 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/webhooks/carrier", post(carrier_webhook))
+    Router::new().route(PATH, post(carrier_webhook))
 }
 
+/// Receive a carrier's tracking event
+///
+/// A carrier reports where a shipment is. A shipment only goes forward, and its first final status stays:
+/// an event that comes late, twice or in another order changes nothing. If the answer is not 200, send
+/// the message again, except after 400, 404 and 422, which are final.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "carrierWebhook",
+        tag = "webhooks",
+        params((
+            "Carrier-Signature" = String,
+            Header,
+            description = "`t=SECONDS,v1=HEX`: the time in seconds since 1970, and the HMAC-SHA256, under the secret that both sides have, of the time, a dot and the body. Valid for five minutes.",
+            example = json!("t=1795251600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd")
+        )),
+        request_body(
+            content = orders::request::body::CarrierMessage,
+            examples(
+                ("delivered" = (value = json!({
+                    "id": "evt-1042",
+                    "shipmentID": "ord_01a1fd8d2e5f7134954c66ad08d436e4-1",
+                    "event": "DELIVERED",
+                    "time": "2026-11-23T10:15:00Z"
+                }))),
+                ("lost" = (value = json!({
+                    "id": "evt-1043",
+                    "shipmentID": "ord_01a1fd8d2e5f7134954c66ad08d436e4-2",
+                    "event": "LOST",
+                    "time": "2026-11-23T10:15:00Z",
+                    "reason": "it cannot be found"
+                })))
+            )
+        ),
+        responses(
+            (
+                status = 200,
+                description = "The message was taken, or the order has ended and nothing changes any more.",
+                body = scans::Received,
+                example = json!({ "received": true })
+            ),
+            crate::openapi::InvalidCarrierMessage,
+            crate::openapi::CarrierNotFound,
+            JsonBody,
+            crate::openapi::Invalid,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn carrier_webhook(
     State(secret): State<Arc<CarrierSecret>>,
     State(workflows): State<Arc<Workflows>>,

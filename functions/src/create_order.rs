@@ -27,6 +27,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+const PATH: &str = "/api/orders";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -37,7 +39,7 @@ where
     Arc<IntakeQueue>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
 {
-    Router::new().route("/api/orders", post(create_order))
+    Router::new().route(PATH, post(create_order))
 }
 
 /// The order as accepted.
@@ -50,6 +52,47 @@ enum Taken {
     ByIntakeQueue,
 }
 
+/// Place an order
+///
+/// Accepts an order for processing. Send an `Idempotency-Key` with every order: a retry with the same
+/// key and the same body, byte for byte, returns the first order instead of placing another. Keys are
+/// remembered for 24 hours. An order that contradicts the catalogue (unknown product, other price,
+/// other currency) is refused.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "createOrder",
+        tag = "orders",
+        security(("token" = [])),
+        params(crate::openapi::IdempotencyKey),
+        request_body(
+            content = orders::request::body::NewOrder,
+            examples(
+                ("one line" = (value = json!(crate::openapi::examples::new_order()))),
+                ("everything" = (value = json!(crate::openapi::examples::full_new_order())))
+            )
+        ),
+        responses(
+            (
+                status = 202,
+                description = "The order is accepted and will be processed. `queued` means that it starts later, because Temporal is away or busy.",
+                body = OrderView,
+                headers(("Location")),
+                examples(
+                    ("accepted" = (value = json!(crate::openapi::examples::accepted(false)))),
+                    ("queued" = (value = json!(crate::openapi::examples::accepted(true))))
+                )
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::Forbidden,
+            JsonBody,
+            crate::openapi::InvalidOrReused,
+            crate::openapi::OrderUncertain
+        )
+    )
+)]
 #[expect(clippy::too_many_arguments, reason = "each is a part that the handler works with")]
 async fn create_order(
     caller: Caller,

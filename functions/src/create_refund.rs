@@ -27,6 +27,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+const PATH: &str = "/api/orders/{id}/refunds";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -35,18 +37,76 @@ where
     Arc<Workflows>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
 {
-    Router::new().route("/api/orders/{id}/refunds", post(create_refund))
+    Router::new().route(PATH, post(create_refund))
 }
 
 /// The refund was taken on.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = RefundRequested, description = ""))]
+#[serde(deny_unknown_fields)]
 struct Accepted {
     id: RefundId,
     #[serde(rename = "orderID")]
     order_id: OrderId,
+    #[cfg_attr(test, schema(schema_with = pending))]
     status: &'static str,
 }
 
+#[cfg(test)]
+fn pending() -> utoipa::openapi::Schema {
+    orders::schema::one_of(&["PENDING"], "")
+}
+
+/// Refund an order
+///
+/// Refunds what was paid, whole or in part; for the shop's admins. Never more than was captured. What the
+/// read model already shows to be impossible is refused at once (409, 422), and with 429 when that has
+/// happened too often. The worker decides about all else, and the order shows the result under `refunds`.
+/// A refund that the payment gateway refuses for now stays PENDING and is tried again. A call that is
+/// repeated with the same `Idempotency-Key` is one refund.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "createRefund",
+        tag = "orders",
+        security(("token" = [])),
+        params(OrderPath, crate::openapi::RequiredIdempotencyKey),
+        request_body(
+            content = Option<orders::request::body::NewRefund>,
+            examples(
+                ("part" = (
+                    summary = "A unit came back",
+                    value = json!({ "items": [{ "productID": "PROD-001", "quantity": 1 }], "restock": true, "reason": "returned unopened" })
+                )),
+                ("amount" = (summary = "A discount afterwards", value = json!({ "amount": 20.0, "reason": "scratched" })))
+            )
+        ),
+        responses(
+            (
+                status = 202,
+                description = "The refund was requested.",
+                body = Accepted,
+                headers(("Location")),
+                example = json!({
+                    "id": "ref_01a1fd8d2e5f7134954c66ad08d436e4",
+                    "orderID": crate::openapi::examples::ORDER_ID,
+                    "status": "PENDING"
+                })
+            ),
+            crate::openapi::MalformedOrWithoutKey,
+            crate::openapi::Unauthenticated,
+            crate::openapi::AdminOnly,
+            crate::openapi::OrderNotFound,
+            crate::openapi::NothingToRefund,
+            JsonBody,
+            crate::openapi::InvalidOrReused,
+            crate::openapi::TooManyRequests,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn create_refund(
     caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,

@@ -25,6 +25,8 @@ use tokio::time::timeout;
 /// How long a part may take to tell; a page waits for it.
 const LIMIT: Duration = Duration::from_millis(500);
 
+const PATH: &str = "/api/operations";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -33,26 +35,35 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/operations", get(get_operations))
+    Router::new().route(PATH, get(get_operations))
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Operations))]
 struct Overview {
     queues: Vec<Depth>,
+    /// Null when Temporal does not answer in time.
+    #[cfg_attr(test, schema(required))]
     workflows: Option<Tasks>,
+    /// Null when the read model does not answer in time, and before a worker has looked.
     attention: Option<Attention>,
 }
 
 /// What staff should look at, as a worker found it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Attention {
+    /// When the worker looked; an old time means that no worker runs.
+    #[cfg_attr(test, schema(value_type = orders::schema::Time))]
     #[serde(with = "orders::rfc3339")]
     at: OffsetDateTime,
+    /// Empty when there is nothing to look at.
     groups: Vec<AttentionGroup>,
 }
 
 /// The task queue of the workflows.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = TaskQueue))]
 #[serde(rename_all = "camelCase")]
 struct Tasks {
     /// Tasks that wait for a worker.
@@ -63,6 +74,45 @@ struct Tasks {
     polled: bool,
 }
 
+/// See queue depths and what needs attention
+///
+/// For the shop's staff. A part that does not answer in time is null, and the rest still comes.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = PATH,
+        operation_id = "getOperations",
+        tag = "operations",
+        security(("token" = [])),
+        responses(
+            (
+                status = 200,
+                description = "Queues, tasks, and what needs attention.",
+                body = Overview,
+                headers(("Cache-Control")),
+                example = json!({
+                    "queues": [
+                        { "name": "intake", "waiting": 3, "inFlight": 1, "dead": 0 },
+                        { "name": "notice-feedback", "waiting": 0, "inFlight": 0, "dead": null }
+                    ],
+                    "workflows": { "backlog": 12, "oldestSeconds": 2, "polled": true },
+                    "attention": {
+                        "at": "2026-11-21T09:00:00.000Z",
+                        "groups": [{
+                            "kind": "STUCK_ORDERS",
+                            "count": 1,
+                            "items": [{ "id": "ord_01930000000070008000000000000001", "detail": "PAID", "since": "2026-11-21T08:00:00.000Z" }]
+                        }]
+                    }
+                })
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::StaffOnly,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn get_operations(
     caller: Caller,
     State(queues): State<Arc<Queues>>,

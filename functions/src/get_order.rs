@@ -16,15 +16,52 @@ use axum::{
 use platform::read_model::ReadModel;
 use std::sync::Arc;
 
+const PATH: &str = "/api/orders/{id}";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
 {
-    Router::new().route("/api/orders/{id}", get(get_order))
+    Router::new().route(PATH, get(get_order))
 }
 
+/// Read an order
+///
+/// The order with its items, payment and history.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = PATH,
+        operation_id = "getOrder",
+        tag = "orders",
+        security(("token" = [])),
+        params(
+            OrderPath,
+            crate::openapi::IfNoneMatch
+        ),
+        responses(
+            (
+                status = 200,
+                description = "The order.",
+                body = orders::OrderView,
+                headers(("ETag"), ("Cache-Control"), ("Vary")),
+                example = json!(crate::openapi::examples::delivered())
+            ),
+            (
+                status = 304,
+                description = "The order has not changed since the client read it.",
+                headers(("ETag"), ("Cache-Control"), ("Vary"))
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::InsufficientScope,
+            crate::openapi::OrderNotFound,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn get_order(
     caller: Caller,
     State(read_model): State<Arc<ReadModel>>,

@@ -38,6 +38,9 @@ const OUTBOX_LAG: Duration = Duration::from_secs(300);
 /// For how long a task may wait for a worker. After that, workers do not keep up with the orders.
 const TASK_WAIT: Duration = Duration::from_secs(30);
 
+const PATH: &str = "/api/health";
+const LIVE_PATH: &str = "/api/health/live";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -47,10 +50,11 @@ where
     Arc<Idempotency>: FromRef<S>,
     Consumer: FromRef<S>,
 {
-    Router::new().route("/api/health", get(health)).route("/api/health/live", get(live))
+    Router::new().route(PATH, get(health)).route(LIVE_PATH, get(live))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Ok,
@@ -61,6 +65,7 @@ enum Status {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 enum Presence {
     Up,
@@ -68,23 +73,111 @@ enum Presence {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Health {
+    #[cfg_attr(test, schema(inline))]
     status: Status,
     dependencies: Vec<Dependency>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 struct Dependency {
+    #[cfg_attr(test, schema(schema_with = dependency_name))]
     name: &'static str,
+    #[cfg_attr(test, schema(inline))]
     state: Presence,
     latency_ms: u64,
 }
 
-async fn live() -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "no-store")], Json(serde_json::json!({ "status": Status::Ok })))
+#[cfg(test)]
+fn dependency_name() -> utoipa::openapi::Schema {
+    orders::schema::one_of(
+        &["read-model", "temporal", "intake-queue", "idempotency", "workers", "postgres", "projection", "outbox", "queue-consumer"],
+        "`idempotency`: the table of idempotency keys. `workers`: workers poll Temporal for tasks and report to the read model. \
+        `postgres`: it answers and takes writes. `projection`: readers see changes within 30 s. `outbox`: events are published within \
+        5 minutes. `queue-consumer`: this process starts the orders of the intake queue. A dependency whose state is not known is left out.",
+    )
 }
 
+#[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+struct Live {
+    #[cfg_attr(test, schema(schema_with = always_ok))]
+    status: Status,
+}
+
+#[cfg(test)]
+fn always_ok() -> utoipa::openapi::Schema {
+    orders::schema::one_of(&["ok"], "")
+}
+
+/// Whether the API answers at all
+///
+/// Checks nothing else.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = LIVE_PATH,
+        operation_id = "live",
+        tag = "operations",
+        responses((
+            status = 200,
+            description = "The API answers.",
+            body = Live,
+            headers(("Cache-Control")),
+            example = json!({ "status": "ok" })
+        ))
+    )
+)]
+async fn live() -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store")], Json(Live { status: Status::Ok }))
+}
+
+/// Whether orders can be accepted and read
+///
+/// Checks what the API depends on, and whether orders progress.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = PATH,
+        operation_id = "health",
+        tag = "operations",
+        responses(
+            (
+                status = 200,
+                description = "Orders are accepted and read. `degraded`: a part is away or does not work, such as the workers; orders may start or continue later.",
+                body = Health,
+                headers(("Cache-Control")),
+                example = json!({
+                    "status": "degraded",
+                    "dependencies": [
+                        { "name": "read-model", "state": "up", "latencyMs": 2 },
+                        { "name": "temporal", "state": "down", "latencyMs": 1000 },
+                        { "name": "intake-queue", "state": "up", "latencyMs": 3 }
+                    ]
+                })
+            ),
+            (
+                status = 503,
+                description = "Orders cannot be accepted, or cannot be read.",
+                body = Health,
+                headers(("Cache-Control")),
+                example = json!({
+                    "status": "down",
+                    "dependencies": [
+                        { "name": "read-model", "state": "down", "latencyMs": 2 },
+                        { "name": "temporal", "state": "down", "latencyMs": 1000 },
+                        { "name": "intake-queue", "state": "up", "latencyMs": 3 }
+                    ]
+                })
+            )
+        )
+    )
+)]
 async fn health(
     State(read_model): State<Arc<ReadModel>>,
     State(workflows): State<Arc<Workflows>>,

@@ -18,6 +18,8 @@ use axum::{
 };
 pub use body::JsonBody;
 pub use order_path::OrderPath;
+#[cfg(test)]
+pub(crate) use problem::Document;
 pub use problem::{Kind, Problem};
 pub use request_id::RequestId;
 use std::time::Duration;

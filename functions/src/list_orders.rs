@@ -21,22 +21,83 @@ const LIMITS: RangeInclusive<usize> = 1..=100;
 const DEFAULT_LIMIT: usize = 20;
 const BAD_CURSOR: &str = "is not a cursor of this list";
 
+const PATH: &str = "/api/orders";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Identity>: FromRef<S>,
     Arc<ReadModel>: FromRef<S>,
 {
-    Router::new().route("/api/orders", get(list_orders))
+    Router::new().route(PATH, get(list_orders))
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = OrderList))]
 #[serde(rename_all = "camelCase")]
 struct Listing {
+    #[cfg_attr(test, schema(value_type = Vec<orders::OrderView>, max_items = 100))]
     items: Vec<Box<RawValue>>,
+    /// Where the next page starts; null on the last page. A page may hold fewer orders than
+    /// requested, or none, and not be the last.
+    #[cfg_attr(test, schema(required))]
     next_cursor: Option<String>,
 }
 
+/// The parameters as [`parse`] reads them, for the API document.
+#[cfg(test)]
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the parameters, and nothing reads them into it")]
+struct ListParameters {
+    /// Required of customers, and without `status`.
+    #[param(rename = "customerID", value_type = Option<orders::schema::Identifier>, example = "CUST-001")]
+    customer_id: Option<String>,
+    /// Only orders with this status.
+    status: Option<orders::OrderStatus>,
+    #[param(schema_with = sort)]
+    sort: Option<String>,
+    /// Orders a page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<i32>,
+    /// `nextCursor` of the page before. Opaque.
+    cursor: Option<String>,
+}
+
+#[cfg(test)]
+fn sort() -> utoipa::openapi::Object {
+    let sort = orders::schema::text().description(Some("Which orders come first."));
+    sort.enum_values(Some(["newest", "oldest"])).default(Some("newest".into())).build()
+}
+
+/// List orders
+///
+/// A customer's orders, page by page. Staff may omit `customerID` and give a `status`, to list the
+/// orders of all customers that have it.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = PATH,
+        operation_id = "listOrders",
+        tag = "orders",
+        security(("token" = [])),
+        params(ListParameters),
+        responses(
+            (
+                status = 200,
+                description = "A page of orders.",
+                body = Listing,
+                headers(("Cache-Control"), ("Vary")),
+                example = json!({ "items": [crate::openapi::examples::completed()], "nextCursor": null })
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::Forbidden,
+            crate::openapi::Invalid,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn list_orders(
     caller: Caller,
     State(read_model): State<Arc<ReadModel>>,

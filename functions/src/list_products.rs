@@ -13,19 +13,45 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
+const PATH: &str = "/api/products";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<ReadModel>: FromRef<S>,
 {
-    Router::new().route("/api/products", get(list_products))
+    Router::new().route(PATH, get(list_products))
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Catalogue {
+    #[cfg_attr(test, schema(value_type = Vec<orders::ProductView>))]
     items: Vec<Box<RawValue>>,
 }
 
+/// List the catalogue
+///
+/// Every product with its price and availability.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        get,
+        path = PATH,
+        operation_id = "listProducts",
+        tag = "catalogue",
+        responses(
+            (
+                status = 200,
+                description = "The catalogue.",
+                body = Catalogue,
+                headers(("Cache-Control")),
+                example = json!({ "items": [crate::openapi::examples::product()] })
+            ),
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn list_products(State(read_model): State<Arc<ReadModel>>) -> Result<impl IntoResponse, Problem> {
     const UNREADABLE: &str = "The catalogue cannot be read right now.";
     let products = read_model.products().await.map_err(|error| Problem::unavailable(UNREADABLE, error))?;

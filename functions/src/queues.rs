@@ -40,16 +40,21 @@ pub struct Queues {
     queues: Vec<(&'static str, String)>,
 }
 
-/// Messages of a queue, as SQS counts them: nearly. `None` is what was not told in time.
+/// Messages in a queue, by SQS's approximate count. A count that did not come in time is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = QueueDepth))]
 #[serde(rename_all = "camelCase")]
 pub struct Depth {
+    /// `intake`: orders that wait for Temporal. `notice-feedback`: SES's bounces and complaints.
     pub name: &'static str,
-    /// Those that nobody has received, the delayed ones included.
+    /// Not received yet, the delayed ones included.
+    #[cfg_attr(test, schema(required))]
     pub waiting: Option<u64>,
-    /// Those that somebody has received and not deleted.
+    /// Received and not deleted.
+    #[cfg_attr(test, schema(required))]
     pub in_flight: Option<u64>,
-    /// Those in the dead-letter queue.
+    /// In the dead-letter queue.
+    #[cfg_attr(test, schema(required))]
     pub dead: Option<u64>,
 }
 

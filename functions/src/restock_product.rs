@@ -25,6 +25,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+const PATH: &str = "/api/products/{id}/restock";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -32,25 +34,83 @@ where
     Arc<Idempotency>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/products/{id}/restock", post(restock_product))
+    Router::new().route(PATH, post(restock_product))
 }
 
 const TRY_AGAIN: &str = "The units cannot be added right now; try again, with the same Idempotency-Key.";
 
 /// The restock was taken on; with what came of it where that is known.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Restocked, description = ""))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Taken {
     id: RestockId,
+    #[cfg_attr(test, schema(value_type = orders::schema::Identifier))]
     #[serde(rename = "productID")]
     product_id: String,
+    /// As in the catalogue, which follows within seconds. Left out while it is not known.
+    #[cfg_attr(test, schema(value_type = bool))]
     #[serde(skip_serializing_if = "Option::is_none")]
     in_stock: Option<bool>,
-    /// Units that can be sold.
+    /// Units that can be sold. Left out while it is not known.
+    #[cfg_attr(test, schema(value_type = i64, minimum = 0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<i64>,
 }
 
+/// Restock a product
+///
+/// Units of a product came in; for the shop's admins. The units of a call that is repeated with the same
+/// `Idempotency-Key` are added once.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "restockProduct",
+        tag = "catalogue",
+        security(("token" = [])),
+        params(
+            (
+                "id" = orders::schema::Identifier,
+                Path,
+                description = "The product's `productID`.",
+                example = json!("PROD-001")
+            ),
+            crate::openapi::RequiredIdempotencyKey
+        ),
+        request_body(
+            content = orders::request::body::Restock,
+            example = json!({ "quantity": 24, "reason": "delivery of Monday" })
+        ),
+        responses(
+            (
+                status = 200,
+                description = "The units can be sold.",
+                body = Taken,
+                example = json!({
+                    "id": "rst_01a1fd8d2e5f7134954c66ad08d436e4",
+                    "productID": "PROD-001",
+                    "inStock": true,
+                    "stock": 31
+                })
+            ),
+            (
+                status = 202,
+                description = "The restock was accepted; a worker will add the units.",
+                body = Taken,
+                example = json!({ "id": "rst_01a1fd8d2e5f7134954c66ad08d436e4", "productID": "PROD-001" })
+            ),
+            crate::openapi::MalformedOrWithoutKey,
+            crate::openapi::Unauthenticated,
+            crate::openapi::AdminOnly,
+            crate::openapi::ProductNotFound,
+            JsonBody,
+            crate::openapi::InvalidOrReused,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn restock_product(
     caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,

@@ -22,6 +22,8 @@ use platform::read_model::ReadModel;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
+const PATH: &str = "/api/orders/{id}/review";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -30,12 +32,50 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/orders/{id}/review", post(review_order))
+    Router::new().route(PATH, post(review_order))
 }
 
 /// Who decided where nobody is asked who calls.
 const ANYONE: &str = "anyone";
 
+/// Approve or decline an order
+///
+/// For the shop's staff. An order that exceeds the customer's limits is IN_REVIEW until somebody approves
+/// or declines it. The first decision counts: a different one is answered 409, the same one again 202. The
+/// order holds no stock until it is approved. Then it is reserved, becomes ACTION_REQUIRED when a part of
+/// it has been sold, or ends FAILED when none of its products is there in full. Without a decision in time
+/// (24 h unless configured otherwise) it is cancelled.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "reviewOrder",
+        tag = "orders",
+        security(("token" = [])),
+        params(OrderPath),
+        request_body(
+            content = request::body::Review,
+            example = json!({ "approved": true, "note": "a known customer" })
+        ),
+        responses(
+            (
+                status = 202,
+                description = "The decision was passed on. `status` is the order's status at that time.",
+                body = Decided,
+                example = json!({ "id": crate::openapi::examples::ORDER_ID, "status": "IN_REVIEW" })
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::StaffOnly,
+            crate::openapi::OrderNotFound,
+            crate::openapi::NotWaiting,
+            JsonBody,
+            crate::openapi::Invalid,
+            crate::openapi::TooManyRequests,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn review_order(
     caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,

@@ -23,6 +23,8 @@ use serde::Deserialize;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
+const PATH: &str = "/api/orders/{id}/shipments/{shipmentID}/scans";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -31,9 +33,50 @@ where
     Arc<ReadModel>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/orders/{id}/shipments/{shipmentID}/scans", post(scan_shipment))
+    Router::new().route(PATH, post(scan_shipment))
 }
 
+/// Record a tracking event
+///
+/// For the shop's staff, where a carrier sends no webhooks. It counts as a carrier's tracking event: a
+/// shipment only goes forward, and its first final status stays, so a late or repeated event changes
+/// nothing.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "scanShipment",
+        tag = "orders",
+        security(("token" = [])),
+        params(
+            crate::http::OrderPath,
+            ("shipmentID" = ShipmentId, Path, example = json!("ord_01a1fd8d2e5f7134954c66ad08d436e4-1"))
+        ),
+        request_body(
+            content = orders::request::body::Scan,
+            examples(
+                ("delivered" = (value = json!({ "event": "DELIVERED" }))),
+                ("returned" = (value = json!({ "event": "RETURNED", "reason": "nobody was at home" })))
+            )
+        ),
+        responses(
+            (
+                status = 200,
+                description = "The event was passed on, or the order has ended and nothing changes any more.",
+                body = scans::Received,
+                example = json!({ "received": true })
+            ),
+            crate::openapi::Unauthenticated,
+            crate::openapi::StaffOnly,
+            crate::openapi::ShipmentNotFound,
+            JsonBody,
+            crate::openapi::Invalid,
+            crate::openapi::TooManyRequests,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn scan_shipment(
     caller: Caller,
     State(idempotency): State<Arc<Idempotency>>,

@@ -13,8 +13,16 @@ const TRY_AGAIN: &str = "The message cannot be taken right now; send it again.";
 
 /// The message was taken, or changes nothing any more.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = EventReceived, description = ""))]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Received {
-    received: bool,
+    #[cfg_attr(test, schema(schema_with = always))]
+    pub(crate) received: bool,
+}
+
+#[cfg(test)]
+fn always() -> utoipa::openapi::Schema {
+    orders::schema::only_true("")
 }
 
 /// Tells the order's workflow. `source` is what said it, for the log.

@@ -7,6 +7,7 @@ mod event;
 
 use crate::{
     http::{JsonBody, Kind, Problem, WebhookSecret},
+    scans::Received,
     workflows::Workflows,
 };
 use axum::{
@@ -17,7 +18,6 @@ use axum::{
     routing::post,
 };
 use event::Event;
-use serde::Serialize;
 use std::{ops::Deref, sync::Arc};
 
 /// Stripe's header.
@@ -54,21 +54,65 @@ impl Deref for StripeSecret {
     }
 }
 
+const PATH: &str = "/api/webhooks/stripe";
+
 pub fn route<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<StripeSecret>: FromRef<S>,
     Arc<Workflows>: FromRef<S>,
 {
-    Router::new().route("/api/webhooks/stripe", post(stripe_webhook))
+    Router::new().route(PATH, post(stripe_webhook))
 }
 
-/// The event was taken, or is none of ours.
-#[derive(Serialize)]
-struct Received {
-    received: bool,
-}
-
+/// Receive an event of Stripe
+///
+/// Stripe reports that something happened to a payment. The payment's status is then read from Stripe. A
+/// repeated event changes nothing. Events of other types, and of payments that belong to no order, are
+/// accepted and ignored.
+#[cfg_attr(
+    test,
+    utoipa::path(
+        post,
+        path = PATH,
+        operation_id = "stripeWebhook",
+        tag = "webhooks",
+        params((
+            "Stripe-Signature" = String,
+            Header,
+            description = "Time and HMAC-SHA256 of time and body, as Stripe documents it; valid for five minutes.",
+            example = json!("t=1795251600,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd")
+        )),
+        request_body(
+            content = Event,
+            example = json!({
+                "id": "evt_3MoKIYLkdIwHu7ix0pyJlJZf",
+                "object": "event",
+                "type": "payment_intent.canceled",
+                "data": {
+                    "object": {
+                        "id": "pi_3MoKIYLkdIwHu7ix0fnJlJZf",
+                        "object": "payment_intent",
+                        "status": "canceled",
+                        "metadata": { "order_id": crate::openapi::examples::ORDER_ID }
+                    }
+                }
+            })
+        ),
+        responses(
+            (
+                status = 200,
+                description = "The event was taken, or does not concern an order.",
+                body = Received,
+                example = json!({ "received": true })
+            ),
+            crate::openapi::InvalidStripeEvent,
+            crate::openapi::StripeNotFound,
+            JsonBody,
+            crate::openapi::Unavailable
+        )
+    )
+)]
 async fn stripe_webhook(
     State(secret): State<Arc<StripeSecret>>,
     State(workflows): State<Arc<Workflows>>,

@@ -4,6 +4,7 @@ use crate::json::{self, Faults, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Where notifications about an order are sent. This is personal data: it is never logged, and
 /// never in the read model.
@@ -25,8 +26,8 @@ impl fmt::Debug for Contact {
     }
 }
 
-/// A channel of notifications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A way to reach a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Channel {
     Email,
@@ -46,8 +47,9 @@ impl Channel {
     }
 }
 
-/// A language of notifications.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A language that customers are written to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "ISO 639.")]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     #[default]

@@ -2,12 +2,16 @@
 //! also the workflow id.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 use uuid::Uuid;
 
 /// Declares an id type with its prefix. A value of such a type is always well-formed.
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $description:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -53,13 +57,27 @@ macro_rules! id {
                 id.to_string()
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let pattern = concat!("^", $prefix, "[0-9a-f]{32}$");
+                crate::schema::text().pattern(Some(pattern)).description(Some($description)).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
     };
 }
 
 id!(
     /// The id of an order and of its workflow.
     OrderId,
-    "ord_"
+    "ord_",
+    "Also the id of the order's workflow. Ids sort by time."
 );
 impl OrderId {
     #[must_use]
@@ -71,12 +89,14 @@ impl OrderId {
 id!(
     /// The id of a refund and of its workflow.
     RefundId,
-    "ref_"
+    "ref_",
+    "`ref_` and a UUIDv7 in hex digits."
 );
 id!(
     /// The id of a restock and of its workflow.
     RestockId,
-    "rst_"
+    "rst_",
+    "`rst_` and a UUIDv7 in hex digits; also the workflow's id."
 );
 
 /// Error: the text is not an id of this type.

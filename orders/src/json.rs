@@ -15,12 +15,14 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
+use utoipa::ToSchema;
 
-/// One error in a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// One thing wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The JSON pointer of the place in the request body; empty for the body as a whole. For a
-    /// query parameter: its name.
+    /// JSON pointer into the body, empty for the whole body; or the name of a query parameter or
+    /// header.
     pub pointer: String,
     /// The error message; the client can read it.
     pub message: String,

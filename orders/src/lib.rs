@@ -11,6 +11,7 @@
 pub mod activities;
 pub mod card_number;
 pub mod contact;
+pub mod event;
 pub mod id;
 pub mod json;
 pub mod money;
@@ -19,6 +20,7 @@ pub mod refund;
 pub mod request;
 pub mod restock;
 pub mod rfc3339;
+pub mod schema;
 pub mod shipping;
 pub mod status;
 pub mod text;

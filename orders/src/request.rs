@@ -1,5 +1,7 @@
 //! The requests of clients, and every check of them that needs no database.
 
+pub mod body;
+
 use crate::{
     activities::{LineItem, OrderInput},
     card_number,

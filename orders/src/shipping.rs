@@ -7,8 +7,12 @@ use crate::id::{OrderId, RefundId};
 pub use said::{Message, Report};
 use serde::{Deserialize, Serialize};
 pub use status::{ShipmentStatus, UnknownStatus};
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 use time::OffsetDateTime;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 use uuid::{Builder, Variant, Version};
 
 /// The id of a shipment: the order's id, a hyphen, and a number. Numbers begin at 1 in each order.
@@ -73,7 +77,20 @@ impl From<ShipmentId> for String {
     }
 }
 
-/// A tracking event of a shipment: the payload of the order workflow's `scan` signal.
+impl PartialSchema for ShipmentId {
+    fn schema() -> RefOr<Schema> {
+        let description = "The order's id, a hyphen, and the shipment's number within the order.";
+        crate::schema::text().pattern(Some("^ord_[0-9a-f]{32}-[1-9][0-9]{0,4}$")).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for ShipmentId {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ShipmentId")
+    }
+}
+
+/// What a carrier says of a shipment; the `scan` signal of the order's workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
     pub shipment_id: ShipmentId,
@@ -85,8 +102,9 @@ pub struct Scan {
     pub reason: Option<String>,
 }
 
-/// The status that a tracking event reports. The last three are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Where a shipment is. The last three are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[schema(description = "LOST: the shipment's units are gone. RETURNED: its units are back in the warehouse.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ScanEvent {
     /// The carrier has the parcel.

@@ -3,11 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// The status of an order. Every order starts as `Pending`; `Completed`, `Failed` and `Cancelled`
 /// are final. Names may be added but never changed, because workflow histories, tables and clients
 /// hold them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(description = "ACTION_REQUIRED waits for the customer (amend or cancel), IN_REVIEW for the shop. From SHIPPED on an order \
+        can no longer be cancelled. COMPLETED, FAILED and CANCELLED are final.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OrderStatus {
     /// Accepted; nothing is reserved yet.

@@ -2,95 +2,133 @@
 
 use crate::{
     activities::{LineItem, OrderInput},
+    contact::Channel,
     id::{OrderId, RefundId},
     money::{Currency, Money},
+    schema::{self, Identifier, Time},
     shipping::{ShipmentId, ShipmentStatus},
     status::OrderStatus,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
+use utoipa::{ToSchema, openapi::Schema};
 
-/// An order as readers see it. `version` only rises, and the read model never replaces a version by
-/// an older one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// An order as readers see it. `version` only rises; the read model never replaces a version by an
+/// older one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Order, description = "")]
 #[serde(rename_all = "camelCase")]
 pub struct OrderView {
     pub id: OrderId,
+    #[schema(value_type = Identifier)]
     #[serde(rename = "customerID")]
     pub customer_id: String,
     pub status: OrderStatus,
-    /// The customer can read it. Only a failed or cancelled order has it.
+    /// For the customer to read; only of a failed or cancelled order.
+    #[schema(required)]
     pub failure_reason: Option<String>,
-    /// The review reason, for staff only. Omitted unless the order is in review.
+    /// Why the shop's staff review the order. Only staff read it, and only while the order is
+    /// IN_REVIEW. Left out otherwise.
+    #[schema(value_type = String)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review_reason: Option<String>,
+    #[schema(value_type = schema::Currency)]
     pub currency: Currency,
     pub total_amount: Money,
+    #[schema(min_items = 1)]
     pub items: Vec<ItemView>,
+    #[schema(required)]
     pub payment: Option<PaymentView>,
-    /// True while the order is being compensated. Omitted if false.
+    #[schema(schema_with = compensating)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub compensating: bool,
-    /// The result of a cancellation that did not end the order. Omitted if there was none.
+    #[schema(value_type = CancellationView)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<CancellationView>,
-    /// The refunds, oldest first. If there are many, only the newest are shown. Omitted if there
-    /// are none.
+    /// Refunds that were requested, oldest first: at most 20, the pending ones and then the newest.
+    /// Left out when there is none.
+    #[schema(min_items = 1, max_items = 20)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundView>,
-    /// The number of all refunds. Omitted if `refunds` shows all of them.
+    /// How many refunds there are. Left out when all of them are shown.
+    #[schema(value_type = i64, minimum = 21)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_count: Option<i64>,
-    /// The order's shipments, one for each warehouse. Omitted if there are none.
+    /// The order's shipments, one a warehouse. Left out when there are none.
+    #[schema(min_items = 1, max_items = 100)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<ShipmentView>,
-    /// The recorded notifications, oldest first. If there are many, only the newest are shown.
-    /// Omitted if there are none.
+    /// The messages that were written to the customer, oldest first: the newest 50. Left out when
+    /// the customer gave no address.
+    #[schema(min_items = 1, max_items = 50)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notifications: Vec<NotificationView>,
-    /// Every status of the order so far, oldest first. If there are many, only the newest are
-    /// shown.
+    /// Every status the order has had, oldest first: the newest 100.
+    #[schema(min_items = 1, max_items = 100)]
     pub history: Vec<StatusChange>,
-    /// True while the order waits in the intake queue, because Temporal was unavailable or busy
-    /// when it was accepted. Omitted if false.
+    #[schema(schema_with = queued)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub queued: bool,
-    /// 0 until a worker has recorded the order.
+    /// Rises with every change; 0 until a worker has recorded the order.
+    #[schema(minimum = 0)]
     pub version: i64,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub created_at: OffsetDateTime,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
-/// A cancellation that did not end the order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+fn compensating() -> Schema {
+    schema::only_true("The order is being compensated: its payment reversed, its stock released. Left out when it is not.")
+}
+
+fn queued() -> Schema {
+    schema::only_true(
+        "Temporal was away or busy when the order was accepted, so the order waits in the intake queue. Left out when it does not wait.",
+    )
+}
+
+/// A cancellation that was requested and did not end the order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Cancellation)]
+#[serde(deny_unknown_fields)]
 pub struct CancellationView {
+    #[schema(inline)]
     pub status: CancellationStatus,
-    /// When the cancellation was found to be too late.
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(description = "TOO_LATE: a shipment was in transit already; the order continues.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CancellationStatus {
     /// A parcel was already on its way, or the order was already completed.
     TooLate,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Item)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemView {
+    #[schema(value_type = Identifier)]
     #[serde(rename = "productID")]
     pub product_id: String,
+    /// 0 only where the customer took less than was ordered.
+    #[schema(minimum = 0)]
     pub quantity: i32,
     pub unit_price: Money,
-    /// The offered quantity, while the order is ACTION_REQUIRED. Omitted otherwise.
+    /// What the shop offers of it, while the order is ACTION_REQUIRED. For a product that is short
+    /// it is a round number below what is left. Left out otherwise.
+    #[schema(value_type = i32, minimum = 0)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<i32>,
-    /// The quantity before the amendment. Omitted if it was not amended.
+    /// What was ordered before the customer took less. Left out otherwise.
+    #[schema(value_type = i32, minimum = 1)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ordered_quantity: Option<i32>,
 }
@@ -103,73 +141,107 @@ impl ItemView {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Payment)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentView {
-    /// `AUTHORIZED`, `CAPTURED`, `PARTIALLY_REFUNDED`, `REFUNDED`, `VOIDED`, `DECLINED`, or
-    /// `UNKNOWN` while the gateway has not answered.
+    #[schema(schema_with = payment_status)]
     pub status: String,
     pub amount: Money,
-    /// The refunded part of the amount. Omitted if nothing was refunded.
+    /// What was refunded of it. Left out when nothing was.
+    #[schema(value_type = Money)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_amount: Option<Money>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+fn payment_status() -> Schema {
+    schema::one_of(
+        &["AUTHORIZED", "CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "DECLINED", "UNKNOWN"],
+        "`AUTHORIZED`: the amount is held. `CAPTURED`: it is taken. `VOIDED`: it is not held any more, and was not taken. \
+        `UNKNOWN`: the gateway has not answered yet.",
+    )
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Refund)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundView {
     pub id: RefundId,
-    /// `PENDING`, `SUCCEEDED` or `FAILED`.
+    #[schema(schema_with = refund_status)]
     pub status: String,
     pub amount: Money,
-    /// The reason given with the request.
+    /// As given by the person who requested the refund.
+    #[schema(required)]
     pub reason: Option<String>,
-    /// Why the refund failed.
+    /// Why nothing was refunded.
+    #[schema(required)]
     pub failure_reason: Option<String>,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub requested_at: OffsetDateTime,
 }
 
-/// A notification that was recorded. The view does not show whether it has arrived: that would need
-/// another projection of every order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+fn refund_status() -> Schema {
+    schema::one_of(&["PENDING", "SUCCEEDED", "FAILED"], "`PENDING`: not decided yet, or the payment gateway refuses it for now.")
+}
+
+/// A message to the customer: that it was written, not whether it has arrived.
+// Whether it has arrived would cost every order another projection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Notification)]
 pub struct NotificationView {
-    /// The type, such as `ORDER_CONFIRMED`.
+    #[schema(pattern = "^ORDER_[A-Z_]+$", examples("ORDER_CONFIRMED"))]
     pub r#type: String,
-    /// `EMAIL` or `SMS`.
+    #[schema(schema_with = channel)]
     pub channel: String,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+fn channel() -> Schema {
+    schema::one_of(&Channel::ALL.iter().map(|channel| channel.as_str()).collect::<Vec<_>>(), "")
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Shipment)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ShipmentView {
     pub id: ShipmentId,
     pub warehouse: String,
     pub status: ShipmentStatus,
     pub carrier: String,
-    /// `None` until the shipment is booked.
+    /// Null until the shipment is booked.
+    #[schema(required)]
     pub tracking_number: Option<String>,
+    #[schema(required)]
     pub tracking_url: Option<String>,
-    /// Why the shipment does not arrive. Omitted while it may still arrive.
+    /// Why the shipment does not arrive. Left out while it may arrive.
+    #[schema(value_type = String)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    #[schema(min_items = 1)]
     pub items: Vec<ShipmentItemView>,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub updated_at: OffsetDateTime,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ShipmentItem)]
+#[serde(deny_unknown_fields)]
 pub struct ShipmentItemView {
+    #[schema(value_type = Identifier)]
     #[serde(rename = "productID")]
     pub product_id: String,
+    #[schema(minimum = 1)]
     pub quantity: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StatusChange {
     pub status: OrderStatus,
+    #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub at: OffsetDateTime,
 }
@@ -276,14 +348,17 @@ pub fn is_queued(json: &str) -> bool {
     serde_json::from_str::<Stored>(json).is_ok_and(|stored| stored.queued)
 }
 
-/// A product of the catalogue, as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A product of the catalogue as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Product, description = "")]
 #[serde(rename_all = "camelCase")]
 pub struct ProductView {
+    #[schema(value_type = Identifier)]
     #[serde(rename = "productID")]
     pub product_id: String,
     pub name: String,
     pub unit_price: Money,
+    #[schema(value_type = schema::Currency)]
     pub currency: Currency,
     /// Whether at least one unit can be reserved.
     pub in_stock: bool,

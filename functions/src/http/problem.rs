@@ -47,6 +47,37 @@ pub enum Kind {
 }
 
 impl Kind {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 27] = [
+        Self::MalformedRequest,
+        Self::InvalidSignature,
+        Self::InvalidRequest,
+        Self::IdempotencyKeyRequired,
+        Self::IdempotencyKeyReused,
+        Self::UnsupportedMediaType,
+        Self::BodyTooLarge,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
+        Self::RequestTimeout,
+        Self::NotFound,
+        Self::OrderNotFound,
+        Self::ProductNotFound,
+        Self::ShipmentNotFound,
+        Self::MethodNotAllowed,
+        Self::OrderEnded,
+        Self::NothingToRefund,
+        Self::TooManyRequests,
+        Self::NotWaiting,
+        Self::Unauthenticated,
+        Self::InvalidToken,
+        Self::InsufficientScope,
+        Self::Forbidden,
+        Self::StaffOnly,
+        Self::AdminOnly,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
     /// (status, last part of the type URI, title)
     fn traits(self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -82,6 +113,10 @@ impl Kind {
         }
     }
 
+    fn type_uri(self) -> String {
+        format!("/problems/{}", self.traits().1)
+    }
+
     /// What a client is told of the tokens it may try (RFC 6750, 3).
     fn challenge(self) -> Option<&'static str> {
         match self {
@@ -92,6 +127,9 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+const _: () = assert!(Kind::ALL.len() == Kind::Internal as usize + 1, "Kind::ALL has every kind");
 
 /// An error answer.
 #[derive(Clone, Debug)]
@@ -105,16 +143,29 @@ pub struct Problem {
 /// After how many seconds a client may try again what was unavailable.
 const RETRY_AFTER_SECONDS: u16 = 2;
 
+/// RFC 9457.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Problem))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    #[cfg_attr(test, schema(schema_with = type_uri))]
     r#type: String,
     title: &'static str,
+    #[cfg_attr(test, schema(minimum = 400, maximum = 599))]
     status: u16,
     detail: &'a str,
+    #[cfg_attr(test, schema(value_type = Vec<Fault>, min_items = 1))]
     #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
     errors: &'a [Fault],
     request_id: &'a str,
+}
+
+#[cfg(test)]
+fn type_uri() -> utoipa::openapi::Object {
+    use utoipa::openapi::schema::SchemaFormat;
+    let uris = Kind::ALL.iter().map(|kind| kind.type_uri());
+    let schema = orders::schema::text().format(Some(SchemaFormat::Custom("uri-reference".to_owned()))).enum_values(Some(uris));
+    schema.description(Some("What clients may tell apart.")).build()
 }
 
 impl Problem {
@@ -159,18 +210,21 @@ impl Problem {
 
     /// Writes the body into the answer that [`IntoResponse`] began.
     pub(super) fn render(&self, mut response: Response, request_id: &RequestId) -> Response {
-        let (status, name, title) = self.kind.traits();
-        let document = Document {
-            r#type: format!("/problems/{name}"),
-            title,
-            status: status.as_u16(),
-            detail: &self.detail,
-            errors: &self.errors,
-            request_id: request_id.as_str(),
-        };
         // Text and numbers always serialize.
-        *response.body_mut() = Body::from(serde_json::to_vec(&document).unwrap_or_default());
+        *response.body_mut() = Body::from(serde_json::to_vec(&self.document(request_id.as_str())).unwrap_or_default());
         response
+    }
+
+    fn document<'a>(&'a self, request_id: &'a str) -> Document<'a> {
+        let (status, _, title) = self.kind.traits();
+        let (status, detail, errors) = (status.as_u16(), &*self.detail, &*self.errors);
+        Document { r#type: self.kind.type_uri(), title, status, detail, errors, request_id }
+    }
+
+    /// Its body, for the API document.
+    #[cfg(test)]
+    pub(crate) fn example(&self) -> serde_json::Value {
+        serde_json::json!(self.document(crate::openapi::examples::REQUEST_ID))
     }
 }
 

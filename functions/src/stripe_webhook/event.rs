@@ -10,25 +10,31 @@ const TYPES: [&str; 4] = ["payment_intent.succeeded", "payment_intent.canceled",
 /// The longest event id that is taken; Stripe's have about 30 bytes.
 const MAX_ID_BYTES: usize = 128;
 
+/// An event of Stripe's API.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = StripeEvent))]
 pub(super) struct Event {
     id: String,
     r#type: String,
+    #[cfg_attr(test, schema(inline))]
     data: Data,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Data {
+    #[cfg_attr(test, schema(inline))]
     object: Object,
 }
 
-/// A payment intent, a charge, or something else.
+/// A payment intent, a charge, or another object.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Object {
     id: Option<String>,
-    /// Of a charge: the intent that it belongs to.
+    /// The payment intent that a charge belongs to.
     payment_intent: Option<String>,
-    /// Our orders' intents carry the order's id, and hand it on to their charges.
+    /// Has the `order_id` of the order; a charge has the metadata of its payment intent.
     metadata: Option<BTreeMap<String, String>>,
 }
 

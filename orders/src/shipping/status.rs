@@ -3,10 +3,13 @@
 use super::ScanEvent;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// A shipment's status. It only moves forward: booked, in transit, final. The SQL function
 /// `move_shipments` applies these rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "PENDING: not booked with the carrier yet. REFUSED: the carrier does not take it. CANCELLED: cancelled \
+        before it left. What is LOST, RETURNED, REFUSED or CANCELLED of an order that continues is refunded.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ShipmentStatus {
     /// Not booked with the carrier yet.

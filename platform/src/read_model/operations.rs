@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError, types
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 /// The key of the item. No order has this id.
 const ID: &str = "operations";
@@ -34,26 +35,35 @@ pub struct Operations {
 /// What staff should look into; empty if there is nothing.
 pub type Attention = Vec<AttentionGroup>;
 
-/// All items of one kind that staff should look into.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Everything of one kind that staff should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttentionGroup {
-    /// The kind in capitals, such as `STUCK_ORDERS`. A newer worker may write kinds that its
-    /// readers do not know.
+    /// What is wrong. `STUCK_ORDERS`: orders that have been open for too long, or whose carrier has
+    /// reported nothing new of a shipment. `PROJECTION_ORDERS`, `PROJECTION_PRODUCTS`: orders and
+    /// products that cannot be shown to readers as they are now. `EXPIRY`: orders whose expired
+    /// reservations cannot be released. `EVENTS`: orders of which an event cannot be published.
+    /// `LOST_WORKFLOWS`: orders whose workflow was gone and is started again. `REFUNDS`: refunds that
+    /// the payment gateway refuses for now. `FINDINGS`: messages of other systems that contradict what
+    /// is on record. `NOTICES`: messages to customers that were not sent. A newer worker may report
+    /// others.
     pub kind: String,
-    /// The number of items. Counting stops at 1000.
+    /// How many there are; 1000 means that many or more.
+    #[schema(minimum = 1, maximum = 1000)]
     pub count: u64,
-    /// The oldest of the items.
+    /// The oldest of them.
+    #[schema(max_items = 10)]
     pub items: Vec<AttentionItem>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttentionItem {
     /// The id of the order, product, shipment and so on.
     pub id: String,
     /// What is wrong with it, as text for staff.
     pub detail: String,
+    #[schema(value_type = orders::schema::Time)]
     #[serde(with = "orders::rfc3339")]
     pub since: OffsetDateTime,
 }
