@@ -1,7 +1,7 @@
 //! What somebody should look into and no loop tries again: a message of another system that does not fit what is on record. Findings stand among the
 //! failing rows, so the audit names them and staff see them; `worker dismiss` takes one away once it is looked into.
 
-use crate::{config, db, failing::FINDINGS, sql::failing as sql};
+use crate::{config, db, failing::FINDINGS};
 use anyhow::{Context, ensure};
 use deadpool_postgres::GenericClient;
 
@@ -16,7 +16,14 @@ const SUBJECT_BYTES: usize = 200;
 /// When Postgres does not take it.
 pub(crate) async fn record(client: &impl GenericClient, subject: &str, detail: &str) -> anyhow::Result<()> {
     let subject = &subject[..subject.floor_char_boundary(SUBJECT_BYTES)];
-    sql::record_finding(client, FINDINGS, subject, detail, MOST).await?;
+    let statement = client
+        .prepare_cached(
+            "INSERT INTO failing_rows AS f (loop, row_id, error, next_attempt_at)
+            SELECT $1, $2, $3, now() WHERE (SELECT count(*) FROM failing_rows WHERE loop = $1) < $4
+            ON CONFLICT (loop, row_id) DO UPDATE SET attempts = f.attempts + 1, error = EXCLUDED.error",
+        )
+        .await?;
+    client.execute(&statement, &[&FINDINGS, &subject, &detail, &MOST]).await?;
     tracing::warn!(subject, detail, "{subject}: {detail}");
     Ok(())
 }
@@ -28,7 +35,7 @@ pub(crate) async fn record(client: &impl GenericClient, subject: &str, detail: &
 pub async fn dismiss(settings: config::Dismiss) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;
-    let dismissed = sql::dismiss_finding(&client, FINDINGS, &settings.subject).await?;
-    ensure!(dismissed == 1, "there is no finding {:?}", settings.subject);
+    let dismiss = "DELETE FROM failing_rows WHERE loop = $1 AND row_id = $2";
+    ensure!(client.execute(dismiss, &[&FINDINGS, &settings.subject]).await? == 1, "there is no finding {:?}", settings.subject);
     Ok(())
 }

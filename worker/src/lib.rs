@@ -28,5 +28,4 @@ pub mod resume;
 mod risk;
 pub mod run;
 mod shipping;
-mod sql;
 mod system;

@@ -11,7 +11,6 @@ mod released;
 use crate::{
     config,
     db::{self, Access, role},
-    sql::migrate as sql,
 };
 use anyhow::{Context, bail};
 use deadpool_postgres::Pool;
@@ -56,8 +55,7 @@ async fn apply(settings: &config::Migrate) -> anyhow::Result<()> {
     Ok(connection.await?)
 }
 
-/// Applies what is missing of the schema on this connection, and with `seed` fills an empty catalogue.
-pub(crate) async fn bring_up_to_date(client: &mut Client, seed: bool) -> anyhow::Result<()> {
+async fn bring_up_to_date(client: &mut Client, seed: bool) -> anyhow::Result<()> {
     let own = embedded::migrations::runner();
     let mut known = own.get_migrations().clone();
     let newer = newer(&own, client).await?;
@@ -110,9 +108,11 @@ const HAS_HISTORY: &str = "SELECT to_regclass('refinery_schema_history') IS NOT 
 pub(crate) async fn is_up_to_date(pool: &Pool) -> anyhow::Result<bool> {
     let newest = newest(&embedded::migrations::runner());
     let client = db::connection(pool).await?;
-    if !sql::schema_exists(&client).await?.is_there {
+    let exists = client.prepare_cached(HAS_HISTORY).await?;
+    if !client.query_one(&exists, &[]).await?.try_get(0)? {
         return Ok(false);
     }
-    let applied = sql::newest_version(&client).await?.version;
+    let applied = client.prepare_cached("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await?;
+    let applied: SchemaVersion = client.query_one(&applied, &[]).await?.try_get(0)?;
     Ok(applied > newest || (applied == newest && definitions::are_applied(&client).await?))
 }

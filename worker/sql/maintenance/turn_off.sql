@@ -1,2 +1,0 @@
--- Turns maintenance off.
-DELETE FROM maintenance

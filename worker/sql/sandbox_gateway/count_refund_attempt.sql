@@ -1,5 +1,0 @@
--- Counts an attempt at refunding a charge.
-UPDATE sandbox.charges
-SET refund_attempts = refund_attempts + 1
-WHERE idempotency_key = $1
-RETURNING refund_attempts
