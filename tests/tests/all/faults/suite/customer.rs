@@ -150,11 +150,11 @@ impl Customer<'_> {
         let other = scenario.body.replacen(&scenario.customer, "CUST-nobody", 1);
         match self.post(&other, Some(key), ANSWER_TIMEOUT, &mut Answers::default()).await {
             Outcome::Accepted(id) => {
-                self.record.breach(format!("another body with the key of {} was acknowledged as {id}", scenario.customer))
+                self.record.breach(format!("another body with the key of {} was acknowledged as {id}", scenario.customer));
             }
             Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY) | Outcome::Unknown => {}
             Outcome::Refused(status) => {
-                self.record.breach(format!("another body with the key of {} was answered {status}", scenario.customer))
+                self.record.breach(format!("another body with the key of {} was answered {status}", scenario.customer));
             }
         }
     }
