@@ -1,10 +1,14 @@
 //! What staff should look at, and how orders move: read from Postgres every few seconds and written to one item of the read model, where
 //! `GET /api/operations` and `GET /api/health` find it. Every worker finds, and writes, the same.
 //!
-//! A new kind of thing to look at is one more of the [`sources`].
+//! A new kind of thing to look at is one more [`Source`].
 
-use crate::{db, failing, system::System};
-use deadpool_postgres::GenericClient;
+use crate::{
+    config, db, failing,
+    sql::Client,
+    sql::attention as sql,
+    system::{System, seconds},
+};
 use platform::read_model::{Attention, AttentionGroup, AttentionItem, Operations, ReadModel};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -14,43 +18,44 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 const PERIOD: Duration = Duration::from_secs(3);
 /// How long Postgres may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Of each kind, how many are shown, and how many are counted.
-const SHOWN: i64 = 10;
-const COUNTED: i64 = 1_000;
 /// Bytes of a text, so that the item stays far below what DynamoDB takes.
 const TEXT_BYTES: usize = 300;
 
 /// A kind of thing to look at.
-struct Source {
-    kind: &'static str,
-    /// SQL that answers (id, detail, since): texts and a `timestamptz`. It must be cheap, and find its rows by an index; it gets a LIMIT.
-    query: String,
+#[derive(Clone, Copy)]
+enum Source {
+    /// Failing rows of this loop.
+    Failing(&'static str),
+    Notices,
+    StuckOrders,
 }
 
-fn sources(system: &System) -> Vec<Source> {
-    let failing = failing::LOOPS.iter().map(|name| Source {
-        kind: name,
-        query: format!(
-            "SELECT row_id AS id, format('failed %s times: %s', attempts, error) AS detail, since FROM failing_rows WHERE loop = '{name}'"
-        ),
-    });
-    let stuck = Source { kind: "STUCK_ORDERS", query: system.stuck_orders() };
-    let notices = Source {
-        kind: "NOTICES",
-        query: "SELECT order_id AS id, format('%s by %s, %s: %s', type, channel, state, last_error) AS detail, updated_at AS since
-            FROM notifications WHERE state IN ('FAILED', 'SUPPRESSED') AND updated_at > now() - interval '7 days'
-            UNION ALL
-            SELECT order_id, format('%s by %s, tried %s times: %s', type, channel, attempts, last_error), due_since
-            FROM notifications WHERE state = 'PENDING' AND attempts > 5"
-            .to_owned(),
-    };
-    // The one that looks at all open orders comes last.
-    failing.chain([notices, stuck]).collect()
+impl Source {
+    /// All of them. The one that looks at all open orders comes last.
+    fn all() -> impl Iterator<Item = Self> {
+        failing::LOOPS.iter().copied().map(Self::Failing).chain([Self::Notices, Self::StuckOrders])
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Failing(loop_name) => loop_name,
+            Self::Notices => "NOTICES",
+            Self::StuckOrders => "STUCK_ORDERS",
+        }
+    }
+
+    /// The oldest, each with how many there are. The statements must be cheap, and find their rows by an index; they have a LIMIT.
+    async fn items(self, client: &dyn Client, stuck: &config::Stuck) -> anyhow::Result<Vec<sql::Item>> {
+        Ok(match self {
+            Self::Failing(loop_name) => sql::failing_rows(client, loop_name).await?,
+            Self::Notices => sql::notices(client).await?,
+            Self::StuckOrders => sql::stuck_orders(client, seconds(stuck.stuck_after), seconds(stuck.parcel_silent_after)).await?,
+        })
+    }
 }
 
 /// Writes for ever. What is slow to find out is asked more rarely, so that it takes no more than a tenth of the time; and it says nothing of Postgres.
 pub(crate) async fn run(system: System, read_model: ReadModel) {
-    let sources = sources(&system);
     let (mut attention, mut due) = (Attention::new(), Instant::now());
     loop {
         let read = timeout(LIMIT, read(&system)).await.unwrap_or_else(|_| Err(silent()));
@@ -60,7 +65,7 @@ pub(crate) async fn run(system: System, read_model: ReadModel) {
         });
         if operations.postgres_writable && Instant::now() >= due {
             let begun = Instant::now();
-            match groups(&system, &sources, &attention).await {
+            match groups(&system, &attention).await {
                 Ok(found) => attention = found,
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "what needs attention cannot be found out now"),
             }
@@ -94,16 +99,16 @@ async fn read(system: &System) -> anyhow::Result<Operations> {
 }
 
 /// What each source tells; of one that does not tell now, what it told last.
-async fn groups(system: &System, sources: &[Source], last: &Attention) -> anyhow::Result<Attention> {
+async fn groups(system: &System, last: &Attention) -> anyhow::Result<Attention> {
     let client = db::connection(&system.pool).await?;
     let deadline = Instant::now() + LIMIT;
     let mut attention = Attention::new();
-    for source in sources {
-        match timeout_at(deadline, group(&client, source)).await.unwrap_or_else(|_| Err(silent())) {
+    for source in Source::all() {
+        match timeout_at(deadline, group(&client, source, &system.stuck)).await.unwrap_or_else(|_| Err(silent())) {
             Ok(found) => attention.extend(found),
             Err(error) => {
-                tracing::warn!(kind = source.kind, error = format!("{error:#}"), "what needs attention cannot be found out now");
-                attention.extend(last.iter().filter(|known| known.kind == source.kind).cloned());
+                tracing::warn!(kind = source.kind(), error = format!("{error:#}"), "what needs attention cannot be found out now");
+                attention.extend(last.iter().filter(|known| known.kind == source.kind()).cloned());
             }
         }
     }
@@ -111,15 +116,12 @@ async fn groups(system: &System, sources: &[Source], last: &Attention) -> anyhow
 }
 
 /// All of one kind; `None` when there is nothing.
-async fn group(client: &impl GenericClient, Source { kind, query }: &Source) -> anyhow::Result<Option<AttentionGroup>> {
-    let query = format!("SELECT id, detail, since, count(*) OVER () FROM ({query} LIMIT {COUNTED}) s ORDER BY since, id LIMIT {SHOWN}");
-    let query = client.prepare_cached(&query).await?;
-    let rows = client.query(&query, &[]).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let count = u64::try_from(first.try_get::<_, i64>(3)?).unwrap_or_default();
-    let items =
-        rows.iter().map(|row| Ok(AttentionItem { id: within(row.try_get(0)?), detail: within(row.try_get(1)?), since: row.try_get(2)? }));
-    Ok(Some(AttentionGroup { kind: (*kind).to_owned(), count, items: items.collect::<anyhow::Result<_>>()? }))
+async fn group(client: &dyn Client, source: Source, stuck: &config::Stuck) -> anyhow::Result<Option<AttentionGroup>> {
+    let items = source.items(client, stuck).await?;
+    let Some(first) = items.first() else { return Ok(None) };
+    let count = u64::try_from(first.total).unwrap_or_default();
+    let items = items.iter().map(|item| AttentionItem { id: within(&item.id), detail: within(&item.detail), since: item.since });
+    Ok(Some(AttentionGroup { kind: source.kind().to_owned(), count, items: items.collect() }))
 }
 
 fn within(text: &str) -> String {

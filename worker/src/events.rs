@@ -4,7 +4,12 @@
 //! before its earlier ones have been taken. Orders are published side by side. An event that cannot be read, or that SNS refuses, holds up its own
 //! order alone ([`failing::EVENTS`]). Whoever reads them tells repetitions by their id.
 
-use crate::{db, failing, inventory::currency, reason};
+use crate::{
+    db, failing,
+    inventory::currency,
+    reason,
+    sql::{Columns, events as sql},
+};
 use anyhow::{Context, anyhow};
 use aws_sdk_sns::{
     error::{ProvideErrorMetadata, SdkError},
@@ -26,7 +31,6 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
-use tokio_postgres::Row;
 
 /// How often the outbox is looked at without being woken.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -117,7 +121,7 @@ impl Publisher {
     async fn publish_some(&self) -> anyhow::Result<usize> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        if !transaction.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&LOCK]).await?.try_get(0)? {
+        if !sql::try_lock_outbox(&transaction, LOCK).await?.is_locked {
             return Ok(0);
         }
         let mut outbox = Outbox::read(&transaction).await?;
@@ -252,30 +256,19 @@ struct Outbox {
 impl Outbox {
     /// The unpublished events of the oldest orders that are due.
     async fn read(transaction: &Transaction<'_>) -> anyhow::Result<Self> {
-        let next = format!(
-            "SELECT h.order_id, h.version, h.status, h.at, o.customer_id, o.total_minor, o.currency, o.failure_reason, o.status = h.status,
-                due.fails
-            FROM (
-                SELECT order_id, EXISTS (SELECT FROM failing_rows f WHERE f.loop = '{loop_name}' AND f.row_id = order_id) AS fails
-                FROM (SELECT DISTINCT order_id FROM order_history w WHERE published_at IS NULL AND {is_due} ORDER BY order_id LIMIT $1) w
-            ) due JOIN order_history h ON h.order_id = due.order_id AND h.published_at IS NULL JOIN orders o ON o.id = h.order_id
-            ORDER BY h.order_id, h.version LIMIT $2",
-            loop_name = failing::EVENTS,
-            is_due = failing::is_due(failing::EVENTS, "w.order_id")
-        );
-        let next = transaction.prepare_cached(&next).await?;
+        let next = sql::next_events(transaction, ORDERS, EVENTS).await?;
         let mut outbox = Self { orders: Vec::new(), failures: Vec::new(), failing: HashSet::new() };
         let mut last = String::new();
-        for row in transaction.query(&next, &[&ORDERS, &EVENTS]).await? {
-            let order_id: &str = row.try_get(0)?;
-            if row.try_get("fails")? {
-                outbox.failing.insert(order_id.to_owned());
+        for row in next.iter() {
+            let sql::EventOrder { order_id, fails } = sql::EventOrder::read(row)?;
+            if fails {
+                outbox.failing.insert(order_id.clone());
             }
             if order_id != last {
-                last = order_id.to_owned();
+                last.clone_from(&order_id);
                 outbox.orders.push(VecDeque::new());
             }
-            match event(&row) {
+            match sql::NextEvent::read(row).map_err(anyhow::Error::from).and_then(event) {
                 _ if outbox.failures.last().is_some_and(|failure| failure.row_id == order_id) => {}
                 Ok(event) => outbox.orders.last_mut().context("no order")?.push_back(event),
                 Err(error) => outbox.failures.push(failing::Failure::new(order_id, &error.context("its event cannot be read"))),
@@ -299,13 +292,7 @@ impl Outbox {
 /// Notes what SNS has taken.
 async fn note(transaction: &Transaction<'_>, taken: &[(OrderId, i64)]) -> anyhow::Result<()> {
     let (ids, versions): (Vec<String>, Vec<i64>) = taken.iter().map(|(order_id, version)| (order_id.to_string(), *version)).unzip();
-    let note = transaction
-        .prepare_cached(
-            "UPDATE order_history h SET published_at = now() FROM unnest($1::text[], $2::bigint[]) AS p (order_id, version)
-            WHERE h.order_id = p.order_id AND h.version = p.version",
-        )
-        .await?;
-    transaction.execute(&note, &[&ids, &versions]).await?;
+    sql::mark_published(transaction, &ids, &versions).await?;
     Ok(())
 }
 
@@ -330,16 +317,15 @@ fn refused_or_late(event: &Event, error: PublishError) -> Published {
     }
 }
 
-fn event(row: &Row) -> anyhow::Result<Event> {
-    let (order_id, order_version): (OrderId, i64) = (row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?);
-    let (currency, minor) = (currency(row.try_get(6)?)?, row.try_get(5)?);
-    let status = row.try_get::<_, &str>(2)?.parse()?;
-    let recorded: Option<&str> = row.try_get(7)?;
+fn event(next: sql::NextEvent) -> anyhow::Result<Event> {
+    let (order_id, order_version): (OrderId, i64) = (next.order_id.parse()?, next.version);
+    let (currency, minor) = (currency(&next.currency)?, next.total_minor);
+    let status = next.status.parse()?;
     // The reason is that of the order's present status.
-    let recorded = recorded.filter(|_| row.get(8));
+    let recorded = next.failure_reason.as_deref().filter(|_| next.is_current);
     let data = Data {
         order_id,
-        customer_id: row.try_get(4)?,
+        customer_id: next.customer_id,
         status,
         order_version,
         total_amount: Money { minor, currency },
@@ -347,7 +333,7 @@ fn event(row: &Row) -> anyhow::Result<Event> {
         failure_reason: reason::of_order(status, recorded).map(Cow::into_owned),
     };
     let id = format!("{order_id}.{order_version}");
-    let message = Message { id: id.clone(), r#type: "order.status_changed", version: 1, time: row.try_get(3)?, data };
+    let message = Message { id: id.clone(), r#type: "order.status_changed", version: 1, time: next.at, data };
     Ok(Event { order_id, version: order_version, id, message: serde_json::to_string(&message)? })
 }
 

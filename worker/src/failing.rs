@@ -1,13 +1,13 @@
 //! Rows that fail by themselves, in whatever loop over rows: one row's failure concerns that row alone.
 //!
-//! A loop records such a row here, goes on with the others, and leaves the row out until its next attempt is due ([`is_due`]); the pause doubles
-//! from 2 seconds to 10 minutes. When the row succeeds, the loop clears it. What fails is counted in a metric with an alarm, named by the audit,
+//! A loop records such a row here, goes on with the others, and leaves the row out until its `next_attempt_at`; the pause doubles from 2 seconds
+//! to 10 minutes. When the row succeeds, the loop clears it. What fails is counted in a metric with an alarm, named by the audit,
 //! and shown to staff ([`crate::attention`]).
 //!
 //! Record a row only for a failure of its own. When the other side is away (a timeout, no connection, throttling), every row would fail: then the
 //! loop itself pauses, and nothing is recorded.
 
-use deadpool_postgres::GenericClient;
+use crate::sql::{Client, failing as sql};
 
 /// Orders that cannot be projected to the read model.
 pub(crate) const PROJECTION_ORDERS: &str = "PROJECTION_ORDERS";
@@ -62,23 +62,14 @@ pub(crate) fn is_of_row(error: &anyhow::Error) -> bool {
 ///
 /// # Errors
 /// When Postgres does not take it.
-pub(crate) async fn record(client: &impl GenericClient, loop_name: &str, failures: &[Failure]) -> anyhow::Result<()> {
+pub(crate) async fn record(client: &dyn Client, loop_name: &str, failures: &[Failure]) -> anyhow::Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
     let (ids, errors): (Vec<&str>, Vec<&str>) =
         failures.iter().map(|failure| (failure.row_id.as_str(), &failure.error[..failure.error.floor_char_boundary(ERROR_BYTES)])).unzip();
-    let statement = client
-        .prepare_cached(
-            "INSERT INTO failing_rows AS f (loop, row_id, error, next_attempt_at)
-            SELECT DISTINCT ON (r.id) $1, r.id, r.error, now() + interval '2 s' FROM unnest($2::text[], $3::text[]) AS r (id, error)
-            ON CONFLICT (loop, row_id) DO UPDATE SET attempts = f.attempts + 1, error = EXCLUDED.error,
-                next_attempt_at = now() + least(600, 2 ^ least(f.attempts + 1, 10)) * interval '1 s'
-            RETURNING row_id, attempts, error",
-        )
-        .await?;
-    for row in client.query(&statement, &[&loop_name, &ids, &errors]).await? {
-        let (row_id, attempts, error): (&str, i32, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    for row in sql::record_failures(client, loop_name, &ids, &errors).await? {
+        let sql::FailingRow { row_id, attempts, error } = row;
         tracing::error!(loop_name, row_id, attempts, error, "{row_id} fails in {loop_name}; the loop goes on without it: {error}");
     }
     Ok(())
@@ -88,9 +79,8 @@ pub(crate) async fn record(client: &impl GenericClient, loop_name: &str, failure
 ///
 /// # Errors
 /// As [`record`].
-pub(crate) async fn clear(client: &impl GenericClient, loop_name: &str, row_ids: &[String]) -> anyhow::Result<()> {
-    let clear = client.prepare_cached("DELETE FROM failing_rows WHERE loop = $1 AND row_id = ANY ($2)").await?;
-    client.execute(&clear, &[&loop_name, &row_ids]).await?;
+pub(crate) async fn clear(client: &dyn Client, loop_name: &str, row_ids: &[String]) -> anyhow::Result<()> {
+    sql::clear_failures(client, loop_name, row_ids).await?;
     Ok(())
 }
 
@@ -98,8 +88,8 @@ pub(crate) async fn clear(client: &impl GenericClient, loop_name: &str, row_ids:
 ///
 /// # Errors
 /// As [`record`].
-pub(crate) async fn retry_now(client: &impl GenericClient, loop_names: &[&str]) -> anyhow::Result<()> {
-    client.execute("UPDATE failing_rows SET next_attempt_at = now() WHERE loop = ANY ($1)", &[&loop_names]).await?;
+pub(crate) async fn retry_now(client: &dyn Client, loop_names: &[&str]) -> anyhow::Result<()> {
+    sql::retry_now(client, loop_names).await?;
     Ok(())
 }
 
@@ -107,31 +97,15 @@ pub(crate) async fn retry_now(client: &impl GenericClient, loop_names: &[&str]) 
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub(crate) async fn among(client: &impl GenericClient, loop_names: &[&str], row_ids: &[String]) -> anyhow::Result<usize> {
-    let count = "SELECT count(*) FROM failing_rows WHERE loop = ANY ($1) AND row_id = ANY ($2)";
-    Ok(usize::try_from(client.query_one(count, &[&loop_names, &row_ids]).await?.try_get::<_, i64>(0)?)?)
-}
-
-/// SQL: the row whose id stands in this column does not fail, or is due to be tried again.
-pub(crate) fn is_due(loop_name: &str, id_column: &str) -> String {
-    format!("NOT EXISTS (SELECT FROM failing_rows f WHERE f.loop = '{loop_name}' AND f.row_id = {id_column} AND f.next_attempt_at > now())")
-}
-
-/// SQL: the row whose id stands in this column does not fail.
-pub(crate) fn is_well(loop_name: &str, id_column: &str) -> String {
-    format!("NOT EXISTS (SELECT FROM failing_rows f WHERE f.loop = '{loop_name}' AND f.row_id = {id_column})")
+pub(crate) async fn among(client: &dyn Client, loop_names: &[&str], row_ids: &[String]) -> anyhow::Result<usize> {
+    Ok(usize::try_from(sql::count_among(client, loop_names, row_ids).await?.failing)?)
 }
 
 /// How many rows fail in each loop that there is, and in each in which any does.
 ///
 /// # Errors
 /// When Postgres does not answer.
-pub(crate) async fn count(client: &impl GenericClient) -> anyhow::Result<Vec<(String, u64)>> {
-    let count = client
-        .prepare_cached(
-            "SELECT loop, count(row_id) FROM failing_rows FULL JOIN unnest($1::text[]) AS known (loop) USING (loop) GROUP BY loop ORDER BY loop",
-        )
-        .await?;
-    let rows = client.query(&count, &[&LOOPS]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, u64::try_from(row.try_get::<_, i64>(1)?).unwrap_or_default()))).collect()
+pub(crate) async fn count(client: &dyn Client) -> anyhow::Result<Vec<(String, u64)>> {
+    let loops = sql::count_by_loop(client, LOOPS).await?;
+    Ok(loops.into_iter().map(|counted| (counted.loop_name, u64::try_from(counted.failing).unwrap_or_default())).collect())
 }

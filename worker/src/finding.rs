@@ -1,9 +1,8 @@
 //! What somebody should look into and no loop tries again: a message of another system that does not fit what is on record. Findings stand among the
 //! failing rows, so the audit names them and staff see them; `worker dismiss` takes one away once it is looked into.
 
-use crate::{config, db, failing::FINDINGS};
+use crate::{config, db, failing::FINDINGS, sql::Client, sql::failing as sql};
 use anyhow::{Context, ensure};
-use deadpool_postgres::GenericClient;
 
 /// The most findings that are kept: others may send what they like.
 const MOST: i64 = 1_000;
@@ -14,16 +13,9 @@ const SUBJECT_BYTES: usize = 200;
 ///
 /// # Errors
 /// When Postgres does not take it.
-pub(crate) async fn record(client: &impl GenericClient, subject: &str, detail: &str) -> anyhow::Result<()> {
+pub(crate) async fn record(client: &dyn Client, subject: &str, detail: &str) -> anyhow::Result<()> {
     let subject = &subject[..subject.floor_char_boundary(SUBJECT_BYTES)];
-    let statement = client
-        .prepare_cached(
-            "INSERT INTO failing_rows AS f (loop, row_id, error, next_attempt_at)
-            SELECT $1, $2, $3, now() WHERE (SELECT count(*) FROM failing_rows WHERE loop = $1) < $4
-            ON CONFLICT (loop, row_id) DO UPDATE SET attempts = f.attempts + 1, error = EXCLUDED.error",
-        )
-        .await?;
-    client.execute(&statement, &[&FINDINGS, &subject, &detail, &MOST]).await?;
+    sql::record_finding(client, FINDINGS, subject, detail, MOST).await?;
     tracing::warn!(subject, detail, "{subject}: {detail}");
     Ok(())
 }
@@ -35,7 +27,7 @@ pub(crate) async fn record(client: &impl GenericClient, subject: &str, detail: &
 pub async fn dismiss(settings: config::Dismiss) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;
-    let dismiss = "DELETE FROM failing_rows WHERE loop = $1 AND row_id = $2";
-    ensure!(client.execute(dismiss, &[&FINDINGS, &settings.subject]).await? == 1, "there is no finding {:?}", settings.subject);
+    let dismissed = sql::dismiss_finding(&client, FINDINGS, &settings.subject).await?;
+    ensure!(dismissed == 1, "there is no finding {:?}", settings.subject);
     Ok(())
 }

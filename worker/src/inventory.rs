@@ -16,17 +16,19 @@ use crate::{
     order::{self, Move},
     reason::NO_SUCH_PRODUCT,
     risk::{self, Limits},
+    sql::Client,
+    sql::inventory::{self as sql, Product},
 };
 pub(crate) use amendment::amend;
 use anyhow::Context;
 pub(crate) use approval::approve;
-use deadpool_postgres::{GenericClient, Object, Transaction};
+use deadpool_postgres::{Object, Transaction};
 use orders::{
     Currency, Money, OrderId, OrderStatus,
     activities::{LineItem, Refusal, ReservationRequest},
 };
 use std::{collections::BTreeMap, time::Duration};
-use tokio_postgres::{Row, error::SqlState};
+use tokio_postgres::error::SqlState;
 
 /// `reserve_order` found that a product is gone which was there a moment before.
 const NO_LONGER_IN_STOCK: &str = "OF001";
@@ -102,9 +104,9 @@ struct Unpaid {
 impl Unpaid {
     /// Counts them under the customer's lock, until the transaction ends.
     async fn count(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str) -> anyhow::Result<Self> {
-        let count = transaction.prepare_cached("SELECT orders, units, waiting FROM unpaid_orders($1, $2)").await?;
-        let row = transaction.query_one(&count, &[&order_id.to_string(), &customer_id]).await?;
-        Ok(Self { orders: row.try_get(0)?, units: row.try_get(1)?, waiting: row.try_get(2)? })
+        let sql::UnpaidOrders { orders, units, waiting } =
+            sql::count_unpaid_orders(transaction, &order_id.to_string(), customer_id).await?;
+        Ok(Self { orders, units, waiting })
     }
 
     /// Whether one order more may be unpaid, and hold so many units.
@@ -185,17 +187,8 @@ async fn reserve_or_say_why(
 
 /// Whether the customer has let an offer go not long ago. Were the next one held, anybody could hold a product for ever, one offer after the other.
 async fn has_dropped_offer(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str, terms: &Terms) -> anyhow::Result<bool> {
-    let dropped = transaction
-        .prepare_cached(
-            "SELECT EXISTS (
-                SELECT FROM orders o WHERE o.customer_id = $1 AND o.id <> $2 AND o.created_at > now() - $3::bigint * interval '1 millisecond'
-                AND o.status IN ('FAILED', 'CANCELLED')
-                AND EXISTS (SELECT FROM order_history h WHERE h.order_id = o.id AND h.status = 'ACTION_REQUIRED')
-            )",
-        )
-        .await?;
-    let row = transaction.query_one(&dropped, &[&customer_id, &order_id.to_string(), &millis(terms.decision_timeout)]).await?;
-    Ok(row.try_get(0)?)
+    let within_ms = millis(terms.decision_timeout);
+    Ok(sql::has_dropped_offer(transaction, customer_id, &order_id.to_string(), within_ms).await?.has_dropped)
 }
 
 /// An order may wait until the customer's others are paid, but not for ever, and only so many may: each asks again and again. Those that were accepted
@@ -204,23 +197,14 @@ async fn too_much_unpaid(transaction: &Transaction<'_>, order_id: OrderId, waite
     if waited >= terms.held_for {
         return Ok(Error::TooMuchUnpaid { is_final: true });
     }
-    let earlier = transaction
-        .prepare_cached(
-            "SELECT count(*) FROM (
-                SELECT FROM orders this JOIN orders o ON o.customer_id = this.customer_id AND o.status = 'PENDING'
-                    AND o.created_at > now() - $2::bigint * interval '1 millisecond' AND (o.created_at, o.id) < (this.created_at, this.id)
-                WHERE this.id = $1 LIMIT $3
-            ) earlier",
-        )
-        .await?;
     let most = terms.max_orders.saturating_mul(WAITING);
-    let row = transaction.query_one(&earlier, &[&order_id.to_string(), &millis(terms.held_for), &most]).await?;
-    Ok(Error::TooMuchUnpaid { is_final: row.try_get::<_, i64>(0)? >= most })
+    let earlier = sql::count_waiting_orders(transaction, &order_id.to_string(), millis(terms.held_for), most).await?.orders;
+    Ok(Error::TooMuchUnpaid { is_final: earlier >= most })
 }
 
 /// Reserves the whole of a PENDING order and moves it to RESERVED; or does nothing, when anything at all is in the way.
 async fn reserve_all(
-    client: &impl GenericClient,
+    client: &dyn Client,
     request: &ReservationRequest,
     wanted: &BTreeMap<&str, i64>,
     terms: &Terms,
@@ -231,28 +215,22 @@ async fn reserve_all(
             return Ok(None);
         }
     }
-    let reserve = client.prepare_cached("SELECT status, age_ms FROM reserve_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)").await?;
     let (products, quantities): (Vec<&str>, Vec<i64>) = wanted.iter().unzip();
     let (prices, to): (Vec<i64>, _) = (prices.into_values().collect(), OrderStatus::Reserved);
-    let row = client
-        .query_opt(
-            &reserve,
-            &[
-                &request.order_id.to_string(),
-                &to.as_str(),
-                &to.predecessors(),
-                &products,
-                &quantities,
-                &prices,
-                &request.currency.code(),
-                &millis(terms.held_for),
-                &terms.max_orders,
-                &terms.max_units,
-            ],
-        )
-        .await;
-    match row {
-        Ok(row) => row.as_ref().map(Move::read).transpose(),
+    let reservation = sql::Reservation {
+        order_id: &request.order_id.to_string(),
+        to: to.as_str(),
+        predecessors: &to.predecessors(),
+        products: &products,
+        quantities: &quantities,
+        prices_minor: &prices,
+        currency: request.currency.code(),
+        held_ms: millis(terms.held_for),
+        max_orders: terms.max_orders,
+        max_units: terms.max_units,
+    };
+    match sql::reserve_order(client, reservation).await {
+        Ok(moved) => moved.as_ref().map(Move::of).transpose(),
         Err(error) if error.code().map(SqlState::code) == Some(NO_LONGER_IN_STOCK) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -260,38 +238,20 @@ async fn reserve_all(
 
 /// Takes units of products whose rows are locked, and of which there are enough, for an order that holds none of them.
 async fn hold(transaction: &Transaction<'_>, order_id: OrderId, units: &BTreeMap<&str, i64>, held_for: Duration) -> anyhow::Result<()> {
-    let hold = transaction
-        .prepare_cached(
-            "WITH wanted AS (
-                SELECT product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity) WHERE quantity > 0
-            ), taken AS (
-                UPDATE products p SET stock = p.stock - w.quantity, reserved = p.reserved + w.quantity FROM wanted w WHERE p.id = w.product_id
-            )
-            INSERT INTO reservations (order_id, product_id, quantity, expires_at)
-            SELECT $1, product_id, quantity, now() + $4::bigint * interval '1 millisecond' FROM wanted
-            ON CONFLICT (order_id, product_id) DO UPDATE SET quantity = EXCLUDED.quantity, state = 'HELD', expires_at = EXCLUDED.expires_at",
-        )
-        .await?;
     let (products, quantities): (Vec<&str>, Vec<i64>) = units.iter().unzip();
-    transaction.execute(&hold, &[&order_id.to_string(), &products, &quantities, &millis(held_for)]).await?;
+    sql::hold_units(transaction, &order_id.to_string(), &products, &quantities, millis(held_for)).await?;
     Ok(())
 }
 
 /// The order's status, locked until the transaction ends, its customer, and why nothing is reserved now, if that is so.
 async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, String, Option<String>)> {
-    let lock = transaction
-        .prepare_cached("SELECT status, customer_id, (SELECT reason FROM maintenance) FROM orders WHERE id = $1 FOR NO KEY UPDATE")
-        .await?;
-    let row = transaction.query_opt(&lock, &[&order_id.to_string()]).await?.context("the order is not on record")?;
-    Ok((row.try_get::<_, &str>(0)?.parse()?, row.try_get(1)?, row.try_get(2)?))
+    let locked = sql::lock_order(transaction, &order_id.to_string()).await?.context("the order is not on record")?;
+    Ok((locked.status.parse()?, locked.customer_id, locked.maintenance))
 }
 
-/// The products' rows (id, name, price, currency, stock), locked until the transaction ends.
-async fn lock_products(transaction: &Transaction<'_>, wanted: &BTreeMap<&str, i64>) -> anyhow::Result<Vec<Row>> {
-    let lock = transaction
-        .prepare_cached("SELECT id, name, price_minor, currency, stock FROM products WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE")
-        .await?;
-    Ok(transaction.query(&lock, &[&wanted.keys().copied().collect::<Vec<_>>()]).await?)
+/// The products' rows, locked until the transaction ends.
+async fn lock_products(transaction: &Transaction<'_>, wanted: &BTreeMap<&str, i64>) -> anyhow::Result<Vec<Product>> {
+    Ok(sql::lock_products(transaction, &wanted.keys().copied().collect::<Vec<_>>()).await?)
 }
 
 /// A line of an order on record: its number, its product and its units.
@@ -299,11 +259,8 @@ type Line = (i32, String, i32);
 
 /// The lines of an order of which there is still anything to send.
 async fn lines(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<Line>> {
-    let lines = transaction
-        .prepare_cached("SELECT line, product_id, quantity FROM order_items WHERE order_id = $1 AND quantity > 0 ORDER BY line")
-        .await?;
-    let rows = transaction.query(&lines, &[&order_id.to_string()]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+    let lines = sql::lines_to_send(transaction, &order_id.to_string()).await?;
+    Ok(lines.into_iter().map(|sql::Line { line, product_id, quantity }| (line, product_id, quantity)).collect())
 }
 
 /// Lines as an offer takes them.
@@ -322,47 +279,22 @@ fn on_lines<'a>(lines: impl IntoIterator<Item = (&'a str, i32)>) -> BTreeMap<&'a
 
 /// Whether an order holds exactly these units.
 async fn holds(transaction: &Transaction<'_>, order_id: OrderId, units: &BTreeMap<&str, i64>) -> anyhow::Result<bool> {
-    let held = transaction.prepare_cached("SELECT product_id, quantity FROM reservations WHERE order_id = $1 AND state = 'HELD'").await?;
-    let rows = transaction.query(&held, &[&order_id.to_string()]).await?;
-    let held = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<anyhow::Result<BTreeMap<&str, i64>>>()?;
+    let held = sql::held_units(transaction, &order_id.to_string()).await?;
+    let held: BTreeMap<&str, i64> = held.iter().map(|held| (held.product_id.as_str(), held.quantity)).collect();
     Ok(units.iter().filter(|(_, units)| **units > 0).eq(held.iter()))
 }
 
 /// Moves an order whose stock is held to RESERVED after somebody's decision, and holds it for the time to pay.
 pub(crate) async fn go_on(transaction: &Transaction<'_>, order_id: OrderId, held_for: Duration) -> anyhow::Result<Move> {
-    let renew = transaction
-        .prepare_cached(
-            "UPDATE reservations SET expires_at = now() + $2::bigint * interval '1 millisecond' WHERE order_id = $1 AND state = 'HELD'",
-        )
-        .await?;
-    transaction.execute(&renew, &[&order_id.to_string(), &millis(held_for)]).await?;
+    sql::renew_reservations(transaction, &order_id.to_string(), millis(held_for)).await?;
     order::advance(transaction, order_id, OrderStatus::Reserved, None).await
 }
 
 /// Gives back what an order holds; nothing when it holds nothing.
 pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
-    give_back(transaction, order_id, "RELEASED", "true").await?;
+    sql::lock_held_products(transaction, &order_id.to_string()).await?;
+    sql::release_reservations(transaction, &order_id.to_string()).await?;
     Ok(())
-}
-
-/// Ends those of an order's reservations `r` that meet a condition, and puts their units back; answers how many products came back.
-async fn give_back(transaction: &Transaction<'_>, order_id: OrderId, state: &str, condition: &str) -> anyhow::Result<u64> {
-    let lock = transaction
-        .prepare_cached(
-            "SELECT FROM products WHERE id IN (SELECT product_id FROM reservations WHERE order_id = $1 AND state = 'HELD') ORDER BY id FOR NO KEY UPDATE",
-        )
-        .await?;
-    transaction.query(&lock, &[&order_id.to_string()]).await?;
-    let release = transaction
-        .prepare_cached(&format!(
-            "WITH released AS (
-                UPDATE reservations r SET state = $2 WHERE order_id = $1 AND state = 'HELD' AND {condition}
-                RETURNING product_id, quantity - returned AS quantity
-            )
-            UPDATE products p SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity FROM released r WHERE p.id = r.product_id"
-        ))
-        .await?;
-    Ok(transaction.execute(&release, &[&order_id.to_string(), &state]).await?)
 }
 
 /// As Postgres takes it.
@@ -384,21 +316,21 @@ struct Stock<'a> {
 }
 
 impl<'a> Stock<'a> {
-    /// Reads it from the locked rows of the catalogue. An error when there is no product in full.
-    fn of(wanted: &BTreeMap<&'a str, i64>, catalogue: &[Row]) -> Result<Self, Error> {
+    /// Takes it from the locked rows of the catalogue. An error when there is no product in full.
+    fn of(wanted: &BTreeMap<&'a str, i64>, catalogue: &[Product]) -> Result<Self, Error> {
         let mut stock = Self { available: BTreeMap::new(), short: BTreeMap::new() };
         let mut missing = None;
         for (id, quantity) in wanted {
-            let row = catalogue.iter().find(|row| row.try_get::<_, &str>(0).is_ok_and(|found| found == *id));
-            let left = row.map_or(Ok(0), |row| row.try_get::<_, i64>(4))?;
+            let product = catalogue.iter().find(|product| product.id == *id);
+            let left = product.map_or(0, |product| product.stock);
             if left < *quantity {
                 stock.short.insert(id, left);
-                missing = missing.or(Some(row.map_or(Ok((*id).to_owned()), |row| row.try_get(1))?));
+                missing = missing.or(Some(product.map_or(*id, |product| product.name.as_str())));
             }
             stock.available.insert(id, left.min(*quantity));
         }
         match missing {
-            Some(name) if stock.short.len() == wanted.len() => Err(Error::OutOfStock(name)),
+            Some(name) if stock.short.len() == wanted.len() => Err(Error::OutOfStock(name.to_owned())),
             _ => Ok(stock),
         }
     }
@@ -419,23 +351,18 @@ impl<'a> Stock<'a> {
     }
 }
 
-/// Holds the request against the catalogue (id, name, price, currency, stock).
-fn check(request: &ReservationRequest, catalogue: &[Row]) -> Result<(), Error> {
-    let mut products = BTreeMap::new();
-    for row in catalogue {
-        products.insert(row.try_get::<_, &str>(0)?, row);
-    }
+/// Holds the request against the catalogue.
+fn check(request: &ReservationRequest, catalogue: &[Product]) -> Result<(), Error> {
     for item in &request.items {
-        let Some(row) = products.get(item.product_id.as_str()) else {
+        let Some(Product { name, price_minor, currency: code, .. }) = catalogue.iter().find(|product| product.id == item.product_id) else {
             return Err(Error::UnknownProduct(item.product_id.clone()));
         };
-        let (product, price_minor): (String, i64) = (row.try_get(1)?, row.try_get(2)?);
-        let currency = currency(row.try_get(3)?)?;
+        let (product, currency) = (name.clone(), currency(code)?);
         if currency != request.currency {
             return Err(Error::WrongCurrency { product, currency });
         }
-        if price_minor != item.unit_price_minor {
-            let price = Money { minor: price_minor, currency };
+        if *price_minor != item.unit_price_minor {
+            let price = Money { minor: *price_minor, currency };
             return Err(Error::WrongPrice { product, price, currency, asked: Money { minor: item.unit_price_minor, currency } });
         }
     }

@@ -28,4 +28,5 @@ pub mod resume;
 mod risk;
 pub mod run;
 mod shipping;
+mod sql;
 mod system;

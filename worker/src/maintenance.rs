@@ -4,6 +4,7 @@
 use crate::{
     config::{self, Switch},
     db,
+    sql::maintenance as sql,
 };
 use anyhow::Context;
 
@@ -16,16 +17,15 @@ pub async fn run(settings: config::Maintenance) -> anyhow::Result<()> {
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;
     match settings.switch {
         Some(Switch::On) => {
-            let on = "INSERT INTO maintenance (reason) VALUES ($1) ON CONFLICT (single) DO UPDATE SET reason = EXCLUDED.reason";
-            client.execute(on, &[&settings.reason]).await?;
+            sql::turn_on(&client, &settings.reason).await?;
         }
         Some(Switch::Off) => {
-            client.execute("DELETE FROM maintenance", &[]).await?;
+            sql::turn_off(&client).await?;
         }
         None => {}
     }
-    match client.query_opt("SELECT reason, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM maintenance", &[]).await? {
-        Some(row) => println!("on since {} UTC: {}", row.try_get::<_, &str>(1)?, row.try_get::<_, &str>(0)?),
+    match sql::current(&client).await? {
+        Some(sql::Maintenance { reason, since }) => println!("on since {since} UTC: {reason}"),
         None => println!("off"),
     }
     Ok(())

@@ -1,10 +1,6 @@
 //! What is measured beside the SDK's own metrics. All of it goes through the SDK's meter, so that one exporter serves both.
 
-use crate::{
-    db, failing,
-    order::{self, Move},
-    system::System,
-};
+use crate::{db, failing, order::Move, sql::system as sql, system::System};
 use std::{sync::Arc, time::Duration};
 use temporalio_common::telemetry::metrics::{
     CoreMeter, Counter, Gauge, HistogramDuration, MetricKeyValue, MetricParameters, NewAttributes,
@@ -106,26 +102,13 @@ impl Metrics {
         self.orders_stuck.record(stuck.orders, &all);
         self.compensations_stuck.record(stuck.compensations, &all);
         let client = db::connection(&system.pool).await?;
-        let open = format!(
-            "SELECT s, count(id) FROM unnest($1::text[]) s LEFT JOIN (SELECT id, status FROM orders WHERE {}) o ON status = s GROUP BY s",
-            order::is_open()
-        );
-        let open = client.prepare_cached(&open).await?;
-        for row in client.query(&open, &[&orders::OrderStatus::open()]).await? {
-            self.orders_open.record(count(row.try_get(1)?), &self.attributes(&[("status", row.try_get(0)?)]));
+        for open in sql::count_open_orders(&client, &orders::OrderStatus::open()).await? {
+            self.orders_open.record(count(open.orders), &self.attributes(&[("status", &open.status)]));
         }
-        let waiting = client
-            .prepare_cached(
-                "SELECT (SELECT count(*) FROM orders WHERE projected_version < version)
-                      + (SELECT count(*) FROM products WHERE projected_version < version),
-                    (SELECT count(*) FROM notifications WHERE state = 'PENDING'),
-                    (SELECT count(*) FROM notifications WHERE state = 'FAILED')",
-            )
-            .await?;
-        let row = client.query_one(&waiting, &[]).await?;
-        self.projections_behind.record(count(row.try_get(0)?), &all);
-        self.notices_pending.record(count(row.try_get(1)?), &all);
-        self.notices_failed.record(count(row.try_get(2)?), &all);
+        let backlogs = sql::count_backlogs(&client).await?;
+        self.projections_behind.record(count(backlogs.projections), &all);
+        self.notices_pending.record(count(backlogs.notices_pending), &all);
+        self.notices_failed.record(count(backlogs.notices_failed), &all);
         for (loop_name, rows) in failing::count(&client).await? {
             self.failing_rows.record(rows, &self.attributes(&[("loop", &loop_name)]));
         }

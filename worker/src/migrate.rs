@@ -11,6 +11,7 @@ mod released;
 use crate::{
     config,
     db::{self, Access, role},
+    sql::migrate as sql,
 };
 use anyhow::{Context, bail};
 use deadpool_postgres::Pool;
@@ -55,7 +56,8 @@ async fn apply(settings: &config::Migrate) -> anyhow::Result<()> {
     Ok(connection.await?)
 }
 
-async fn bring_up_to_date(client: &mut Client, seed: bool) -> anyhow::Result<()> {
+/// Applies what is missing of the schema on this connection, and with `seed` fills an empty catalogue.
+pub(crate) async fn bring_up_to_date(client: &mut Client, seed: bool) -> anyhow::Result<()> {
     let own = embedded::migrations::runner();
     let mut known = own.get_migrations().clone();
     let newer = newer(&own, client).await?;
@@ -108,11 +110,9 @@ const HAS_HISTORY: &str = "SELECT to_regclass('refinery_schema_history') IS NOT 
 pub(crate) async fn is_up_to_date(pool: &Pool) -> anyhow::Result<bool> {
     let newest = newest(&embedded::migrations::runner());
     let client = db::connection(pool).await?;
-    let exists = client.prepare_cached(HAS_HISTORY).await?;
-    if !client.query_one(&exists, &[]).await?.try_get(0)? {
+    if !sql::schema_exists(&client).await?.is_there {
         return Ok(false);
     }
-    let applied = client.prepare_cached("SELECT coalesce(max(version), 0) FROM refinery_schema_history").await?;
-    let applied: SchemaVersion = client.query_one(&applied, &[]).await?.try_get(0)?;
+    let applied = sql::newest_version(&client).await?.version;
     Ok(applied > newest || (applied == newest && definitions::are_applied(&client).await?))
 }

@@ -12,8 +12,7 @@ mod notice;
 mod provider;
 mod templates;
 
-use crate::order::Move;
-use deadpool_postgres::GenericClient;
+use crate::{order::Move, sql::Client, sql::notification as sql};
 pub(crate) use delivery::Courier;
 pub(crate) use destination::DEFAULT as DEFAULT_SMS_PREFIXES;
 pub use destination::Prefix;
@@ -25,7 +24,7 @@ use orders::{
 
 /// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement, which sells
 /// what it still holds. Nothing is recorded for an order that does not have the status that the notice speaks of.
-pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyhow::Result<Move> {
+pub(crate) async fn record(client: &dyn Client, notice: Notice) -> anyhow::Result<Move> {
     let (told, from) = match notice.kind {
         NoticeKind::Confirmed | NoticeKind::Delivered => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
         // The others move nothing: they tell of where the order stands already.
@@ -36,27 +35,12 @@ pub(crate) async fn record(client: &impl GenericClient, notice: Notice) -> anyho
         NoticeKind::Cancelled => (OrderStatus::Cancelled, Vec::new()),
     };
     // Readers see the notice with a move of the order, or else with a version of its own.
-    let statement = client
-        .prepare_cached(
-            "WITH step AS MATERIALIZED (
-                SELECT status, moved, age_ms FROM move_order($1, $2, $3)
-            ), notices AS MATERIALIZED (
-                SELECT moved, record_notices($1, $4, '{\"\"}') AS seen FROM step WHERE status = $2
-            ), shown AS (
-                UPDATE orders SET version = version + 1 WHERE id = $1 AND EXISTS (SELECT FROM notices WHERE seen > 0 AND NOT moved)
-            ), sold AS MATERIALIZED (
-                SELECT commit_reservations($1) FROM step WHERE moved
-            )
-            SELECT status, age_ms FROM step LEFT JOIN sold ON true",
-        )
-        .await?;
-    let row = client.query_one(&statement, &[&notice.order_id.to_string(), &told.as_str(), &from, &notice.kind.as_str()]).await?;
-    Move::read(&row)
+    let (id, kind) = (notice.order_id.to_string(), notice.kind.as_str());
+    Move::of(&sql::record_notice(client, &id, told.as_str(), &from, kind).await?)
 }
 
 /// Records the notice of a refund, once.
-pub(crate) async fn record_refund(client: &impl GenericClient, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
-    let statement = client.prepare_cached("SELECT record_notices($1, 'ORDER_REFUNDED', ARRAY[$2::text])").await?;
-    client.execute(&statement, &[&order_id, &refund_id]).await?;
+pub(crate) async fn record_refund(client: &dyn Client, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
+    sql::record_refund_notice(client, order_id, refund_id).await?;
     Ok(())
 }

@@ -14,6 +14,7 @@ mod view;
 use crate::{
     db,
     failing::{self, Failure, PROJECTION_ORDERS, PROJECTION_PRODUCTS},
+    sql::projection as sql,
 };
 use deadpool_postgres::Pool;
 use futures::{StreamExt, stream};
@@ -25,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
+use view::load_lagging_products;
 pub(crate) use view::{Loaded, load_orders, load_products};
 
 /// How long names are gathered before they are projected: a lone order soon, many of them together, since to read ten costs little more than one.
@@ -149,17 +151,11 @@ impl Projector {
     }
 
     async fn sweep_orders(&self, age: Duration) -> anyhow::Result<()> {
-        let lagging = format!(
-            "SELECT id FROM orders WHERE projected_version < version AND updated_at <= now() - $2::bigint * interval '1 millisecond' AND {}
-            ORDER BY updated_at LIMIT $1",
-            failing::is_due(PROJECTION_ORDERS, "orders.id")
-        );
         loop {
             let client = db::connection(&self.pool).await?;
-            let lagging = client.prepare_cached(&lagging).await?;
-            let rows = client.query(&lagging, &[&i64::try_from(BATCH)?, &i64::try_from(age.as_millis())?]).await?;
+            let lagging = sql::lagging_orders(&client, i64::try_from(BATCH)?, i64::try_from(age.as_millis())?).await?;
             drop(client);
-            let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+            let ids: Vec<String> = lagging.into_iter().map(|order| order.id).collect();
             // Each of them is projected by this, or fails and is not due for now: the next round finds others.
             self.project_orders(&ids).await?;
             if ids.len() < BATCH {
@@ -186,23 +182,24 @@ impl Projector {
         for (order, written) in orders.iter().zip(written) {
             done.written(order.id.to_string(), order.version, written.map(|_| ()));
         }
-        self.note(PROJECTION_ORDERS, NOTE_ORDERS, done).await
+        self.record_outcome(PROJECTION_ORDERS, done).await
     }
 
     /// Records what was projected and what failed.
-    async fn note(&self, loop_name: &str, statement: &str, done: Done) -> anyhow::Result<()> {
+    async fn record_outcome(&self, loop_name: &str, done: Done) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
-        if !done.ids.is_empty() {
-            let note = client.prepare_cached(statement).await?;
-            client.execute(&note, &[&done.ids, &done.versions]).await?;
-        }
+        match (done.ids.is_empty(), loop_name) {
+            (true, _) => 0,
+            (false, PROJECTION_ORDERS) => sql::note_projected_orders(&client, &done.ids, &done.versions).await?,
+            (false, _) => sql::note_projected_products(&client, &done.ids, &done.versions).await?,
+        };
         failing::record(&client, loop_name, &done.failures).await?;
         done.away.map_or(Ok(()), |error| Err(error.into()))
     }
 
     async fn project_products(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
-        let loaded = load_products(&client, true).await?;
+        let loaded = load_lagging_products(&client).await?;
         drop(client);
         if loaded.is_empty() {
             return Ok(());
@@ -215,25 +212,19 @@ impl Projector {
                 break;
             }
         }
-        self.note(PROJECTION_PRODUCTS, NOTE_PRODUCTS, done).await
+        self.record_outcome(PROJECTION_PRODUCTS, done).await
     }
 
     /// Removes products from the read model that Postgres has no more.
     async fn remove_deleted_products(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
-        let due = "SELECT id, version FROM deleted_products WHERE removals = 0 OR removed_at < now() - interval '10 s' ORDER BY deleted_at LIMIT $1";
-        let due = client.prepare_cached(due).await?;
-        let rows = client.query(&due, &[&i64::try_from(BATCH)?]).await?;
+        let deleted = sql::deleted_products(&client, i64::try_from(BATCH)?).await?;
         drop(client);
-        for row in rows {
-            let (id, version): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+        for sql::DeletedProduct { id, version } in deleted {
             self.read_model.remove_product(&id, Some(version)).await?;
             let client = db::connection(&self.pool).await?;
-            let once = "UPDATE deleted_products SET removals = 1, removed_at = now() WHERE id = $1 AND version = $2 AND removals = 0";
-            let once = client.prepare_cached(once).await?;
-            if client.execute(&once, &[&id, &version]).await? == 0 {
-                let twice = client.prepare_cached("DELETE FROM deleted_products WHERE id = $1 AND version = $2").await?;
-                client.execute(&twice, &[&id, &version]).await?;
+            if sql::record_first_removal(&client, &id, version).await? == 0 {
+                sql::forget_deleted_product(&client, &id, version).await?;
             }
             tracing::info!(product_id = id, "{id} was deleted, and the read model has it no more");
         }
@@ -243,23 +234,10 @@ impl Projector {
     /// What has been projected, by whoever, does not fail any more.
     async fn clear_projected(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
-        let clear = client
-            .prepare_cached(
-                "DELETE FROM failing_rows f WHERE (f.loop = $1 AND NOT EXISTS (
-                    SELECT FROM orders o WHERE o.id = f.row_id AND o.projected_version < o.version
-                )) OR (f.loop = $2 AND NOT EXISTS (
-                    SELECT FROM products p WHERE p.id = f.row_id AND p.projected_version < p.version
-                ))",
-            )
-            .await?;
-        client.execute(&clear, &[&PROJECTION_ORDERS, &PROJECTION_PRODUCTS]).await?;
+        sql::clear_projected_failures(&client, PROJECTION_ORDERS, PROJECTION_PRODUCTS).await?;
         Ok(())
     }
 }
-
-/// Ids and versions that were projected.
-const NOTE_ORDERS: &str = "SELECT note_projected($1, $2)";
-const NOTE_PRODUCTS: &str = "SELECT note_projected_products($1, $2)";
 
 /// What came of some rows.
 #[derive(Default)]

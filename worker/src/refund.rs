@@ -7,8 +7,10 @@ use crate::{
     failing::{self, Failure, REFUNDS},
     inventory::millis,
     notification, order,
+    sql::Client,
+    sql::refund as sql,
 };
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::Transaction;
 use orders::{
     OrderId, OrderStatus, RefundId,
     refund::{RefundInput, RefundRequest, What},
@@ -48,29 +50,31 @@ impl Due {
 pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) -> anyhow::Result<(OrderStatus, Decision)> {
     let status = order::lock(transaction, refund.order_id).await?;
     let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
-    let known = "SELECT state, amount_minor, refusals, EXISTS (SELECT FROM failing_rows WHERE loop = $2 AND row_id = order_id || ' ' || id)
-        FROM refunds WHERE id = $1";
-    if let Some(row) = transaction.query_opt(known, &[&id, &REFUNDS]).await? {
-        let (amount_minor, refusals, is_put_off) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+    if let Some(known) = sql::find_refund(transaction, &id, REFUNDS).await? {
+        let sql::Refund { state, amount_minor, refusals, is_put_off } = known;
         let due = Due { id: refund.id, amount_minor, again: true, refusals, is_put_off };
-        return Ok((status, if row.try_get::<_, &str>(0)? == "PENDING" { Decision::Due(due) } else { Decision::Done }));
+        return Ok((status, if state == "PENDING" { Decision::Due(due) } else { Decision::Done }));
     }
-    let record = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, failure_reason, restock, requested_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let request = &refund.request;
     let (state, Claim { amount_minor, units }, refusal) = match claim(transaction, refund, status).await? {
         Ok(claim) => ("PENDING", claim, None),
         Err(refusal) => ("FAILED", Claim::default(), Some(refusal)),
     };
-    transaction
-        .execute(record, &[&id, &order_id, &state, &amount_minor, &request.reason, &refusal, &request.restock, &refund.requested_at])
-        .await?;
+    let new = sql::NewRefund {
+        id: &id,
+        order_id: &order_id,
+        state,
+        amount_minor,
+        reason: request.reason.as_deref(),
+        failure_reason: refusal.as_deref(),
+        restock: request.restock,
+        requested_at: refund.requested_at,
+    };
+    sql::insert_refund(transaction, new).await?;
     if !units.is_empty() {
-        let ids: Vec<&str> = units.keys().map(String::as_str).collect();
+        let products: Vec<&str> = units.keys().map(String::as_str).collect();
         let quantities: Vec<i64> = units.values().copied().collect();
-        let record = "INSERT INTO refund_items (refund_id, product_id, quantity)
-            SELECT $1, product_id, quantity FROM unnest($2::text[], $3::bigint[]) AS i (product_id, quantity)";
-        transaction.execute(record, &[&id, &ids, &quantities]).await?;
+        sql::insert_refund_items(transaction, &id, &products, &quantities).await?;
     }
     order::touch(transaction, refund.order_id).await?;
     let due = Due { id: refund.id, amount_minor, again: false, refusals: 0, is_put_off: false };
@@ -103,43 +107,23 @@ struct Units {
 /// What a new refund comes to; else why it is refused.
 async fn claim(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderStatus) -> anyhow::Result<Result<Claim, String>> {
     let order_id = refund.order_id.to_string();
-    let paid = "SELECT p.amount_minor - p.refunded_minor - coalesce((
-            SELECT sum(r.amount_minor) FROM refunds r WHERE r.order_id = p.order_id AND r.state = 'PENDING'
-        ), 0)::bigint,
-            (SELECT count(*) FROM refunds r WHERE r.order_id = p.order_id AND r.state <> 'FAILED')
-        FROM payments p WHERE p.order_id = $1 AND p.status IN ('CAPTURED', 'PARTIALLY_REFUNDED', 'REFUNDED')";
-    let Some(row) = transaction.query_opt(paid, &[&order_id]).await? else {
+    let Some(paid) = sql::refundable_amount(transaction, &order_id).await? else {
         return Ok(Err(format!("nothing is paid: the order is {status}")));
     };
-    let (rest, refunds): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     // What a carrier lost is refunded in any case.
-    if refunds >= MAX_REFUNDS && !matches!(refund.request.what, What::Undelivered(_)) {
+    if paid.refund_count >= MAX_REFUNDS && !matches!(refund.request.what, What::Undelivered(_)) {
         return Ok(Err(format!("the order has {MAX_REFUNDS} refunds already")));
     }
-    Ok(claimed(&refund.request, rest, &units(transaction, &order_id).await?))
+    Ok(claimed(&refund.request, paid.rest_minor, &units(transaction, &order_id).await?))
 }
 
 /// Where an order's units are, by product.
 async fn units(transaction: &Transaction<'_>, order_id: &str) -> anyhow::Result<BTreeMap<String, Units>> {
-    // The prices of one product's lines are the same: the catalogue's.
-    let units = "SELECT i.product_id, i.price, i.quantity - coalesce(c.units, 0), coalesce(u.held, 0), coalesce(u.on_the_way, 0),
-            coalesce(u.kept, 0) - coalesce(c.pending, 0)
-        FROM (
-            SELECT product_id, max(unit_price_minor) AS price, sum(quantity)::bigint AS quantity FROM order_items WHERE order_id = $1 GROUP BY 1
-        ) i
-        LEFT JOIN order_units u ON u.order_id = $1 AND u.product_id = i.product_id
-        LEFT JOIN (
-            SELECT b.product_id, sum(b.quantity)::bigint AS units,
-                coalesce(sum(b.quantity) FILTER (WHERE r.state = 'PENDING'), 0)::bigint AS pending
-            FROM refund_items b JOIN refunds r ON r.id = b.refund_id WHERE r.order_id = $1 AND r.state <> 'FAILED' GROUP BY 1
-        ) c ON c.product_id = i.product_id";
-    let mut found = BTreeMap::new();
-    for row in transaction.query(units, &[&order_id]).await? {
-        let (unit_price_minor, left, held) = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        let of_product = Units { unit_price_minor, left, held, in_transit: row.try_get(4)?, kept: row.try_get(5)? };
-        found.insert(row.try_get(0)?, of_product);
-    }
-    Ok(found)
+    let units = sql::refundable_units(transaction, order_id).await?.into_iter().map(|found| {
+        let sql::RefundableUnits { product_id, unit_price_minor, units_left, held, on_the_way, kept } = found;
+        (product_id, Units { unit_price_minor, left: units_left, held, in_transit: on_the_way, kept })
+    });
+    Ok(units.collect())
 }
 
 /// What a refund of an order comes to of which `rest` is paid and not given back; else why it is refused.
@@ -207,21 +191,15 @@ fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped:
 pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, refund: RefundId) -> anyhow::Result<OrderStatus> {
     let (id, order_id) = (refund.to_string(), order.to_string());
     let status = order::lock(transaction, order).await?;
-    // Units that do not come back are written off by the table's trigger.
-    let given = "UPDATE refunds SET state = 'SUCCEEDED' WHERE id = $1 AND state = 'PENDING' RETURNING amount_minor, restock";
-    let Some(row) = transaction.query_opt(given, &[&id]).await? else { return Ok(status) };
-    let amount_minor: i64 = row.try_get(0)?;
+    let Some(sql::GivenRefund { amount_minor, restock }) = sql::succeed_refund(transaction, &id).await? else { return Ok(status) };
     // Units alone may come back.
     if amount_minor > 0 {
         // Where all was reversed meanwhile, with the order, this refund is part of it.
-        let payment = "UPDATE payments SET refunded_minor = refunded_minor + $2,
-                status = CASE WHEN refunded_minor + $2 = amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
-            WHERE order_id = $1 AND status IN ('CAPTURED', 'PARTIALLY_REFUNDED')";
-        transaction.execute(payment, &[&order_id, &amount_minor]).await?;
+        sql::add_to_payment(transaction, &order_id, amount_minor).await?;
         notification::record_refund(transaction, &order_id, &id).await?;
     }
-    if row.try_get(1)? {
-        transaction.execute("SELECT settle_units($1, $2)", &[&order_id, &id]).await?;
+    if restock {
+        sql::settle_units(transaction, &order_id, &id).await?;
     }
     order::touch(transaction, order).await?;
     Ok(status)
@@ -235,58 +213,33 @@ pub(crate) async fn record_refused(
     reason: &str,
 ) -> anyhow::Result<OrderStatus> {
     let status = order::lock(transaction, order).await?;
-    let refused = "UPDATE refunds SET state = 'FAILED', failure_reason = $2 WHERE id = $1 AND state = 'PENDING'";
-    transaction.execute(refused, &[&refund.to_string(), &reason]).await?;
+    sql::refuse_refund(transaction, &refund.to_string(), reason).await?;
     order::touch(transaction, order).await?;
     Ok(status)
 }
 
 /// Records that the gateway refuses a refund for now: it is asked for again, under another key, when it is due as a failing row.
 pub(crate) async fn record_put_off(transaction: &Transaction<'_>, order: OrderId, due: &Due, why: &anyhow::Error) -> anyhow::Result<()> {
-    let refused = "UPDATE refunds SET refusals = greatest(refusals, $2) WHERE id = $1";
-    transaction.execute(refused, &[&due.id.to_string(), &(due.refusals + 1)]).await?;
+    sql::count_refusal(transaction, &due.id.to_string(), due.refusals + 1).await?;
     failing::record(transaction, REFUNDS, &[Failure::new(due.row_id(order), why)]).await
 }
 
 /// Takes refunds that wait and are due, so that no other worker does for a while. Failing rows whose money has been given back, or is not owed any more,
 /// are removed.
-pub(crate) async fn take_put_off(client: &impl GenericClient, limit: i64, taken_for: Duration) -> anyhow::Result<Vec<(OrderId, Due)>> {
-    let stale = client
-        .prepare_cached(&format!(
-            "DELETE FROM failing_rows f WHERE f.loop = $1
-            AND NOT EXISTS (SELECT FROM refunds r WHERE r.id = split_part(f.row_id, ' ', 2) AND r.state = 'PENDING')
-            AND NOT EXISTS (SELECT FROM orders o WHERE o.id = f.row_id AND o.compensating_since IS NOT NULL AND o.{})",
-            order::is_open()
-        ))
-        .await?;
-    client.execute(&stale, &[&REFUNDS]).await?;
-    let take = client
-        .prepare_cached(
-            "WITH taken AS (
-                SELECT loop, row_id FROM failing_rows WHERE loop = $1 AND next_attempt_at <= now() AND row_id LIKE '% %'
-                ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
-            ), later AS (
-                UPDATE failing_rows f SET next_attempt_at = now() + $3::bigint * interval '1 ms' FROM taken t
-                WHERE f.loop = t.loop AND f.row_id = t.row_id RETURNING f.row_id
-            )
-            SELECT r.order_id, r.id, r.amount_minor, r.refusals FROM later l JOIN refunds r ON r.id = split_part(l.row_id, ' ', 2)
-            WHERE r.state = 'PENDING'",
-        )
-        .await?;
-    let rows = client.query(&take, &[&REFUNDS, &limit, &millis(taken_for)]).await?;
-    rows.iter()
-        .map(|row| {
-            let id = row.try_get::<_, &str>(1)?.parse()?;
-            let due = Due { id, amount_minor: row.try_get(2)?, again: true, refusals: row.try_get(3)?, is_put_off: true };
-            Ok((row.try_get::<_, &str>(0)?.parse()?, due))
+pub(crate) async fn take_put_off(client: &dyn Client, limit: i64, taken_for: Duration) -> anyhow::Result<Vec<(OrderId, Due)>> {
+    sql::clear_stale_failures(client, REFUNDS).await?;
+    let due = sql::lease_due_refunds(client, REFUNDS, limit, millis(taken_for)).await?;
+    due.into_iter()
+        .map(|sql::DueRefund { order_id, id, amount_minor, refusals }| {
+            let due = Due { id: id.parse()?, amount_minor, again: true, refusals, is_put_off: true };
+            Ok((order_id.parse()?, due))
         })
         .collect()
 }
 
 /// Ends what refunds of an order are pending: everything is given back with the order.
 pub(crate) async fn close(transaction: &Transaction<'_>, order: OrderId) -> anyhow::Result<()> {
-    let close = transaction.prepare_cached("UPDATE refunds SET state = 'SUCCEEDED' WHERE order_id = $1 AND state = 'PENDING'").await?;
-    transaction.execute(&close, &[&order.to_string()]).await?;
+    sql::close_pending_refunds(transaction, &order.to_string()).await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::{
     failing::{self, Failure, LOST_WORKFLOWS},
     metrics::Metrics,
     order,
+    sql::{Columns, Id, resume as sql},
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
@@ -84,9 +85,7 @@ pub(crate) async fn start(temporal: &Client, task_queue: &str, id: OrderId) -> a
 }
 
 async fn status(pool: &Pool, id: OrderId) -> anyhow::Result<Option<OrderStatus>> {
-    let client = db::connection(pool).await?;
-    let row = client.query_opt("SELECT status FROM orders WHERE id = $1", &[&id.to_string()]).await?;
-    row.map(|row| Ok(row.try_get::<_, &str>(0)?.parse()?)).transpose()
+    order::find_status(&db::connection(pool).await?, id).await
 }
 
 /// Looks for such orders regularly.
@@ -140,27 +139,19 @@ impl Resumer {
         // Those that run again, and those that have ended since.
         let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
         let looked_at: Vec<String> = some.iter().map(ToString::to_string).collect();
-        let well = format!(
-            "DELETE FROM failing_rows f WHERE f.loop = '{LOST_WORKFLOWS}' AND f.row_id <> ALL ($1)
-            AND (f.row_id = ANY ($2) OR NOT EXISTS (SELECT FROM orders WHERE id = f.row_id AND {}))",
-            order::is_open()
-        );
-        client.execute(&well, &[&lost, &looked_at]).await?;
+        sql::clear_found_failures(&client, &lost, &looked_at).await?;
         Ok(next)
     }
 
     async fn open_orders(&self, (accepted, id): &Position) -> anyhow::Result<(Vec<OrderId>, Option<Position>)> {
-        let some = format!(
-            "SELECT id, created_at FROM orders WHERE {} AND (created_at, id) > ($1, $2) AND {} ORDER BY created_at, id LIMIT $3",
-            order::is_open(),
-            failing::is_due(LOST_WORKFLOWS, "orders.id")
-        );
-        let rows = db::connection(&self.pool).await?.query(&some, &[accepted, id, &BATCH]).await?;
-        let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows == BATCH);
-        let next = match rows.last() {
-            Some(last) if is_full => Some((last.try_get(1)?, last.try_get(0)?)),
+        let client = db::connection(&self.pool).await?;
+        let open = sql::open_orders(&client, *accepted, id, BATCH).await?;
+        let is_full = i64::try_from(open.iter().len()).is_ok_and(|rows| rows == BATCH);
+        let next = match open.iter().next_back() {
+            Some(last) if is_full => Some((sql::Acceptance::read(last)?.created_at, Id::read(last)?.id)),
             _ => None,
         };
-        Ok((lost::ids_of(&rows), next))
+        let ids = open.iter().map(Id::read).collect::<Result<Vec<_>, _>>()?;
+        Ok((lost::order_ids(&ids), next))
     }
 }

@@ -3,7 +3,10 @@
 //! The check runs in the transaction that reserves the order, before anything is held, under a lock of the customer's, so that orders placed at once
 //! are counted one after the other. Without limits it asks Postgres nothing.
 
-use crate::inventory::{currency, millis};
+use crate::{
+    inventory::{currency, millis},
+    sql::risk as sql,
+};
 use deadpool_postgres::Transaction;
 use orders::{Currency, Money, OrderId, OrderStatus, activities::Verdict};
 use std::{collections::BTreeMap, time::Duration};
@@ -32,31 +35,11 @@ pub(crate) async fn concern(transaction: &Transaction<'_>, order_id: OrderId, li
         return Ok(None);
     }
     let id = order_id.to_string();
-    let this = "SELECT customer_id, currency, total_minor FROM orders WHERE id = $1";
-    let row = transaction.query_one(this, &[&id]).await?;
-    let (customer_id, code, total_minor): (&str, &str, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let count = transaction
-        .prepare_cached(
-            "SELECT count(*), coalesce(sum(o.total_minor) FILTER (WHERE o.currency = $5), 0)::bigint FROM orders this
-            JOIN orders o ON o.customer_id = $1 AND o.id <> this.id AND o.created_at > now() - $6::bigint * interval '1 millisecond'
-            WHERE this.id = $2 AND (o.status = ANY ($3) OR (o.status = ANY ($4) AND (o.created_at, o.id) < (this.created_at, this.id)))",
-        )
-        .await?;
-    let row = transaction
-        .query_one(
-            &count,
-            &[
-                &customer_id,
-                &id,
-                &BOUGHT.map(OrderStatus::as_str).as_slice(),
-                &WAITING.map(OrderStatus::as_str).as_slice(),
-                &code,
-                &millis(limits.window),
-            ],
-        )
-        .await?;
-    let (orders, spent): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    Ok(limits.exceeded_by(orders + 1, spent.saturating_add(total_minor), currency(code)?))
+    let sql::Order { customer_id, currency: code, total_minor } = sql::find_order(transaction, &id).await?;
+    let (bought, waiting) = (BOUGHT.map(OrderStatus::as_str), WAITING.map(OrderStatus::as_str));
+    let window_ms = millis(limits.window);
+    let recent = sql::count_recent_orders(transaction, &customer_id, &id, &bought, &waiting, &code, window_ms).await?;
+    Ok(limits.exceeded_by(recent.orders + 1, recent.spent_minor.saturating_add(total_minor), currency(&code)?))
 }
 
 impl Limits {
@@ -81,28 +64,20 @@ const WAITING: [OrderStatus; 3] = [OrderStatus::Pending, OrderStatus::ActionRequ
 
 /// Whether the shop has approved an order.
 pub(crate) async fn is_approved(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<bool> {
-    let approved = "SELECT coalesce((SELECT approved FROM reviews WHERE order_id = $1), false)";
-    Ok(transaction.query_one(approved, &[&order_id.to_string()]).await?.try_get(0)?)
+    Ok(sql::is_approved(transaction, &order_id.to_string()).await?.is_approved)
 }
 
 /// Notes that somebody is to look at an order.
 pub(crate) async fn ask(transaction: &Transaction<'_>, order_id: OrderId, concern: &str) -> anyhow::Result<()> {
-    let ask = "INSERT INTO reviews (order_id, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-    transaction.execute(ask, &[&order_id.to_string(), &concern]).await?;
+    sql::request_review(transaction, &order_id.to_string(), concern).await?;
     tracing::info!(%order_id, concern, "{order_id}: somebody has to look at it: {concern}");
     Ok(())
 }
 
 /// Notes what somebody says to an order, unless somebody has before; answers whether it is approved.
 pub(crate) async fn record(transaction: &Transaction<'_>, verdict: &Verdict) -> anyhow::Result<bool> {
-    let record = "WITH decided AS (
-            UPDATE reviews SET approved = $2, decided_by = $3, note = $4, decided_at = now() WHERE order_id = $1 AND approved IS NULL
-            RETURNING approved
-        )
-        SELECT coalesce((SELECT approved FROM decided), (SELECT approved FROM reviews WHERE order_id = $1), false)";
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-        [&verdict.order_id.to_string(), &verdict.approved, &verdict.by, &verdict.note];
-    Ok(transaction.query_one(record, &values).await?.try_get(0)?)
+    let Verdict { order_id, approved, by, note } = verdict;
+    Ok(sql::record_decision(transaction, &order_id.to_string(), *approved, by, note.as_deref()).await?.is_approved)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 mod stuck;
 
-use crate::{config, db, failing};
+use crate::{config, db, failing, sql::system as sql};
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use platform::temporal::Backlog;
-pub(crate) use stuck::{OpenOrder, Stuck, open_orders};
+pub(crate) use stuck::{OpenOrder, Stuck, open_orders, seconds};
 use temporalio_client::Client;
 use tokio::sync::watch;
 
@@ -47,8 +47,7 @@ impl System {
     /// When it does not answer.
     pub(crate) async fn is_writable(&self) -> anyhow::Result<bool> {
         let client = db::connection(&self.pool).await?;
-        let writable = client.prepare_cached("SELECT current_setting('transaction_read_only') = 'off'").await?;
-        let writable: bool = client.query_one(&writable, &[]).await?.try_get(0)?;
+        let writable = sql::is_writable(&client).await?.is_writable;
         if !writable {
             db::leave(&self.pool);
         }
@@ -70,30 +69,9 @@ impl System {
     /// When Postgres does not answer.
     pub(crate) async fn lags(&self) -> anyhow::Result<Lags> {
         let client = db::connection(&self.pool).await?;
-        // Ids of orders rise with time, so the oldest event is among the first.
-        let lags = client
-            .prepare_cached(&format!(
-                "SELECT (SELECT extract(epoch FROM now() - min(at))::bigint FROM (
-                        SELECT at FROM order_history w WHERE published_at IS NULL AND {} ORDER BY order_id, version LIMIT 1000
-                    ) h WHERE $1),
-                    (SELECT extract(epoch FROM now() - min(due_since))::bigint FROM notifications WHERE state = 'PENDING'),
-                    extract(epoch FROM now() - least(
-                        (SELECT min(o.updated_at) FROM orders o WHERE o.projected_version < o.version AND {}),
-                        (SELECT min(p.updated_at) FROM products p WHERE p.projected_version < p.version AND {})
-                    ))::bigint",
-                failing::is_well(failing::EVENTS, "w.order_id"),
-                failing::is_well(failing::PROJECTION_ORDERS, "o.id"),
-                failing::is_well(failing::PROJECTION_PRODUCTS, "p.id")
-            ))
-            .await?;
-        let row = client.query_one(&lags, &[&self.has_topic]).await?;
-        let seconds = |column| anyhow::Ok(u64::try_from(row.try_get::<_, Option<i64>>(column)?.unwrap_or_default()).unwrap_or_default());
-        Ok(Lags { events: seconds(0)?, notices: seconds(1)?, projection: seconds(2)? })
-    }
-
-    /// SQL for the orders that are stuck, as (id, detail, since).
-    pub(crate) fn stuck_orders(&self) -> String {
-        stuck::query(&self.stuck)
+        let sql::Lags { events, notices, projection } = sql::lags(&client, self.has_topic).await?;
+        let seconds = |lag: Option<i64>| u64::try_from(lag.unwrap_or_default()).unwrap_or_default();
+        Ok(Lags { events: seconds(events), notices: seconds(notices), projection: seconds(projection) })
     }
 
     /// What is stuck.

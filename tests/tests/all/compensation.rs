@@ -18,7 +18,9 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Waits until `count` statements that contain this text wait for a lock.
 async fn wait_for_locks(shop: &Shop, what: &str, count: i64) -> Result<()> {
     let db = shop.db().await?;
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+    // Statements have several lines.
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND regexp_replace(query, '\\s+', ' ', 'g') LIKE '%' || $1 || '%'";
     until(&format!("{count} wait with {what}"), TIMEOUT, async || {
         Ok((db.query_one(waiting, &[&what]).await?.get::<_, i64>(0) == count).then_some(()))
     })

@@ -6,6 +6,7 @@ use crate::{
     config, db,
     inventory::millis,
     resume::{is_of_workflow, workflow_state},
+    sql::audit as sql,
     system::{OpenOrder, open_orders},
 };
 use deadpool_postgres::Pool;
@@ -60,11 +61,8 @@ async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> 
     let mut findings = Vec::new();
     while let Some(ids) = some.next().await {
         let ids = ids.map_err(|error| error.1)?;
-        let query = "SELECT w.id, coalesce(o.status, 'not on record') FROM unnest($1::text[]) AS w (id) LEFT JOIN orders o ON o.id = w.id
-            WHERE o.id IS NULL OR (o.status <> ALL ($2) AND o.updated_at < now() - $3::bigint * interval '1 ms')";
-        let rows = db::connection(pool).await?.query(query, &[&ids, &OrderStatus::open(), &millis(stuck_after)]).await?;
-        for row in rows {
-            let (id, status): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let left = sql::left_running(&db::connection(pool).await?, &ids, &OrderStatus::open(), millis(stuck_after)).await?;
+        for sql::LeftRunning { id, status } in left {
             // The list may be late.
             let workflow = match workflow_state(temporal, &id).await {
                 Err(error) if !is_of_workflow(&error) => return Err(error.into()),
@@ -116,6 +114,5 @@ fn finding(order: &OpenOrder, detail: String) -> Finding {
 
 async fn still_open(pool: &Pool, id: &str) -> anyhow::Result<bool> {
     let client = db::connection(pool).await?;
-    let row = client.query_opt("SELECT status = ANY ($2) FROM orders WHERE id = $1", &[&id, &OrderStatus::open()]).await?;
-    Ok(row.map_or(Ok(false), |row| row.try_get(0))?)
+    Ok(sql::is_open(&client, id, &OrderStatus::open()).await?.is_some_and(|order| order.is_open))
 }

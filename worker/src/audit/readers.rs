@@ -4,6 +4,8 @@ use super::{Finding, SETTLE};
 use crate::{
     db, failing,
     projection::{Loaded, Projector, load_orders, load_products},
+    sql::Client,
+    sql::audit as sql,
 };
 use deadpool_postgres::Pool;
 use orders::rfc3339;
@@ -81,14 +83,12 @@ impl Check<'_> {
         let mut stored = self.read_model.order_versions().await?;
         let mut orders = BTreeMap::new();
         let client = db::connection(self.pool).await?;
-        let page = client.prepare_cached("SELECT id, version FROM orders WHERE id > $1 ORDER BY id LIMIT $2").await?;
         let mut last = String::new();
         loop {
-            let rows = client.query(&page, &[&last, &VERSIONS]).await?;
-            let Some(row) = rows.last() else { break };
-            last = row.try_get(0)?;
-            for row in &rows {
-                let (id, version): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let page = sql::order_versions(&client, &last, VERSIONS).await?;
+            let Some(order) = page.last() else { break };
+            last.clone_from(&order.id);
+            for sql::OrderVersion { id, version } in page {
                 let difference = match stored.remove(&id) {
                     None => Difference::Behind { has: None },
                     Some(None) => Difference::Damaged { error: "it lacks a version".to_owned() },
@@ -114,11 +114,9 @@ impl Check<'_> {
             .collect();
         let mut differences = BTreeMap::new();
         let client = db::connection(self.pool).await?;
-        let page = client.prepare_cached("SELECT id FROM orders WHERE id > $1 ORDER BY id LIMIT $2").await?;
         let mut last = String::new();
         loop {
-            let rows = client.query(&page, &[&last, &BATCH]).await?;
-            let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+            let ids: Vec<String> = sql::order_ids(&client, &last, BATCH).await?.into_iter().map(|order| order.id).collect();
             let Some(id) = ids.last() else { break };
             last.clone_from(id);
             for Loaded { id, view } in load_orders(&client, &ids).await? {
@@ -153,7 +151,7 @@ impl Check<'_> {
             .collect();
         let mut differences = BTreeMap::new();
         let client = db::connection(self.pool).await?;
-        for Loaded { id, view } in load_products(&client, false).await? {
+        for Loaded { id, view } in load_products(&client).await? {
             let view = view.and_then(|(product, version)| Ok((version, serde_json::to_value(&product)?)));
             let difference = compare(view, stored.remove(&id));
             differences.extend(difference.map(|difference| (id, difference)));
@@ -168,21 +166,17 @@ impl Check<'_> {
         let (mut repaired, mut projected) = (Repaired::default(), Vec::new());
         let client = db::connection(self.pool).await?;
         for (kind, entries) in [(Kind::Order, &differences.orders), (Kind::Product, &differences.products)] {
-            // A version that the read model has already it would refuse, so what replaces it gets a higher one.
-            let table = kind.table();
-            let renew = format!("UPDATE {table} SET version = greatest(version, $2) + 1, projected_version = 0 WHERE id = $1");
-            let again = format!("UPDATE {table} SET projected_version = 0 WHERE id = $1");
             for (id, difference) in entries {
                 let reset = match (difference, kind) {
-                    (Difference::Behind { .. }, _) => client.execute(&again, &[id]).await,
-                    (Difference::Other { has }, _) => client.execute(&renew, &[id, has]).await,
+                    (Difference::Behind { .. }, _) => kind.project_again(&client, id).await,
+                    (Difference::Other { has }, _) => kind.renew(&client, id, *has).await,
                     (Difference::Damaged { .. }, Kind::Order) => {
                         self.read_model.remove_order(id).await?;
-                        client.execute(&again, &[id]).await
+                        kind.project_again(&client, id).await
                     }
                     (Difference::Damaged { .. }, Kind::Product) => {
                         self.read_model.remove_product(id, None).await?;
-                        client.execute(&again, &[id]).await
+                        kind.project_again(&client, id).await
                     }
                     (Difference::Unknown, Kind::Product) => {
                         self.read_model.remove_product(id, None).await?;
@@ -240,10 +234,19 @@ enum Kind {
 }
 
 impl Kind {
-    fn table(self) -> &'static str {
+    /// Has it projected as it is.
+    async fn project_again(self, client: &dyn Client, id: &str) -> Result<u64, tokio_postgres::Error> {
         match self {
-            Self::Order => "orders",
-            Self::Product => "products",
+            Self::Order => sql::project_order_again(client, id).await,
+            Self::Product => sql::project_product_again(client, id).await,
+        }
+    }
+
+    /// Has it projected with a higher version than the read model has, which would refuse the one that it has already.
+    async fn renew(self, client: &dyn Client, id: &str, has: i64) -> Result<u64, tokio_postgres::Error> {
+        match self {
+            Self::Order => sql::renew_order(client, id, has).await,
+            Self::Product => sql::renew_product(client, id, has).await,
         }
     }
 }

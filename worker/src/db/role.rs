@@ -32,11 +32,11 @@ pub(crate) async fn ensure(access: &Access, admin: &str, lock: i64) -> anyhow::R
             "SELECT format(
                 '%s ROLE %I LOGIN PASSWORD %L; GRANT %2$I TO CURRENT_USER; ALTER DATABASE %4$I OWNER TO %2$I',
                 CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = $1) THEN 'ALTER' ELSE 'CREATE' END, $1::text, $2::text, current_database()
-            )",
+            ) AS statements",
             &[&role.username, &password],
         )
         .await?;
-    client.batch_execute(statements.try_get(0)?).await.context("the master may not make the role of the worker")?;
+    client.batch_execute(statements.try_get("statements")?).await.context("the master may not make the role of the worker")?;
     tracing::info!(role = role.username, "made the role {} and gave it the database", role.username);
     Ok(())
 }

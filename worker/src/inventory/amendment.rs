@@ -8,6 +8,7 @@ use super::{Error, Stock, Terms, Unpaid, go_on, hold, holds, lines, lock, lock_p
 use crate::{
     order::{self, Move},
     risk,
+    sql::inventory as sql,
 };
 use deadpool_postgres::Transaction;
 use orders::{OrderId, OrderStatus};
@@ -42,13 +43,7 @@ pub(super) async fn offer<'a>(
         numbers.push(number);
         available.push(i32::try_from(units)?);
     }
-    let note = transaction
-        .prepare_cached(
-            "UPDATE order_items i SET available = a.available FROM unnest($2::int[], $3::int[]) AS a (line, available)
-            WHERE i.order_id = $1 AND i.line = a.line",
-        )
-        .await?;
-    transaction.execute(&note, &[&order_id.to_string(), &numbers, &available]).await?;
+    sql::offer_lines(transaction, &order_id.to_string(), &numbers, &available).await?;
     if may_hold(stock.units()) {
         hold(transaction, order_id, &stock.available, terms.held_for).await?;
     }
@@ -103,20 +98,15 @@ pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, term
 
 /// Units that each line is offered with, by its product.
 async fn offered(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<(String, i32)>> {
-    let offered = "SELECT product_id, coalesce(available, quantity) FROM order_items WHERE order_id = $1";
-    let rows = transaction.query(offered, &[&order_id.to_string()]).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    let offered = sql::offered_units(transaction, &order_id.to_string()).await?;
+    Ok(offered.into_iter().map(|sql::OfferedUnits { product_id, units }| (product_id, units)).collect())
 }
 
 /// Makes the lines what was offered of them, and the total what they come to.
 async fn take_offer(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
     let id = order_id.to_string();
-    let lines =
-        "UPDATE order_items SET ordered = coalesce(ordered, quantity), quantity = available WHERE order_id = $1 AND available < quantity";
-    transaction.execute(lines, &[&id]).await?;
-    let total =
-        "UPDATE orders SET total_minor = (SELECT sum(quantity * unit_price_minor) FROM order_items WHERE order_id = $1) WHERE id = $1";
-    transaction.execute(total, &[&id]).await?;
+    sql::accept_offered_lines(transaction, &id).await?;
+    sql::sum_total(transaction, &id).await?;
     Ok(())
 }
 
@@ -129,9 +119,7 @@ async fn ask_again(transaction: &Transaction<'_>, order_id: OrderId, unpaid: Unp
     order::touch(transaction, order_id).await?;
     tracing::info!(%order_id, "{order_id}: what was offered is gone, and the customer is asked again");
     let status = OrderStatus::ActionRequired;
-    let asked =
-        "SELECT (extract(epoch FROM clock_timestamp() - min(at)) * 1000)::bigint FROM order_history WHERE order_id = $1 AND status = $2";
-    let asked_ms: Option<i64> = transaction.query_one(asked, &[&order_id.to_string(), &status.as_str()]).await?.try_get(0)?;
+    let asked_ms = sql::time_since_first(transaction, &order_id.to_string(), status.as_str()).await?.millis;
     let asked = Duration::from_millis(asked_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default());
     Ok(Amended {
         step: Move::none(status),

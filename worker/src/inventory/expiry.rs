@@ -3,11 +3,14 @@
 //!
 //! Once the amount is authorized it is being taken, or has been and the answer was lost: then the stock stays until the order goes on, or is withdrawn.
 
-use super::give_back;
 use crate::{
     db,
     failing::{self, EXPIRY, Failure},
     order,
+    sql::{
+        self,
+        inventory::{clear_settled_failures, expire_reservations, expired_orders, lock_held_products},
+    },
 };
 use deadpool_postgres::{ClientWrapper, Pool};
 use orders::{OrderId, OrderStatus};
@@ -19,8 +22,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 const BATCH: i64 = 100;
 /// The statuses of orders that may hold stock, and are not paid.
 const UNPAID: [OrderStatus; 3] = [OrderStatus::ActionRequired, OrderStatus::InReview, OrderStatus::Reserved];
-/// Of an order: its money is not spoken for.
-const UNAUTHORIZED: &str = "NOT EXISTS (SELECT FROM payments p WHERE p.order_id = r.order_id AND p.status = 'AUTHORIZED')";
 
 /// Sweeps for ever. Any number of workers may.
 pub(crate) async fn run(pool: Pool) {
@@ -35,20 +36,8 @@ pub(crate) async fn run(pool: Pool) {
 
 async fn sweep(pool: &Pool) -> anyhow::Result<()> {
     let mut client = db::connection(pool).await?;
-    // The statuses are written out: only then does Postgres take the index of the unpaid orders.
-    let unpaid = UNPAID.map(OrderStatus::as_str).join("', '");
-    let expired = client
-        .prepare_cached(&format!(
-            "SELECT o.id FROM orders o WHERE o.status IN ('{unpaid}')
-            AND EXISTS (SELECT FROM reservations r WHERE r.order_id = o.id AND r.state = 'HELD' AND r.expires_at <= now() AND {UNAUTHORIZED})
-            AND {}
-            LIMIT $1",
-            failing::is_due(EXPIRY, "o.id")
-        ))
-        .await?;
     let mut failures = Vec::new();
-    for row in client.query(&expired, &[&BATCH]).await? {
-        let id: String = row.try_get(0)?;
+    for sql::Id { id } in expired_orders(&client, BATCH).await? {
         match expire(&mut client, &id).await {
             Ok(()) => {}
             // One order that cannot be dealt with does not keep the stock of the others.
@@ -58,10 +47,7 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
     }
     failing::record(&client, EXPIRY, &failures).await?;
     // An order that holds nothing any more, for whatever reason, does not fail here.
-    let settled = "DELETE FROM failing_rows f WHERE loop = $1
-        AND NOT EXISTS (SELECT FROM reservations r WHERE r.order_id = f.row_id AND r.state = 'HELD')";
-    let settled = client.prepare_cached(settled).await?;
-    client.execute(&settled, &[&EXPIRY]).await?;
+    clear_settled_failures(&client, EXPIRY).await?;
     Ok(())
 }
 
@@ -70,7 +56,11 @@ async fn expire(client: &mut ClientWrapper, id: &str) -> anyhow::Result<()> {
     let transaction = client.transaction().await?;
     // It may have been paid, or its reservation renewed, since; authorizing takes the order's lock, too.
     let unpaid = UNPAID.contains(&order::lock(&transaction, id).await?);
-    if unpaid && give_back(&transaction, id, "EXPIRED", &format!("expires_at <= now() AND {UNAUTHORIZED}")).await? > 0 {
+    if !unpaid {
+        return Ok(());
+    }
+    lock_held_products(&transaction, &id.to_string()).await?;
+    if expire_reservations(&transaction, &id.to_string()).await? > 0 {
         transaction.commit().await?;
         tracing::info!(order_id = %id, "{id}: its stock was held for too long and is given back");
     }

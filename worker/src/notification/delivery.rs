@@ -6,11 +6,11 @@
 
 use super::{
     limits::{self, Suppression},
-    notice::{Key, Notice, TAKE},
+    notice::{Key, Notice},
     provider::{Failure, Provider},
     templates::Templates,
 };
-use crate::{config::Notices, db, inventory::millis, metrics::Metrics};
+use crate::{config::Notices, db, inventory::millis, metrics::Metrics, sql::notification as sql};
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
@@ -111,9 +111,8 @@ impl Courier {
     /// Notices that are due, the earliest of each order alone. One that cannot be read is a failure of its own.
     async fn take(&self, count: usize) -> anyhow::Result<Vec<(Key, anyhow::Result<Notice>)>> {
         let client = db::connection(&self.pool).await?;
-        let take = client.prepare_cached(TAKE).await?;
-        let rows = client.query(&take, &[&i64::try_from(count)?]).await?;
-        rows.iter().map(|row| Ok((Key::read(row)?, Notice::read(row, self.settings.page_url.as_deref())))).collect()
+        let due = sql::lease_due_notices(&client, i64::try_from(count)?).await?;
+        due.iter().map(|row| Ok((Key::read(row)?, Notice::read(row, self.settings.page_url.as_deref())))).collect()
     }
 
     async fn deliver(&self, key: &Key, notice: anyhow::Result<Notice>) {
@@ -179,22 +178,18 @@ impl Courier {
             }
         };
         let client = db::connection(&self.pool).await?;
-        let record = client
-            .prepare_cached(
-                "WITH tried AS (
-                    UPDATE notifications SET provider_id = $6, last_error = $7, next_attempt_at = now() + $8::bigint * interval '1 millisecond',
-                        state = CASE WHEN $5 = 'PENDING' AND due_since < now() - $9::bigint * interval '1 millisecond' THEN 'FAILED' ELSE $5 END
-                    WHERE (order_id, type, channel, about) = ($1, $2, $3, $4) AND state = 'PENDING'
-                    RETURNING state, next_attempt_at
-                )
-                UPDATE notifications later SET next_attempt_at = CASE WHEN tried.state = 'PENDING' THEN tried.next_attempt_at ELSE now() END
-                FROM tried WHERE later.order_id = $1 AND later.channel = $3 AND later.state = 'PENDING' AND later.attempts = 0",
-            )
-            .await?;
-        let max_age = millis(self.settings.notice_max_age);
-        client
-            .execute(&record, &[order_id, kind, channel, about, &state, &provider_id, &error, &millis(pause(*attempt)), &max_age])
-            .await?;
+        let attempt = sql::Attempt {
+            order_id,
+            kind,
+            channel,
+            about,
+            state,
+            provider_id: provider_id.as_deref(),
+            error: error.as_deref(),
+            pause_ms: millis(pause(*attempt)),
+            max_age_ms: millis(self.settings.notice_max_age),
+        };
+        sql::record_attempt(&client, attempt).await?;
         Ok(())
     }
 }

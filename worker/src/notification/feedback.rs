@@ -2,7 +2,7 @@
 
 mod event;
 
-use crate::db;
+use crate::{db, sql::notification as sql};
 use anyhow::Context;
 use aws_sdk_sqs::{Client, types::Message};
 use deadpool_postgres::Pool;
@@ -85,18 +85,9 @@ impl Feedback {
             Outcome::Answered(reason) => ("SENT", &["SENT"], reason),
         };
         let client = db::connection(&self.pool).await?;
-        let mark = client
-            .prepare_cached(
-                "WITH marked AS (
-                    UPDATE notifications SET state = $2, last_error = $4 WHERE provider_id = $1 AND channel = 'EMAIL' AND state = ANY ($3)
-                    RETURNING order_id
-                )
-                SELECT order_id, type, EXISTS (SELECT FROM marked) FROM notifications WHERE provider_id = $1 AND channel = 'EMAIL'",
-            )
-            .await?;
-        let Some(row) = client.query_opt(&mark, &[&mail_id, &state, &from, reason]).await? else { return Ok(false) };
-        let (order_id, kind, marked): (&str, &str, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        if marked {
+        let marked = sql::mark_mail(&client, mail_id, state, from, reason).await?;
+        let Some(sql::MarkedMail { order_id, kind, is_marked }) = marked else { return Ok(false) };
+        if is_marked {
             tracing::warn!(order_id, kind, state, reason, "{order_id}: {kind} came back: {reason}");
         }
         Ok(true)

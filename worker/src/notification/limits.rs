@@ -4,6 +4,7 @@ use super::{destination::is_allowed, notice::Key};
 use crate::{
     config::{NoticeLimits, Notices},
     db,
+    sql::notification as sql,
 };
 use deadpool_postgres::Pool;
 
@@ -43,30 +44,24 @@ impl Suppression {
 /// Counts a notice towards its limits; answers which it is beyond, if any.
 pub(super) async fn admit(pool: &Pool, key: &Key, limits: &NoticeLimits) -> anyhow::Result<Option<Suppression>> {
     let client = db::connection(pool).await?;
-    let admit = client.prepare_cached("SELECT admit_notice($1, $2, $3, $4, $5, $6, $7, $8, $9)").await?;
-    let row = client
-        .query_one(
-            &admit,
-            &[
-                &key.order_id,
-                &key.kind,
-                &key.channel,
-                &key.about,
-                &i64::try_from(limits.notice_window.as_secs()).unwrap_or(i64::MAX),
-                &limits.notice_recipient_limit,
-                &limits.notice_customer_limit,
-                &limits.notice_unpaid_limit,
-                &limits.sms_unpaid_limit,
-            ],
-        )
-        .await?;
-    Ok(row.try_get::<_, Option<&str>>(0)?.map(|name| Suppression::of_limit(name, limits)))
+    let admission = sql::Admission {
+        order_id: &key.order_id,
+        kind: &key.kind,
+        channel: &key.channel,
+        about: &key.about,
+        window_seconds: i64::try_from(limits.notice_window.as_secs()).unwrap_or(i64::MAX),
+        recipient_limit: limits.notice_recipient_limit,
+        customer_limit: limits.notice_customer_limit,
+        unpaid_limit: limits.notice_unpaid_limit,
+        unpaid_sms_limit: limits.sms_unpaid_limit,
+    };
+    let reached = sql::admit_notice(&client, admission).await?.reached;
+    Ok(reached.map(|name| Suppression::of_limit(&name, limits)))
 }
 
 /// Forgets the counts of windows that are over.
 pub(super) async fn forget(pool: &Pool, limits: &NoticeLimits) -> anyhow::Result<()> {
     let window = i64::try_from(limits.notice_window.as_secs()).unwrap_or(i64::MAX);
-    let forget = "DELETE FROM notice_counts WHERE window_start < now() - $1::bigint * interval '1 second'";
-    db::connection(pool).await?.execute(forget, &[&window]).await?;
+    sql::delete_old_counts(&db::connection(pool).await?, window).await?;
     Ok(())
 }

@@ -1,44 +1,15 @@
 //! A notice that is due, with all that its text tells.
 
 use super::amount::written;
-use crate::{inventory::currency, reason};
+use crate::{
+    inventory::currency,
+    reason,
+    sql::{Columns, notification as sql},
+};
 use minijinja::{Value, context};
 use orders::{Currency, Money, OrderStatus, contact::Language};
 use std::borrow::Cow;
 use tokio_postgres::Row;
-
-/// Takes notices that are due and reads what they tell.
-///
-/// Taking a notice is a lease: its next attempt moves away by more than a delivery takes, so the other workers leave it alone, and it comes back by
-/// itself should this one die. The customer is then told twice when the worker died between the provider's answer and its record, since neither
-/// SES nor SNS knows a key for idempotency: at least once, rather than perhaps never.
-///
-/// A notice waits for the earlier ones of its order on the same channel, until they are sent or given up, so that nobody reads "delivered" before
-/// "confirmed". Other orders do not wait.
-pub(super) const TAKE: &str = "
-    WITH due AS (
-        SELECT order_id, type, channel, about FROM notifications n WHERE state = 'PENDING' AND next_attempt_at <= now()
-            AND NOT EXISTS (
-                SELECT FROM notifications e WHERE e.order_id = n.order_id AND e.channel = n.channel AND e.state = 'PENDING'
-                AND (e.created_at, notice_rank(e.type)) < (n.created_at, notice_rank(n.type))
-            )
-        ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ), taken AS (
-        UPDATE notifications n SET attempts = n.attempts + 1, next_attempt_at = now() + interval '1 minute' FROM due
-        WHERE (n.order_id, n.type, n.channel, n.about) = (due.order_id, due.type, due.channel, due.about)
-        RETURNING n.order_id, n.type, n.channel, n.about, n.attempts, n.admitted
-    )
-    SELECT t.order_id, t.type, t.channel, t.about, t.attempts, t.admitted, o.status, o.contact_language, o.currency, o.total_minor,
-        CASE t.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END AS recipient,
-        CASE WHEN r.id IS NULL THEN o.failure_reason ELSE r.reason END AS reason, r.amount_minor, i.names, i.quantities, i.prices,
-        i.available, s.carrier, s.tracking_number, s.tracking_url
-    FROM taken t JOIN orders o ON o.id = t.order_id LEFT JOIN refunds r ON r.id = t.about LEFT JOIN shipments s ON s.id = t.about
-    CROSS JOIN LATERAL (
-        SELECT array_agg(p.name ORDER BY line) AS names, array_agg(l.quantity ORDER BY line) AS quantities,
-            array_agg(l.unit_price_minor ORDER BY line) AS prices,
-            array_agg(CASE t.type WHEN 'ORDER_ACTION_REQUIRED' THEN l.available END ORDER BY line) AS available
-        FROM order_items l LEFT JOIN products p ON p.id = l.product_id WHERE l.order_id = t.order_id
-    ) i";
 
 /// Which notice it is.
 pub(super) struct Key {
@@ -52,15 +23,10 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Reads a row of [`TAKE`].
+    /// Reads it from a row of [`sql::lease_due_notices`].
     pub(super) fn read(row: &Row) -> anyhow::Result<Self> {
-        Ok(Self {
-            order_id: row.try_get("order_id")?,
-            kind: row.try_get("type")?,
-            channel: row.try_get("channel")?,
-            about: row.try_get("about")?,
-            attempt: row.try_get("attempts")?,
-        })
+        let sql::NoticeKey { order_id, kind, channel, about, attempts } = sql::NoticeKey::read(row)?;
+        Ok(Self { order_id, kind, channel, about, attempt: attempts })
     }
 
     /// The kind as its templates are called: `confirmed`.
@@ -80,36 +46,32 @@ pub(super) struct Notice {
 }
 
 impl Notice {
-    /// Reads a row of [`TAKE`]. `page_url` is where the page is.
+    /// Reads it from a row of [`sql::lease_due_notices`]. `page_url` is where the page is.
     pub(super) fn read(row: &Row, page_url: Option<&str>) -> anyhow::Result<Self> {
-        let order_id: String = row.try_get("order_id")?;
-        let language: &str = row.try_get("contact_language")?;
-        let language = Language::ALL.iter().copied().find(|known| known.as_str() == language).unwrap_or_default();
-        let (names, quantities): (Vec<Option<String>>, Vec<i32>) = (row.try_get("names")?, row.try_get("quantities")?);
-        let (prices, available): (Vec<i64>, Vec<Option<i32>>) = (row.try_get("prices")?, row.try_get("available")?);
-        let items = names.into_iter().zip(quantities).zip(prices).zip(available);
+        let due = sql::DueNotice::read(row)?;
+        let language = Language::ALL.iter().copied().find(|known| known.as_str() == due.contact_language).unwrap_or_default();
+        let reason = reason_for_customer(&due);
+        let items = due.names.into_iter().zip(due.quantities).zip(due.prices).zip(due.available);
         let items = items.map(|(((name, quantity), price_minor), available)| {
             let available = available.filter(|available| *available < quantity);
             Item { name: name.unwrap_or_else(|| unknown_product(language).to_owned()), quantity, price_minor, available }
         });
-        let (tracking_number, tracking_url) = (row.try_get("tracking_number")?, row.try_get("tracking_url")?);
-        let carrier: Option<String> = row.try_get("carrier")?;
-        let (kind, status): (&str, &str) = (row.try_get("type")?, row.try_get("status")?);
+        let (tracking_number, tracking_url) = (due.tracking_number, due.tracking_url);
         Ok(Self {
-            recipient: row.try_get::<_, Option<String>>("recipient")?.unwrap_or_default(),
-            admitted: row.try_get("admitted")?,
-            is_past: matches!(kind, "ORDER_ACTION_REQUIRED" | "ORDER_IN_REVIEW") && !kind.ends_with(status),
+            recipient: due.recipient.unwrap_or_default(),
+            admitted: due.admitted,
+            is_past: matches!(due.kind.as_str(), "ORDER_ACTION_REQUIRED" | "ORDER_IN_REVIEW") && !due.kind.ends_with(&due.status),
             facts: Facts {
                 language,
-                link: page_url.map(|url| format!("{}/orders/{order_id}", url.trim_end_matches('/'))),
-                order_id,
-                currency: currency(row.try_get("currency")?)?,
+                link: page_url.map(|url| format!("{}/orders/{}", url.trim_end_matches('/'), due.order_id)),
+                order_id: due.order_id,
+                currency: currency(&due.currency)?,
                 // A line that the customer gave up has none.
                 items: items.filter(|item| item.quantity > 0).collect(),
-                total_minor: row.try_get("total_minor")?,
-                reason: reason_for_customer(row)?,
-                refund_minor: row.try_get("amount_minor")?,
-                parcel: carrier.map(|carrier| Parcel { carrier, tracking_number, tracking_url }),
+                total_minor: due.total_minor,
+                reason,
+                refund_minor: due.amount_minor,
+                parcel: due.carrier.map(|carrier| Parcel { carrier, tracking_number, tracking_url }),
             },
         })
     }
@@ -125,14 +87,14 @@ fn unknown_product(language: Language) -> &'static str {
 }
 
 /// Why the order ended so, or why money is given back, in the shop's words alone.
-fn reason_for_customer(row: &Row) -> anyhow::Result<Option<String>> {
-    let recorded: Option<&str> = row.try_get("reason")?;
-    if row.try_get::<_, &str>("type")? == "ORDER_REFUNDED" {
-        return Ok(reason::of_refund(recorded));
+fn reason_for_customer(due: &sql::DueNotice) -> Option<String> {
+    let recorded = due.reason.as_deref();
+    if due.kind == "ORDER_REFUNDED" {
+        return reason::of_refund(recorded);
     }
     // A status that this release does not know has no reason that it could tell.
-    let status = row.try_get::<_, &str>("status")?.parse::<OrderStatus>().ok();
-    Ok(status.and_then(|status| reason::of_order(status, recorded)).map(Cow::into_owned))
+    let status = due.status.parse::<OrderStatus>().ok();
+    status.and_then(|status| reason::of_order(status, recorded)).map(Cow::into_owned)
 }
 
 /// What templates can tell.

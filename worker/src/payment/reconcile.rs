@@ -2,7 +2,7 @@
 //! anybody to hear it.
 
 use super::{Payment, Return, Reversal, State, Statement, record};
-use crate::{notification, order};
+use crate::{notification, order, sql::payment as sql};
 use anyhow::ensure;
 use deadpool_postgres::Transaction;
 use orders::{OrderId, OrderStatus, RefundId, activities::End};
@@ -26,8 +26,8 @@ pub(crate) async fn compare(
     statement: &Statement,
 ) -> anyhow::Result<(OrderStatus, Due)> {
     let status = order::lock(transaction, order_id).await?;
-    let recorded = transaction.query_opt("SELECT status FROM payments WHERE order_id = $1", &[&order_id.to_string()]).await?;
-    let recorded: &str = recorded.as_ref().map_or(Ok(""), |row| row.try_get(0))?;
+    let recorded = sql::payment_status(transaction, &order_id.to_string()).await?;
+    let recorded = recorded.as_ref().map_or("", |payment| payment.status.as_str());
     let mut changed = false;
     match (End::of(status), statement.state, recorded) {
         (Some(_), State::Held | State::Taken, _) => return Ok((status, Due::Reversal)),
@@ -56,15 +56,10 @@ pub(crate) async fn compare(
 /// Records, once, a refund that was given at the gateway: as one of the order's, and the customer is told. Answers whether it is new.
 async fn record_return(transaction: &Transaction<'_>, order_id: OrderId, given: &Return) -> anyhow::Result<bool> {
     let (id, order_id) = (refund_id(&given.id)?.to_string(), order_id.to_string());
-    let refund = "INSERT INTO refunds (id, order_id, state, amount_minor, reason, restock, requested_at)
-        VALUES ($1, $2, 'SUCCEEDED', $3, 'given back at the payment gateway', false, now()) ON CONFLICT DO NOTHING";
-    if transaction.execute(refund, &[&id, &order_id, &given.amount_minor]).await? == 0 {
+    if sql::record_gateway_refund(transaction, &id, &order_id, given.amount_minor).await? == 0 {
         return Ok(false);
     }
-    let payment = "UPDATE payments SET refunded_minor = refunded_minor + $2,
-            status = CASE WHEN refunded_minor + $2 = amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
-        WHERE order_id = $1 AND refunded_minor + $2 <= amount_minor";
-    let updated = transaction.execute(payment, &[&order_id, &given.amount_minor]).await?;
+    let updated = sql::add_gateway_refund(transaction, &order_id, given.amount_minor).await?;
     ensure!(updated == 1, "with {} more was given back than was taken", given.id);
     notification::record_refund(transaction, &order_id, &id).await?;
     Ok(true)

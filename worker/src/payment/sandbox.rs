@@ -4,13 +4,12 @@
 mod script;
 
 use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
-use crate::db;
+use crate::{db, sql::sandbox_gateway as sql};
 use anyhow::{anyhow, bail};
 use deadpool_postgres::{Pool, Transaction};
 use futures::{FutureExt, future::BoxFuture};
 use script::{Answer, Script, decline_reason};
 use std::future::pending;
-use tokio_postgres::{Row, types::ToSql};
 
 #[derive(Clone)]
 pub struct Sandbox {
@@ -23,91 +22,66 @@ impl Sandbox {
         Self { ledger }
     }
 
-    /// Runs one statement on the books; at most one row.
-    async fn books(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> anyhow::Result<Option<Row>> {
-        let client = db::connection(&self.ledger).await?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query_opt(&statement, values).await?)
-    }
-
     async fn hold(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
         let script = Script::of(payment_method);
         let decided = if script.decline_code.is_some() { "DECLINED" } else { "AUTHORIZED" };
-        let row = self
-            .books(
-                "INSERT INTO sandbox.charges AS c (idempotency_key, amount_minor, currency, payment_method, state, decline_code, attempts)
-                VALUES ($1, $2, $3, $4, CASE WHEN $7::int <= 1 THEN $5::text ELSE 'ATTEMPTED' END, $6, 1)
-                ON CONFLICT (idempotency_key) DO UPDATE SET
-                    attempts = c.attempts + 1,
-                    state = CASE WHEN c.state = 'ATTEMPTED' AND c.attempts + 1 >= $7 THEN $5 ELSE c.state END
-                RETURNING id::text, amount_minor, currency, state, decline_code",
-                &[
-                    &payment.idempotency_key,
-                    &payment.amount_minor,
-                    &payment.currency.code(),
-                    &payment_method,
-                    &decided,
-                    &script.decline_code,
-                    &script.decides_at,
-                ],
-            )
-            .await?
-            .ok_or_else(|| anyhow!("the books took nothing"))?;
+        let client = db::connection(&self.ledger).await?;
+        let attempt = sql::Attempt {
+            idempotency_key: &payment.idempotency_key,
+            amount_minor: payment.amount_minor,
+            currency: payment.currency.code(),
+            payment_method,
+            decided_state: decided,
+            decline_code: script.decline_code,
+            decides_at: script.decides_at,
+        };
+        let charge = sql::authorize_charge(&client, attempt).await.map_err(anyhow::Error::from)?;
+        let charge = charge.ok_or_else(|| anyhow!("the books took nothing"))?;
+        drop(client);
         if script.answer == Answer::Never {
             pending::<()>().await;
         }
-        let same = row.get::<_, i64>(1) == payment.amount_minor && row.get::<_, &str>(2) == payment.currency.code();
-        match row.get(3) {
-            "AUTHORIZED" | "CAPTURED" if same => Ok(row.get(0)),
+        let same = charge.amount_minor == payment.amount_minor && charge.currency == payment.currency.code();
+        match charge.state.as_str() {
+            "AUTHORIZED" | "CAPTURED" if same => Ok(charge.id),
             "AUTHORIZED" | "CAPTURED" => Err(Error::Declined("this order has been charged another amount".to_owned())),
             "ATTEMPTED" => Err(Error::Unavailable(anyhow!("the gateway reports a processing error"))),
-            _ => Err(Error::Declined(decline_reason(row.get(4)))),
+            _ => Err(Error::Declined(decline_reason(charge.decline_code.as_deref()))),
         }
     }
 
     async fn take(&self, payment: &Payment) -> Result<(), Error> {
-        let row = self
-            .books(
-                "WITH charge AS (
-                    UPDATE sandbox.charges SET captures = captures + 1, state = CASE state WHEN 'AUTHORIZED' THEN 'CAPTURED' ELSE state END
-                    WHERE idempotency_key = $1
-                    RETURNING idempotency_key, amount_minor, currency, state, payment_method, captures
-                ), entry AS (
-                    INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency)
-                    SELECT idempotency_key, 'CAPTURE', amount_minor, currency FROM charge WHERE state = 'CAPTURED'
-                    ON CONFLICT DO NOTHING
-                )
-                SELECT state, payment_method, captures FROM charge",
-                &[&payment.idempotency_key],
-            )
-            .await?
+        let client = db::connection(&self.ledger).await?;
+        let charge = sql::capture_charge(&client, &payment.idempotency_key)
+            .await
+            .map_err(anyhow::Error::from)?
             .ok_or_else(|| Error::Declined("nothing was authorized".to_owned()))?;
-        let script = Script::of(row.get::<_, Option<&str>>(1).unwrap_or_default());
-        if script.answer == Answer::FirstCaptureIsLost && row.get::<_, i32>(2) == 1 {
+        drop(client);
+        let script = Script::of(charge.payment_method.as_deref().unwrap_or_default());
+        if script.answer == Answer::FirstCaptureIsLost && charge.captures == 1 {
             pending::<()>().await;
         }
-        match row.get(0) {
+        match charge.state.as_str() {
             "CAPTURED" => Ok(()),
             _ => Err(Error::Declined("the authorization is not valid any more".to_owned())),
         }
     }
 
     async fn standing(&self, payment: &Payment) -> anyhow::Result<Standing> {
-        let row = self
-            .books("SELECT id::text, state, decline_code FROM sandbox.charges WHERE idempotency_key = $1", &[&payment.idempotency_key])
-            .await?;
-        let Some(row) = row else { return Ok(Standing::Open) };
-        Ok(match row.get(1) {
+        let client = db::connection(&self.ledger).await?;
+        let Some(charge) = sql::find_charge(&client, &payment.idempotency_key).await? else { return Ok(Standing::Open) };
+        Ok(match charge.state.as_str() {
             "ATTEMPTED" => Standing::Open,
-            "AUTHORIZED" => Standing::Authorized(row.get(0)),
-            "CAPTURED" => Standing::Captured(row.get(0)),
-            _ => Standing::Declined(decline_reason(row.get(2))),
+            "AUTHORIZED" => Standing::Authorized(charge.id),
+            "CAPTURED" => Standing::Captured(charge.id),
+            _ => Standing::Declined(decline_reason(charge.decline_code.as_deref())),
         })
     }
 
     async fn stated(&self, payment: &Payment) -> anyhow::Result<Statement> {
-        let row = self.books("SELECT state FROM sandbox.charges WHERE idempotency_key = $1", &[&payment.idempotency_key]).await?;
-        let state = match row.as_ref().map(|row| row.get(0)) {
+        let client = db::connection(&self.ledger).await?;
+        let charge = sql::charge_state(&client, &payment.idempotency_key).await?;
+        let state = match charge.as_ref().map(|charge| charge.state.as_str()) {
             None | Some("ATTEMPTED") => State::Open,
             Some("AUTHORIZED") => State::Held,
             Some("CAPTURED" | "PARTIALLY_REFUNDED") => State::Taken,
@@ -126,31 +100,11 @@ impl Sandbox {
             bail!("{NO_BALANCE}");
         }
         // A key that was never charged is voided all the same: a charge that is still on its way will then be refused.
-        let row = transaction
-            .query_one(
-                "WITH was AS (
-                    SELECT state FROM sandbox.charges WHERE idempotency_key = $1
-                ), charge AS (
-                    INSERT INTO sandbox.charges AS c (idempotency_key, amount_minor, currency, state) VALUES ($1, 0, $2, 'VOIDED')
-                    ON CONFLICT (idempotency_key) DO UPDATE SET state = CASE
-                        WHEN c.state IN ('CAPTURED', 'PARTIALLY_REFUNDED') THEN 'REFUNDED'
-                        WHEN c.state IN ('ATTEMPTED', 'AUTHORIZED') THEN 'VOIDED' ELSE c.state END
-                    RETURNING idempotency_key, id::text, amount_minor, currency, state, attempts
-                ), given AS (
-                    SELECT coalesce(sum(amount_minor), 0)::bigint AS back FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'REFUND'
-                ), entry AS (
-                    INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency)
-                    SELECT idempotency_key, 'REFUND', amount_minor - back, currency FROM charge, given WHERE state = 'REFUNDED' AND amount_minor > back
-                    ON CONFLICT DO NOTHING
-                )
-                SELECT id, state, (SELECT state FROM was) FROM charge",
-                &[&payment.idempotency_key, &payment.currency.code()],
-            )
-            .await?;
+        let charge = sql::reverse_charge(&transaction, &payment.idempotency_key, payment.currency.code()).await?;
         transaction.commit().await?;
-        Ok(match (row.get(1), row.get(2)) {
-            ("REFUNDED", _) => Reversal::Refunded(row.get(0)),
-            ("VOIDED", Some("AUTHORIZED")) => Reversal::Voided(row.get(0)),
+        Ok(match (charge.state.as_str(), charge.state_before.as_deref()) {
+            ("REFUNDED", _) => Reversal::Refunded(charge.id),
+            ("VOIDED", Some("AUTHORIZED")) => Reversal::Voided(charge.id),
             _ => Reversal::Nothing,
         })
     }
@@ -162,28 +116,12 @@ impl Sandbox {
             transaction.commit().await.map_err(anyhow::Error::from)?;
             return Err(Error::NotNow(NO_BALANCE.to_owned()));
         }
-        let row = transaction
-            .query_opt(
-                "WITH earlier AS (
-                    SELECT coalesce(sum(amount_minor), 0)::bigint AS back, coalesce(bool_or(refund_key = $2), false) AS done
-                    FROM sandbox.entries WHERE idempotency_key = $1 AND kind = 'REFUND'
-                ), charge AS (
-                    UPDATE sandbox.charges c SET state = CASE WHEN back + $3 = c.amount_minor THEN 'REFUNDED' ELSE 'PARTIALLY_REFUNDED' END
-                    FROM earlier WHERE c.idempotency_key = $1 AND c.state IN ('CAPTURED', 'PARTIALLY_REFUNDED') AND NOT done
-                        AND back + $3 <= c.amount_minor
-                    RETURNING c.idempotency_key, c.currency
-                ), entry AS (
-                    INSERT INTO sandbox.entries (idempotency_key, kind, refund_key, amount_minor, currency)
-                    SELECT idempotency_key, 'REFUND', $2, $3, currency FROM charge RETURNING 1
-                )
-                SELECT done OR EXISTS (SELECT FROM entry) FROM earlier",
-                &[&payment.idempotency_key, &refund.idempotency_key, &refund.amount_minor],
-            )
+        let charge = sql::refund_charge(&transaction, &payment.idempotency_key, &refund.idempotency_key, refund.amount_minor)
             .await
             .map_err(anyhow::Error::from)?;
         transaction.commit().await.map_err(anyhow::Error::from)?;
-        match row {
-            Some(row) if row.get(0) => Ok(()),
+        match charge {
+            Some(charge) if charge.is_refunded => Ok(()),
             _ => Err(Error::Declined("there is not that much left to give back".to_owned())),
         }
     }
@@ -193,16 +131,13 @@ const NO_BALANCE: &str = "the shop's balance with the gateway does not cover it"
 
 /// Waits for its turn to give back of a charge: each then sees what the others gave back. Says whether the shop's balance covers it now.
 async fn may_give_back(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<bool> {
-    let lock =
-        "SELECT payment_method, state IN ('CAPTURED', 'PARTIALLY_REFUNDED') FROM sandbox.charges WHERE idempotency_key = $1 FOR UPDATE";
-    let Some(row) = transaction.query_opt(lock, &[&payment.idempotency_key]).await? else { return Ok(true) };
-    let script = Script::of(row.get::<_, Option<&str>>(0).unwrap_or_default());
-    if script.gives_back_at <= 1 || !row.get::<_, bool>(1) {
+    let Some(charge) = sql::lock_charge(transaction, &payment.idempotency_key).await? else { return Ok(true) };
+    let script = Script::of(charge.payment_method.as_deref().unwrap_or_default());
+    if script.gives_back_at <= 1 || !charge.is_captured {
         return Ok(true);
     }
-    let count = "UPDATE sandbox.charges SET refund_attempts = refund_attempts + 1 WHERE idempotency_key = $1 RETURNING refund_attempts";
-    let row = transaction.query_one(count, &[&payment.idempotency_key]).await?;
-    Ok(row.get::<_, i32>(0) >= script.gives_back_at)
+    let attempts = sql::count_refund_attempt(transaction, &payment.idempotency_key).await?.refund_attempts;
+    Ok(attempts >= script.gives_back_at)
 }
 
 impl Gateway for Sandbox {

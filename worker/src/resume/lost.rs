@@ -1,6 +1,9 @@
 //! Which orders have no running workflow.
 
-use crate::{db, order};
+use crate::{
+    db,
+    sql::{Id, resume as sql},
+};
 use deadpool_postgres::Pool;
 use futures::TryStreamExt;
 use orders::{OrderId, workflow::OrderWorkflowType};
@@ -10,7 +13,6 @@ use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
 };
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 
 /// Workflows that one question to Temporal names.
 const NAMED: usize = 100;
@@ -38,14 +40,12 @@ pub(super) async fn among(pool: &Pool, temporal: &Client, ids: &[OrderId]) -> an
     // The workflow's last transaction comes before its end, so a workflow that ended leaves no order open; but the order may have ended since it was
     // read.
     let names: Vec<String> = lost.iter().map(ToString::to_string).collect();
-    let open = format!("SELECT id FROM orders WHERE id = ANY ($1) AND {}", order::is_open());
-    let rows = db::connection(pool).await?.query(&open, &[&names]).await?;
-    Ok(ids_of(&rows))
+    Ok(order_ids(&sql::still_open(&db::connection(pool).await?, &names).await?))
 }
 
-/// The ids in the first column. One that is no order's id has no workflow to start.
-pub(super) fn ids_of(rows: &[Row]) -> Vec<OrderId> {
-    rows.iter().filter_map(|row| row.try_get::<_, &str>(0).ok()?.parse().ok()).collect()
+/// The ids of orders. One that is no order's id has no workflow to start.
+pub(super) fn order_ids(ids: &[Id]) -> Vec<OrderId> {
+    ids.iter().filter_map(|row| row.id.parse().ok()).collect()
 }
 
 /// All orders that have not ended and have no running workflow; also those that the read model alone has, accepted longer than this ago. Of the latter,
@@ -61,12 +61,11 @@ pub(crate) async fn all_lost(
     has_lost: bool,
 ) -> anyhow::Result<Vec<OrderId>> {
     let (mut lost, mut last) = (Vec::new(), String::new());
-    let open = format!("SELECT id FROM orders WHERE id > $1 AND {} ORDER BY id LIMIT $2", order::is_open());
     loop {
-        let rows = db::connection(pool).await?.query(&open, &[&last, &BATCH]).await?;
-        let Some(row) = rows.last() else { break };
-        last = row.try_get(0)?;
-        lost.extend(among(pool, temporal, &ids_of(&rows)).await?);
+        let open = sql::open_order_ids(&db::connection(pool).await?, &last, BATCH).await?;
+        let Some(row) = open.last() else { break };
+        last.clone_from(&row.id);
+        lost.extend(among(pool, temporal, &order_ids(&open)).await?);
     }
     let before = OffsetDateTime::now_utc() - accepted_before;
     for order in read_model.all_orders().await?.into_iter().flatten() {
@@ -80,8 +79,7 @@ pub(crate) async fn all_lost(
 }
 
 async fn is_on_record(pool: &Pool, id: OrderId) -> anyhow::Result<bool> {
-    let row = db::connection(pool).await?.query_one("SELECT EXISTS (SELECT FROM orders WHERE id = $1)", &[&id.to_string()]).await?;
-    Ok(row.try_get(0)?)
+    Ok(sql::is_on_record(&db::connection(pool).await?, &id.to_string()).await?.is_on_record)
 }
 
 /// Whether no workflow of an order is running. One that Temporal cannot speak of keeps nobody from looking for the others.

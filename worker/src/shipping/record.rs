@@ -2,63 +2,49 @@
 //! every order goes through both.
 
 use super::{Parcel, Whereabouts};
-use crate::{order::Move, reason};
+use crate::{
+    order::Move,
+    reason,
+    sql::Client,
+    sql::{order::Moved, shipping as sql},
+};
 use anyhow::Context;
-use deadpool_postgres::GenericClient;
 use orders::{
     OrderId, OrderStatus,
     refund::{RefundInput, RefundRequest, What},
     shipping::{Scan, ShipmentId, ShipmentStatus},
 };
 use std::{collections::BTreeMap, time::Duration};
-use time::OffsetDateTime;
-use tokio_postgres::Row;
 
 /// Splits a paid order that is not split, since another release took its payment, unless it is being withdrawn. Answers where it stands and its shipments.
-pub(crate) async fn split(client: &impl GenericClient, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
-    let statement = client
-        .prepare_cached(
-            "WITH parts AS MATERIALIZED (SELECT * FROM split_order($1, $2, $3))
-            SELECT p.id, p.warehouse, p.status, p.products, p.quantities, o.status FROM orders o LEFT JOIN parts p ON true WHERE o.id = $1",
-        )
-        .await?;
-    let rows = client.query(&statement, &[&order_id.to_string(), &OrderStatus::Paid.as_str(), &carrier]).await?;
-    let status = rows.first().context("the order is not on record")?.try_get::<_, &str>(5)?.parse()?;
-    let parcels = rows.iter().filter(|row| row.try_get::<_, &str>(0).is_ok()).map(parcel);
+pub(crate) async fn split(client: &dyn Client, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
+    let parts = sql::split_order(client, &order_id.to_string(), OrderStatus::Paid.as_str(), carrier).await?;
+    let status = parts.first().context("the order is not on record")?.order_status.parse()?;
+    let parcels = parts
+        .into_iter()
+        .filter_map(|part| Some(parcel(&part.id?, part.warehouse?, &part.status?, (part.products?, part.quantities?), Duration::ZERO)));
     Ok((status, parcels.collect::<anyhow::Result<_>>()?))
 }
 
 /// The shipments of an order.
-pub(crate) async fn load(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Vec<Parcel>> {
-    let statement = client
-        .prepare_cached(
-            "SELECT s.id, s.warehouse, s.status, array_agg(i.product_id), array_agg(i.quantity),
-                extract(epoch FROM now() - s.updated_at)::bigint
-            FROM shipments s JOIN shipment_items i ON i.shipment_id = s.id WHERE s.order_id = $1 GROUP BY s.id ORDER BY s.number",
-        )
-        .await?;
-    let rows = client.query(&statement, &[&order_id.to_string()]).await?;
-    rows.iter().map(|row| Ok(Parcel { quiet_for: seconds(row.try_get(5)?), ..parcel(row)? })).collect()
+pub(crate) async fn load(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<Parcel>> {
+    let shipments = sql::shipments(client, &order_id.to_string()).await?.into_iter().map(|shipment| {
+        let sql::Shipment { id, warehouse, status, products, quantities, quiet_seconds } = shipment;
+        let quiet_for = Duration::from_secs(u64::try_from(quiet_seconds).unwrap_or_default());
+        parcel(&id, warehouse, &status, (products, quantities), quiet_for)
+    });
+    shipments.collect()
 }
 
-fn seconds(seconds: i64) -> Duration {
-    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
-}
-
-fn parcel(row: &Row) -> anyhow::Result<Parcel> {
-    Ok(Parcel {
-        id: row.try_get::<_, &str>(0)?.parse()?,
-        warehouse: row.try_get(1)?,
-        status: row.try_get::<_, &str>(2)?.parse()?,
-        items: items(row, 3)?,
-        quiet_for: Duration::ZERO,
-    })
-}
-
-/// Units by product, of two columns of arrays.
-fn items(row: &Row, column: usize) -> anyhow::Result<BTreeMap<String, i64>> {
-    let (products, quantities): (Vec<String>, Vec<i64>) = (row.try_get(column)?, row.try_get(column + 1)?);
-    Ok(products.into_iter().zip(quantities).collect())
+fn parcel(
+    id: &str,
+    warehouse: String,
+    status: &str,
+    (products, quantities): (Vec<String>, Vec<i64>),
+    quiet_for: Duration,
+) -> anyhow::Result<Parcel> {
+    let items = products.into_iter().zip(quantities).collect();
+    Ok(Parcel { id: id.parse()?, warehouse, status: status.parse()?, items, quiet_for })
 }
 
 /// What is to be recorded of shipments: what carriers said when they were asked, or what they said by themselves.
@@ -110,92 +96,57 @@ pub(crate) struct Outcome {
 
 /// Records what carriers say: shipments go forward, their units and the order follow, and the customer is told of each that is on its way, and when all
 /// have arrived, which completes the order.
-pub(crate) async fn record(client: &impl GenericClient, order_id: OrderId, report: &Report) -> anyhow::Result<Outcome> {
-    let statement = client
-        .prepare_cached(
-            "SELECT coalesce(status, '') AS status, age_ms, has_news, underway, arrived, failed FROM move_shipments($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .await?;
+pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Report) -> anyhow::Result<Outcome> {
     let ids: Vec<String> = report.0.keys().map(ToString::to_string).collect();
     let column = |of: fn(&Whereabouts) -> Option<&str>| -> Vec<Option<&str>> { report.0.values().map(of).collect() };
-    let row = client
-        .query_one(
-            &statement,
-            &[
-                &order_id.to_string(),
-                &ids,
-                &column(|said| Some(said.status.as_str())),
-                &column(|said| said.tracking_number.as_deref()),
-                &column(|said| said.tracking_url.as_deref()),
-                &column(|said| said.reason.as_deref()),
-                &OrderStatus::Shipped.predecessors(),
-                &OrderStatus::Delivered.predecessors(),
-                &OrderStatus::Completed.predecessors(),
-            ],
-        )
-        .await?;
-    Ok(Outcome {
-        order: Move::read(&row).context("the order is not on record")?,
-        underway: row.try_get("underway")?,
-        arrived: row.try_get("arrived")?,
-        failed: row.try_get("failed")?,
-        has_news: row.try_get("has_news")?,
-    })
+    let events = sql::TrackingEvents {
+        order_id: &order_id.to_string(),
+        ids: &ids,
+        statuses: &column(|said| Some(said.status.as_str())),
+        tracking_numbers: &column(|said| said.tracking_number.as_deref()),
+        tracking_urls: &column(|said| said.tracking_url.as_deref()),
+        reasons: &column(|said| said.reason.as_deref()),
+        to_shipped: &OrderStatus::Shipped.predecessors(),
+        to_delivered: &OrderStatus::Delivered.predecessors(),
+        to_completed: &OrderStatus::Completed.predecessors(),
+    };
+    let sql::MovedShipments { status, age_ms, has_news, underway, arrived, failed } = sql::move_shipments(client, events).await?;
+    let order = Move::of(&Moved { status, age_ms }).context("the order is not on record")?;
+    Ok(Outcome { order, underway, arrived, failed, has_news })
 }
 
 /// The refunds that an order's failed shipments lead to; none when the order is being withdrawn, which gives everything back.
-pub(crate) async fn undelivered(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<Vec<RefundInput>> {
-    let statement = client
-        .prepare_cached(
-            "SELECT s.id, s.status, s.reason, s.updated_at, array_agg(i.product_id), array_agg(i.quantity)
-            FROM orders o JOIN shipments s ON s.order_id = o.id JOIN shipment_items i ON i.shipment_id = s.id
-            WHERE o.id = $1 AND o.compensating_since IS NULL AND s.status IN ('LOST', 'RETURNED', 'REFUSED', 'CANCELLED')
-            GROUP BY s.id ORDER BY s.number",
-        )
-        .await?;
-    client.query(&statement, &[&order_id.to_string()]).await?.iter().map(refund).collect()
+pub(crate) async fn undelivered(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<RefundInput>> {
+    sql::undelivered_shipments(client, &order_id.to_string()).await?.into_iter().map(refund).collect()
 }
 
-fn refund(row: &Row) -> anyhow::Result<RefundInput> {
-    let id: ShipmentId = row.try_get::<_, &str>(0)?.parse()?;
-    let what = match row.try_get::<_, &str>(1)?.parse()? {
+fn refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> {
+    let id: ShipmentId = shipment.id.parse()?;
+    let what = match shipment.status.parse()? {
         ShipmentStatus::Lost => reason::LOST,
         ShipmentStatus::Returned => reason::RETURNED,
         ShipmentStatus::Refused => reason::REFUSED,
         _ => reason::TAKEN_BACK,
     };
-    let why: Option<String> = row.try_get(2)?;
-    let reason = format!("shipment {} {what}{}", id.number, why.map_or_else(String::new, |why| format!(": {why}")));
-    let units = items(row, 4)?.into_iter().map(|(product, quantity)| Ok((product, i32::try_from(quantity)?)));
-    let requested_at: OffsetDateTime = row.try_get(3)?;
+    let reason = format!("shipment {} {what}{}", id.number, shipment.reason.map_or_else(String::new, |why| format!(": {why}")));
+    let units = shipment.products.into_iter().zip(shipment.quantities).map(|(product, quantity)| Ok((product, i32::try_from(quantity)?)));
     Ok(RefundInput {
         id: id.refund_id(),
         order_id: id.order_id,
         // Its units have followed the shipment already.
         request: RefundRequest { what: What::Undelivered(units.collect::<anyhow::Result<_>>()?), reason: Some(reason), restock: false },
-        requested_at,
+        requested_at: shipment.updated_at,
     })
 }
 
 /// Of these ids of shipments, those that are none of the order's.
-pub(crate) async fn unknown(client: &impl GenericClient, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
-    let statement = client
-        .prepare_cached(
-            "SELECT DISTINCT i.id FROM unnest($2::text[]) AS i (id)
-            WHERE NOT EXISTS (SELECT FROM shipments s WHERE s.order_id = $1 AND s.id = i.id)",
-        )
-        .await?;
-    client.query(&statement, &[&order_id.to_string(), &ids]).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+pub(crate) async fn unknown(client: &dyn Client, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
+    Ok(sql::unknown_shipments(client, &order_id.to_string(), ids).await?.into_iter().map(|unknown| unknown.id).collect())
 }
 
 /// Notes that an order is not being withdrawn after all: it came too late.
-pub(crate) async fn let_go(client: &impl GenericClient, order_id: OrderId) -> anyhow::Result<()> {
-    let statement = client
-        .prepare_cached(
-            "UPDATE orders SET compensating_since = NULL, compensating_to = NULL, compensating_reason = NULL, version = version + 1 WHERE id = $1 AND compensating_since IS NOT NULL",
-        )
-        .await?;
-    client.execute(&statement, &[&order_id.to_string()]).await?;
+pub(crate) async fn let_go(client: &dyn Client, order_id: OrderId) -> anyhow::Result<()> {
+    sql::clear_compensation(client, &order_id.to_string()).await?;
     Ok(())
 }
 
@@ -203,6 +154,7 @@ pub(crate) async fn let_go(client: &impl GenericClient, order_id: OrderId) -> an
 mod tests {
     use super::*;
     use orders::shipping::ScanEvent::{self, Delivered, InTransit, Lost};
+    use time::OffsetDateTime;
 
     fn furthest(events: &[ScanEvent]) -> Option<ShipmentStatus> {
         let shipment_id = "ord_01930000000070008000000000000001-1".parse().unwrap();

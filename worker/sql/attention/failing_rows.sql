@@ -1,0 +1,13 @@
+-- Reads the oldest failing rows of a loop, and counts them.
+SELECT id, detail, since, count(*) OVER () AS total
+FROM (
+    SELECT
+        row_id AS id,
+        format('failed %s times: %s', attempts, error) AS detail,
+        since
+    FROM failing_rows
+    WHERE loop = $1
+    LIMIT 1000
+) s
+ORDER BY since, id
+LIMIT 10

@@ -1,0 +1,22 @@
+-- Reads the oldest notices that were given up or have been tried often, and counts them.
+SELECT id, detail, since, count(*) OVER () AS total
+FROM (
+    SELECT
+        order_id AS id,
+        format('%s by %s, %s: %s', type, channel, state, last_error) AS detail,
+        updated_at AS since
+    FROM notifications
+    WHERE state IN ('FAILED', 'SUPPRESSED')
+        AND updated_at > now() - interval '7 days'
+    UNION ALL
+    SELECT
+        order_id,
+        format('%s by %s, tried %s times: %s', type, channel, attempts, last_error),
+        due_since
+    FROM notifications
+    WHERE state = 'PENDING'
+        AND attempts > 5
+    LIMIT 1000
+) s
+ORDER BY since, id
+LIMIT 10

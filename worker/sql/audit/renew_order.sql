@@ -1,0 +1,4 @@
+-- Gives an order a version above the one that the read model has, and has it projected again.
+UPDATE orders
+SET version = greatest(version, $2) + 1, projected_version = 0
+WHERE id = $1

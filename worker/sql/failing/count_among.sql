@@ -1,0 +1,5 @@
+-- Counts how many of the given rows fail.
+SELECT count(*) AS failing
+FROM failing_rows
+WHERE loop = ANY ($1)
+    AND row_id = ANY ($2)

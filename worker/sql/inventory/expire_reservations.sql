@@ -1,0 +1,19 @@
+-- Ends an order's expired reservations, unless its payment is authorized, and puts their units back to stock.
+WITH released AS (
+    UPDATE reservations r
+    SET state = 'EXPIRED'
+    WHERE order_id = $1
+        AND state = 'HELD'
+        AND expires_at <= now()
+        AND NOT EXISTS (
+            SELECT
+            FROM payments p
+            WHERE p.order_id = r.order_id
+                AND p.status = 'AUTHORIZED'
+        )
+    RETURNING product_id, quantity - returned AS quantity
+)
+UPDATE products p
+SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity
+FROM released r
+WHERE p.id = r.product_id

@@ -1,0 +1,12 @@
+-- Ends an order's reservations and puts their units back to stock.
+WITH released AS (
+    UPDATE reservations r
+    SET state = 'RELEASED'
+    WHERE order_id = $1
+        AND state = 'HELD'
+    RETURNING product_id, quantity - returned AS quantity
+)
+UPDATE products p
+SET stock = p.stock + r.quantity, reserved = p.reserved - r.quantity
+FROM released r
+WHERE p.id = r.product_id

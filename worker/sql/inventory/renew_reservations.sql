@@ -1,0 +1,5 @@
+-- Lets an order's reservations expire that many milliseconds from now.
+UPDATE reservations
+SET expires_at = now() + $2::bigint * interval '1 millisecond'
+WHERE order_id = $1
+    AND state = 'HELD'

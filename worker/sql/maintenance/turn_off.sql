@@ -1,0 +1,2 @@
+-- Turns maintenance off.
+DELETE FROM maintenance

@@ -1,0 +1,5 @@
+-- Turns maintenance on, or changes its reason.
+INSERT INTO maintenance (reason)
+VALUES ($1)
+ON CONFLICT (single) DO UPDATE
+SET reason = EXCLUDED.reason

@@ -1,0 +1,66 @@
+-- Leases notices that are due, and reads what they say.
+--
+-- The lease moves a notice's next attempt away by more than a delivery takes. Other workers leave it
+-- alone, and it comes back by itself if this one dies. The customer then gets a message twice if the
+-- worker died between the provider's answer and its record: neither SES nor SNS knows an idempotency key.
+--
+-- A notice waits until the earlier ones of its order on the same channel are sent or given up, so that
+-- nobody reads "delivered" before "confirmed". Other orders do not wait.
+WITH due AS (
+    SELECT order_id, type, channel, about
+    FROM notifications n
+    WHERE state = 'PENDING'
+        AND next_attempt_at <= now()
+        AND NOT EXISTS (
+            SELECT
+            FROM notifications e
+            WHERE e.order_id = n.order_id
+                AND e.channel = n.channel
+                AND e.state = 'PENDING'
+                AND (e.created_at, notice_rank(e.type)) < (n.created_at, notice_rank(n.type))
+        )
+    ORDER BY next_attempt_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE notifications n
+    SET attempts = n.attempts + 1, next_attempt_at = now() + interval '1 minute'
+    FROM due
+    WHERE (n.order_id, n.type, n.channel, n.about) = (due.order_id, due.type, due.channel, due.about)
+    RETURNING n.order_id, n.type, n.channel, n.about, n.attempts, n.admitted
+)
+SELECT
+    t.order_id,
+    t.type AS kind,
+    t.channel,
+    t.about,
+    t.attempts,
+    t.admitted,
+    o.status,
+    o.contact_language,
+    o.currency,
+    o.total_minor,
+    CASE t.channel WHEN 'EMAIL' THEN o.contact_email ELSE o.contact_phone END AS recipient,
+    CASE WHEN r.id IS NULL THEN o.failure_reason ELSE r.reason END AS reason,
+    r.amount_minor,
+    i.names,
+    i.quantities,
+    i.prices,
+    i.available,
+    s.carrier,
+    s.tracking_number,
+    s.tracking_url
+FROM taken t
+JOIN orders o ON o.id = t.order_id
+LEFT JOIN refunds r ON r.id = t.about
+LEFT JOIN shipments s ON s.id = t.about
+CROSS JOIN LATERAL (
+    SELECT
+        array_agg(p.name ORDER BY line) AS names,
+        array_agg(l.quantity ORDER BY line) AS quantities,
+        array_agg(l.unit_price_minor ORDER BY line) AS prices,
+        array_agg(CASE t.type WHEN 'ORDER_ACTION_REQUIRED' THEN l.available END ORDER BY line) AS available
+    FROM order_items l
+    LEFT JOIN products p ON p.id = l.product_id
+    WHERE l.order_id = t.order_id
+) i

@@ -1,0 +1,21 @@
+-- Records a notice of the status that an order has. A confirmation completes the order first and sells what it holds.
+WITH step AS MATERIALIZED (
+    SELECT status, moved, age_ms
+    FROM move_order($1, $2, $3)
+), notices AS MATERIALIZED (
+    SELECT moved, record_notices($1, $4, '{""}') AS seen
+    FROM step
+    WHERE status = $2
+), shown AS (
+    UPDATE orders
+    SET version = version + 1
+    WHERE id = $1
+        AND EXISTS (SELECT FROM notices WHERE seen > 0 AND NOT moved)
+), sold AS MATERIALIZED (
+    SELECT commit_reservations($1)
+    FROM step
+    WHERE moved
+)
+SELECT status, age_ms
+FROM step
+LEFT JOIN sold ON true

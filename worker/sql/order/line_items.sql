@@ -1,0 +1,5 @@
+-- Reads an order's line items in their order.
+SELECT product_id, quantity, unit_price_minor
+FROM order_items
+WHERE order_id = $1
+ORDER BY line

@@ -1,0 +1,4 @@
+-- Reads the status of an order's payment.
+SELECT status
+FROM payments
+WHERE order_id = $1

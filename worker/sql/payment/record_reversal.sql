@@ -1,0 +1,5 @@
+-- Records that a payment was voided or refunded as a whole, whether it is on record or not.
+INSERT INTO payments (order_id, status, amount_minor, currency, gateway, gateway_reference, refunded_minor)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (order_id) DO UPDATE
+SET status = EXCLUDED.status, refunded_minor = EXCLUDED.refunded_minor

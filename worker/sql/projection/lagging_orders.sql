@@ -1,0 +1,14 @@
+-- Lists orders that lag behind in the read model for a while, without those that failed and are not due.
+SELECT id
+FROM orders
+WHERE projected_version < version
+    AND updated_at <= now() - $2::bigint * interval '1 millisecond'
+    AND NOT EXISTS (
+        SELECT
+        FROM failing_rows f
+        WHERE f.loop = 'PROJECTION_ORDERS'
+            AND f.row_id = orders.id
+            AND f.next_attempt_at > now()
+    )
+ORDER BY updated_at
+LIMIT $1

@@ -1,0 +1,4 @@
+-- Records how often the gateway has refused a refund for now.
+UPDATE refunds
+SET refusals = greatest(refusals, $2)
+WHERE id = $1

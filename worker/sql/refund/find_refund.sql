@@ -1,0 +1,13 @@
+-- Reads a refund, and whether it is a failing row.
+SELECT
+    state,
+    amount_minor,
+    refusals,
+    EXISTS (
+        SELECT
+        FROM failing_rows
+        WHERE loop = $2
+            AND row_id = order_id || ' ' || id
+    ) AS is_put_off
+FROM refunds
+WHERE id = $1

@@ -1,0 +1,22 @@
+-- Leases refunds that are failing rows and due, so that no other worker asks for them at the same time.
+WITH taken AS (
+    SELECT loop, row_id
+    FROM failing_rows
+    WHERE loop = $1
+        AND next_attempt_at <= now()
+        AND row_id LIKE '% %'
+    ORDER BY next_attempt_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), later AS (
+    UPDATE failing_rows f
+    SET next_attempt_at = now() + $3::bigint * interval '1 ms'
+    FROM taken t
+    WHERE f.loop = t.loop
+        AND f.row_id = t.row_id
+    RETURNING f.row_id
+)
+SELECT r.order_id, r.id, r.amount_minor, r.refusals
+FROM later l
+JOIN refunds r ON r.id = split_part(l.row_id, ' ', 2)
+WHERE r.state = 'PENDING'

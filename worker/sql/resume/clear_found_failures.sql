@@ -1,0 +1,13 @@
+-- Clears the failures of orders whose workflow was found, or that have ended, but not of those just found lost.
+DELETE FROM failing_rows f
+WHERE f.loop = 'LOST_WORKFLOWS'
+    AND f.row_id <> ALL ($1)
+    AND (
+        f.row_id = ANY ($2)
+        OR NOT EXISTS (
+            SELECT
+            FROM orders
+            WHERE id = f.row_id
+                AND status IN ('PENDING', 'ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED')
+        )
+    )

@@ -1,0 +1,7 @@
+-- Lists open orders by id from an id on.
+SELECT id
+FROM orders
+WHERE id > $1
+    AND status IN ('PENDING', 'ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED')
+ORDER BY id
+LIMIT $2

@@ -1,0 +1,5 @@
+-- Lists those of the orders that are open.
+SELECT id
+FROM orders
+WHERE id = ANY ($1)
+    AND status IN ('PENDING', 'ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED')

@@ -1,0 +1,5 @@
+-- Counts an attempt at refunding a charge.
+UPDATE sandbox.charges
+SET refund_attempts = refund_attempts + 1
+WHERE idempotency_key = $1
+RETURNING refund_attempts

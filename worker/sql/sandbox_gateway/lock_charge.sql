@@ -1,0 +1,5 @@
+-- Locks a charge until the transaction ends, and tells whether it is captured.
+SELECT payment_method, state IN ('CAPTURED', 'PARTIALLY_REFUNDED') AS is_captured
+FROM sandbox.charges
+WHERE idempotency_key = $1
+FOR UPDATE

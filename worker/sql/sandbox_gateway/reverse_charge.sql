@@ -1,0 +1,30 @@
+-- Voids a charge, or refunds what is left of it, and answers its states before and after.
+WITH was AS (
+    SELECT state
+    FROM sandbox.charges
+    WHERE idempotency_key = $1
+), charge AS (
+    INSERT INTO sandbox.charges AS c (idempotency_key, amount_minor, currency, state)
+    VALUES ($1, 0, $2, 'VOIDED')
+    ON CONFLICT (idempotency_key) DO UPDATE
+    SET state = CASE
+        WHEN c.state IN ('CAPTURED', 'PARTIALLY_REFUNDED') THEN 'REFUNDED'
+        WHEN c.state IN ('ATTEMPTED', 'AUTHORIZED') THEN 'VOIDED'
+        ELSE c.state
+    END
+    RETURNING idempotency_key, id::text, amount_minor, currency, state, attempts
+), given AS (
+    SELECT coalesce(sum(amount_minor), 0)::bigint AS back
+    FROM sandbox.entries
+    WHERE idempotency_key = $1
+        AND kind = 'REFUND'
+), entry AS (
+    INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency)
+    SELECT idempotency_key, 'REFUND', amount_minor - back, currency
+    FROM charge, given
+    WHERE state = 'REFUNDED'
+        AND amount_minor > back
+    ON CONFLICT DO NOTHING
+)
+SELECT id, state, (SELECT state FROM was) AS state_before
+FROM charge

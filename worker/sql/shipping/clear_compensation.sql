@@ -1,0 +1,5 @@
+-- Records that an order is not compensated after all.
+UPDATE orders
+SET compensating_since = NULL, compensating_to = NULL, compensating_reason = NULL, version = version + 1
+WHERE id = $1
+    AND compensating_since IS NOT NULL

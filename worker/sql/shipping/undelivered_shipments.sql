@@ -1,0 +1,16 @@
+-- Reads an order's shipments that failed, unless the order is being compensated.
+SELECT
+    s.id,
+    s.status,
+    s.reason,
+    s.updated_at,
+    array_agg(i.product_id) AS products,
+    array_agg(i.quantity) AS quantities
+FROM orders o
+JOIN shipments s ON s.order_id = o.id
+JOIN shipment_items i ON i.shipment_id = s.id
+WHERE o.id = $1
+    AND o.compensating_since IS NULL
+    AND s.status IN ('LOST', 'RETURNED', 'REFUSED', 'CANCELLED')
+GROUP BY s.id
+ORDER BY s.number

@@ -1,0 +1,362 @@
+//! The worker's SQL: each statement is a file in `worker/sql`, declared here by area with the types of
+//! its parameters and columns.
+//!
+//! A declaration makes a function that is named like the file and runs it. The function's result says
+//! how many rows there are: `Row` is exactly one, `Option<Row>` at most one, `Vec<Row>` any number,
+//! and `u64` is the number of rows that the statement changed. A `cached` statement stays prepared on
+//! its connection; one that runs `once` in a while is prepared each time.
+//!
+//! Columns are read by name. A test prepares every file against the migrated schema, and compares the
+//! types of parameters and columns with the declaration.
+
+pub(crate) mod attention;
+pub(crate) mod audit;
+pub(crate) mod events;
+pub(crate) mod failing;
+pub(crate) mod inventory;
+pub(crate) mod maintenance;
+pub(crate) mod migrate;
+pub(crate) mod notification;
+pub(crate) mod order;
+pub(crate) mod payment;
+pub(crate) mod projection;
+pub(crate) mod refund;
+pub(crate) mod restock;
+pub(crate) mod resume;
+pub(crate) mod risk;
+pub(crate) mod sandbox_carrier;
+pub(crate) mod sandbox_gateway;
+pub(crate) mod shipping;
+pub(crate) mod system;
+#[cfg(test)]
+mod tests;
+
+use deadpool_postgres::GenericClient;
+use futures::future::BoxFuture;
+use std::marker::PhantomData;
+#[cfg(test)]
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, Row, Statement, types::ToSql};
+
+/// A row with named columns.
+pub(crate) trait Columns: Sized {
+    #[cfg(test)]
+    fn columns() -> Vec<Column>;
+
+    fn read(row: &Row) -> Result<Self, Error>;
+}
+
+/// A row that is read in two parts, since the first is needed even if the second cannot be read.
+impl<A: Columns, B: Columns> Columns for (A, B) {
+    #[cfg(test)]
+    fn columns() -> Vec<Column> {
+        A::columns().into_iter().chain(B::columns()).collect()
+    }
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok((A::read(row)?, B::read(row)?))
+    }
+}
+
+/// How a statement is prepared.
+#[derive(Clone, Copy)]
+pub(crate) enum Preparation {
+    /// The statement stays prepared on its connection.
+    Cached,
+    /// The statement is prepared for this call.
+    Once,
+}
+
+/// A connection or a transaction that runs statements.
+///
+/// Callers take it as `&dyn Client`: with a type parameter, the compiler would make each of their
+/// functions once more for each kind of client.
+pub(crate) trait Client: Sync {
+    /// Runs a statement. The answer is the number of rows that it changed.
+    fn execute<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<u64, Error>>;
+
+    /// Runs a statement. The answer is its rows.
+    fn query<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
+
+    /// Runs a statement. The answer is its one row; more rows or none are an error.
+    fn query_one<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<Row, Error>>;
+
+    /// Runs a statement. The answer is its row, if there is one; more rows are an error.
+    fn query_opt<'a>(
+        &'a self,
+        statement: &'a str,
+        preparation: Preparation,
+        values: Values<'a>,
+    ) -> BoxFuture<'a, Result<Option<Row>, Error>>;
+}
+
+/// The values of a statement's parameters.
+pub(crate) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+async fn prepare(client: &impl GenericClient, statement: &str, preparation: Preparation) -> Result<Statement, Error> {
+    match preparation {
+        Preparation::Cached => client.prepare_cached(statement).await,
+        Preparation::Once => client.prepare(statement).await,
+    }
+}
+
+impl<C: GenericClient + Sync> Client for C {
+    fn execute<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<u64, Error>> {
+        Box::pin(async move { GenericClient::execute(self, &prepare(self, statement, preparation).await?, values).await })
+    }
+
+    fn query<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<Vec<Row>, Error>> {
+        Box::pin(async move { GenericClient::query(self, &prepare(self, statement, preparation).await?, values).await })
+    }
+
+    fn query_one<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<Row, Error>> {
+        Box::pin(async move { GenericClient::query_one(self, &prepare(self, statement, preparation).await?, values).await })
+    }
+
+    fn query_opt<'a>(
+        &'a self,
+        statement: &'a str,
+        preparation: Preparation,
+        values: Values<'a>,
+    ) -> BoxFuture<'a, Result<Option<Row>, Error>> {
+        Box::pin(async move { GenericClient::query_opt(self, &prepare(self, statement, preparation).await?, values).await })
+    }
+}
+
+/// What a statement answers.
+pub(crate) trait Answer: Sized {
+    #[cfg(test)]
+    fn columns() -> Vec<Column>;
+
+    fn of(
+        client: &dyn Client,
+        statement: &str,
+        preparation: Preparation,
+        values: Values<'_>,
+    ) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
+/// The number of rows that were changed, or of those that a SELECT found.
+impl Answer for u64 {
+    #[cfg(test)]
+    fn columns() -> Vec<Column> {
+        Vec::new()
+    }
+
+    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+        client.execute(statement, preparation, values).await
+    }
+}
+
+/// Exactly one row.
+impl<R: Columns> Answer for R {
+    #[cfg(test)]
+    fn columns() -> Vec<Column> {
+        R::columns()
+    }
+
+    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+        R::read(&client.query_one(statement, preparation, values).await?)
+    }
+}
+
+impl<R: Columns> Answer for Option<R> {
+    #[cfg(test)]
+    fn columns() -> Vec<Column> {
+        R::columns()
+    }
+
+    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+        client.query_opt(statement, preparation, values).await?.as_ref().map(R::read).transpose()
+    }
+}
+
+impl<R: Columns> Answer for Vec<R> {
+    #[cfg(test)]
+    fn columns() -> Vec<Column> {
+        R::columns()
+    }
+
+    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+        client.query(statement, preparation, values).await?.iter().map(R::read).collect()
+    }
+}
+
+/// Rows that the caller reads one by one, since one that cannot be read must not hide the others.
+pub(crate) struct Rows<R> {
+    rows: Vec<Row>,
+    read_as: PhantomData<fn() -> R>,
+}
+
+impl<R: Columns> Rows<R> {
+    /// Each row as it came. `R::read` reads it.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Row> + DoubleEndedIterator {
+        self.rows.iter()
+    }
+}
+
+impl<R: Columns> Answer for Rows<R> {
+    #[cfg(test)]
+    fn columns() -> Vec<Column> {
+        R::columns()
+    }
+
+    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+        Ok(Self { rows: client.query(statement, preparation, values).await?, read_as: PhantomData })
+    }
+}
+
+/// The statement in a file, without the comment above it.
+const fn statement(file: &'static str) -> &'static str {
+    let mut rest = file.as_bytes();
+    while let [b'-', b'-', line @ ..] = rest {
+        rest = line;
+        while let [byte, after @ ..] = rest {
+            rest = after;
+            if *byte == b'\n' {
+                break;
+            }
+        }
+    }
+    file.split_at(file.len() - rest.len()).1
+}
+
+/// Declares the statements of an area: for each a function that runs it. One with many parameters
+/// takes them as a struct.
+macro_rules! statements {
+    ($area:literal; $($(#[$meta:meta])* $mode:ident fn $name:ident $parameters:tt -> $answer:ty;)*) => {
+        $($crate::sql::function! { $area $(#[$meta])* $mode $name $parameters $answer })*
+
+        #[cfg(test)]
+        pub(super) const DECLARED: &[$crate::sql::Declared] = &[$($crate::sql::Declared {
+            file: concat!($area, "/", stringify!($name), ".sql"),
+            statement: $crate::sql::text!($area $name),
+            parameters: $crate::sql::parameters!($parameters),
+            columns: <$answer as $crate::sql::Answer>::columns,
+        }),*];
+    };
+}
+
+macro_rules! text {
+    ($area:literal $name:ident) => {
+        const { $crate::sql::statement(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $area, "/", stringify!($name), ".sql"))) }
+    };
+}
+
+macro_rules! function {
+    ($area:literal $(#[$meta:meta])* $mode:ident $name:ident ($($parameter:ident: $type:ty),* $(,)?) $answer:ty) => {
+        #[doc = "```sql"]
+        #[doc = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $area, "/", stringify!($name), ".sql"))]
+        #[doc = "```"]
+        $(#[$meta])*
+        pub(crate) async fn $name(
+            client: &dyn $crate::sql::Client, $($parameter: $type),*
+        ) -> Result<$answer, tokio_postgres::Error> {
+            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $answer, [$($parameter),*])
+        }
+    };
+    ($area:literal $(#[$meta:meta])* $mode:ident $name:ident ($struct:ident<$life:lifetime> {
+        $($(#[$parameter_meta:meta])* $parameter:ident: $type:ty),* $(,)?
+    }) $answer:ty) => {
+        #[doc = concat!("Parameters of [`", stringify!($name), "`].")]
+        pub(crate) struct $struct<$life> {
+            $($(#[$parameter_meta])* pub(crate) $parameter: $type),*
+        }
+
+        #[cfg(test)]
+        impl<$life> $struct<$life> {
+            const PARAMETERS: &'static [$crate::sql::Parameter] = $crate::sql::parameters!(($($parameter: $type),*));
+        }
+
+        #[doc = "```sql"]
+        #[doc = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $area, "/", stringify!($name), ".sql"))]
+        #[doc = "```"]
+        $(#[$meta])*
+        pub(crate) async fn $name(
+            client: &dyn $crate::sql::Client, values: $struct<'_>
+        ) -> Result<$answer, tokio_postgres::Error> {
+            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $answer, [$(values.$parameter),*])
+        }
+    };
+}
+
+macro_rules! run {
+    (cached $client:ident, $text:expr, $answer:ty, [$($value:expr),*]) => {
+        <$answer as $crate::sql::Answer>::of($client, $text, $crate::sql::Preparation::Cached, &[$(&$value),*]).await
+    };
+    (once $client:ident, $text:expr, $answer:ty, [$($value:expr),*]) => {
+        <$answer as $crate::sql::Answer>::of($client, $text, $crate::sql::Preparation::Once, &[$(&$value),*]).await
+    };
+}
+
+#[cfg(test)]
+macro_rules! parameters {
+    (($($parameter:ident: $type:ty),* $(,)?)) => {
+        &[$($crate::sql::Parameter {
+            name: stringify!($parameter),
+            accepts: <$type as tokio_postgres::types::ToSql>::accepts,
+        }),*]
+    };
+    (($struct:ident<$life:lifetime> { $($parameter:tt)* })) => {
+        $struct::PARAMETERS
+    };
+}
+
+/// Declares rows: structs whose fields are the columns that are read, by name.
+macro_rules! rows {
+    ($($(#[$meta:meta])* struct $row:ident { $($(#[$field_meta:meta])* $column:ident: $type:ty),* $(,)? })*) => {$(
+        $(#[$meta])*
+        pub(crate) struct $row {
+            $($(#[$field_meta])* pub(crate) $column: $type),*
+        }
+
+        impl $crate::sql::Columns for $row {
+            #[cfg(test)]
+            fn columns() -> Vec<$crate::sql::Column> {
+                vec![$($crate::sql::Column {
+                    name: stringify!($column),
+                    accepts: <$type as tokio_postgres::types::FromSql>::accepts,
+                }),*]
+            }
+
+            fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
+                Ok(Self { $($column: row.try_get(stringify!($column))?),* })
+            }
+        }
+    )*};
+}
+
+rows! {
+    /// The id of a row of any table.
+    struct Id {
+        id: String,
+    }
+}
+
+#[cfg(test)]
+use parameters;
+use {function, rows, run, statements, text};
+
+/// A statement as it is declared.
+#[cfg(test)]
+#[derive(Clone, Copy)]
+struct Declared {
+    /// Its file, relative to `worker/sql`.
+    file: &'static str,
+    statement: &'static str,
+    parameters: &'static [Parameter],
+    /// The columns that are read.
+    columns: fn() -> Vec<Column>,
+}
+
+#[cfg(test)]
+pub(crate) struct Parameter {
+    name: &'static str,
+    accepts: fn(&Type) -> bool,
+}
+
+#[cfg(test)]
+pub(crate) struct Column {
+    name: &'static str,
+    accepts: fn(&Type) -> bool,
+}

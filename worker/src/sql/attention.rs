@@ -1,0 +1,20 @@
+//! What staff should look at.
+
+use super::{rows, statements};
+use time::OffsetDateTime;
+
+statements! { "attention";
+    cached fn stuck_orders(stuck_after_s: i64, parcel_silent_after_s: i64) -> Vec<Item>;
+    cached fn notices() -> Vec<Item>;
+    cached fn failing_rows(loop_name: &str) -> Vec<Item>;
+}
+
+rows! {
+    struct Item {
+        id: String,
+        detail: String,
+        since: OffsetDateTime,
+        /// How many there are of this kind, up to 1000.
+        total: i64,
+    }
+}

@@ -1,0 +1,70 @@
+//! The orders table, its line items and its history.
+
+use super::{rows, statements};
+use time::OffsetDateTime;
+
+statements! { "order";
+    cached fn record_order(NewOrder<'a> {
+        id: &'a str,
+        customer_id: &'a str,
+        status: &'a str,
+        total_minor: i64,
+        currency: &'a str,
+        contact_email: Option<&'a str>,
+        contact_phone: Option<&'a str>,
+        accepted_at: OffsetDateTime,
+        products: &'a [&'a str],
+        quantities: &'a [i32],
+        unit_prices_minor: &'a [i64],
+        contact_channel: Option<&'a str>,
+        contact_language: &'a str,
+        payment_method: &'a str,
+    }) -> Option<Status>;
+    once fn begin_compensation(id: &str, to: &str, reason: &str) -> u64;
+    cached fn process(id: &str) -> Option<Process>;
+    cached fn line_items(id: &str) -> Vec<LineItem>;
+    cached fn lock_order(id: &str) -> Option<Status>;
+    cached fn current_status(id: &str) -> Option<Status>;
+    cached fn time_at_status(id: &str) -> TimeAtStatus;
+    cached fn total(id: &str) -> Option<Total>;
+    cached fn raise_version(id: &str) -> u64;
+    cached fn refuse_cancellation(id: &str, from: &[&str]) -> u64;
+    cached fn move_order(id: &str, to: &str, predecessors: &[&str], reason: Option<&str>) -> Option<Moved>;
+}
+
+rows! {
+    struct Status {
+        status: String,
+    }
+
+    /// Where an order stands after a statement that moves it.
+    struct Moved {
+        status: String,
+        /// How long ago the order was accepted, if the statement moved it.
+        age_ms: Option<i64>,
+    }
+
+    struct Process {
+        status: String,
+        total_minor: i64,
+        currency: String,
+        payment_method: String,
+        is_compensating: bool,
+        compensating_to: Option<String>,
+        compensating_reason: Option<String>,
+    }
+
+    struct LineItem {
+        product_id: String,
+        quantity: i32,
+        unit_price_minor: i64,
+    }
+
+    struct TimeAtStatus {
+        millis: i64,
+    }
+
+    struct Total {
+        total_minor: i64,
+    }
+}
