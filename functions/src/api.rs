@@ -2,11 +2,11 @@
 
 use crate::{
     amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_operations, get_order, health, list_orders, list_products,
-    openapi, parts::Accepting, restock_product, review_order, scan_shipment, stripe_webhook,
+    openapi, restock_product, review_order, scan_shipment, state::AppState, stripe_webhook,
 };
 use axum::Router;
 
-pub fn routes() -> Router<Accepting> {
+pub fn routes() -> Router<AppState> {
     Router::new()
         .merge(create_order::route())
         .merge(list_orders::route())

@@ -17,15 +17,6 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args, Clone, Debug)]
-#[group(id = "queues")]
-pub struct Settings {
-    #[command(flatten)]
-    pub intake_queue: intake_queue::Settings,
-    #[command(flatten)]
-    pub feedback_queue: FeedbackQueue,
-}
-
-#[derive(clap::Args, Clone, Debug)]
 #[group(id = "feedback-queue")]
 pub struct FeedbackQueue {
     /// URL of the SQS queue in which SES's bounces and complaints arrive. Not set: there is none.
@@ -68,10 +59,9 @@ type Attributes = HashMap<QueueAttributeName, String>;
 
 impl Queues {
     #[must_use]
-    pub fn new(sqs: Client, settings: Settings) -> Self {
-        let feedback = settings.feedback_queue.notice_feedback_queue_url;
-        let queues = [("intake", Some(settings.intake_queue.intake_queue_url)), ("notice-feedback", feedback)];
-        Self { sqs, queues: queues.into_iter().filter_map(|(name, url)| Some((name, url?))).collect() }
+    pub fn new(sqs: Client, intake: &intake_queue::Settings, feedback: &FeedbackQueue) -> Self {
+        let queues = [("intake", Some(&intake.intake_queue_url)), ("notice-feedback", feedback.notice_feedback_queue_url.as_ref())];
+        Self { sqs, queues: queues.into_iter().filter_map(|(name, url)| Some((name, url?.clone()))).collect() }
     }
 
     /// How deep each is. What is away has no depth; the log says why.

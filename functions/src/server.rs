@@ -7,7 +7,7 @@ mod answer;
 mod connection;
 mod wire;
 
-use crate::{api, http::finish, page::Page, parts::Accepting};
+use crate::{api, http::finish, page::Page, state::AppState};
 use anyhow::Context;
 use axum::{Router, extract::Request};
 use platform::stop;
@@ -63,10 +63,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When the port cannot be had.
-pub async fn run(settings: &Settings, page: Page, parts: Accepting, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+pub async fn run(settings: &Settings, page: Page, state: AppState, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (host, port) = (settings.api_host, settings.api_port);
     let listener = TcpListener::bind((host, port)).await.with_context(|| format!("cannot listen on {host}, API_PORT {port}"))?;
-    let app = finish(api::routes().with_state(parts), async move |request: Request| page.serve(request).await);
+    let app = finish(api::routes().with_state(state), async move |request: Request| page.serve(request).await);
     tracing::info!("listening on http://{host}:{port}");
     serve(listener, app, Limits { connections: settings.api_max_connections.into(), ..Limits::default() }, stop).await;
     Ok(())

@@ -1,7 +1,8 @@
 //! The configuration of the AWS clients. As in every AWS SDK, the region, the credentials and
 //! `AWS_ENDPOINT_URL` (the address of an emulator) come from the environment.
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+pub use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},

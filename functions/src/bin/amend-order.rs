@@ -1,9 +1,9 @@
 //! `POST /api/orders/{id}/amend` as a Lambda function.
 
-use functions::{amend_order, lambda, parts};
+use functions::{amend_order, lambda, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(amend_order::route().with_state(parts::Signalling::new(settings).await?)).await
+    lambda::serve(amend_order::route().with_state(OrderActionState::new(settings).await?)).await
 }

@@ -3,9 +3,9 @@
 use clap::Parser;
 use functions::{
     page::{self, Page},
-    parts::{Accepting, AcceptingSettings},
     queue_poller::{Consumer, QueuePoller},
     server,
+    state::{AppSettings, AppState},
 };
 use platform::{background::Background, config, log, stop};
 use std::{process::ExitCode, time::Duration};
@@ -24,7 +24,7 @@ struct Cli {
     #[command(flatten)]
     page: page::Settings,
     #[command(flatten)]
-    parts: AcceptingSettings,
+    state: AppSettings,
     #[command(flatten)]
     log: log::Settings,
 }
@@ -49,9 +49,9 @@ const LAST: Duration = Duration::from_secs(1);
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
     stop::enforce(stop.clone(), server::DRAIN + LAST);
-    let page = Page::new(&cli.page, &cli.parts.identity, &cli.parts.temporal.temporal_namespace)?;
-    let parts = Accepting { consumer: Consumer::here(), ..Accepting::new(cli.parts).await? };
-    let poller = QueuePoller::new(parts.workflows.clone(), parts.intake_queue.clone(), parts.consumer.clone()).await;
+    let page = Page::new(&cli.page, &cli.state.identity, &cli.state.temporal.temporal_namespace)?;
+    let state = AppState { consumer: Consumer::here(), ..AppState::new(cli.state).await? };
+    let poller = QueuePoller::new(state.workflows.clone(), state.intake_queue.clone(), state.consumer.clone()).await;
     let (finished, has_finished) = oneshot::channel();
     let mut background = Background::default();
     let is_told = stop.clone();
@@ -63,7 +63,7 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         }
     });
     select! {
-        served = server::run(&cli.server, page, parts, stop) => served?,
+        served = server::run(&cli.server, page, state, stop) => served?,
         ended = background.ended() => return Err(ended.into()),
     }
     // What it was receiving is brought to its end.

@@ -1,9 +1,9 @@
 //! `POST /api/orders/{id}/cancel` as a Lambda function.
 
-use functions::{cancel_order, lambda, parts};
+use functions::{cancel_order, lambda, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(cancel_order::route().with_state(parts::Signalling::new(settings).await?)).await
+    lambda::serve(cancel_order::route().with_state(OrderActionState::new(settings).await?)).await
 }

@@ -1,9 +1,9 @@
 //! `POST /api/orders` as a Lambda function.
 
-use functions::{create_order, lambda, parts};
+use functions::{create_order, lambda, state::CreateOrderState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(create_order::route().with_state(parts::Accepting::new(settings).await?)).await
+    lambda::serve(create_order::route().with_state(CreateOrderState::new(settings).await?)).await
 }

@@ -1,9 +1,9 @@
 //! `POST /api/orders/{id}/refunds` as a Lambda function.
 
-use functions::{create_refund, lambda, parts};
+use functions::{create_refund, lambda, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(create_refund::route().with_state(parts::Refunding::new(settings).await?)).await
+    lambda::serve(create_refund::route().with_state(OrderActionState::new(settings).await?)).await
 }

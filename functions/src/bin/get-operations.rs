@@ -1,9 +1,9 @@
 //! `GET /api/operations` as a Lambda function.
 
-use functions::{get_operations, lambda, parts};
+use functions::{get_operations, lambda, state::OperationsState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(get_operations::route().with_state(parts::Overseeing::new(settings).await?)).await
+    lambda::serve(get_operations::route().with_state(OperationsState::new(settings).await?)).await
 }

@@ -1,9 +1,9 @@
 //! `GET /api/orders/{id}` as a Lambda function.
 
-use functions::{get_order, lambda, parts};
+use functions::{get_order, lambda, state::ReadOrdersState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(get_order::route().with_state(parts::Reading::new(settings).await?)).await
+    lambda::serve(get_order::route().with_state(ReadOrdersState::new(settings).await?)).await
 }

@@ -1,10 +1,10 @@
 //! `GET /api/health`, `GET /api/health/live` and `GET /api/openapi.json` as a Lambda function.
 
-use functions::{health, lambda, openapi, parts};
+use functions::{health, lambda, openapi, state::HealthState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
     let routes = health::route().merge(openapi::route());
-    lambda::serve(routes.with_state(parts::Checking::new(settings).await)).await
+    lambda::serve(routes.with_state(HealthState::new(settings).await?)).await
 }

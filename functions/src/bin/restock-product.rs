@@ -1,9 +1,9 @@
 //! `POST /api/products/{id}/restock` as a Lambda function.
 
-use functions::{lambda, parts, restock_product};
+use functions::{lambda, restock_product, state::RestockProductState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(restock_product::route().with_state(parts::Restocking::new(settings).await?)).await
+    lambda::serve(restock_product::route().with_state(RestockProductState::new(settings).await?)).await
 }

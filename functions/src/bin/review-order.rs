@@ -1,9 +1,9 @@
 //! `POST /api/orders/{id}/review` as a Lambda function.
 
-use functions::{lambda, parts, review_order};
+use functions::{lambda, review_order, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(review_order::route().with_state(parts::Refunding::new(settings).await?)).await
+    lambda::serve(review_order::route().with_state(OrderActionState::new(settings).await?)).await
 }

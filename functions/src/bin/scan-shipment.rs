@@ -1,9 +1,9 @@
 //! `POST /api/orders/{id}/shipments/{shipmentID}/scans` as a Lambda function.
 
-use functions::{lambda, parts, scan_shipment};
+use functions::{lambda, scan_shipment, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(scan_shipment::route().with_state(parts::Signalling::new(settings).await?)).await
+    lambda::serve(scan_shipment::route().with_state(OrderActionState::new(settings).await?)).await
 }

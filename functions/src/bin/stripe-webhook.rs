@@ -1,9 +1,9 @@
 //! `POST /api/webhooks/stripe` as a Lambda function.
 
-use functions::{lambda, parts, stripe_webhook};
+use functions::{lambda, state::StripeWebhookState, stripe_webhook};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
     let settings = lambda::settings();
-    lambda::serve(stripe_webhook::route().with_state(parts::Listening::new(settings))).await
+    lambda::serve(stripe_webhook::route().with_state(StripeWebhookState::new(settings).await?)).await
 }

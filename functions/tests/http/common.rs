@@ -14,9 +14,9 @@ use functions::{
     idempotency::{self, Idempotency},
     identity::Identity,
     intake_queue::{self, IntakeQueue},
-    parts::Accepting,
     queue_poller::Consumer,
-    queues::{self, FeedbackQueue, Queues},
+    queues::{FeedbackQueue, Queues},
+    state::AppState,
     stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
@@ -51,13 +51,13 @@ impl Answer {
     }
 }
 
-pub(crate) fn routes() -> Router<Accepting> {
+pub(crate) fn routes() -> Router<AppState> {
     api::routes()
 }
 
 /// An API that is open to anyone.
 pub(crate) fn app() -> Router {
-    finish(routes().with_state(parts(Arc::new(Identity::Open))), nothing_here)
+    finish(routes().with_state(state(Arc::new(Identity::Open))), nothing_here)
 }
 
 /// Calls an API that is open to anyone.
@@ -67,7 +67,7 @@ pub(crate) async fn call(request: Request<Body>) -> Answer {
 
 /// Calls an API that asks who calls.
 pub(crate) async fn call_as(identity: Arc<Identity>, request: Request<Body>) -> Answer {
-    let response = finish(routes().with_state(parts(identity)), nothing_here).oneshot(request).await.unwrap();
+    let response = finish(routes().with_state(state(identity)), nothing_here).oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
     Answer { status, headers, body }
@@ -81,7 +81,7 @@ pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::builder().method("POST").uri(path).header("content-type", "application/json").body(body.into()).unwrap()
 }
 
-fn parts(identity: Arc<Identity>) -> Accepting {
+fn state(identity: Arc<Identity>) -> AppState {
     let endpoint = format!("http://{NOWHERE}");
     let dynamodb = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("us-east-1"));
     let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.endpoint_url(&endpoint).build());
@@ -100,17 +100,14 @@ fn parts(identity: Arc<Identity>) -> Accepting {
     };
     let intake = intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") };
     let read_model = Arc::new(ReadModel::new(dynamodb.clone(), tables));
-    Accepting {
+    AppState {
         identity,
         catalogue: Arc::new(Catalogue::new(read_model.clone(), &catalogue::Settings { catalogue_timeout_ms: 200 })),
         read_model,
         workflows: Arc::new(Workflows::new(temporal)),
-        intake_queue: Arc::new(IntakeQueue::new(sqs.clone(), intake.clone())),
+        queues: Arc::new(Queues::new(sqs.clone(), &intake, &FeedbackQueue { notice_feedback_queue_url: None })),
+        intake_queue: Arc::new(IntakeQueue::new(sqs, intake)),
         consumer: Consumer::default(),
-        queues: Arc::new(Queues::new(
-            sqs,
-            queues::Settings { intake_queue: intake, feedback_queue: FeedbackQueue { notice_feedback_queue_url: None } },
-        )),
         carrier: Arc::new(CarrierSecret::new(carrier_webhook::Settings {
             carrier_secret_arn: None,
             carrier_webhook_secret: Some(CARRIER_SECRET.to_owned()),
