@@ -1,4 +1,4 @@
-//! `POST /api/orders/{id}/amend`: the customer takes what there is of an order of which a part is out of stock.
+//! `POST /api/orders/{id}/amend`: takes the offer of an order that is out of stock in part.
 
 use crate::{
     http::{JsonBody, OrderPath, Problem},
@@ -31,7 +31,7 @@ where
     Router::new().route(PATH, post(amend_order))
 }
 
-/// The decision was taken on; the order stood at `status`.
+/// The decision was passed on to the order's workflow. `status` is the order's status at that time.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(description = ""))]
 #[serde(deny_unknown_fields)]
@@ -44,12 +44,12 @@ pub(crate) struct Decided {
 ///
 /// Part of an order that is ACTION_REQUIRED is out of stock. Each item says how much of it is
 /// `available`: what the shop offers, which may be less than there is. This call takes the offer:
-/// quantities and total become what was offered, and the order continues, or is IN_REVIEW when it exceeds
-/// the customer's limits. The offer is held for as long as an order may take to be paid (15 min unless
-/// configured otherwise), or not at all while the customer's other orders are unpaid. If the offer is gone
-/// by the time it is taken, the order stays ACTION_REQUIRED with another offer, or ends FAILED when no
-/// product is there in full. The alternative is to cancel. Without an answer in time (24 h unless
-/// configured otherwise) the order is cancelled.
+/// quantities and total become what was offered, and the order continues, or is IN_REVIEW when it
+/// exceeds the customer's limits. The offer is held for as long as an order may take to be paid (15
+/// min unless configured otherwise), or not at all while the customer's other orders are unpaid. If
+/// the offer is gone by the time it is taken, the order stays ACTION_REQUIRED with another offer,
+/// or ends FAILED when no product is there in full. The alternative is to cancel. Without an answer
+/// in time (24 h unless configured otherwise) the order is cancelled.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -98,8 +98,12 @@ async fn amend_order(
 
 pub(crate) const TRY_AGAIN: &str = "The decision cannot be taken on right now; try again.";
 
+/// Checks that the caller may see the order, and that the order has this status, so that it waits
+/// for the decision.
+///
 /// # Errors
-/// A problem unless the order is one of the caller's and waits at this status.
+/// 404 if there is no such order or it is another customer's; 409 if the order has another status;
+/// 503 if the read model does not answer.
 pub(crate) async fn must_wait(read_model: &ReadModel, caller: &Caller, id: OrderId, status: OrderStatus) -> Result<(), Problem> {
     let order = read_model.order(id).await?;
     caller.must_own(order.as_ref())?;

@@ -1,4 +1,4 @@
-//! All handlers on one router.
+//! The router of `api`, which contains every handler.
 
 use crate::{
     amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_operations, get_order, health, list_orders, list_products,

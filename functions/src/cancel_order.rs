@@ -1,5 +1,6 @@
-//! `POST /api/orders/{id}/cancel`: asks the order's workflow to cancel it. Whether it comes in time only the workflow knows, so the answer is that
-//! the request was taken, not that the order is cancelled.
+//! `POST /api/orders/{id}/cancel`: requests a cancellation from the order's workflow. Only the
+//! workflow knows whether the request comes in time. Therefore the answer says that the request was
+//! passed on, and not that the order is cancelled.
 
 use crate::{
     http::{JsonBody, Kind, OrderPath, Problem},
@@ -23,10 +24,12 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// How long somebody who cancels is kept waiting for the order to leave the intake queue, or for its end to reach the read model.
+/// How long a call waits for the order to leave the intake queue, or for its end to reach the read
+/// model.
 const MOMENT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long an accepted order is taken to be on its way to Temporal; later, its workflow or its place in the intake queue is lost.
+/// How long after its acceptance an order may still be on its way to Temporal. If it has no
+/// workflow after that, its workflow or its message in the intake queue was lost.
 const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
 const PATH: &str = "/api/orders/{id}/cancel";
@@ -42,7 +45,7 @@ where
     Router::new().route(PATH, post(cancel_order))
 }
 
-/// The cancellation was requested while the order stood at `status`.
+/// The cancellation was requested. `status` is the order's status at that time.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = CancelRequested, description = ""))]
 #[serde(deny_unknown_fields)]
@@ -55,9 +58,9 @@ struct Requested {
 /// Cancel an order
 ///
 /// Requests that the order be cancelled. This takes effect before the order's next step: follow the
-/// order to see whether it came in time. If it did not, the order continues, and its `cancellation` says
-/// so. If the order is `queued`, the call waits up to 2 s for it to start; if it has not started by then,
-/// try again.
+/// order to see whether it came in time. If it did not, the order continues, and its `cancellation`
+/// says so. If the order is `queued`, the call waits up to 2 s for it to start; if it has not
+/// started by then, try again.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -101,7 +104,8 @@ async fn cancel_order(
     loop {
         let signalled = workflows.cancel(id, reason.clone()).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
         match (signalled, before) {
-            // A running workflow that the read model does not know has only just been accepted.
+            // If the read model does not have the order of a running workflow, the order was
+            // accepted a moment ago.
             (Signalled::Delivered, status) => {
                 return Ok((StatusCode::ACCEPTED, Json(Requested { id, status: status.unwrap_or_else(|| OrderStatus::default().into()) })));
             }
@@ -110,7 +114,7 @@ async fn cancel_order(
             (Signalled::NotRunning, Some(status)) if status == OrderStatus::Pending && is_young(id, SystemTime::now()) => {
                 return Err(Problem::new(Kind::Unavailable, TRY_AGAIN));
             }
-            // Its workflow is gone.
+            // The order's workflow was lost.
             (Signalled::NotRunning, Some(status)) => {
                 tracing::warn!(order_id = %id, "{id}: it is {status} and no workflow of it is running; one is started, to cancel it");
                 let resumed = workflows.resume_and_cancel(id, reason.clone()).await;
@@ -122,7 +126,8 @@ async fn cancel_order(
     }
 }
 
-/// Whether an order that no worker has taken up may be on its way from the intake queue to Temporal. Its id holds the time at which it was accepted.
+/// Whether the order may still be on its way from the intake queue to Temporal. Its id contains the
+/// time at which it was accepted.
 fn is_young(id: OrderId, now: SystemTime) -> bool {
     let accepted = id.uuid().get_timestamp().map_or((0, 0), |time| time.to_unix());
     let accepted = SystemTime::UNIX_EPOCH + Duration::new(accepted.0, accepted.1);
@@ -131,7 +136,11 @@ fn is_young(id: OrderId, now: SystemTime) -> bool {
 
 const TRY_AGAIN: &str = "The order cannot be cancelled right now; try again.";
 
-/// Where the caller's order stands, if the read model knows it; a problem when it has ended or is on its way.
+/// Returns the status of the caller's order; `None` if the read model does not have the order.
+///
+/// # Errors
+/// 404 if it is another customer's order; 409 if it can no longer be cancelled; 503 if the read
+/// model does not answer.
 async fn open_status(read_model: &ReadModel, caller: &Caller, id: OrderId) -> Result<Option<ReadStatus>, Problem> {
     let order = read_model.order(id).await?;
     caller.must_own(order.as_ref())?;

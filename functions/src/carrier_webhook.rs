@@ -1,5 +1,6 @@
-//! `POST /api/webhooks/carrier`: a carrier says where a shipment is. The order's workflow is told, and has it recorded: once, however often and in
-//! whatever order the carrier says it.
+//! `POST /api/webhooks/carrier`: receives a tracking event from a carrier and passes it on to the
+//! order's workflow. The workflow records it once, however often and in whatever order the carrier
+//! sends its events.
 
 use crate::{
     http::{JsonBody, Problem, WebhookSecret},
@@ -22,15 +23,17 @@ const SIGNATURE: &str = "carrier-signature";
 #[derive(clap::Args, Clone)]
 #[group(id = "carrier")]
 pub struct Settings {
-    /// ARN of the secret with the carrier's webhookSecret; used instead of the secret below.
+    /// ARN of the secret that contains the carrier's webhookSecret. It replaces
+    /// CARRIER_WEBHOOK_SECRET.
     #[arg(long, env = "CARRIER_SECRET_ARN")]
     pub carrier_secret_arn: Option<String>,
-    /// The secret with which the carrier signs its messages. Neither set: there is no webhook.
+    /// The secret with which the carrier signs its messages. If neither setting is set, there is no
+    /// webhook.
     #[arg(long, env = "CARRIER_WEBHOOK_SECRET", hide_env_values = true)]
     pub carrier_webhook_secret: Option<String>,
 }
 
-/// Tells the carrier's messages from others'.
+/// Verifies that a message comes from the carrier.
 pub struct CarrierSecret(WebhookSecret);
 
 impl CarrierSecret {
@@ -63,9 +66,9 @@ where
 
 /// Receive a carrier's tracking event
 ///
-/// A carrier reports where a shipment is. A shipment only goes forward, and its first final status stays:
-/// an event that comes late, twice or in another order changes nothing. If the answer is not 200, send
-/// the message again, except after 400, 404 and 422, which are final.
+/// A carrier reports where a shipment is. A shipment only goes forward, and its first final status
+/// stays: an event that comes late, twice or in another order changes nothing. If the answer is not
+/// 200, send the message again, except after 400, 404 and 422, which are final.
 #[cfg_attr(
     test,
     utoipa::path(

@@ -1,9 +1,14 @@
-//! Compares a new order with the catalogue in the read model. An order that is seen to be wrong is refused before anything is made of it.
+//! Compares a new order with the catalogue in the read model. If the catalogue shows that the order
+//! is wrong, the order is refused before anything is made of it.
 //!
-//! A process remembers the prices that it has read. An order at remembered prices costs no read. Before an order is refused, its products are read
-//! again, so that an outdated memory refuses no correct order. While the read model does not answer in time, orders are compared with the prices of
-//! the last seconds. What the catalogue cannot tell is not judged: the worker compares each order with Postgres anyway. That is so for products that
-//! are not remembered then, and when the catalogue is being filled again.
+//! A process remembers the prices that it has read. If an order has the remembered prices, nothing
+//! is read. Before an order is refused, its products are read again, so that an outdated price
+//! refuses no correct order.
+//!
+//! If the read model does not answer in time, orders are compared only with prices that were read
+//! within the last seconds. A product without such a price is not judged. An unknown product is
+//! also not judged while the catalogue is being filled again. The worker compares every order with
+//! Postgres later, so a wrong order fails there at the latest.
 
 use orders::{
     Currency, Money,
@@ -21,28 +26,31 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// How long a price is believed without reading it again.
+/// How long a remembered price is used without reading it again.
 const BELIEVED: Duration = Duration::from_secs(10);
-/// How long nothing is read after the read model did not answer in time.
+/// How long the read model is not read after it did not answer in time.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Products that a process remembers.
+/// The maximum number of products that a process remembers.
 const MAX_KNOWN: usize = 10_000;
-/// Known products that are looked for when another one is not found.
+/// The maximum number of witnesses. If a product is not found, these other products are read to see
+/// whether the catalogue still has them.
 const WITNESSES: usize = 20;
-/// Witnesses that may be missing at once: a product that was taken out of the catalogue. When more are, the catalogue has been lost.
+/// The maximum number of witnesses that may be missing. One product may have been removed from the
+/// catalogue. If more are missing, the catalogue was lost.
 const MAX_REMOVED: usize = 1;
-/// How long a catalogue that was lost may take until it is complete again.
+/// How long a lost catalogue may need until it is complete again.
 const FILLING: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "catalogue")]
 pub struct Settings {
-    /// How long a new order waits for the catalogue, in milliseconds; after that it is accepted without being compared with it.
+    /// How long a new order waits for the catalogue, in milliseconds. After that, it is accepted
+    /// without the comparison.
     #[arg(long, env = "CATALOGUE_TIMEOUT_MS", default_value_t = 200)]
     pub catalogue_timeout_ms: u64,
 }
 
-/// What a product costs.
+/// The price of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Price {
     minor: i64,
@@ -50,7 +58,7 @@ struct Price {
 }
 
 impl Price {
-    /// Reads the JSON of a product; `None` when this release cannot read it.
+    /// Reads the price from the JSON of a product. Returns `None` if this release cannot read it.
     fn read(json: &str) -> Option<Self> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -71,7 +79,7 @@ impl Price {
 #[derive(Default)]
 struct Memory {
     products: HashMap<String, Known>,
-    /// Nothing is read until then.
+    /// The read model is not read until then.
     rests_until: Option<Instant>,
     /// The catalogue may lack products until then.
     incomplete_until: Option<Instant>,
@@ -85,9 +93,10 @@ struct Known {
 
 /// What was read for one order.
 struct Reading {
-    /// By product id. `None` inside: the product is there, and its price cannot be read.
+    /// The price of each product that was found, by product id. `None` if the price cannot be read.
     found: HashMap<String, Option<Price>>,
-    /// What was not found does not exist.
+    /// Whether a product that was not found does not exist. If false, the catalogue may be
+    /// incomplete.
     is_complete: bool,
 }
 
@@ -103,10 +112,11 @@ impl Catalogue {
         Self { read_model, limit: Duration::from_millis(settings.catalogue_timeout_ms), memory: Mutex::default() }
     }
 
-    /// Compares the order's lines with the catalogue. An order that cannot be judged now passes.
+    /// Compares the order's line items with the catalogue. An order that cannot be judged now
+    /// passes.
     ///
     /// # Errors
-    /// Each fault of the order, with its place in the request.
+    /// Returns every fault of the order, with its place in the request.
     pub async fn check(&self, order: &NewOrder) -> Result<(), Vec<Fault>> {
         let now = Instant::now();
         if self.memory().confirms(order, now) {
@@ -123,7 +133,7 @@ impl Catalogue {
             }
             Err(cause) => {
                 let now = Instant::now();
-                // Of orders that came at once, one tells.
+                // If several orders fail at once, only the first one logs it.
                 if self.memory().rests_until.replace(now + PAUSE).is_none_or(|until| until <= now) {
                     tracing::warn!(cause, "the catalogue cannot be read; orders are compared with remembered prices only");
                 }
@@ -133,8 +143,8 @@ impl Catalogue {
     }
 
     /// Compares an order with the remembered prices while the read model does not answer. Products
-    /// that are not remembered are not judged. Otherwise a burst of orders that makes the read model
-    /// slow would have all of them accepted.
+    /// that are not remembered are not judged. Without this comparison, a burst of orders that
+    /// makes the read model slow would cause all of them to be accepted.
     fn judge_by_memory(&self, order: &NewOrder, now: Instant) -> Result<(), Vec<Fault>> {
         let reading = Reading { found: self.memory().recall(order, now), is_complete: false };
         let faults = faults(order, &reading);
@@ -149,7 +159,8 @@ impl Catalogue {
         Ok(Reading { found, is_complete })
     }
 
-    /// Whether what was not found can be taken for what does not exist: other products are there.
+    /// Whether a product that was not found does not exist. This is so if the catalogue still has
+    /// other products, the witnesses.
     async fn is_complete(&self, asked: &BTreeSet<&str>) -> Result<bool, read_model::Error> {
         let witnesses = self.memory().witnesses(asked);
         let documents = if witnesses.is_empty() {
@@ -177,7 +188,7 @@ impl Catalogue {
 }
 
 impl Memory {
-    /// Whether each line has the price that is remembered of its product.
+    /// Whether every line item has the remembered price of its product.
     fn confirms(&self, order: &NewOrder, now: Instant) -> bool {
         order.items.iter().all(|line| {
             let known = self.products.get(&line.product_id);
@@ -187,14 +198,14 @@ impl Memory {
         })
     }
 
-    /// The remembered prices of an order's products.
+    /// The remembered prices of the order's products.
     fn recall(&self, order: &NewOrder, now: Instant) -> HashMap<String, Option<Price>> {
         let products = order.items.iter().filter_map(|line| self.products.get_key_value(&line.product_id));
         let believed = products.filter(|(_, known)| now.saturating_duration_since(known.read_at) < BELIEVED);
         believed.map(|(id, known)| (id.clone(), Some(known.price))).collect()
     }
 
-    /// Remembers products that were read now; gives their prices.
+    /// Remembers the products that were just read. Returns their prices.
     fn remember(&mut self, documents: HashMap<String, String>, now: Instant) -> HashMap<String, Option<Price>> {
         if self.products.len() + documents.len() > MAX_KNOWN {
             self.products.retain(|_, known| now.saturating_duration_since(known.read_at) < BELIEVED);
@@ -212,13 +223,14 @@ impl Memory {
         prices.collect()
     }
 
-    /// Products that were there when they were last read, other than these.
+    /// Products to be used as witnesses: the catalogue had them when they were last read, and
+    /// `asked` does not contain them.
     fn witnesses(&self, asked: &BTreeSet<&str>) -> Vec<String> {
         self.products.keys().filter(|id| !asked.contains(id.as_str())).take(WITNESSES).cloned().collect()
     }
 }
 
-/// Each fault of an order, by what was read of its products.
+/// Every fault of an order, according to what was read.
 fn faults(order: &NewOrder, reading: &Reading) -> Vec<Fault> {
     let mut faults = Faults::default();
     let mut currency_is_named = false;
@@ -263,7 +275,7 @@ mod tests {
         HashMap::from([document("LAMP", "19.95", "USD"), document("TEA", "1500", "JPY"), document("VASE", "1", "ZZZ")])
     }
 
-    /// What is wrong with an order, as (pointer, message).
+    /// The faults of an order, as (pointer, message).
     fn wrong(order: &NewOrder, is_complete: bool) -> Vec<(String, String)> {
         let found = Memory::default().remember(catalogue(), Instant::now());
         faults(order, &Reading { found, is_complete }).into_iter().map(|fault| (fault.pointer, fault.message)).collect()
@@ -289,9 +301,9 @@ mod tests {
     #[test]
     fn what_cannot_be_told_is_not_judged() {
         assert_eq!(wrong(&order("USD", &[("NONE", "1")]), false), []);
-        // A product in the form of another release.
+        // A product that this release cannot read, because of its unknown currency.
         assert_eq!(wrong(&order("USD", &[("VASE", "2")]), true), []);
-        // A price that was found is right, whatever else is missing.
+        // A price that was found is compared, even if another product was not found.
         assert_eq!(wrong(&order("USD", &[("LAMP", "1"), ("NONE", "1")]), false).len(), 1);
     }
 

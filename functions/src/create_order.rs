@@ -1,10 +1,12 @@
 //! `POST /api/orders`: accepts an order.
 //!
-//! Nothing is acknowledged before Temporal has the order's workflow or the intake queue has the order. Everything that may happen twice has one
-//! effect: the workflow's id is the order's id, and the read model takes version 0 only where there is nothing newer.
+//! The answer 202 comes only after Temporal has started the order's workflow, or the intake queue
+//! has the order. Every step may happen twice and has one effect: the workflow's id is the order's
+//! id, and the read model stores version 0 only if it has no newer version.
 //!
-//! An order that the catalogue shows to be wrong is refused, and leaves no claim of its Idempotency-Key: the corrected order may have the same key.
-//! Who repeats an order that was accepted gets that order, whatever has become of the catalogue since.
+//! An order that contradicts the catalogue is refused, and its Idempotency-Key is not claimed, so
+//! the corrected order may have the same key. If a client repeats an order that was accepted, it
+//! gets that order, even if the catalogue has changed since.
 
 use crate::{
     catalogue::Catalogue,
@@ -42,10 +44,10 @@ where
     Router::new().route(PATH, post(create_order))
 }
 
-/// The order as accepted.
+/// The accepted order.
 struct Accepted(OrderView);
 
-/// Who has taken the order on.
+/// Which service has received the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     ByTemporal,
@@ -54,10 +56,10 @@ enum Taken {
 
 /// Place an order
 ///
-/// Accepts an order for processing. Send an `Idempotency-Key` with every order: a retry with the same
-/// key and the same body, byte for byte, returns the first order instead of placing another. Keys are
-/// remembered for 24 hours. An order that contradicts the catalogue (unknown product, other price,
-/// other currency) is refused.
+/// Accepts an order for processing. Send an `Idempotency-Key` with every order: a retry with the
+/// same key and the same body, byte for byte, returns the first order instead of placing another.
+/// Keys are remembered for 24 hours. An order that contradicts the catalogue (unknown product,
+/// other price, other currency) is refused.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -118,13 +120,14 @@ async fn create_order(
     let taken = take(&workflows, &intake_queue, &order).await?;
     let order = OrderView::accepted(&order, taken == Taken::ByIntakeQueue);
     if let Err(error) = read_model.put_order(&order).await {
-        // The worker puts it there too.
+        // The worker will write the order to the read model, too.
         tracing::warn!(order_id = %order.id, cause = %error, "order {} is accepted, but not yet in the read model", order.id);
     }
     Ok(Accepted(order))
 }
 
-/// The order that the key stands for: this one if the key is new, else the one that the first request made of the same body.
+/// Returns the order that the key stands for. If the key is new, that is `order`. Otherwise it is
+/// the order of the first request with this key and body.
 async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: OrderInput) -> Result<OrderInput, Problem> {
     let claim = idempotency.claim(key, body, order.id, order.accepted_at).await;
     let claim = claim.map_err(|error| Problem::unavailable(TRY_KEY_AGAIN, error))?;
@@ -132,7 +135,10 @@ async fn under_key(idempotency: &Idempotency, key: &Key, body: &[u8], order: Ord
     Ok(OrderInput { id, accepted_at, ..order })
 }
 
-/// The order that the key stands for already; the faults of this one when it stands for none.
+/// Returns the order that the key already stands for.
+///
+/// # Errors
+/// 422 with `faults` if the key stands for no order yet.
 async fn under_known_key(
     idempotency: &Idempotency,
     key: &Key,
@@ -148,7 +154,7 @@ async fn under_known_key(
 
 const TRY_KEY_AGAIN: &str = "The Idempotency-Key cannot be checked right now; try again with the same key.";
 
-/// Hands the order to Temporal, or else to the intake queue: when Temporal is away, and when it has its hands full.
+/// Hands the order to Temporal, or to the intake queue if Temporal is away or busy.
 async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderInput) -> Result<Taken, Problem> {
     let Err(away) = workflows.start_unless_busy(order.clone()).await else {
         return Ok(Taken::ByTemporal);
@@ -158,7 +164,7 @@ async fn take(workflows: &Workflows, intake_queue: &IntakeQueue, order: &OrderIn
     }
     match intake_queue.send(order).await {
         Ok(()) => Ok(Taken::ByIntakeQueue),
-        // Either may have taken it, and only its answer be lost.
+        // Temporal or the intake queue may have received the order although the answer was lost.
         Err(error) => Err(Problem::unavailable(
             "It is not certain that the order was accepted; try again, with the same Idempotency-Key if there is one.",
             error,

@@ -1,7 +1,9 @@
-//! `POST /api/orders/{id}/refunds`: starts giving back what was paid, whole or in part. For the shop's admins.
+//! `POST /api/orders/{id}/refunds`: starts a refund of the whole captured amount or of a part of
+//! it. Only for admins.
 //!
-//! What may be given back only Postgres knows, so the answer is that the refund was taken on; the order shows what came of it. What the read model
-//! shows to be of no use is refused at once, and counted.
+//! Only Postgres knows what can still be refunded. Therefore the answer says that the refund was
+//! accepted, and the order later shows the result. A refund that is impossible according to the
+//! read model is refused at once, and the request is counted.
 
 use crate::{
     http::{JsonBody, OrderPath, Problem},
@@ -40,7 +42,7 @@ where
     Router::new().route(PATH, post(create_refund))
 }
 
-/// The refund was taken on.
+/// The refund was accepted.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = RefundRequested, description = ""))]
 #[serde(deny_unknown_fields)]
@@ -59,11 +61,11 @@ fn pending() -> utoipa::openapi::Schema {
 
 /// Refund an order
 ///
-/// Refunds what was paid, whole or in part; for the shop's admins. Never more than was captured. What the
-/// read model already shows to be impossible is refused at once (409, 422), and with 429 when that has
-/// happened too often. The worker decides about all else, and the order shows the result under `refunds`.
-/// A refund that the payment gateway refuses for now stays PENDING and is tried again. A call that is
-/// repeated with the same `Idempotency-Key` is one refund.
+/// Refunds what was paid, whole or in part; for the shop's admins. Never more than was captured.
+/// What the read model already shows to be impossible is refused at once (409, 422), and with 429
+/// when that has happened too often. The worker decides about all else, and the order shows the
+/// result under `refunds`. A refund that the payment gateway refuses for now stays PENDING and is
+/// tried again. A call that is repeated with the same `Idempotency-Key` is one refund.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -124,8 +126,8 @@ async fn create_refund(
     let request = RefundRequest::parse(&body, refundable.currency)?;
     let asked = [order_id.to_string().as_bytes(), &body].concat();
     let (id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    // A repeated request was accepted when there was something to refund. Every other one is
-    // counted, since each may become a workflow, a row and a message.
+    // A repeated request was accepted when there was something to refund, so it is not counted.
+    // Every other request is counted, because each may become a workflow, a row and a message.
     let claim = match idempotency.known(&key, &asked, requested_at).await.transpose() {
         Some(known) => known,
         None => {

@@ -1,4 +1,5 @@
-//! `GET /api/operations`: how much waits where, and what needs attention. For the shop's own people. A part that does not tell in time is left open, and the rest still comes.
+//! `GET /api/operations`: the depths of the queues, and what needs attention. Only for staff. If a
+//! part does not answer in time, it is null, and the other parts are still returned.
 
 use crate::{
     http::Problem,
@@ -22,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-/// How long a part may take to tell; a page waits for it.
+/// The time limit for each part. A page waits for the answer.
 const LIMIT: Duration = Duration::from_millis(500);
 
 const PATH: &str = "/api/operations";

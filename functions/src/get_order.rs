@@ -1,6 +1,8 @@
-//! `GET /api/orders/{id}`: an order as the read model has it. Its entity tag is its version, with a
-//! mark where the caller does not see all of it, so that a client that polls gets a body only when
-//! something has changed, and one caller's body is never taken for another's.
+//! `GET /api/orders/{id}`: returns an order as the read model has it.
+//!
+//! The entity tag is the order's version, so a client that polls gets a body only if something has
+//! changed. The tag has a suffix if the caller does not see the whole order, so that the body for
+//! one caller is never used for another.
 
 use crate::{
     http::{OF_CALLER, OrderPath, Problem},
@@ -80,7 +82,8 @@ async fn get_order(
     Ok((caching, json, caller.may_read(order)?).into_response())
 }
 
-/// Whether the client has what the tag stands for (RFC 9110, 13.1.2: a list, compared weakly; `*` is anything).
+/// Whether the client already has the version with this tag (RFC 9110, 13.1.2). The header is a
+/// list of tags; weak tags match, and `*` matches any tag.
 fn knows(headers: &HeaderMap, tag: &str) -> bool {
     let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
     tags.map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)

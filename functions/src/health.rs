@@ -1,7 +1,9 @@
-//! `GET /api/health`: whether orders can be accepted and read, and whether they move; `GET /api/health/live`: whether this process answers.
+//! `GET /api/health`: whether orders can be accepted and read, and whether they progress. `GET
+//! /api/health/live`: whether this process answers.
 //!
-//! What only Postgres knows a worker has written to the read model ([`platform::read_model::Operations`]). Something that is not known is left out:
-//! then what it would be asked of is down.
+//! What only Postgres knows comes from the report that a worker has written to the read model
+//! ([`platform::read_model::Operations`]). A dependency whose state is not known is left out. Then
+//! the source of that state is itself reported as down.
 
 use crate::{
     idempotency::Idempotency,
@@ -28,14 +30,17 @@ use std::{
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-/// How long a dependency may take to give a sign of life.
+/// The time limit for the answer of a dependency.
 const LIMIT: Duration = Duration::from_secs(1);
-/// A worker writes every 10 seconds; after this long, none does.
+/// A worker writes its report every 10 seconds. After this time without a report, no worker is
+/// running.
 const WORKER_SILENT: time::Duration = time::Duration::seconds(30);
-/// For how long the read model may lack a change, and an event may wait to be published.
+/// The maximum time for which a change may be missing in the read model, and for which an event may
+/// wait to be published.
 const PROJECTION_LAG: Duration = Duration::from_secs(30);
 const OUTBOX_LAG: Duration = Duration::from_secs(300);
-/// For how long a task may wait for a worker. After that, workers do not keep up with the orders.
+/// The maximum time for which a task may wait for a worker. After that, the workers are too slow
+/// for the orders.
 const TASK_WAIT: Duration = Duration::from_secs(30);
 
 const PATH: &str = "/api/health";
@@ -214,7 +219,7 @@ fn status(read_model: Presence, temporal: Presence, intake_queue: Presence) -> S
     }
 }
 
-/// Whether orders move: what Temporal says of the workers that ask it for tasks, and what a worker wrote last, and when.
+/// Whether orders progress. The sources are Temporal's backlog and the last report of a worker.
 fn moving(backlog: Option<Backlog>, told: Told, now: OffsetDateTime) -> Vec<Dependency> {
     let Told { operations, latency_ms } = told;
     let written = operations.as_ref().map(|(_, at)| now - *at < WORKER_SILENT);
@@ -223,7 +228,7 @@ fn moving(backlog: Option<Backlog>, told: Told, now: OffsetDateTime) -> Vec<Depe
         let works = backlog.is_none_or(|backlog| backlog.is_polled && backlog.age <= TASK_WAIT) && written.unwrap_or(true);
         parts.push(Dependency::known("workers", works, latency_ms));
     }
-    // What no worker has written lately is not known.
+    // An old report does not show the present state.
     if let Some((operations, _)) = operations.filter(|_| written == Some(true)) {
         let within = |seconds, limit: Duration| seconds <= limit.as_secs();
         parts.push(Dependency::known("postgres", operations.postgres_writable, latency_ms));
@@ -239,13 +244,14 @@ fn moving(backlog: Option<Backlog>, told: Told, now: OffsetDateTime) -> Vec<Depe
     parts
 }
 
-/// What waits for workers; nothing while Temporal does not tell, which is another dependency's business.
+/// The tasks that wait for a worker. `None` if Temporal does not answer; the dependency `temporal`
+/// then reports it.
 async fn backlog(workflows: &Workflows) -> Option<Backlog> {
     let answer: Result<Result<Backlog, workflows::Error>, _> = timeout(LIMIT, workflows.backlog()).await;
     answer.ok()?.ok()
 }
 
-/// What a worker wrote last, and how long it took to read.
+/// The last report of a worker with the time at which it was written, and how long reading it took.
 struct Told {
     operations: Option<(Operations, OffsetDateTime)>,
     latency_ms: u64,
@@ -267,7 +273,8 @@ impl Dependency {
     }
 }
 
-/// What is wrong is for the log; the answer says only that something is.
+/// Calls a dependency. The log names the cause of a failure; the answer only says that there is
+/// one.
 async fn check<E: std::error::Error>(name: &'static str, ping: impl Future<Output = Result<(), E>>) -> Dependency {
     let started = Instant::now();
     let answer = timeout(LIMIT, ping).await;
@@ -304,7 +311,7 @@ mod tests {
     const WELL: Operations =
         Operations { postgres_writable: true, projection_lag_seconds: 0, outbox_lag_seconds: 0, failing_rows: 0, attention: Vec::new() };
 
-    /// The parts that are down, and how many are known.
+    /// The names of the parts that are down, and the number of parts whose state is known.
     fn parts(polled: Option<bool>, told: Option<(Operations, i64)>) -> (Vec<&'static str>, usize) {
         let backlog = polled.map(|is_polled| Backlog { is_polled, ..Backlog::default() });
         let operations = told.map(|(operations, ago)| (operations, NOW - time::Duration::seconds(ago)));
@@ -317,7 +324,8 @@ mod tests {
         assert_eq!(parts(Some(true), Some((WELL, 10))), (vec![], 4));
         assert_eq!(parts(Some(false), Some((WELL, 10))), (vec!["workers"], 4));
         assert_eq!(parts(Some(true), Some((WELL, 31))), (vec!["workers"], 1));
-        // Temporal is away: a worker lives all the same. No worker has written yet: one may be asking for tasks.
+        // If Temporal is away, the report still shows that a worker is running. If no worker has
+        // written a report yet, Temporal still shows whether a worker polls.
         assert_eq!(parts(None, Some((WELL, 10))), (vec![], 4));
         assert_eq!(parts(Some(true), None), (vec![], 1));
         assert_eq!(parts(None, None), (vec![], 0));

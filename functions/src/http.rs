@@ -1,4 +1,5 @@
-//! What every answer has in common: problems, request ids, the request log, limits on what is read.
+//! What all answers have in common: problems, request ids, the request log, and limits on the
+//! request.
 
 mod body;
 mod edge;
@@ -26,15 +27,15 @@ use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 pub use webhook::WebhookSecret;
 
-/// The largest request body, in bytes. An order of 100 lines takes less than a third of it.
+/// The largest request body, in bytes. An order of 100 line items needs less than a third of it.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What an answer carries that depends on who asks: others' caches keep none of it, and the caller's
-/// own asks again each time.
+/// The headers of an answer that depends on the caller. Shared caches must not store the answer,
+/// and the caller's own cache must ask again each time.
 pub const OF_CALLER: [(HeaderName, &str); 2] = [(header::CACHE_CONTROL, "private, no-cache"), (header::VARY, "Authorization")];
 
-/// Wraps routes in what every answer has in common. What no route matches is `otherwise`'s to answer. The last thing done to a router before it
-/// is served.
+/// Wraps the routes in what all answers have in common. `otherwise` answers requests that match no
+/// route. Call it last, before the router is served.
 pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, otherwise: H) -> Router {
     routes
         .fallback(otherwise)
@@ -44,19 +45,20 @@ pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, otherwise: H) -> Ro
         .layer(middleware::from_fn(edge::edge))
 }
 
-/// Marks a request that came over a connection of our own server, not through API Gateway.
+/// Marks a request that came over a connection of OrderFlow's own server, and not through API
+/// Gateway.
 #[derive(Clone, Copy, Debug)]
 pub struct Direct {
-    /// How long its body may take to arrive.
+    /// The time limit for receiving the request's body.
     pub body_timeout: Duration,
 }
 
-/// The answer where there is no request that a handler could see.
+/// The answer to bytes that are not a complete and valid request, and so never reach a handler.
 pub fn refuse(problem: Problem) -> Response {
     edge::refuse(problem)
 }
 
-/// What answers where there is nothing.
+/// Answers requests that match no route.
 pub async fn nothing_here() -> Problem {
     Problem::new(Kind::NotFound, "There is nothing at this address.")
 }

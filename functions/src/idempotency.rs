@@ -1,13 +1,17 @@
-//! Idempotency keys: a retried `POST /api/orders` makes one order, a retried refund is one refund, and
-//! an order that is reviewed gets one verdict.
+//! Idempotency keys. A repeated `POST /api/orders` makes one order, a repeated refund or restock
+//! happens once, and an order in review gets one review decision.
 //!
-//! Calls that move money or stock need a key: after a lost answer nobody could repeat them safely
-//! without one.
+//! Calls that move money or stock need a key. Without a key, nobody could safely repeat such a call
+//! after its answer was lost.
 //!
-//! The first request with a key claims it for the order or refund that it is about to make, before anything is started. Whoever comes later with the key
-//! works on that same one: starting its workflow again does nothing if it was started, and repairs it if the first request died in between.
-//! A key belongs to its caller and to one body, byte for byte: a client that repeats a request sends what it kept, and comparing meaning
-//! instead would tie the keys in the table to how this version reads orders.
+//! The first request with a key claims the key for the id of the order, refund or restock that it
+//! will make, before anything is started. A later request with the key uses the same id and starts
+//! the same workflow again. If the workflow was already started, this has no effect. If the first
+//! request died before that, the later request repairs it.
+//!
+//! A key belongs to its caller and to one body, byte for byte. A client that repeats a request
+//! sends the body that it has kept. A comparison of the meaning would tie the stored keys to how
+//! this release reads orders.
 
 use crate::{
     http::{Kind, Problem},
@@ -34,9 +38,9 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// How long a key is remembered.
 const MEMORY: Duration = Duration::hours(24);
-/// The name of the header, and of the fault when it is wrong.
+/// The name of the header, and the pointer of the fault if the key is wrong.
 const HEADER: &str = "Idempotency-Key";
-/// Whose keys these are where nobody is asked who calls.
+/// The caller of all keys if authentication is off.
 const ANYONE: &str = "anonymous";
 
 #[derive(clap::Args, Clone, Debug)]
@@ -45,26 +49,29 @@ pub struct Settings {
     /// Name of the DynamoDB table with the idempotency keys.
     #[arg(long, env = "IDEMPOTENCY_TABLE")]
     pub idempotency_table: String,
-    /// Requests of one kind about one order within an hour: cancellations, amendments, reviews, tracking events of a shipment, refused refunds. More
-    /// are answered with 429.
+    /// The maximum number of requests of one kind about one order within an hour. The kinds are
+    /// cancellations, amendments, reviews, tracking events of a shipment, and refunds. Further
+    /// requests are answered 429.
     #[arg(long, env = "ORDER_REQUEST_LIMIT", default_value_t = 30)]
     pub order_request_limit: u32,
 }
 
-/// The table could not be reached, or holds something that it should not.
+/// DynamoDB did not answer, or an item of the table is not as expected.
 #[derive(Debug, thiserror::Error)]
 #[error("idempotency keys: {0}")]
 pub struct Error(String);
 
-/// A caller's well-formed key, as the table has it.
+/// A caller's well-formed key, in the form in which the table stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// The request's key, if it has one. The table does not name its caller, but has what nobody else can have.
+    /// Returns the request's key, if it has one. The key begins with a hash of the caller's
+    /// subject. So the table does not name the caller, and two callers never have the same key.
     ///
     /// # Errors
-    /// When there are several, or it is not 1 to 255 visible ASCII characters, or a card number stands in it.
+    /// Fails if there are several keys, or the key is not 1 to 255 visible ASCII characters, or it
+    /// contains a card number.
     pub fn of(caller: &Caller, headers: &HeaderMap) -> Result<Option<Self>, Fault> {
         let mut keys = headers.get_all(HEADER).iter();
         let fault = |message: &str| Fault { pointer: HEADER.to_owned(), message: message.to_owned() };
@@ -81,17 +88,18 @@ impl Key {
 }
 
 impl Key {
-    /// The key of an order's review, which stands for the first verdict. No caller's key looks like it.
+    /// The key of an order's review, which stands for the first decision. No caller's key has this
+    /// form.
     #[must_use]
     pub fn of_review(id: OrderId) -> Self {
         Self(format!("review#{id}"))
     }
 }
 
-/// The header of a call that cannot be repeated safely without a key.
+/// Returns the key of a call that cannot be repeated safely without one.
 ///
 /// # Errors
-/// As [`Key::of`], and 400 when there is none.
+/// 422 as for [`Key::of`]; 400 if there is no key.
 pub fn required_key(caller: &Caller, headers: &HeaderMap) -> Result<Key, Problem> {
     let key = Key::of(caller, headers).map_err(|fault| Problem::invalid(vec![fault]))?;
     key.ok_or_else(|| {
@@ -102,22 +110,23 @@ pub fn required_key(caller: &Caller, headers: &HeaderMap) -> Result<Key, Problem
     })
 }
 
-/// What a key stands for.
+/// The result of claiming or looking up a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim<Id> {
-    /// The key is new and now stands for the id it was claimed for.
+    /// The key was new and now stands for the given id.
     New,
-    /// The key stands for this one, accepted then.
+    /// The key already stands for this id, which was accepted at this time.
     Replay { id: Id, accepted_at: OffsetDateTime },
-    /// The key stands for another request.
+    /// The key already stands for another body.
     OtherBody,
 }
 
 impl<Id> Claim<Id> {
-    /// What the request works on: what the key was claimed for, given here, or else what it stands for already.
+    /// Returns what the request works on. If the key was new, that is the given id. Otherwise it is
+    /// the id that the key already stands for.
     ///
     /// # Errors
-    /// When it stands for another request.
+    /// 422 if the key stands for another body.
     pub fn settle(self, id: Id, accepted_at: OffsetDateTime) -> Result<(Id, OffsetDateTime), Problem> {
         match self {
             Self::New => Ok((id, accepted_at)),
@@ -143,19 +152,19 @@ impl Idempotency {
         Self { dynamodb, table: settings.idempotency_table, order_request_limit: settings.order_request_limit }
     }
 
-    /// Asks the table for a sign of life.
+    /// Checks that DynamoDB answers and that the table exists.
     ///
     /// # Errors
-    /// When there is none.
+    /// Fails if DynamoDB does not answer or the table does not exist.
     pub async fn ping(&self) -> Result<(), Error> {
         let describe = self.dynamodb.describe_table().table_name(&self.table);
         describe.send().await.map(|_| ()).map_err(|error| Error(DisplayErrorContext(error).to_string()))
     }
 
-    /// Claims a key for an order or a refund, unless it stands for one already.
+    /// Claims a key for an id, unless the key already stands for one.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer or the stored item cannot be read.
     pub async fn claim<Id>(&self, key: &Key, body: &[u8], id: Id, accepted_at: OffsetDateTime) -> Result<Claim<Id>, Error>
     where
         Id: Display + FromStr<Err: Display>,
@@ -171,7 +180,8 @@ impl Idempotency {
             .item("bodyHash", text(hash.clone()))
             .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(|error| Error(error.to_string()))?))
             .item("expiresAt", AttributeValue::N((accepted_at + MEMORY).unix_timestamp().to_string()))
-            // DynamoDB removes expired items when it gets round to it, which may take days.
+            // DynamoDB may remove an expired item only after days. Until then, the item must not
+            // count.
             .condition_expression("attribute_not_exists(#key) OR expiresAt <= :now")
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":now", AttributeValue::N(accepted_at.unix_timestamp().to_string()))
@@ -182,10 +192,10 @@ impl Idempotency {
         }
     }
 
-    /// What a key stands for already, without claiming it.
+    /// Returns what a key already stands for, without claiming it. `None` if the key is new.
     ///
     /// # Errors
-    /// When DynamoDB does not answer.
+    /// Fails if DynamoDB does not answer or the stored item cannot be read.
     pub async fn known<Id>(&self, key: &Key, body: &[u8], now: OffsetDateTime) -> Result<Option<Claim<Id>>, Error>
     where
         Id: FromStr<Err: Display>,

@@ -1,11 +1,14 @@
-//! Who calls the API.
+//! Authentication: who calls the API.
 //!
-//! With `AUTH_ISSUER` set, every call for orders must come with a token of that OpenID Connect issuer. Behind API Gateway its JWT authorizer has
-//! verified the token, and its claims come with the event: trusting them spares a cold start two requests to the issuer, and functions without a
-//! way to the internet need none. Everywhere else, and for what the event cannot tell exactly, the token itself is verified with the issuer's
-//! keys. Both ways the same [`Policy`] then looks at the claims, so that a gateway that was set up for another issuer or audience lets nobody in.
+//! If `AUTH_ISSUER` is set, every call for orders needs an access token of that OpenID Connect
+//! issuer. API Gateway's JWT authorizer has already verified the token, and the event contains its
+//! claims. The functions trust these claims: this saves a cold start two requests to the issuer,
+//! and functions without access to the internet could not make them. Outside API Gateway, and if
+//! the event does not contain the claims exactly, the token itself is verified with the issuer's
+//! keys. In both cases, the same [`Policy`] then checks the claims. So a gateway that was
+//! configured for another issuer or audience lets nobody in.
 //!
-//! No claim is ever logged: whoever reads logs need not know who ordered what.
+//! Claims are never logged: people who read logs need not know who ordered what.
 
 mod bearer;
 mod caller;
@@ -31,24 +34,27 @@ use time::OffsetDateTime;
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "identity")]
 pub struct Settings {
-    /// Issuer of the tokens that callers must bring: its OpenID Connect URL. Not set: the API is open, which is for local mode alone.
+    /// Issuer of the access tokens that callers need: its OpenID Connect URL. If it is not set, the
+    /// API is open to anyone, which is for local mode only.
     #[arg(long, env = "AUTH_ISSUER")]
     pub auth_issuer: Option<String>,
-    /// Audience that a token must be for, or the client id for tokens without an audience, such as Cognito's; several are separated by commas.
+    /// Audience that a token must name. A token without an audience, as Cognito's are, must name
+    /// this client id. Several are separated by commas.
     #[arg(long, env = "AUTH_AUDIENCE", value_delimiter = ',')]
     pub auth_audience: Vec<String>,
-    /// Scope that a token must have. Not set: any will do.
+    /// Scope that a token must have. If it is not set, any scope is accepted.
     #[arg(long, env = "AUTH_SCOPE")]
     pub auth_scope: Option<String>,
-    /// Where the issuer's configuration is found, if not at AUTH_ISSUER/.well-known/openid-configuration.
+    /// Address of the issuer's configuration, if it is not
+    /// AUTH_ISSUER/.well-known/openid-configuration.
     #[arg(long, env = "AUTH_DISCOVERY_URL")]
     pub auth_discovery_url: Option<String>,
-    /// An emulator's address: only with one may the API be open.
+    /// Address of the emulator. The API may be open only if this is set.
     #[arg(long, env = "AWS_ENDPOINT_URL", hide = true)]
     pub aws_endpoint_url: Option<String>,
 }
 
-/// The settings do not say who may call.
+/// The settings for authentication are incomplete or wrong.
 #[derive(thiserror::Error)]
 pub enum Error {
     #[error("AUTH_ISSUER is not set: without it the API is open to anyone, which it may only be on an emulator (AWS_ENDPOINT_URL)")]
@@ -60,17 +66,17 @@ pub enum Error {
 }
 
 impl fmt::Debug for Error {
-    /// What a binary prints when its main fails.
+    /// A binary prints this text if its main function fails.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Tells who calls.
+/// How the caller of a request is determined.
 pub enum Identity {
-    /// Nobody is asked.
+    /// Authentication is off: anyone may call.
     Open,
-    /// Callers must bring a token.
+    /// Callers need a token.
     Required(Box<Tokens>),
 }
 
@@ -81,10 +87,11 @@ pub struct Tokens {
 }
 
 impl Identity {
-    /// Fetches nothing: the issuer may be away until the first token comes.
+    /// Checks the settings. It fetches nothing, so the issuer may be away until the first token
+    /// comes.
     ///
     /// # Errors
-    /// When the settings contradict each other or are incomplete.
+    /// Fails if a setting is missing or wrong.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let Some(issuer) = settings.auth_issuer else {
             settings.aws_endpoint_url.ok_or(Error::OpenInAws)?;

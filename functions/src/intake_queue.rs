@@ -1,20 +1,20 @@
-//! The intake queue: takes accepted orders while Temporal is away or has its hands full.
+//! The intake queue takes accepted orders while Temporal is away or busy.
 
 use aws_sdk_sqs::{Client, error::DisplayErrorContext};
 use orders::OrderInput;
 
-/// How long an order that was put back rests.
+/// How long an order that was put back waits for the next attempt, in seconds.
 const PUT_BACK_SECONDS: i32 = 10;
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "intake-queue")]
 pub struct Settings {
-    /// URL of the SQS queue that takes orders while Temporal is away or has its hands full.
+    /// URL of the SQS queue that takes accepted orders while Temporal is away or busy.
     #[arg(long, env = "INTAKE_QUEUE_URL")]
     pub intake_queue_url: String,
 }
 
-/// The queue did not take the order, or did not answer.
+/// SQS did not accept the order, or did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("intake queue: {0}")]
 pub struct Error(String);
@@ -37,18 +37,18 @@ impl IntakeQueue {
         Self { sqs, url: settings.intake_queue_url }
     }
 
-    /// Leaves an order for `start-queued-orders`.
+    /// Sends an order to `start-queued-orders`.
     ///
     /// # Errors
-    /// When SQS does not confirm that it has it.
+    /// Fails if SQS does not confirm that it has the order.
     pub async fn send(&self, order: &OrderInput) -> Result<(), Error> {
         self.send_after(order, 0).await
     }
 
-    /// Leaves an order for `start-queued-orders` to try again in [`PUT_BACK_SECONDS`].
+    /// Sends an order to `start-queued-orders` again. It is delivered after `PUT_BACK_SECONDS`.
     ///
     /// # Errors
-    /// As [`Self::send`].
+    /// As for [`Self::send`].
     pub async fn put_back(&self, order: &OrderInput) -> Result<(), Error> {
         self.send_after(order, PUT_BACK_SECONDS).await
     }
@@ -59,10 +59,10 @@ impl IntakeQueue {
         message.send().await.map(|_| ()).map_err(Error::new)
     }
 
-    /// Asks the queue for a sign of life.
+    /// Checks that the queue answers.
     ///
     /// # Errors
-    /// When there is none.
+    /// Fails if it does not.
     pub async fn ping(&self) -> Result<(), Error> {
         self.sqs.get_queue_attributes().queue_url(&self.url).send().await.map(|_| ()).map_err(Error::new)
     }

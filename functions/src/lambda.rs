@@ -1,4 +1,4 @@
-//! Serving handlers as Lambda functions.
+//! Serves handlers as Lambda functions.
 
 use crate::{
     http::{finish, nothing_here},
@@ -18,7 +18,7 @@ struct Cli<S: clap::Args> {
     settings: S,
 }
 
-/// Reads the configuration and starts the log.
+/// Reads the configuration and starts logging.
 #[must_use]
 pub fn settings<S: clap::Args>() -> S {
     let cli: Cli<S> = config::read();
@@ -26,15 +26,16 @@ pub fn settings<S: clap::Args>() -> S {
     cli.settings
 }
 
-/// Serves routes behind API Gateway.
+/// Serves the routes behind API Gateway.
 ///
 /// # Errors
-/// When the Lambda runtime ends.
+/// Fails if the Lambda runtime ends.
 pub async fn serve(routes: Router) -> Result<(), Error> {
     lambda_http::run(finish(routes, nothing_here).map_request(from_gateway)).await
 }
 
-/// Makes a request of API Gateway's one like any other, with what the gateway knows of its caller beside it.
+/// Converts an event of API Gateway to a normal request. If API Gateway has verified the caller's
+/// claims, they become an extension of the request.
 fn from_gateway(mut request: Request) -> Request {
     let Some(context) = request.request_context_ref() else { return request };
     let vouched = gateway::vouched(context);
@@ -47,7 +48,8 @@ fn from_gateway(mut request: Request) -> Request {
     request
 }
 
-/// A stage other than `$default` is the first segment of the path in the gateway's events; routes do not have it.
+/// The stage. In API Gateway's events, the path begins with the name of the stage unless that is
+/// `$default`. The routes do not contain it.
 fn stage(context: &RequestContext) -> &str {
     match context {
         RequestContext::ApiGatewayV2(context) => context.stage.as_deref().unwrap_or("$default"),

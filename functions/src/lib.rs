@@ -1,7 +1,8 @@
-//! OrderFlow's API: one handler a file, named by its verb.
+//! OrderFlow's API. Each handler has its own file, whose name begins with a verb.
 //!
-//! A handler does not know how it is served. In AWS each is a Lambda function (`src/bin/`), made of just the parts that it needs; in local mode
-//! `api` serves all of them on one port. [`http`] holds what every answer has in common.
+//! A handler does not depend on how it is served. In AWS, each handler is a Lambda function
+//! (`src/bin/`) that contains only the state it needs. In local mode, `api` serves all handlers on
+//! one port. [`http`] contains what all answers have in common.
 
 pub mod amend_order;
 pub mod api;

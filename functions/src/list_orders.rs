@@ -1,4 +1,5 @@
-//! `GET /api/orders?customerID=…`: a customer's orders, page by page; for staff also `?status=…`, the orders of all customers that stand there.
+//! `GET /api/orders`: lists the orders of a customer (`?customerID=…`), page by page. Staff may
+//! also list the orders of all customers that have a status (`?status=…`).
 
 use crate::{
     http::{OF_CALLER, Problem},
@@ -16,7 +17,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{ops::RangeInclusive, str::FromStr, sync::Arc};
 
-/// Orders a page.
+/// The number of orders of a page.
 const LIMITS: RangeInclusive<usize> = 1..=100;
 const DEFAULT_LIMIT: usize = 20;
 const BAD_CURSOR: &str = "is not a cursor of this list";
@@ -109,7 +110,7 @@ async fn list_orders(
         List::OfStatus(_) => caller.must_be_staff()?,
     }
     let page = read_model.orders(request).await?;
-    // An order that cannot be read is left out; the log names it.
+    // An order that cannot be read is left out, and the log names it.
     let readable = |order: StoredOrder| {
         let order_id = order.id;
         let json = caller.may_read(order).ok()?;
@@ -121,7 +122,7 @@ async fn list_orders(
     Ok((OF_CALLER, Json(Listing { items, next_cursor: page.next })))
 }
 
-/// Reads the parameters, naming every fault at once.
+/// Reads the parameters. If some are wrong, the problem names every fault.
 fn parse(parameters: &[(String, String)]) -> Result<PageRequest, Problem> {
     let mut faults = Faults::default();
     let customer_id = single(parameters, "customerID", &mut faults);
@@ -156,7 +157,7 @@ fn parse(parameters: &[(String, String)]) -> Result<PageRequest, Problem> {
     }
 }
 
-/// The value of a parameter that may appear once.
+/// Returns the value of a parameter that may appear only once.
 fn single<'a>(parameters: &'a [(String, String)], name: &str, faults: &mut Faults) -> Option<&'a str> {
     let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let value = values.next();

@@ -55,7 +55,8 @@ struct Catalogue {
 async fn list_products(State(read_model): State<Arc<ReadModel>>) -> Result<impl IntoResponse, Problem> {
     const UNREADABLE: &str = "The catalogue cannot be read right now.";
     let products = read_model.products().await.map_err(|error| Problem::unavailable(UNREADABLE, error))?;
-    // A product that cannot be read is left out; the others are for sale.
+    // A product that cannot be read is left out, and the log names it. The other products can still
+    // be sold.
     let readable = |product: StoredProduct| {
         let product_id = product.id;
         RawValue::from_string(product.json)
@@ -63,6 +64,6 @@ async fn list_products(State(read_model): State<Arc<ReadModel>>) -> Result<impl 
             .ok()
     };
     let items = products.into_iter().filter_map(readable).collect();
-    // Availability changes with every order, but a shop page need not follow it to the second.
+    // The availability may change with every order, but a shop page may show it a few seconds late.
     Ok(([(header::CACHE_CONTROL, "max-age=5")], Json(Catalogue { items })))
 }

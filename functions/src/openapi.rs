@@ -1,8 +1,8 @@
-//! `GET /api/openapi.json`: the API's description.
+//! `GET /api/openapi.json`: the OpenAPI document of the API.
 //!
-//! The document is generated from the handlers and their types: `make contract` writes
-//! `functions/openapi.json`, and a test fails when that file is stale. The functions serve the file as it
-//! was at their build, so none of them contains the generator.
+//! The document is generated from the handlers and their types. `make contract` writes it to
+//! `functions/openapi.json`, and a test fails if that file is out of date. The functions contain
+//! the file as it was when they were built, and do not contain the generator.
 
 #[cfg(test)]
 mod document;
@@ -19,7 +19,7 @@ use axum::{Router, http::header, response::IntoResponse, routing::get};
 
 const PATH: &str = "/api/openapi.json";
 
-/// OpenAPI 3.1.
+/// The OpenAPI 3.1 document.
 pub const DOCUMENT: &str = include_str!("../openapi.json");
 
 pub fn route<S: Clone + Send + Sync + 'static>() -> Router<S> {

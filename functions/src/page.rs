@@ -1,5 +1,6 @@
-//! The web page, where CloudFront does not serve it: the files that `web/build-page` made, and what the page is told when it runs (`config.json`).
-//! What this does to addresses and headers, infra/web.yaml does in AWS.
+//! Serves the web page where there is no CloudFront: the files that `web/build-page` has built, and
+//! the page's configuration (`config.json`). In AWS, infra/web.yaml configures the same addresses
+//! and headers.
 
 mod config;
 
@@ -21,44 +22,50 @@ use tower_http::services::ServeDir;
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "page")]
 pub struct Settings {
-    /// Directory with the built web page.
+    /// Folder with the built web page.
     #[arg(long, env = "WEB_DIR", default_value = "web/dist")]
     pub web_dir: PathBuf,
-    /// The page's client id at AUTH_ISSUER. Not set: the page offers no sign-in.
+    /// The page's client id at AUTH_ISSUER. If it is not set, the page offers no sign-in.
     #[arg(long, env = "AUTH_CLIENT_ID")]
     pub auth_client_id: Option<String>,
-    /// Scopes that the page asks for.
+    /// Scopes that the page requests.
     #[arg(long, env = "AUTH_CLIENT_SCOPE", default_value = "openid")]
     pub auth_client_scope: String,
-    /// Origins that the page calls to sign in, beside AUTH_ISSUER's; several are separated by spaces.
+    /// Origins that the page calls to sign in, besides that of AUTH_ISSUER. Several are separated
+    /// by spaces.
     #[arg(long, env = "AUTH_CLIENT_ORIGINS", value_delimiter = ' ')]
     pub auth_client_origins: Vec<String>,
-    /// Who takes the money, as the worker has it; sandbox: nobody, and the page says so and offers the sandbox's tokens.
+    /// The payment gateway, as the worker has it. With `sandbox`, the page says that no money
+    /// moves, and offers the sandbox's tokens.
     #[arg(long = "payment-gateway", env = "PAYMENT_GATEWAY", default_value = "sandbox")]
     pub paid_through: String,
-    /// What the page offers to pay with where it is not the sandbox: payment tokens and what customers call them, such as pm_card=Card,pm_sepa=SEPA.
+    /// Payment methods that the page offers if the gateway is not the sandbox: the gateway's tokens
+    /// and their names for customers, such as pm_card=Card,pm_sepa=SEPA.
     #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
     pub payment_methods: PaymentMethods,
-    /// Who carries what is sold, as the worker has it; none: nothing is shipped, and the page announces no parcels.
+    /// The carrier, as the worker has it. With `none`, nothing is shipped, and the page announces
+    /// no parcels.
     #[arg(long = "carrier", env = "CARRIER", default_value = "sandbox")]
     pub shipped_by: String,
-    /// Port of Temporal's web UI on this machine, for the page to link to.
+    /// Port of Temporal's web UI on this machine. The page links to it.
     #[arg(long, env = "TEMPORAL_WEB_PORT")]
     pub temporal_web_port: Option<u16>,
 }
 
-/// Everything from our own origin and nothing inline, so that no injected text can run; `{connect}` are the issuer's origins.
+/// The content security policy. Everything comes from the page's own origin and nothing is inline,
+/// so injected text cannot run. `{connect}` is replaced by the origins of the issuer.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'{connect}; \
                       manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The same for all files.
+/// Sent with every file.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
-/// Names under `/assets/` hold a hash of the content; every other file is asked for each time.
+/// The cache control of files under `/assets/`, whose names contain a hash of the content. Browsers
+/// revalidate every other file each time.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The page as it is served.
+/// The web page, ready to be served.
 #[derive(Clone)]
 pub struct Page {
     files: ServeDir,
@@ -67,10 +74,13 @@ pub struct Page {
 }
 
 impl Page {
+    /// Finds the page's folder and prepares the headers. If the folder has no page, it logs a
+    /// warning.
+    ///
     /// # Errors
-    /// When an origin cannot stand in a header.
+    /// Fails if an origin cannot be written in a header.
     pub fn new(settings: &Settings, identity: &identity::Settings, temporal_namespace: &str) -> anyhow::Result<Self> {
-        // An .env from before the page was built names the folder above.
+        // An older `.env` sets WEB_DIR to the parent folder of the built page.
         let folder =
             [settings.web_dir.join("dist"), settings.web_dir.clone()].into_iter().find(|folder| folder.join("index.html").exists());
         if folder.is_none() {
@@ -86,7 +96,8 @@ impl Page {
         })
     }
 
-    /// Answers with the file that a request names, wherever no route does; with the page itself for the address of one of its views.
+    /// Answers requests that match no route: with the file that the path names, or with the page
+    /// itself if the path is the address of one of its views.
     pub async fn serve(mut self, mut request: Request) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return nothing_here().await.into_response();
@@ -114,21 +125,22 @@ impl Page {
     }
 }
 
-/// Whether the page itself decides what to show there: files have a dot in their names or stand under `/assets/`, and the API
-/// answers for itself.
+/// Whether the path is the address of a view of the page. Files have a dot in their names or are
+/// under `/assets/`. The API answers addresses under `/api`.
 fn is_view(path: &str) -> bool {
     path != "/api"
         && !["/api/", "/assets/"].iter().any(|files| path.starts_with(files))
         && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }
 
-/// Whether the path is at fault, and not the disk: it is too long, or holds what no name may.
+/// Whether the error is the fault of the path and not of the disk: the path is too long, or
+/// contains a character that no file name may have.
 fn can_be_no_file(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
     matches!(error.kind(), InvalidFilename | InvalidInput | NotADirectory | NotFound | PermissionDenied)
 }
 
-/// `https://host:port` of a URL.
+/// Returns the origin of a URL, `https://host:port`.
 fn origin(url: &str) -> Option<String> {
     let url: Uri = url.parse().ok()?;
     Some(format!("{}://{}", url.scheme()?, url.authority()?))
@@ -148,7 +160,7 @@ mod tests {
         identity: identity::Settings,
     }
 
-    /// A built page, made once for all tests.
+    /// A built page. It is made once for all tests.
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = std::env::temp_dir().join(format!("orderflow-page-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("assets")).unwrap();
@@ -193,7 +205,7 @@ mod tests {
         }
         let (status, cached, body) = get(&page, "/assets/a-1.js").await;
         assert_eq!((status, cached.as_str(), body.as_str()), (StatusCode::OK, "public, max-age=31536000, immutable", "code"));
-        // Paths that no file system takes.
+        // Paths that no file system accepts.
         for path in [format!("/{}.js", "a".repeat(256)), format!("/api/{}", "a/".repeat(2_100)), "/a%00.js".to_owned()] {
             for method in [Method::GET, Method::HEAD] {
                 let request = Request::builder().method(&method).uri(&path).body(Body::empty()).unwrap();

@@ -1,6 +1,8 @@
-//! Feeds the intake queue to [`start_queued_orders`] where no Lambda event source mapping does: in local mode.
+//! Passes the messages of the intake queue to [`start_queued_orders`] in local mode. In AWS, a
+//! Lambda event source mapping does this.
 //!
-//! While Temporal is away nothing is received, so that orders rest in the queue instead of going round in it.
+//! While Temporal is away, nothing is received. So the orders stay in the queue and are not
+//! received again and again.
 
 use crate::{
     intake_queue::{self, IntakeQueue},
@@ -28,36 +30,43 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Messages received at once: the most that SQS gives.
+/// The maximum number of messages per call. SQS allows no more.
 const BATCH: i32 = 10;
-/// How long SQS may wait for a message to come. What it gives to somebody who has gone meanwhile is not given again for a minute, so this is short, and
-/// whoever is told to stop waits for it.
+/// How long SQS may wait for a message, in seconds. If the process ended during that wait, SQS
+/// could deliver a message to nobody, and the message would be hidden for a minute. Therefore the
+/// process waits for the answer before it ends, and the time is short.
 const WAIT_SECONDS: i32 = 1;
-/// After how long a message that failed comes again.
+/// The seconds after which a failed message is delivered again.
 const RETRY_SECONDS: i32 = 5;
-/// Far longer than SQS waits for messages: a request that is given up while SQS is stalled may be answered later, to nobody. The loop itself tries again.
+/// The time limit for an attempt is much longer than SQS waits for messages. If a call is given up
+/// while SQS is slow, SQS may later answer it with messages that nobody receives. There is only one
+/// attempt, because the loop repeats the call.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
-/// How long what is being received is waited for when there is no more to be.
+/// The time limit for the answer to the last call, after the process was asked to stop.
 const LAST: Duration = Duration::from_secs(2);
-/// How long to wait after the first failure in a row; each further one doubles it, up to the longest.
+/// The pause after the first of several failures in a row. It doubles with each further failure, up
+/// to `LONGEST_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A round takes half a minute at most. After twice that long without one, the consumer does not work.
+/// A round takes half a minute at most. After twice that time without a round, the consumer counts
+/// as dead.
 const SILENT: Duration = Duration::from_secs(60);
 
-/// Whether this process consumes the intake queue, and when it last did; in AWS, Lambda does.
+/// Whether this process consumes the intake queue, and when its last round ended. In AWS, Lambda
+/// consumes it.
 #[derive(Clone, Debug, Default)]
 pub struct Consumer(Option<Arc<Mutex<Instant>>>);
 
 impl Consumer {
-    /// One that is about to begin.
+    /// A consumer that is about to start in this process.
     #[must_use]
     pub fn here() -> Self {
         Self(Some(Arc::new(Mutex::new(Instant::now()))))
     }
 
-    /// Whether it has done a round lately, whatever came of it; `None` where it is another's business.
+    /// Whether the last round was recent, even if it failed. `None` if this process does not
+    /// consume the queue.
     #[must_use]
     pub fn is_alive(&self) -> Option<bool> {
         let last = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +81,7 @@ impl Consumer {
 }
 
 pub struct QueuePoller {
-    /// Waits longer than the clients that somebody waits for.
+    /// A client with longer timeouts than those for requests.
     sqs: Client,
     workflows: Arc<Workflows>,
     intake_queue: Arc<IntakeQueue>,
@@ -92,7 +101,8 @@ impl QueuePoller {
         Self { sqs: Client::new(&aws::config(PATIENCE).await), workflows, intake_queue, consumer }
     }
 
-    /// Polls until `stop` says so. A batch that has been received, or is about to be, is brought to its end.
+    /// Polls until `stop` is true. It then finishes the batch that it has received or is about to
+    /// receive.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let mut pause = FIRST_PAUSE;
         while !*stop.borrow() {
@@ -131,7 +141,8 @@ impl QueuePoller {
         Ok(received.send().await.map_err(intake_queue::Error::new)?.messages.unwrap_or_default())
     }
 
-    /// Does what Lambda's event source mapping does: deletes what succeeded, and has the rest come again.
+    /// Starts the workflows. Like Lambda's event source mapping, it deletes the messages that
+    /// succeeded, and the others are delivered again.
     async fn process(&self, messages: Vec<Message>) -> Result<(), Error> {
         if messages.is_empty() {
             return Ok(());
@@ -179,7 +190,7 @@ impl QueuePoller {
     }
 }
 
-/// A message as Lambda's event source mapping would hand it over.
+/// Converts a message to the form in which Lambda's event source mapping passes it.
 fn record(message: &Message) -> SqsMessage {
     let mut record = SqsMessage::default();
     record.message_id.clone_from(&message.message_id);

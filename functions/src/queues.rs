@@ -1,4 +1,4 @@
-//! How much waits in our SQS queues.
+//! The depths of OrderFlow's SQS queues.
 
 use crate::intake_queue;
 use aws_sdk_sqs::{
@@ -13,21 +13,22 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::timeout;
 
-/// How long a queue may take to tell; a page waits for it.
+/// The time limit for the answer about a queue. A page waits for it.
 const LIMIT: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "feedback-queue")]
 pub struct FeedbackQueue {
-    /// URL of the SQS queue in which SES's bounces and complaints arrive. Not set: there is none.
+    /// URL of the SQS queue that receives SES's bounces and complaints. If it is not set, there is
+    /// no such queue.
     #[arg(long, env = "NOTICE_FEEDBACK_QUEUE_URL")]
     pub notice_feedback_queue_url: Option<String>,
 }
 
-/// Our queues, each with its dead-letter queue, which is the one that its redrive policy names.
+/// The queues. The redrive policy of each queue names its dead-letter queue.
 pub struct Queues {
     sqs: Client,
-    /// Names for people, and URLs.
+    /// The name for people, and the URL.
     queues: Vec<(&'static str, String)>,
 }
 
@@ -64,7 +65,8 @@ impl Queues {
         Self { sqs, queues: queues.into_iter().filter_map(|(name, url)| Some((name, url?.clone()))).collect() }
     }
 
-    /// How deep each is. What is away has no depth; the log says why.
+    /// The depth of every queue. The depth of a queue that does not answer is not known, and the
+    /// log says why.
     pub async fn depths(&self) -> Vec<Depth> {
         join_all(self.queues.iter().map(|(name, url)| self.depth(name, url))).await
     }
@@ -103,13 +105,13 @@ fn count(told: &Attributes, name: &QueueAttributeName) -> Option<u64> {
     told.get(name)?.parse().ok()
 }
 
-/// The name of the dead-letter queue.
+/// The name of the dead-letter queue. `None` if the queue has none.
 fn dead_letters(told: &Attributes) -> Option<String> {
     let policy: Redrive = serde_json::from_str(told.get(&RedrivePolicy)?).ok()?;
     Some(policy.dead_letter_target_arn.rsplit(':').next()?.to_owned())
 }
 
-/// The URL of a queue of the same account and region.
+/// The URL of another queue of the same account and region.
 fn beside(url: &str, name: &str) -> String {
     url.rsplit_once('/').map_or_else(|| name.to_owned(), |(place, _)| format!("{place}/{name}"))
 }

@@ -1,4 +1,5 @@
-//! What the read model shows of an order tells which refunds of it cannot succeed. The worker decides about all others, under the order's lock.
+//! Finds refunds that cannot succeed according to the read model. The worker decides about all
+//! other refunds, while it holds the lock of the order.
 
 use crate::http::{Kind, Problem};
 use orders::{
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{cell::OnceCell, collections::HashMap};
 
-/// What of an order's JSON decides about refunds.
+/// The fields of an order's JSON that decide about refunds.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Refundable<'a> {
@@ -52,7 +53,8 @@ struct Refund<'a> {
 }
 
 impl Refundable<'_> {
-    /// Why a refund cannot succeed, as far as the read model shows it. `body` is the request's text.
+    /// Why a refund cannot succeed. `None` if the read model does not show that. `body` is the
+    /// request's text.
     pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8]) -> Option<Problem> {
         let nothing = |detail: &'static str| Some(Problem::new(Kind::NothingToRefund, detail));
         let payment = self.payment.as_ref().filter(|payment| ["CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED"].contains(&&*payment.status));
@@ -67,9 +69,9 @@ impl Refundable<'_> {
         };
         let left = self.left(payment)?;
         match (&request.what, cost) {
-            // Units that cost nothing come back for nothing.
+            // Units that cost nothing are returned without a refund of money.
             (_, Some(0)) => None,
-            // Units may come back whose money was given back before.
+            // Units may be returned even if their money was refunded earlier.
             _ if left <= 0 && !request.restock => nothing("Everything has been given back, or is about to be."),
             (What::Amount(amount), _) if *amount > left => {
                 Some(invalid("/amount", format!("must be at most {}, which has not been given back yet", self.money(left))))
@@ -81,7 +83,8 @@ impl Refundable<'_> {
         }
     }
 
-    /// What was paid and is neither given back nor about to be, in minor units; `None` when it cannot be read.
+    /// What was captured and is neither refunded nor about to be, in minor units. `None` if an
+    /// amount cannot be read.
     fn left(&self, payment: &Payment<'_>) -> Option<i64> {
         let mut left = self.minor(payment.amount)? - payment.refunded_amount.map_or(Some(0), |amount| self.minor(amount))?;
         for pending in self.refunds.iter().filter(|refund| refund.status == "PENDING") {
@@ -90,12 +93,16 @@ impl Refundable<'_> {
         Some(left)
     }
 
-    /// What units of the order cost, in minor units; `None` when a price cannot be read.
+    /// The cost of the requested units, in minor units. `None` if a price cannot be read.
+    ///
+    /// # Errors
+    /// A fault for each product that is not in the order, and for each quantity that exceeds the
+    /// order's.
     fn cost<'u>(&self, units: impl Iterator<Item = (&'u str, i64)>, body: &[u8]) -> Result<Option<i64>, Vec<Fault>> {
         let mut bought: HashMap<&str, (Option<i64>, i64)> = HashMap::new();
         for line in &self.items {
             let (price, quantity) = bought.entry(&line.product_id).or_insert((self.minor(line.unit_price), 0));
-            // The prices of one product's lines are the same.
+            // All line items of one product have the same price.
             *price = price.or_else(|| self.minor(line.unit_price));
             *quantity += line.quantity;
         }
@@ -127,7 +134,7 @@ fn invalid(pointer: &str, message: String) -> Problem {
     Problem::invalid(vec![Fault { pointer: pointer.to_owned(), message }])
 }
 
-/// Where a request names its products.
+/// The items of a request, to find the place of a fault.
 #[derive(Default, Deserialize)]
 struct Places {
     items: Vec<Item>,
@@ -144,7 +151,7 @@ impl Places {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
-    /// The JSON pointer of a product's first item.
+    /// The JSON pointer of the first item with this product.
     fn pointer(&self, product_id: &str) -> String {
         let at = self.items.iter().position(|item| item.product_id == product_id);
         at.map_or_else(|| "/items".to_owned(), |n| format!("/items/{n}"))
@@ -156,7 +163,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    /// The status and the places of the faults with which a refund is refused.
+    /// The type and the pointers of the problem with which a refund is refused.
     fn refusal(change: Value, body: &str) -> Option<(String, Vec<String>)> {
         let mut order = json!({
             "currency": "USD",
@@ -195,7 +202,7 @@ mod tests {
             refusal(json!({ "payment": { "status": "REFUNDED", "amount": 100.0, "refundedAmount": 100.0 } }), r#"{"restock":true}"#),
             None
         );
-        // Of another release.
+        // An amount that this release cannot read.
         assert_eq!(refusal(json!({ "payment": { "status": "CAPTURED", "amount": 0.001 } }), r#"{"amount":25}"#), None);
     }
 

@@ -1,7 +1,9 @@
-//! Limits how often one order may be asked for the same within an hour.
+//! Limits how many requests of one kind about one order are accepted within an hour.
 //!
-//! What an order's workflow is told stays in its history, which has an end, and a stranger may cancel his own order ten thousand times. So requests
-//! are counted where every process sees the count: beside the idempotency keys, one item for each order and kind of request, which DynamoDB forgets.
+//! A workflow's history contains every signal and has a maximum length, and a client may send a
+//! cancellation ten thousand times. So requests are counted in the table of the idempotency keys,
+//! where every process sees the count. The table has one item for each order and kind of request,
+//! and DynamoDB removes expired items.
 
 use crate::{
     http::{Kind, Problem},
@@ -16,14 +18,16 @@ use orders::OrderId;
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// From the first request on. Also what a client is told to wait.
+/// The time for which requests are counted, from the first one. It is also the value of
+/// `Retry-After`.
 pub const WINDOW: Duration = Duration::from_secs(3600);
 
 impl Idempotency {
-    /// Counts a request of this kind about an order.
+    /// Counts a request of this kind about an order. If the request cannot be counted, it is
+    /// accepted.
     ///
     /// # Errors
-    /// 429 when there have been too many within the last hour. A count that is not known limits nothing.
+    /// 429 if there were too many such requests within the last hour.
     pub async fn count_request(&self, kind: &str, order: OrderId) -> Result<(), Problem> {
         match self.count(format!("limit#{kind}#{order}")).await {
             Ok(count) if count > self.order_request_limit => Err(Problem::too_many_requests()),
@@ -35,7 +39,7 @@ impl Idempotency {
         }
     }
 
-    /// How many requests have the key, with this one.
+    /// Adds one request and returns the number of requests, with this one.
     async fn count(&self, key: String) -> Result<u32, String> {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let now = OffsetDateTime::now_utc().unix_timestamp();
@@ -46,7 +50,8 @@ impl Idempotency {
             .table_name(&self.table)
             .key("key", AttributeValue::S(key.clone()))
             .update_expression("ADD requests :one SET expiresAt = if_not_exists(expiresAt, :end)")
-            // DynamoDB removes expired items when it gets round to it, which may take days.
+            // DynamoDB may remove an expired item only after days. Until then, the item must not
+            // count.
             .condition_expression("attribute_not_exists(#key) OR expiresAt > :now")
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":one", number(1))

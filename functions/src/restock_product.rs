@@ -1,6 +1,7 @@
-//! `POST /api/products/{id}/restock`: units of a product came in. For the shop's admins.
+//! `POST /api/products/{id}/restock`: adds units to a product's stock. Only for admins.
 //!
-//! Stock is in Postgres, which only workers reach: a workflow has one add the units, and mostly ends before its caller has waited for long.
+//! Only workers have access to Postgres, which holds the stock. Therefore a workflow adds the
+//! units. Usually it ends while the caller still waits for the answer.
 
 use crate::{
     http::{JsonBody, Kind, Problem},
@@ -39,7 +40,7 @@ where
 
 const TRY_AGAIN: &str = "The units cannot be added right now; try again, with the same Idempotency-Key.";
 
-/// The restock was taken on; with what came of it where that is known.
+/// The restock was accepted. The result is included if it is known.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Restocked, description = ""))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -60,8 +61,8 @@ struct Taken {
 
 /// Restock a product
 ///
-/// Units of a product came in; for the shop's admins. The units of a call that is repeated with the same
-/// `Idempotency-Key` are added once.
+/// Units of a product came in; for the shop's admins. The units of a call that is repeated with the
+/// same `Idempotency-Key` are added once.
 #[cfg_attr(
     test,
     utoipa::path(

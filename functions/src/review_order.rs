@@ -1,7 +1,7 @@
-//! `POST /api/orders/{id}/review`: the shop approves or declines an order that waits for its word. For the shop's own people.
+//! `POST /api/orders/{id}/review`: approves or declines an order that is in review. Only for staff.
 //!
-//! The first verdict counts. A signal has no answer, so it is claimed here before it is sent: whoever
-//! says otherwise is refused, and whoever repeats it sends it again.
+//! The first review decision counts. A signal has no answer, so the decision is claimed here before
+//! the signal is sent. A different decision is refused, and the same decision is sent again.
 
 use crate::{
     amend_order::{Decided, TRY_AGAIN, must_wait},
@@ -35,16 +35,16 @@ where
     Router::new().route(PATH, post(review_order))
 }
 
-/// Who decided where nobody is asked who calls.
+/// The reviewer that is recorded if authentication is off.
 const ANYONE: &str = "anyone";
 
 /// Approve or decline an order
 ///
-/// For the shop's staff. An order that exceeds the customer's limits is IN_REVIEW until somebody approves
-/// or declines it. The first decision counts: a different one is answered 409, the same one again 202. The
-/// order holds no stock until it is approved. Then it is reserved, becomes ACTION_REQUIRED when a part of
-/// it has been sold, or ends FAILED when none of its products is there in full. Without a decision in time
-/// (24 h unless configured otherwise) it is cancelled.
+/// For the shop's staff. An order that exceeds the customer's limits is IN_REVIEW until somebody
+/// approves or declines it. The first decision counts: a different one is answered 409, the same
+/// one again 202. The order holds no stock until it is approved. Then it is reserved, becomes
+/// ACTION_REQUIRED when a part of it has been sold, or ends FAILED when none of its products is
+/// there in full. Without a decision in time (24 h unless configured otherwise) it is cancelled.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -97,8 +97,10 @@ async fn review_order(
     }
 }
 
+/// Claims the decision for the order's review.
+///
 /// # Errors
-/// 409 when the other verdict came first.
+/// 409 if the other decision came first; 503 if the claim cannot be stored.
 async fn must_agree(idempotency: &Idempotency, id: OrderId, approved: bool) -> Result<(), Problem> {
     let (verdict, other) = if approved { ("approved", "declined") } else { ("declined", "approved") };
     let claim = idempotency.claim(&Key::of_review(id), verdict.as_bytes(), id, OffsetDateTime::now_utc()).await;

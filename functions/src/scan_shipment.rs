@@ -1,5 +1,5 @@
-//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: the shop's own people say where a shipment is, for carriers that do not report. To the order's
-//! workflow it is what a carrier's message is.
+//! `POST /api/orders/{id}/shipments/{shipmentID}/scans`: staff record a tracking event if the
+//! carrier sends no webhooks. The order's workflow treats it like a carrier's tracking event.
 
 use crate::{
     http::{JsonBody, Kind, Problem},
@@ -38,9 +38,9 @@ where
 
 /// Record a tracking event
 ///
-/// For the shop's staff, where a carrier sends no webhooks. It counts as a carrier's tracking event: a
-/// shipment only goes forward, and its first final status stays, so a late or repeated event changes
-/// nothing.
+/// For the shop's staff, where a carrier sends no webhooks. It counts as a carrier's tracking
+/// event: a shipment only goes forward, and its first final status stays, so a late or repeated
+/// event changes nothing.
 #[cfg_attr(
     test,
     utoipa::path(

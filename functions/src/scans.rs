@@ -1,4 +1,4 @@
-//! Passing on where a shipment is: what a carrier says, and what the shop's own people say.
+//! Passes tracking events from carriers and from staff on to the order's workflow.
 
 use crate::{
     http::Problem,
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 const TRY_AGAIN: &str = "The message cannot be taken right now; send it again.";
 
-/// The message was taken, or changes nothing any more.
+/// The message was accepted, or it can no longer change anything.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = EventReceived, description = ""))]
 #[serde(deny_unknown_fields)]
@@ -25,17 +25,18 @@ fn always() -> utoipa::openapi::Schema {
     orders::schema::only_true("")
 }
 
-/// Tells the order's workflow. `source` is what said it, for the log.
+/// Signals a tracking event to the order's workflow. `source` says for the log where the event came
+/// from.
 ///
 /// # Errors
-/// When there is no such order, or it cannot be told right now.
+/// 404 if there is no such order; 503 if the event cannot be passed on now.
 pub(crate) async fn pass_on(workflows: &Workflows, read_model: &ReadModel, scan: Scan, source: &str) -> Result<Json<Received>, Problem> {
     let (shipment, event, order_id) = (scan.shipment_id, scan.event.as_str(), scan.shipment_id.order_id);
     let signalled = workflows.scan(scan).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     if signalled == Signalled::NotRunning {
         let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
         if !order.status.is_final() {
-            // Its end has not reached the read model.
+            // The workflow has ended, but the order's final status is not in the read model yet.
             return Err(Problem::unavailable(TRY_AGAIN, anyhow::anyhow!("{order_id} is {} and its workflow is not running", order.status)));
         }
         let status = order.status;

@@ -1,7 +1,8 @@
-//! All handlers on one plain HTTP server, for local mode and for machines without Lambda.
+//! An HTTP server for all handlers, for local mode and for machines without Lambda.
 //!
-//! A stranger can make this server hold a bounded number of connections, each for a bounded time
-//! without a whole request, and each with bounded memory ([`Limits`]).
+//! A client cannot occupy the server without limit ([`Limits`]). The number of connections is
+//! limited. A connection may stay only for a limited time without a complete request, and it uses a
+//! limited amount of memory.
 
 mod answer;
 mod connection;
@@ -23,28 +24,28 @@ use tokio::{
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "server")]
 pub struct Settings {
-    /// Address to listen on.
+    /// Address on which the server listens.
     #[arg(long, env = "API_HOST", default_value = "127.0.0.1")]
     pub api_host: IpAddr,
-    /// Port to listen on.
+    /// Port on which the server listens.
     #[arg(long, env = "API_PORT", default_value_t = 8080)]
     pub api_port: u16,
-    /// Connections that are open at once; further ones wait until one ends.
+    /// Maximum number of open connections. Further connections wait until one ends.
     #[arg(long, env = "API_MAX_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub api_max_connections: u16,
 }
 
-/// What a client can make the server hold, and for how long.
+/// The limits of what clients may make the server hold, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections that are open at once.
+    /// The maximum number of open connections.
     pub connections: usize,
-    /// From the start of a connection, or from the last answer, until the next request's headers
-    /// are there. A connection that is idle for so long is closed.
+    /// The time limit for receiving the headers of a request. It begins with the connection or
+    /// after the last answer. A connection that is idle for this time is closed.
     pub head: Duration,
-    /// From a request's headers until its whole body is there.
+    /// The time limit for receiving the whole body, from the end of the headers.
     pub body: Duration,
-    /// How long a client may take no byte of its answer.
+    /// The time after which a client that reads no byte of its answer is disconnected.
     pub write: Duration,
 }
 
@@ -54,15 +55,16 @@ impl Default for Limits {
     }
 }
 
-/// How long requests that are under way may take to end after the signal to stop.
+/// The time limit for running requests after the signal to stop.
 pub const DRAIN: Duration = Duration::from_secs(10);
-/// The pause after a connection could not be accepted, mostly for want of file descriptors.
+/// The pause after a connection could not be accepted. The usual cause is a lack of file
+/// descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves the API and the page until `stop` changes, then ends what is under way.
+/// Serves the API and the page until `stop` is true. It then finishes the running requests.
 ///
 /// # Errors
-/// When the port cannot be had.
+/// Fails if it cannot listen on the port.
 pub async fn run(settings: &Settings, page: Page, state: AppState, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (host, port) = (settings.api_host, settings.api_port);
     let listener = TcpListener::bind((host, port)).await.with_context(|| format!("cannot listen on {host}, API_PORT {port}"))?;
@@ -72,7 +74,7 @@ pub async fn run(settings: &Settings, page: Page, state: AppState, stop: watch::
     Ok(())
 }
 
-/// Serves `app` until `stop` changes, then ends what is under way.
+/// Serves `app` until `stop` is true. It then finishes the running requests.
 pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: watch::Receiver<bool>) {
     let places = || Arc::new(Semaphore::new(limits.connections));
     let slots = Slots { free: places(), lingering: places(), crowded: watch::Sender::new(()) };
@@ -81,7 +83,7 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
     tokio::pin!(stopping);
     loop {
         let accepted = async {
-            // Only whoever is there already asks the others to make room.
+            // Other connections must make room only for a connection that already exists.
             let accepted = listener.accept().await;
             (accepted, slots.acquire().await)
         };
@@ -111,21 +113,23 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
 /// The places for connections.
 struct Slots {
     free: Arc<Semaphore>,
-    /// Places for connections that are done and wait for their client to close.
+    /// The places for connections that have sent their last answer and wait for the client to
+    /// close.
     lingering: Arc<Semaphore>,
-    /// Tells all connections that another one waits.
+    /// Notifies all connections that another one waits for a place.
     crowded: watch::Sender<()>,
 }
 
-/// A connection's place.
+/// The place of one connection.
 struct Place {
-    /// The semaphore is never closed, so there is always a permit.
+    /// Always a permit, because the semaphore is never closed.
     open: Option<OwnedSemaphorePermit>,
     lingering: Arc<Semaphore>,
 }
 
 impl Place {
-    /// Exchanges the place for one among the connections that linger; `None` if there is none left.
+    /// Gives up the place, and returns a place for a connection that lingers. `None` if there is
+    /// none.
     fn linger(self) -> Option<OwnedSemaphorePermit> {
         drop(self.open);
         self.lingering.try_acquire_owned().ok()
@@ -133,8 +137,8 @@ impl Place {
 }
 
 impl Slots {
-    /// Waits for a place. When all are taken, connections that are idle end at once, and the others
-    /// after the request that is under way.
+    /// Waits for a place. If all places are taken, idle connections are closed at once, and the
+    /// other connections after their current request.
     async fn acquire(&self) -> Place {
         let place = |open| Place { open, lingering: Arc::clone(&self.lingering) };
         if let Ok(open) = Arc::clone(&self.free).try_acquire_owned() {

@@ -1,8 +1,11 @@
-//! Starts the workflows of the orders that were left to the intake queue: while Temporal was away, or had its hands full.
+//! Starts the workflows of the orders in the intake queue. An order is there if Temporal was away
+//! or busy when it was accepted.
 //!
-//! Each message stands for itself: those that fail are reported and come again, the others are done. An order that Temporal does not take yet is
-//! put back as a new message, since its message would otherwise use up its tries in the course of a longer absence and end in the dead-letter
-//! queue. What does end there fails each time, such as a message that is no order.
+//! Each message is handled separately. Failed messages are reported and are delivered again; the
+//! others are deleted. If Temporal does not take an order, the order is put back as a new message.
+//! Otherwise, its message would use up its deliveries while Temporal is away for a long time, and
+//! end in the dead-letter queue. Only messages that fail every time end there, such as a message
+//! that is not an order.
 
 use crate::{
     intake_queue::{self, IntakeQueue},
@@ -12,7 +15,8 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use orders::OrderInput;
 
-/// Why a message was not dealt with. Never holds the message: it has the customer's contact.
+/// Why a message failed. It never contains the message, because the message contains the customer's
+/// contact.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("it is no order: {:?} error at column {}", .0.classify(), .0.column())]
@@ -23,7 +27,7 @@ enum Error {
     NotPutBack(#[from] intake_queue::Error),
 }
 
-/// Starts the workflow of each message's order; answers which messages are to come again.
+/// Starts the workflow of each message's order. Returns the messages that must be delivered again.
 pub async fn start_queued_orders(workflows: &Workflows, intake_queue: &IntakeQueue, event: SqsEvent) -> SqsBatchResponse {
     let results = join_all(event.records.iter().map(|message| start(workflows, intake_queue, message))).await;
     let mut response = SqsBatchResponse::default();

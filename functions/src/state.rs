@@ -1,7 +1,8 @@
-//! What handlers work with, made once per process.
+//! The state of the handlers. It is made once per process.
 //!
-//! A handler extracts its parts from any state that has them. Each function has a state with the parts
-//! of its own handler alone, so that it needs neither the configuration nor the permissions of others.
+//! A handler extracts its parts from any state that has them. Each function has a state with only
+//! the parts of its own handler, so that it does not need the configuration and the permissions of
+//! other functions.
 
 use crate::{
     carrier_webhook::{self, CarrierSecret},
@@ -25,7 +26,7 @@ use platform::{
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Declares states, each with its parts and with the settings that these parts need.
+/// Declares states. Each one has its parts, and the settings from which these parts are made.
 macro_rules! states {
     ($($(#[$doc:meta])* $state:ident { $($part:ident),+ } from $settings:ident { $($setting:ident),+ })+) => {
         $(
@@ -44,8 +45,10 @@ macro_rules! states {
             }
 
             impl $state {
+                /// Makes the parts from the settings.
+                ///
                 /// # Errors
-                /// When the settings do not say who may call.
+                /// Fails if the settings for authentication are incomplete or wrong.
                 pub async fn new(settings: $settings) -> Result<Self, identity::Error> {
                     let from = Sources { settings, aws: Aws::default() };
                     Ok(Self { $($part: make!($part, from),)+ })
@@ -100,7 +103,7 @@ macro_rules! setting {
     };
 }
 
-/// A part made of its settings.
+/// Makes a part from its settings.
 macro_rules! make {
     (carrier, $from:ident) => {
         Arc::new(CarrierSecret::new($from.settings.carrier.clone()))
@@ -135,58 +138,58 @@ macro_rules! make {
 }
 
 states! {
-    /// Of `api`, which serves all operations.
+    /// The state of `api`, which serves all operations.
     AppState {
         identity, read_model, workflows, intake_queue, idempotency, catalogue, consumer, queues, carrier, stripe
     } from AppSettings {
         identity, read_model, catalogue, temporal, intake_queue, idempotency, feedback_queue, carrier, stripe
     }
 
-    /// Of `create-order`.
+    /// The state of `create-order`.
     CreateOrderState { identity, read_model, workflows, intake_queue, idempotency, catalogue }
     from CreateOrderSettings { identity, read_model, catalogue, temporal, intake_queue, idempotency }
 
-    /// Of `get-order` and `list-orders`.
+    /// The state of `get-order` and `list-orders`.
     ReadOrdersState { identity, read_model } from ReadOrdersSettings { identity, read_model }
 
-    /// Of `cancel-order`, `amend-order`, `review-order`, `create-refund` and `scan-shipment`, which
-    /// signal or start the workflow of an order.
+    /// The state of `cancel-order`, `amend-order`, `review-order`, `create-refund` and
+    /// `scan-shipment`, which signal or start a workflow for an order.
     OrderActionState { identity, read_model, workflows, idempotency }
     from OrderActionSettings { identity, read_model, temporal, idempotency }
 
-    /// Of `list-products`.
+    /// The state of `list-products`.
     ListProductsState { read_model } from ListProductsSettings { read_model }
 
-    /// Of `restock-product`.
+    /// The state of `restock-product`.
     RestockProductState { identity, workflows, idempotency }
     from RestockProductSettings { identity, temporal, idempotency }
 
-    /// Of `carrier-webhook`.
+    /// The state of `carrier-webhook`.
     CarrierWebhookState { carrier, read_model, workflows }
     from CarrierWebhookSettings { carrier, read_model, temporal }
 
-    /// Of `stripe-webhook`.
+    /// The state of `stripe-webhook`.
     StripeWebhookState { stripe, workflows } from StripeWebhookSettings { stripe, temporal }
 
-    /// Of `get-operations`.
+    /// The state of `get-operations`.
     OperationsState { identity, queues, read_model, workflows }
     from OperationsSettings { identity, intake_queue, feedback_queue, read_model, temporal }
 
-    /// Of `health`.
+    /// The state of `health`.
     HealthState { read_model, workflows, intake_queue, idempotency, consumer }
     from HealthSettings { idempotency, read_model, temporal, intake_queue }
 
-    /// Of `start-queued-orders`.
+    /// The state of `start-queued-orders`.
     StartQueuedOrdersState { workflows, intake_queue } from StartQueuedOrdersSettings { temporal, intake_queue }
 }
 
-/// What parts are made from.
+/// The settings and clients from which the parts are made.
 struct Sources<S> {
     settings: S,
     aws: Aws,
 }
 
-/// The clients of AWS. They share one configuration, which is read when the first is needed.
+/// The AWS clients. They share one configuration, which is loaded when the first client is needed.
 #[derive(Default)]
 struct Aws(OnceCell<SdkConfig>);
 
@@ -204,8 +207,8 @@ impl Aws {
     }
 }
 
-/// To start and signal workflows. Connects in the background, so that the first requests need not wait
-/// for long, and nothing waits when Temporal is away.
+/// Makes the part that starts and signals workflows. It connects in the background, so that the
+/// first requests wait less, and nothing waits if Temporal is away.
 fn workflows(settings: temporal::Settings) -> Arc<Workflows> {
     let workflows = Arc::new(Workflows::new(settings));
     let warming = Arc::clone(&workflows);

@@ -1,7 +1,8 @@
-//! `POST /api/webhooks/stripe`: Stripe tells that something happened to a payment.
+//! `POST /api/webhooks/stripe`: Stripe reports that something happened to a payment.
 //!
-//! What happened is not taken from the event, since events come late, twice and in any order: the workflow that is started here asks Stripe. Its id
-//! is the event's, so an event that comes again starts nothing.
+//! Stripe's events may be late, repeated and out of order, so the payment's status is not taken
+//! from the event. Instead, a workflow is started that asks Stripe. The workflow's id contains the
+//! event's id, so a repeated event starts nothing.
 
 mod event;
 
@@ -20,22 +21,24 @@ use axum::{
 use event::Event;
 use std::{ops::Deref, sync::Arc};
 
-/// Stripe's header.
+/// The header in which Stripe sends its signature.
 const SIGNATURE: &str = "stripe-signature";
 const TRY_AGAIN: &str = "The event cannot be taken right now; send it again.";
 
 #[derive(clap::Args, Clone)]
 #[group(id = "stripe")]
 pub struct Settings {
-    /// ARN of the secret with Stripe's secretKey and webhookSecret; used instead of the secret below.
+    /// ARN of the secret that contains Stripe's secretKey and webhookSecret. It replaces
+    /// STRIPE_WEBHOOK_SECRET.
     #[arg(long, env = "STRIPE_SECRET_ARN")]
     pub stripe_secret_arn: Option<String>,
-    /// The secret with which Stripe signs its events. Neither set: there is no webhook.
+    /// The secret with which Stripe signs its events. If neither setting is set, there is no
+    /// webhook.
     #[arg(long, env = "STRIPE_WEBHOOK_SECRET", hide_env_values = true)]
     pub stripe_webhook_secret: Option<String>,
 }
 
-/// Tells Stripe's events from others'.
+/// Verifies that an event comes from Stripe.
 pub struct StripeSecret(WebhookSecret);
 
 impl StripeSecret {
@@ -67,9 +70,9 @@ where
 
 /// Receive an event of Stripe
 ///
-/// Stripe reports that something happened to a payment. The payment's status is then read from Stripe. A
-/// repeated event changes nothing. Events of other types, and of payments that belong to no order, are
-/// accepted and ignored.
+/// Stripe reports that something happened to a payment. The payment's status is then read from
+/// Stripe. A repeated event changes nothing. Events of other types, and of payments that belong to
+/// no order, are accepted and ignored.
 #[cfg_attr(
     test,
     utoipa::path(

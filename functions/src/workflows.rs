@@ -1,9 +1,15 @@
-//! Starting and signalling order workflows.
+//! Starts and signals workflows.
 //!
-//! Somebody waits for each call, and an order that Temporal does not take goes to the intake queue, so everything towards Temporal, connecting
-//! included, has [`LIMIT`] to succeed. The connection is made once, by whoever needs it first, and heals itself; it is made anew when Temporal
-//! refuses its credentials, which somebody may have rotated, and when it has been [`Unreached`] for so long that they may be the reason. While
-//! Temporal is away a [`Breaker`] spares all but one request a second the wait.
+//! A client waits for each call, and an order that Temporal does not take goes to the intake queue.
+//! Therefore every call has the time limit [`LIMIT`], which includes connecting.
+//!
+//! The first call opens the connection, and later the connection reconnects by itself. The
+//! connection is replaced if Temporal refuses its credentials, because the credentials may have
+//! been rotated. The connection is also replaced if no call has reached Temporal for a while
+//! ([`Unreached`]), because outdated credentials may be the reason.
+//!
+//! While Temporal is away, a circuit breaker ([`Breaker`]) lets one request a second try, and the
+//! other requests do not wait.
 
 mod breaker;
 mod unreached;
@@ -34,17 +40,18 @@ use tokio::{
 };
 use unreached::Unreached;
 
-/// How long everything towards Temporal may take.
+/// The time limit for each call to Temporal.
 pub const LIMIT: Duration = Duration::from_secs(2);
-/// Orders that wait for Temporal at once while somebody waits for them, in one process. A Temporal that has these keeps its processors busy; more would
-/// only make each other wait.
+/// The maximum number of orders of one process that wait for Temporal at once while a client waits.
+/// So many orders keep Temporal's processors busy. More orders would only make each other wait.
 pub const STARTS_AT_ONCE: usize = 16;
-/// How long somebody who started something is kept waiting for its end.
+/// How long a call waits for the end of the workflow that it has started.
 const MOMENT: Duration = Duration::from_secs(2);
-/// Retries within a call bridge a lost connection; longer absences are the intake queue's business.
+/// The retries within a call survive a lost connection. During longer outages, the intake queue
+/// takes the orders.
 const PATIENCE: temporal::Patience = temporal::Patience { connect: Duration::from_secs(1), call: Duration::from_millis(500) };
 
-/// Temporal did not do what it was asked to.
+/// A call to Temporal failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("Temporal was away a moment ago")]
@@ -64,7 +71,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether asking again is no use: Temporal is there and will not have it.
+    /// Whether a repeated call would fail, too: Temporal answered, and it will never accept this
+    /// input.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
@@ -74,7 +82,7 @@ impl Error {
         }
     }
 
-    /// What Temporal, or the way to it, says of a call.
+    /// The status of the call, if Temporal or the connection gave one.
     fn status(&self) -> Option<&tonic::Status> {
         match self {
             Self::Start(WorkflowStartError::Rpc(status)) | Self::Signal(WorkflowInteractionError::Rpc(status)) | Self::Ping(status) => {
@@ -84,12 +92,12 @@ impl Error {
         }
     }
 
-    /// Whether Temporal does not let us in any more.
+    /// Whether Temporal refused the credentials.
     fn refuses_credentials(&self) -> bool {
         self.status().is_some_and(temporal::refuses_credentials)
     }
 
-    /// The error and what lies beneath it, for the log.
+    /// The error with all its causes, for the log.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -102,22 +110,22 @@ impl Error {
     }
 }
 
-/// What became of a signal.
+/// The result of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signalled {
     Delivered,
-    /// No workflow of this order is running: it has ended, or has not been started yet.
+    /// No workflow of this order is running. It has ended, or it has not been started yet.
     NotRunning,
 }
 
-/// The order workflows in Temporal.
+/// Starts and signals workflows in Temporal.
 pub struct Workflows {
     task_queue: String,
     connector: temporal::Connector,
     client: Mutex<Option<Client>>,
     breaker: Breaker,
     unreached: Unreached,
-    /// A permit for each start that somebody may wait for.
+    /// One permit for each start while a client waits.
     starts: Semaphore,
 }
 
@@ -130,44 +138,46 @@ impl Workflows {
         Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default(), unreached: Unreached::default(), starts }
     }
 
-    /// Connects ahead of the first call. When Temporal is away, the first call that finds it back connects.
+    /// Connects before the first call. If Temporal is away, a later call connects.
     pub async fn warm(&self) {
-        // What failed has been logged, and is tried again.
+        // A failure has been logged, and the next call tries again.
         let _ = self.call(|_| async { Ok(()) }).await;
     }
 
-    /// Makes sure that the order's workflow has been started; a workflow that runs or has ended counts.
+    /// Ensures that the order's workflow has been started. It may be running or have ended.
     ///
     /// # Errors
-    /// When Temporal does not confirm it in time. The workflow may have been started nevertheless.
+    /// Fails if Temporal does not confirm this in time. The workflow may have been started
+    /// nevertheless.
     pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
         let options = self.once(order.id.to_string());
         let start = OrderStart::New(order);
         self.call(|client| async move { started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
     }
 
-    /// As [`Self::start`], unless as many orders as may ([`STARTS_AT_ONCE`]) wait for that already.
+    /// As [`Self::start`], but fails at once if [`STARTS_AT_ONCE`] orders are already waiting.
     ///
     /// # Errors
-    /// As [`Self::start`], and [`Error::Busy`].
+    /// As for [`Self::start`], and [`Error::Busy`].
     pub async fn start_unless_busy(&self, order: OrderInput) -> Result<(), Error> {
         let _turn = self.starts.try_acquire().map_err(|_| Error::Busy)?;
         self.start(order).await
     }
 
-    /// Makes sure that the refund's workflow has been started.
+    /// Ensures that the refund's workflow has been started.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// As for [`Self::start`].
     pub async fn refund(&self, refund: RefundInput) -> Result<(), Error> {
         let options = self.once(refund.id.to_string());
         self.call(|client| async move { started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
     }
 
-    /// Makes sure that the restock's workflow has been started, and waits a moment for its end; `None` when it goes on for longer.
+    /// Ensures that the restock's workflow has been started, and waits a moment for its end.
+    /// Returns `None` if it is still running then.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// As for [`Self::start`].
     pub async fn restock(&self, restock: RestockInput) -> Result<Option<Restocked>, Error> {
         let id = restock.id.to_string();
         let options = self.once(id.clone());
@@ -180,16 +190,17 @@ impl Workflows {
         Ok(end.await.unwrap_or_default())
     }
 
-    /// Makes sure that an event at the payment gateway is looked into, once for each id.
+    /// Ensures that the workflow with this id has been started, which reconciles a payment after an
+    /// event of the payment gateway.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// As for [`Self::start`].
     pub async fn reconcile(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
         let options = self.once(id);
         self.call(|client| async move { started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
     }
 
-    /// To start a workflow that is never to be started a second time.
+    /// The options of a workflow that must never be started a second time.
     fn once(&self, id: String) -> WorkflowStartOptions {
         WorkflowStartOptions::new(self.task_queue.clone(), id)
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
@@ -197,19 +208,20 @@ impl Workflows {
             .build()
     }
 
-    /// Asks the order's workflow to cancel it.
+    /// Asks the order's workflow to cancel the order.
     ///
     /// # Errors
-    /// When Temporal does not confirm it in time.
+    /// Fails if Temporal does not confirm the signal in time.
     pub async fn cancel(&self, order: OrderId, reason: Option<String>) -> Result<Signalled, Error> {
         self.signal(order, OrderWorkflow::cancel, Cancel { reason }).await
     }
 
-    /// Starts the workflow of an order again that has not ended though no workflow of it is running, and asks it to cancel the order. It goes on from
-    /// what Postgres knows. One that has been started meanwhile is asked.
+    /// Starts the workflow of an order again and asks it to cancel the order. Call it if the order
+    /// has not ended although no workflow of it is running. The workflow continues from the facts
+    /// in Postgres. If a workflow has been started meanwhile, that one is asked.
     ///
     /// # Errors
-    /// As [`Self::cancel`].
+    /// As for [`Self::cancel`].
     pub async fn resume_and_cancel(&self, order: OrderId, reason: Option<String>) -> Result<(), Error> {
         let options = WorkflowStartOptions::new(self.task_queue.clone(), order.to_string())
             .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
@@ -222,26 +234,26 @@ impl Workflows {
         .await
     }
 
-    /// Tells the order's workflow that the customer takes what there is.
+    /// Tells the order's workflow that the customer takes the offer.
     ///
     /// # Errors
-    /// As [`Self::cancel`].
+    /// As for [`Self::cancel`].
     pub async fn amend(&self, order: OrderId) -> Result<Signalled, Error> {
         self.signal(order, OrderWorkflow::amend, ()).await
     }
 
-    /// Tells the order's workflow what the shop's people say.
+    /// Passes a review decision to the order's workflow.
     ///
     /// # Errors
-    /// As [`Self::cancel`].
+    /// As for [`Self::cancel`].
     pub async fn review(&self, order: OrderId, review: Review) -> Result<Signalled, Error> {
         self.signal(order, OrderWorkflow::review, review).await
     }
 
-    /// Tells the order's workflow where a shipment is.
+    /// Passes a tracking event to the order's workflow.
     ///
     /// # Errors
-    /// As [`Self::cancel`].
+    /// As for [`Self::cancel`].
     pub async fn scan(&self, scan: Scan) -> Result<Signalled, Error> {
         self.signal(scan.shipment_id.order_id, OrderWorkflow::scan, scan).await
     }
@@ -262,23 +274,23 @@ impl Workflows {
         .await
     }
 
-    /// Asks Temporal for a sign of life, also while the breaker is open.
+    /// Checks that Temporal answers, even while the circuit breaker is open.
     ///
     /// # Errors
-    /// When there is none in time.
+    /// Fails if Temporal does not answer in time.
     pub async fn ping(&self) -> Result<(), Error> {
         self.attempt(|client| async move { temporal::ping(&client).await.map_err(Error::Ping) }).await
     }
 
-    /// What waits for a worker, also while the breaker is open.
+    /// Reads the tasks that wait for a worker, even while the circuit breaker is open.
     ///
     /// # Errors
-    /// When Temporal does not tell in time.
+    /// Fails if Temporal does not answer in time.
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         self.attempt(|client| async move { Backlog::read(&client, &self.task_queue).await.map_err(Error::Ping) }).await
     }
 
-    /// One attempt, unless Temporal was away a moment ago.
+    /// Makes one attempt, unless the circuit breaker is open.
     async fn call<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
         if self.breaker.allows() { self.attempt(work).await } else { Err(Error::Resting) }
     }
@@ -291,14 +303,15 @@ impl Workflows {
         if is_refused {
             self.connector.forget_credentials();
         }
-        // Should the secret have to be read again, the connector finds out.
+        // The connector decides whether the secret must be read again.
         if is_refused || (self.unreached.for_too_long(&result, Instant::now()) && self.connector.has_secret()) {
             *self.client.lock().await = None;
         }
         result
     }
 
-    /// The client; made by the first who asks, while the others wait for the same connection.
+    /// Returns the client. The first call opens the connection, and concurrent calls wait for the
+    /// same connection.
     async fn client(&self) -> Result<Client, temporal::Error> {
         let mut client = self.client.lock().await;
         match &*client {

@@ -1,4 +1,5 @@
-//! The workflow's activities. Each is idempotent and guarded by the status table; see [`orders::activities`] for what they promise.
+//! The activities that the workflows call. Each is idempotent and guarded by the status table; see
+//! [`orders::activities`].
 
 mod attempt;
 mod decision;
@@ -32,17 +33,19 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::sync::{Notify, Semaphore};
 
-/// What the activities work with.
+/// The connections and settings that the activities use.
 #[derive(Clone)]
 pub struct Activities {
     pub(crate) pool: Pool,
     pub(crate) gateways: Gateways,
-    /// How often a gateway is asked for an order's payment; then it is only asked once more what it holds.
+    /// The maximum number of attempts at charging an order's payment. After them, one more attempt
+    /// captures what the gateway has already authorized, and authorizes nothing.
     pub(crate) payment_attempts: i32,
     pub(crate) projector: Projector,
-    /// Wakes the courier when a notice is recorded.
+    /// Wakes the notification dispatcher when a notification is recorded.
     pub(crate) courier: Arc<Notify>,
-    /// Wakes the publisher of events when an order got another status.
+    /// Wakes the publisher of events after each successful attempt, because the order's status may
+    /// have changed.
     pub(crate) changed: Arc<Notify>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: StepSettings,
@@ -52,14 +55,14 @@ pub struct Activities {
     pub(crate) long_attempts: Arc<Semaphore>,
 }
 
-/// What an attempt has to say to the workflow.
+/// The result of an attempt, from which the [`Progress`] for the workflow is made.
 struct Answer {
     step: Move,
-    /// How long the order is to wait for somebody's word.
+    /// How long the workflow waits for the customer, the shop or the carrier.
     wait: Option<Duration>,
-    /// What the order comes to now, in minor units, where that may have changed.
+    /// The order's total in minor units, if it may have changed.
     amount_minor: Option<i64>,
-    /// The order is to be shipped.
+    /// True if the order must be shipped before it can be completed.
     ships: bool,
 }
 
@@ -85,7 +88,8 @@ impl Activities {
 
     #[activity(definition = definitions::CheckInventory)]
     pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<Progress, ActivityError> {
-        // A local activity is tried once; what is scheduled then waits for as long as it must.
+        // A local activity has a single attempt, so it has not waited. A regular activity may have
+        // many, and has waited since it was scheduled.
         let scheduled = ctx.info().scheduled_time.filter(|_| !ctx.info().is_local);
         let waited = scheduled.and_then(|scheduled| scheduled.elapsed().ok()).unwrap_or_default();
         self.attempt(&ctx, request.order_id, self.reserve(&request, waited)).await
@@ -156,7 +160,8 @@ impl Activities {
         Ok(step)
     }
 
-    /// The one place for compensation: undoes the forward steps in reverse order and ends the order.
+    /// Compensates an order: undoes the forward steps in reverse order, and ends the order. No
+    /// other code does this.
     async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Move, Failure> {
         let id = withdrawal.order_id;
         let status = {
@@ -194,7 +199,7 @@ impl Activities {
         Ok(step)
     }
 
-    /// Whoever cancelled reads that it was too late.
+    /// Records that a requested cancellation came too late, so that readers see it.
     async fn note_late_cancellation(&self, withdrawal: &Withdrawal) -> Result<(), Failure> {
         if withdrawal.end == End::Cancelled {
             order::refuse_cancellation(&db::connection(&self.pool).await?, withdrawal.order_id).await?;

@@ -1,7 +1,9 @@
-//! What staff should look at, and how orders move: read from Postgres every few seconds and written to one item of the read model, where
-//! `GET /api/operations` and `GET /api/health` find it. Every worker finds, and writes, the same.
+//! The report on the state of operations: how orders move, and what staff should look at. Each
+//! worker reads it from Postgres every few seconds and writes it to one item of the read model.
+//! `GET /api/operations` and `GET /api/health` read that item. All workers find the same state and
+//! write the same item.
 //!
-//! A new kind of thing to look at is one more [`Source`].
+//! To report a new kind of thing, add a [`Source`].
 
 use crate::{
     config, db, failing,
@@ -14,24 +16,25 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// How often it is looked for.
+/// The pause between two reports.
 const PERIOD: Duration = Duration::from_secs(3);
-/// How long Postgres may take to answer.
+/// The time limit for the answers of Postgres.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Bytes of a text, so that the item stays far below what DynamoDB takes.
+/// The longest text, in bytes. It keeps the item far below DynamoDB's limit.
 const TEXT_BYTES: usize = 300;
 
-/// A kind of thing to look at.
+/// A kind of thing that staff should look at.
 #[derive(Clone, Copy)]
 enum Source {
-    /// Failing rows of this loop.
+    /// The failing rows of the named loop.
     Failing(&'static str),
     Notices,
     StuckOrders,
 }
 
 impl Source {
-    /// All of them. The one that looks at all open orders comes last.
+    /// All sources. [`Self::StuckOrders`] comes last, because it reads all open orders and the
+    /// sources share one time limit.
     fn all() -> impl Iterator<Item = Self> {
         failing::LOOPS.iter().copied().map(Self::Failing).chain([Self::Notices, Self::StuckOrders])
     }
@@ -44,7 +47,8 @@ impl Source {
         }
     }
 
-    /// The oldest, each with how many there are. The statements must be cheap, and find their rows by an index; they have a LIMIT.
+    /// Reads the oldest items, each with the total number of items. The statements must be cheap,
+    /// so they find their rows by an index and have a LIMIT.
     async fn items(self, client: &dyn Client, stuck: &config::Stuck) -> anyhow::Result<Vec<sql::Item>> {
         Ok(match self {
             Self::Failing(loop_name) => sql::failing_rows(client, loop_name).await?,
@@ -54,7 +58,9 @@ impl Source {
     }
 }
 
-/// Writes for ever. What is slow to find out is asked more rarely, so that it takes no more than a tenth of the time; and it says nothing of Postgres.
+/// Writes the report for ever. If the search for things to look at is slow, it runs less often, so
+/// that it takes at most a tenth of the time. Its failure does not mean that Postgres is away, so
+/// it does not change `postgres_writable`.
 pub(crate) async fn run(system: System, read_model: ReadModel) {
     let (mut attention, mut due) = (Attention::new(), Instant::now());
     loop {
@@ -71,7 +77,7 @@ pub(crate) async fn run(system: System, read_model: ReadModel) {
             }
             due = Instant::now() + begun.elapsed() * 9;
         }
-        // While it is not found out anew, what was to be looked at still is.
+        // Until the next search, report the things that the last search found.
         operations.attention.clone_from(&attention);
         if let Err(error) = read_model.put_operations(&operations, OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "how orders move cannot be written");
@@ -98,7 +104,7 @@ async fn read(system: &System) -> anyhow::Result<Operations> {
     })
 }
 
-/// What each source tells; of one that does not tell now, what it told last.
+/// Reads what each source reports. If a source fails, its part of the last report stays.
 async fn groups(system: &System, last: &Attention) -> anyhow::Result<Attention> {
     let client = db::connection(&system.pool).await?;
     let deadline = Instant::now() + LIMIT;
@@ -115,7 +121,7 @@ async fn groups(system: &System, last: &Attention) -> anyhow::Result<Attention> 
     Ok(attention)
 }
 
-/// All of one kind; `None` when there is nothing.
+/// Reads everything of one kind; `None` if there is nothing.
 async fn group(client: &dyn Client, source: Source, stuck: &config::Stuck) -> anyhow::Result<Option<AttentionGroup>> {
     let items = source.items(client, stuck).await?;
     let Some(first) = items.first() else { return Ok(None) };

@@ -1,7 +1,10 @@
-//! `worker audit`: holds Postgres, the read model, the payment ledger and Temporal against each other and prints every broken invariant.
+//! `worker audit`: compares Postgres, the read model, the payment ledger and Temporal, and prints
+//! every broken invariant.
 //!
-//! It only reads, in snapshots, so it may run on a live system. What differs only because it is on its way (a projection, an order just
-//! accepted) is looked at again, for [`SETTLE`], before it counts.
+//! Without `--repair` the audit only reads, in snapshots, so it may run on a live system. Some
+//! differences exist only for a moment, such as those of a pending projection or of an order that
+//! was just accepted. The audit therefore checks each difference again after [`SETTLE`] before it
+//! counts.
 
 mod books;
 mod processes;
@@ -14,15 +17,15 @@ use platform::{
 };
 use std::{fmt, process::ExitCode, time::Duration};
 
-/// How long something may be on its way before it counts as lost.
+/// How long a change may take to reach all stores. A difference that lasts longer counts.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// A broken invariant.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// The invariant, in a few words that do not change: `stock`, `charge`, …
+    /// The invariant as a short text that does not change, such as `stock is never below zero`.
     pub(crate) invariant: &'static str,
-    /// The order or product.
+    /// The id of the order or product.
     pub(crate) subject: String,
     /// What was found.
     pub(crate) detail: String,
@@ -34,11 +37,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Projects again what the read model lacks, or has in another version than Postgres, and says what it did. For the start of a system whose read
-/// model may have lost something; it compares versions alone, and finds nothing else.
+/// `worker project`: projects again each entry that the read model lacks or has in another version
+/// than Postgres. Prints what it did. It is meant for the start of a system whose read model may
+/// have lost data. It compares only the versions of orders, so it does not find other differences
+/// of orders.
 ///
 /// # Errors
-/// When Postgres or DynamoDB does not answer. Rows that cannot be projected are no error: `worker run` goes on trying, and the audit names them.
+/// Fails if Postgres or DynamoDB does not answer. Rows that cannot be projected are no error:
+/// `worker run` retries them, and the audit lists them.
 pub async fn project(settings: config::Project) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let pool = db::pool(&settings.postgres).await?;
@@ -50,11 +56,12 @@ pub async fn project(settings: config::Project) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints each broken invariant as a line of its own on standard output, then a count. Status 1 when there is any; after `--repair`, when any is
-/// left.
+/// `worker audit`: prints one line for each broken invariant on standard output, and then their
+/// number. The exit status is 1 if there is any broken invariant; with `--repair`, if any is left
+/// after the repair.
 ///
 /// # Errors
-/// When one of the parts cannot be read: nothing is known then.
+/// Fails if one of the stores cannot be read. The audit then knows nothing.
 pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     platform::log::init(&settings.log);
     let pool = if settings.repair { db::pool(&settings.postgres).await? } else { db::reading_pool(&settings.postgres).await? };

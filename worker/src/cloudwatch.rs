@@ -1,8 +1,9 @@
-//! Metrics for CloudWatch: lines on standard output in its Embedded Metric Format, which CloudWatch Logs turns into metrics by itself. So nothing
-//! is called and no permission is needed.
+//! Metrics for CloudWatch. They are lines on standard output in CloudWatch's Embedded Metric
+//! Format, and CloudWatch Logs turns them into metrics. So the worker makes no call and needs no
+//! permission for them.
 //!
-//! Each worker publishes how the system as a whole is doing, all of them the same, so `Maximum` is the statistic to take; a sum would grow with
-//! the number of workers.
+//! Each worker publishes the state of the whole system, and all workers publish the same values. So
+//! use the statistic `Maximum`. A sum would grow with the number of workers.
 
 use crate::system::{Lags, Stuck, System};
 use platform::temporal::Backlog;
@@ -15,12 +16,12 @@ use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 
 const NAMESPACE: &str = "OrderFlow";
-/// The one dimension.
+/// The only dimension of the metrics.
 const DIMENSION: &str = "Stack";
-/// How long Temporal and Postgres may take to answer.
+/// The time limit for Temporal and Postgres to answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Publishes for ever, under a stack's name.
+/// Publishes the metrics forever, under the stack's name.
 pub(crate) async fn publish(stack: String, period: Duration, system: System) {
     loop {
         sleep(period).await;
@@ -39,7 +40,8 @@ pub(crate) async fn publish(stack: String, period: Duration, system: System) {
     }
 }
 
-/// What cannot be told now is left out: an alarm sees that it is missing.
+/// Returns the answer, or `None` if there is none in time. A metric without a value is left out, so
+/// that its alarm sees that it is missing.
 async fn known<T>(question: impl Future<Output = anyhow::Result<Option<T>>>) -> Option<T> {
     match timeout(LIMIT, question).await {
         Ok(Ok(answer)) => answer,

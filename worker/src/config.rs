@@ -1,4 +1,4 @@
-//! The worker's configuration; every key is explained in `env.example`.
+//! The worker's configuration. `env.example` explains every key.
 
 mod shipping;
 
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-/// Where the business facts are.
+/// The database that holds the business facts.
 #[derive(Args, Clone)]
 pub struct Postgres {
     /// Host name of Postgres.
@@ -30,31 +30,33 @@ pub struct Postgres {
     /// Name of the database.
     #[arg(long, env = "POSTGRES_DB")]
     pub postgres_db: String,
-    /// Role to connect as, unless a secret says so.
+    /// Role to connect as. Not needed with a secret.
     #[arg(long, env = "POSTGRES_USER", required_unless_present = "postgres_secret_arn")]
     pub postgres_user: Option<String>,
-    /// The role's password, unless a secret has it.
+    /// Password of the role. Not needed with a secret.
     #[arg(long, env = "POSTGRES_PASSWORD", hide_env_values = true, required_unless_present = "postgres_secret_arn")]
     pub postgres_password: Option<String>,
-    /// ARN of the secret with username and password, as RDS makes it; used instead of the two above.
+    /// ARN of a secret with username and password, as RDS creates it. It replaces the two settings
+    /// above.
     #[arg(long, env = "POSTGRES_SECRET_ARN")]
     pub postgres_secret_arn: Option<String>,
-    /// Whether to speak TLS.
+    /// Whether to use TLS.
     #[arg(long, env = "POSTGRES_TLS", value_enum, default_value = "disable")]
     pub postgres_tls: Tls,
-    /// PEM file of the certificates that the server's must be signed by; the system's public roots when not set.
+    /// PEM file with the certificates to trust. Without it, the system's public root certificates
+    /// are trusted.
     #[arg(long, env = "POSTGRES_TLS_CA")]
     pub postgres_tls_ca: Option<PathBuf>,
-    /// Connections a process holds at most.
+    /// Maximum number of connections of a process.
     #[arg(long, env = "POSTGRES_POOL_SIZE", default_value_t = 16)]
     pub postgres_pool_size: usize,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// No TLS; for a server on this machine.
+    /// No TLS. Use it only for a server on the same machine.
     Disable,
-    /// TLS, and the server must prove with its certificate that it has this name.
+    /// TLS. The server's certificate must be trusted and must match the server's host name.
     VerifyFull,
 }
 
@@ -64,7 +66,8 @@ pub struct Migrate {
     pub log: platform::log::Settings,
     #[command(flatten)]
     pub postgres: Postgres,
-    /// Username and password of the master as JSON, as RDS keeps them: who makes the role to connect as when that cannot log in.
+    /// Username and password of the master user as JSON, as RDS stores them. The master creates the
+    /// worker's role if that role cannot log in.
     #[arg(long, env = "POSTGRES_ADMIN_SECRET", hide_env_values = true)]
     pub postgres_admin_secret: Option<String>,
     /// Fill an empty catalogue with the sample products of local mode.
@@ -82,7 +85,8 @@ pub struct Audit {
     pub read_model: platform::read_model::Settings,
     #[command(flatten)]
     pub temporal: platform::temporal::Settings,
-    /// Start lost workflows again, and project again what the read model lacks; with an empty read model, all of it.
+    /// Start lost workflows again, and write to the read model what it lacks. An empty read model
+    /// is filled completely.
     #[arg(long)]
     pub repair: bool,
     #[command(flatten)]
@@ -101,15 +105,16 @@ pub struct Project {
     pub read_model: platform::read_model::Settings,
 }
 
-/// Where other systems are told of orders.
+/// The publication of events for other systems.
 #[derive(Args, Clone)]
 pub struct Events {
-    /// ARN of the SNS FIFO topic for every change of an order's status; without it, they are kept until there is one.
+    /// ARN of the SNS FIFO topic to which every change of an order's status is published. Without
+    /// it, the changes are kept until a topic is set.
     #[arg(long, env = "EVENTS_TOPIC_ARN")]
     pub events_topic_arn: Option<String>,
 }
 
-/// Units that came in.
+/// A restock: units that are added to a product's stock.
 #[derive(Args)]
 pub struct Restock {
     #[command(flatten)]
@@ -118,13 +123,14 @@ pub struct Restock {
     pub postgres: Postgres,
     /// Id of the product.
     pub product: String,
-    /// How many units can be sold in addition.
+    /// Number of units to add.
     #[arg(value_parser = clap::value_parser!(i32).range(i64::from(*QUANTITY.start())..=i64::from(*QUANTITY.end())))]
     pub quantity: i32,
-    /// Why; for people to read.
+    /// Reason, for people to read.
     #[arg(long)]
     pub reason: Option<String>,
-    /// The restock's id, to repeat one whose end is not known: its units are added once.
+    /// Id of the restock. Use it to repeat a restock whose result is unknown: its units are added
+    /// only once.
     #[arg(long)]
     pub id: Option<RestockId>,
 }
@@ -132,11 +138,12 @@ pub struct Restock {
 /// Messages to customers.
 #[derive(clap::Subcommand)]
 pub enum Notify {
-    /// Sends a message about an order again, whatever the limits are; a running worker does it within seconds.
+    /// Sends a message about an order again, regardless of the limits. A running worker sends it
+    /// within seconds.
     Resend(Resend),
 }
 
-/// A message that is to be sent again.
+/// A message to send again.
 #[derive(Args)]
 pub struct Resend {
     #[command(flatten)]
@@ -145,9 +152,9 @@ pub struct Resend {
     pub postgres: Postgres,
     /// Id of the order.
     pub order: String,
-    /// What the message tells, such as ORDER_CONFIRMED (table notifications, column type).
+    /// Type of the message, such as ORDER_CONFIRMED (table notifications, column type).
     pub kind: String,
-    /// EMAIL or SMS; both where it is not said.
+    /// EMAIL or SMS. Without it, both.
     #[arg(long)]
     pub channel: Option<String>,
 }
@@ -159,50 +166,52 @@ pub struct Maintenance {
     pub log: platform::log::Settings,
     #[command(flatten)]
     pub postgres: Postgres,
-    /// How to turn it; without it, it stays as it is.
+    /// The new state. Without it, the state does not change and is printed.
     pub switch: Option<Switch>,
-    /// Why it is on; for the log of whoever wonders.
+    /// Reason for the maintenance, for people to read.
     #[arg(default_value = "no reason given")]
     pub reason: String,
 }
 
-/// A finding that was looked into.
+/// A finding to remove, because somebody has looked into it.
 #[derive(Args)]
 pub struct Dismiss {
     #[command(flatten)]
     pub log: platform::log::Settings,
     #[command(flatten)]
     pub postgres: Postgres,
-    /// As `worker audit` names it.
+    /// Subject of the finding, as `worker audit` prints it.
     pub subject: String,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
-    /// Orders are accepted and wait; nothing is reserved or charged.
+    /// New orders are accepted and wait. Nothing is reserved or charged.
     On,
-    /// Those that wait go on.
+    /// Waiting orders continue.
     Off,
 }
 
-/// What a customer may order before somebody of the shop looks at it. Without limits, nobody need.
+/// What a customer may order before the shop must review an order. Without limits, no review is
+/// needed.
 #[derive(Args, Clone)]
 pub struct Risk {
-    /// Amounts for each currency within the window, such as USD=5000.00,EUR=4500; currencies that are not named have no limit.
+    /// Amount that a customer may spend within the window, for each currency, such as
+    /// USD=5000.00,EUR=4500. A currency that is not listed has no limit.
     #[arg(long, env = "RISK_SPEND_LIMITS", value_delimiter = ',', value_parser = spend_limit)]
     pub risk_spend_limits: Vec<Money>,
-    /// Orders within the window.
+    /// Number of orders that a customer may place within the window.
     #[arg(long, env = "RISK_ORDER_LIMIT", value_parser = clap::value_parser!(i64).range(1..))]
     pub risk_order_limit: Option<i64>,
-    /// The window, in seconds.
+    /// Length of the window, in seconds.
     #[arg(long, env = "RISK_WINDOW_S", value_parser = period, default_value = "86400")]
     pub risk_window: Duration,
 }
 
-/// Who takes the money.
+/// The payment gateway and its settings.
 #[derive(Args, Clone)]
 pub struct Payments {
-    /// The payment gateway.
+    /// Payment gateway for new payments.
     #[arg(long, env = "PAYMENT_GATEWAY", value_enum, default_value = "sandbox")]
     pub payment_gateway: PaymentGateway,
     #[command(flatten)]
@@ -211,18 +220,18 @@ pub struct Payments {
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PaymentGateway {
-    /// Takes no real money.
+    /// Moves no real money.
     Sandbox,
     Stripe,
 }
 
-/// What counts as stuck.
+/// The limits from which an order counts as stuck.
 #[derive(Args, Clone)]
 pub struct Stuck {
-    /// An order that has been open, or a compensation that has been tried, for longer than this is stuck, in seconds.
+    /// Seconds after which an open order or a running compensation counts as stuck.
     #[arg(long, env = "AUDIT_STUCK_AFTER_S", value_parser = seconds, default_value = "900")]
     pub stuck_after: Duration,
-    /// A parcel of which the carrier has told nothing new for longer than this is stuck, in seconds.
+    /// Seconds without a new tracking event after which a parcel counts as stuck.
     #[arg(long, env = "PARCEL_SILENT_AFTER_S", value_parser = period, default_value = "604800")]
     pub parcel_silent_after: Duration,
 }
@@ -240,7 +249,7 @@ pub struct Resume {
     pub temporal: platform::temporal::Settings,
     #[command(flatten)]
     pub stuck: Stuck,
-    /// Ids of orders.
+    /// Ids of the orders.
     #[arg(required_unless_present = "all")]
     pub orders: Vec<OrderId>,
     /// All orders that have not ended and have no running workflow.
@@ -248,18 +257,19 @@ pub struct Resume {
     pub all: bool,
 }
 
-/// What CloudWatch is told.
+/// Metrics for CloudWatch.
 #[derive(Args, Clone)]
 pub struct CloudWatch {
-    /// The stack's name: with it, the metrics that alarms and scaling need are published; without it, none are.
+    /// Name of the stack under which the metrics for alarms and scaling are published. Without it,
+    /// no metrics are published.
     #[arg(long, env = "METRICS_STACK")]
     pub metrics_stack: Option<String>,
-    /// How often they are published, in seconds.
+    /// Seconds between two publications of the metrics.
     #[arg(long, env = "METRICS_PERIOD_S", value_parser = period, default_value = "60")]
     pub metrics_period: Duration,
 }
 
-/// The worker's own port.
+/// The address and port on which the worker serves health and metrics.
 #[derive(Args, Clone)]
 pub struct Port {
     /// Address on which health and metrics are served.
@@ -271,7 +281,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// Where it is listened on.
+    /// The socket address to listen on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.worker_host, self.worker_port)
@@ -282,7 +292,8 @@ impl Port {
 pub struct Healthcheck {
     #[command(flatten)]
     pub port: Port,
-    /// Ask whether it is ready (Postgres takes writes, its schema is up to date, Temporal answers) instead of whether it is alive.
+    /// Check whether the worker is ready instead of whether it is alive. It is ready if Postgres
+    /// accepts writes, the schema is up to date and Temporal answers.
     #[arg(long)]
     pub ready: bool,
 }
@@ -309,22 +320,25 @@ pub struct Run {
     pub stuck: Stuck,
     #[command(flatten)]
     pub cloudwatch: CloudWatch,
-    /// How long running activities may take to finish after SIGTERM, SIGINT or SIGHUP, in seconds.
+    /// Seconds that running activities have to finish after SIGTERM, SIGINT or SIGHUP.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,
-    /// Seconds between two searches for orders that have not ended and whose workflow is gone, to start it again; 0: none.
+    /// Seconds between two searches for open orders whose workflow is gone. The worker starts their
+    /// workflows again. 0: no search.
     #[arg(long, env = "RESUME_PERIOD_S", value_parser = seconds, default_value = "60")]
     pub resume_period: Duration,
-    /// How long stock is held for an order whose payment is not authorized, in seconds.
+    /// Seconds that stock is held for an order whose payment is not authorized.
     #[arg(long, env = "RESERVATION_TTL_S", value_parser = period, default_value = "900")]
     pub reservation_ttl: Duration,
-    /// How long an order waits for its customer, or for the shop, to decide before it is cancelled, in seconds.
+    /// Seconds that an order waits for a decision of its customer or of the shop before it is
+    /// cancelled.
     #[arg(long, env = "DECISION_TIMEOUT_S", value_parser = period, default_value = "86400")]
     pub decision_timeout: Duration,
-    /// Orders of a customer that may be unpaid at once; those beyond wait for the others to be paid.
+    /// Maximum number of unpaid orders of one customer. Further orders wait until others are paid.
     #[arg(long, env = "HOLD_MAX_ORDERS", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
     pub hold_max_orders: i64,
-    /// Units that a customer's unpaid orders may hold together; a single order of more waits for the shop to approve it.
+    /// Maximum number of units that one customer's unpaid orders hold together. A single order with
+    /// more units waits for the shop's approval.
     #[arg(long, env = "HOLD_MAX_UNITS", default_value_t = 10_000, value_parser = clap::value_parser!(i64).range(1..))]
     pub hold_max_units: i64,
     #[command(flatten)]
@@ -337,57 +351,60 @@ pub struct Run {
     pub notices: Notices,
 }
 
-/// How customers are told.
+/// Notifications to customers.
 #[derive(Args, Clone)]
 pub struct Notices {
-    /// The sender of e-mails; SES must know it.
+    /// Sender of e-mails. SES must have verified it.
     #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
     pub email_from: String,
-    /// SES's configuration set for e-mails, which says where SES tells of bounces; none without it.
+    /// SES configuration set for e-mails. It says where SES publishes bounces and complaints.
+    /// Without it, no configuration set is used.
     #[arg(long, env = "EMAIL_CONFIGURATION_SET")]
     pub email_configuration_set: Option<String>,
-    /// URL of the SQS queue in which SES's bounces and complaints arrive; without it, none are read.
+    /// URL of the SQS queue that receives SES's bounces and complaints. Without it, the worker
+    /// reads none.
     #[arg(long, env = "NOTICE_FEEDBACK_QUEUE_URL")]
     pub notice_feedback_queue_url: Option<String>,
-    /// Where the page is: messages link to the order there. Without it, there is no link.
+    /// Address of the page. Messages link to their order there. Without it, messages have no link.
     #[arg(long, env = "PAGE_URL")]
     pub page_url: Option<String>,
-    /// How the phone numbers begin that SMS go to, such as +4915,+4916; those with ! get none, such as !+1900. The longest that fits decides.
-    /// `none`: no SMS at all.
+    /// Prefixes of the phone numbers that get SMS, such as +4915,+4916. Numbers with a prefix after
+    /// ! get none, such as !+1900. The longest matching prefix decides. `none`: no SMS at all.
     #[arg(long, env = "SMS_PREFIXES", value_delimiter = ',', default_value = DEFAULT_SMS_PREFIXES)]
     pub sms_prefixes: Vec<Prefix>,
     #[command(flatten)]
     pub limits: NoticeLimits,
-    /// How long the delivery of a message is tried, in seconds.
+    /// Seconds for which the delivery of a message is retried.
     #[arg(long, env = "NOTICE_MAX_AGE_S", value_parser = period, default_value = "259200")]
     pub notice_max_age: Duration,
-    /// Folder with templates that take the place of the built-in ones of the same name.
+    /// Folder with templates that replace the built-in templates of the same name.
     #[arg(long, env = "NOTICE_TEMPLATES")]
     pub notice_templates: Option<PathBuf>,
 }
 
-/// How many messages customers get within a window of time. What is beyond is not sent.
+/// How many messages customers get within a window of time. Messages beyond a limit are not sent.
 #[derive(Args, Clone)]
 pub struct NoticeLimits {
-    /// The window, in seconds.
+    /// Length of the window, in seconds.
     #[arg(long, env = "NOTICE_WINDOW_S", value_parser = period, default_value = "86400")]
     pub notice_window: Duration,
-    /// Messages to one e-mail address or phone number.
+    /// Maximum number of messages to one e-mail address or phone number.
     #[arg(long, env = "NOTICE_RECIPIENT_LIMIT", default_value_t = 50, value_parser = clap::value_parser!(i32).range(0..))]
     pub notice_recipient_limit: i32,
-    /// Messages about one customer's orders.
+    /// Maximum number of messages about one customer's orders.
     #[arg(long, env = "NOTICE_CUSTOMER_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
     pub notice_customer_limit: i32,
-    /// Messages about orders that took no money: to one address or number, and about one customer's orders.
+    /// Maximum number of messages about orders that took no money: to one e-mail address or phone
+    /// number, and about one customer's orders.
     #[arg(long, env = "NOTICE_UNPAID_LIMIT", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..))]
     pub notice_unpaid_limit: i32,
-    /// SMS about orders that took no money, of all customers together.
+    /// Maximum number of SMS about orders that took no money, to all customers together.
     #[arg(long, env = "SMS_UNPAID_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
     pub sms_unpaid_limit: i32,
 }
 
 impl Run {
-    /// On what terms stock is held.
+    /// The reservation policy that these settings describe.
     pub(crate) fn terms(&self) -> Terms {
         let risk = &self.risk;
         let spend = risk.risk_spend_limits.iter().map(|limit| (limit.currency.code(), limit.minor)).collect();
@@ -397,29 +414,31 @@ impl Run {
     }
 }
 
-/// Limits and retries of an order's steps.
+/// Timeouts and retries of an order's steps.
 #[derive(Args, Clone)]
 pub struct Steps {
-    /// Limit of a step's first attempt, in milliseconds.
+    /// Timeout of a step's first attempt, a local activity, in milliseconds.
     #[arg(long, env = "STEP_LOCAL_LIMIT_MS", value_parser = millis, default_value = "5000")]
     pub step_local_limit: Duration,
-    /// Limit of a step's later attempts, in milliseconds.
+    /// Timeout of each later attempt of a step, in milliseconds.
     #[arg(long, env = "STEP_ATTEMPT_LIMIT_MS", value_parser = millis, default_value = "10000")]
     pub step_attempt_limit: Duration,
-    /// A later attempt silent for this long is given to another worker, in milliseconds.
+    /// Heartbeat timeout of a later attempt, in milliseconds. After it, another worker gets the
+    /// step.
     #[arg(long, env = "STEP_HEARTBEAT_LIMIT_MS", value_parser = millis, default_value = "5000")]
     pub step_heartbeat_limit: Duration,
     /// Wait before the second attempt, in milliseconds.
     #[arg(long, env = "RETRY_INITIAL_INTERVAL_MS", value_parser = millis, default_value = "1000")]
     pub retry_initial_interval: Duration,
-    /// Factor by which the wait grows.
+    /// Factor by which the wait grows from attempt to attempt.
     #[arg(long, env = "RETRY_BACKOFF", default_value_t = 2.0)]
     pub retry_backoff: f64,
-    /// Longest wait between two attempts, in milliseconds.
+    /// Maximum wait between two attempts, in milliseconds.
     #[arg(long, env = "RETRY_MAXIMUM_INTERVAL_MS", value_parser = millis, default_value = "30000")]
     pub retry_maximum_interval: Duration,
-    /// How often the payment gateway is asked to take an order's money; when it then does not say that it holds any, the order fails. What fails for
-    /// another reason is tried until it works.
+    /// Maximum number of attempts to charge an order at the payment gateway. If the gateway then
+    /// reports no authorization, the order fails. Failures with another cause are retried until
+    /// they succeed.
     #[arg(long, env = "RETRY_MAXIMUM_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..))]
     pub retry_maximum_attempts: i32,
 }
@@ -437,24 +456,26 @@ impl From<Steps> for StepSettings {
     }
 }
 
-/// How much a worker does at once.
+/// The limits of a worker's concurrent work.
 #[derive(Args, Clone)]
 pub struct Concurrency {
-    /// Workflow tasks at once; each carries an order through all of its quick steps. More than keep the machine busy only slow down the placing
-    /// of orders. One of them waits for tasks of cached workflows, so there are two at least.
+    /// Maximum number of concurrent workflow tasks. One workflow task runs all quick steps of an
+    /// order. On a busy machine, more workflow tasks only delay the answers to new orders. One of
+    /// them waits for tasks of cached workflows, so the minimum is 2.
     #[arg(long, env = "WORKER_WORKFLOW_TASKS", default_value_t = 12, value_parser = at_least(2))]
     pub worker_workflow_tasks: usize,
-    /// Local activities at once.
+    /// Maximum number of concurrent local activities.
     #[arg(long, env = "WORKER_LOCAL_ACTIVITIES", default_value_t = 100, value_parser = at_least(1))]
     pub worker_local_activities: usize,
-    /// Regular activities at once.
+    /// Maximum number of concurrent regular activities.
     #[arg(long, env = "WORKER_ACTIVITIES", default_value_t = 100, value_parser = at_least(1))]
     pub worker_activities: usize,
-    /// Polls for tasks at once, at most; their number follows the load.
+    /// Maximum number of concurrent polls for tasks. The actual number follows the load.
     #[arg(long, env = "WORKER_MAX_POLLERS", default_value_t = 50, value_parser = at_least(1))]
     pub worker_max_pollers: usize,
-    /// Workflows kept in memory; others are replayed from history when they go on. The SDK (temporalio-sdk-core 0.10) takes no more workflow tasks at
-    /// once than this, and with none a few orders in a thousand were seen to stand for good.
+    /// Number of workflows kept in memory. Other workflows are replayed from their history when
+    /// they continue. The SDK (temporalio-sdk-core 0.10) runs no more concurrent workflow tasks
+    /// than this. With 0, a few orders in a thousand were observed to stop forever.
     #[arg(long, env = "WORKER_CACHED_WORKFLOWS", default_value_t = 2000, value_parser = at_least(2))]
     pub worker_cached_workflows: usize,
 }
@@ -467,12 +488,12 @@ fn seconds(text: &str) -> Result<Duration, ParseIntError> {
     text.parse().map(Duration::from_secs)
 }
 
-/// Seconds, at least one.
+/// Parses a number of seconds that is at least 1.
 fn period(text: &str) -> Result<Duration, ParseIntError> {
     text.parse().map(|seconds: NonZeroU64| Duration::from_secs(seconds.get()))
 }
 
-/// A currency and an amount in it: `USD=5000.00`.
+/// Parses a currency and an amount in it, such as `USD=5000.00`.
 fn spend_limit(text: &str) -> Result<Money, String> {
     let (code, amount) = text.split_once('=').ok_or("expected a currency and an amount, such as USD=5000.00")?;
     let currency = Currency::from_code(code.trim()).ok_or_else(|| format!("{code:?} is no currency"))?;

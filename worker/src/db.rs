@@ -1,7 +1,9 @@
 //! Connections to Postgres.
 //!
-//! A Postgres may turn read-only under connections that stand: its primary was demoted, and another server is primary now. Nothing closes these
-//! connections, so whoever notices says so ([`note`]): all that were made until then are dropped, and new ones go to a server that takes writes.
+//! A Postgres server may become read-only while connections to it are open: its primary was
+//! demoted, and another server is now the primary. Nothing closes these connections. When the
+//! worker notices this ([`note`]), it drops all connections that it has opened so far. New
+//! connections go to a server that accepts writes.
 
 mod access;
 pub(crate) mod role;
@@ -17,21 +19,26 @@ use std::{
 };
 use tokio_postgres::{config::TargetSessionAttrs, error::SqlState};
 
-/// How long a statement may run. Shorter than a step's first attempt, so that Postgres gives up before we do and nothing lingers.
+/// The time limit for one statement, in milliseconds. It is shorter than the timeout of a step's
+/// first attempt. So Postgres cancels a slow statement before the attempt ends, and no statement
+/// stays behind.
 const STATEMENT_TIMEOUT_MS: u32 = 4_500;
 
-/// Connections of this process that were made until then are not used again: their Postgres is read-only.
+/// The time of the last call of [`leave`]. Connections that this process opened until then are not
+/// used again, because their Postgres is read-only.
 static LEFT: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// The connections that the activities share, to a Postgres that takes writes. They are made as needed and replaced when lost.
+/// Creates the connection pool that the activities share. Its connections go to a Postgres server
+/// that accepts writes. They are opened when needed and replaced when lost.
 ///
 /// # Errors
-/// When the settings do not say how to get into Postgres, or the size is 0. That Postgres is away is no error.
+/// Fails if the settings do not allow a connection, or the pool's size is 0. It does not fail if
+/// Postgres is unreachable.
 pub(crate) async fn pool(settings: &config::Postgres) -> anyhow::Result<Pool> {
     pool_to(settings, TargetSessionAttrs::ReadWrite).await
 }
 
-/// Connections for who reads only; a replica will do.
+/// Creates a connection pool for reading. Its connections may go to a replica.
 ///
 /// # Errors
 /// As [`pool`].
@@ -42,7 +49,8 @@ pub(crate) async fn reading_pool(settings: &config::Postgres) -> anyhow::Result<
 async fn pool_to(settings: &config::Postgres, target: TargetSessionAttrs) -> anyhow::Result<Pool> {
     let access = Access::new(settings).await?;
     let mut options = access.options();
-    // The statements of an order find rows by their keys: planning them anew for each order's values costs more than running them.
+    // The statements of an order find rows by their keys. A new plan for each order's values would
+    // cost more than the statement itself.
     options.options(format!(
         "-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c plan_cache_mode=force_generic_plan"
     ));
@@ -61,12 +69,12 @@ async fn pool_to(settings: &config::Postgres, target: TargetSessionAttrs) -> any
         .context("POSTGRES_POOL_SIZE")
 }
 
-/// A connection from the pool.
+/// Takes a connection from the pool.
 pub(crate) async fn connection(pool: &Pool) -> anyhow::Result<Object> {
     pool.get().await.context("Postgres cannot be reached")
 }
 
-/// Takes note of an error: when it says that Postgres does not take writes, all connections of now are left.
+/// If the error says that Postgres does not accept writes, drops all connections that are open now.
 pub(crate) fn note(pool: &Pool, error: &anyhow::Error) {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>());
     if causes.any(|cause| cause.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)) {
@@ -74,7 +82,8 @@ pub(crate) fn note(pool: &Pool, error: &anyhow::Error) {
     }
 }
 
-/// Drops all connections of now. Those in use are dropped when they come back.
+/// Drops all connections that are open now. A connection in use is dropped when it returns to the
+/// pool.
 pub(crate) fn leave(pool: &Pool) {
     *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     let dropped = pool.retain(|_, _| false).removed.len();

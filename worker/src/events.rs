@@ -1,8 +1,11 @@
-//! Tells other systems of every status that an order gets: messages on an SNS FIFO topic, which queues subscribe to.
+//! Publishes every change of an order's status to other systems: as messages on an SNS FIFO topic,
+//! to which queues subscribe.
 //!
-//! At least once, and in order for each order: the history is the outbox, one worker at a time publishes from it, and never an order's event
-//! before its earlier ones have been taken. Orders are published side by side. An event that cannot be read, or that SNS refuses, holds up its own
-//! order alone ([`failing::EVENTS`]). Whoever reads them tells repetitions by their id.
+//! Each event is published at least once, and the events of one order are published in order. The
+//! outbox is the order history. Only one worker at a time publishes from it, and it publishes an
+//! order's event only after SNS has accepted the earlier ones. Events of different orders are
+//! published in parallel. An event that cannot be read, or that SNS refuses, blocks only its own
+//! order ([`failing::EVENTS`]). A repeated event has the same id, so subscribers can detect it.
 
 use crate::{
     db, failing,
@@ -32,39 +35,43 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How often the outbox is looked at without being woken.
+/// The interval at which the outbox is read if nothing wakes the publisher.
 const SWEEP: Duration = Duration::from_secs(2);
-/// How long events are gathered, so that a batch is worth its call.
+/// The pause between a wake-up and the next read. It gathers several events for one call to SNS.
 const GATHER: Duration = Duration::from_millis(100);
-/// Orders whose events are published in one go.
+/// How many orders one read of the outbox may include.
 const ORDERS: i64 = 100;
-/// Events that are published in one go.
+/// How many events one read of the outbox may include.
 const EVENTS: i64 = 1_000;
-/// Messages that SNS takes in one call.
+/// The maximum number of messages in one call to SNS.
 const MESSAGES: usize = 10;
-/// Calls to SNS at once.
+/// How many calls to SNS run at the same time.
 const CALLS: usize = 10;
-/// After this time no further round begins, so that what SNS has taken is noted soon.
+/// After this time no further round begins, so accepted events are soon recorded as published.
 const ROUNDS: Duration = Duration::from_secs(2);
-/// After this time SNS is not waited for any longer: Postgres ends a transaction that is idle for 10 s, and what SNS has taken would come again.
+/// How long the publisher waits for SNS. Postgres ends a transaction that is idle for 10 s; then
+/// the accepted events would not be recorded as published, and would be published again.
 const PATIENCE: Duration = Duration::from_secs(7);
-/// The advisory lock that the publishing worker holds; any number that nothing else uses.
+/// The key of the advisory lock that the publishing worker holds. It may be any number that nothing
+/// else uses.
 const LOCK: i64 = 0x6f72_6465_7266_6c6f;
-/// Codes with which SNS blames the sender, though the event is not at fault: the topic, a permission, a key or a quota is.
+/// Error codes that SNS reports as the sender's fault although the event is not the cause. The
+/// cause is the topic, a permission, an encryption key or a quota.
 const NOT_THE_EVENT: &[&str] = &["AuthorizationError", "AccessDenied", "NotFound", "Throttled", "ThrottlingException", "RequestThrottled"];
-/// Codes with which SNS refuses a whole call for what stands in one of its events.
+/// Error codes with which SNS refuses a whole call because of the content of one of its events.
 const CONTENT: &[&str] =
     &["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationException", "BatchRequestTooLong"];
 
 type PublishError = SdkError<PublishBatchError>;
 
-/// A message on the topic.
+/// A message on the topic (docs/events.md).
 #[derive(Serialize)]
 struct Message {
-    /// The same whenever the event is published again.
+    /// The event's id. It stays the same when the event is published again.
     id: String,
     r#type: &'static str,
-    /// Of this format; rises when a field changes its meaning or goes.
+    /// The version of the message format. It increases when a field changes its meaning or is
+    /// removed.
     version: u32,
     #[serde(with = "orders::rfc3339")]
     time: OffsetDateTime,
@@ -79,15 +86,15 @@ struct Data {
     #[serde(rename = "customerID")]
     customer_id: String,
     status: OrderStatus,
-    /// Rises with each event of an order, not by one.
+    /// The order's version. It increases with each event of an order, but not by one.
     order_version: i64,
     total_amount: Money,
     currency: String,
-    /// Of an order that failed or was cancelled, in the shop's words alone.
+    /// Why the order failed or was cancelled. The text contains only the shop's own sentences.
     failure_reason: Option<String>,
 }
 
-/// Publishes what the outbox holds.
+/// Publishes the events in the outbox.
 pub(crate) struct Publisher {
     pool: Pool,
     sns: aws_sdk_sns::Client,
@@ -100,7 +107,7 @@ impl Publisher {
         Self { pool, sns, topic_arn, woken }
     }
 
-    /// Publishes for ever.
+    /// Publishes events for ever.
     pub(crate) async fn run(self) {
         loop {
             match self.publish_some().await {
@@ -117,7 +124,8 @@ impl Publisher {
         }
     }
 
-    /// Publishes the next events of some orders; answers how many.
+    /// Publishes the next events of some orders. Returns the number of published events and failed
+    /// orders; 0 if there is nothing to do, or another worker publishes.
     async fn publish_some(&self) -> anyhow::Result<usize> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
@@ -126,7 +134,7 @@ impl Publisher {
         }
         let mut outbox = Outbox::read(&transaction).await?;
         let (mut published, begun) = (Published::default(), Instant::now());
-        // Each round has the next event of every order.
+        // Each round publishes the next event of every order.
         loop {
             let round = outbox.next_round();
             if round.is_empty() || begun.elapsed() > ROUNDS {
@@ -167,10 +175,10 @@ impl Publisher {
         }
     }
 
-    /// Publishes events, no two of one order.
+    /// Publishes events. There must be at most one event of each order.
     async fn publish(&self, events: &[&Event]) -> Published {
         match self.publish_batch(events).await {
-            // One by one, so that the one at fault shows.
+            // Publish the events one by one to find the one that SNS refuses.
             Err(error) if events.len() > 1 && is_content(&error) => {
                 let mut published = Published::default();
                 for event in events {
@@ -223,14 +231,14 @@ impl Event {
     }
 }
 
-/// What became of events.
+/// The result of publishing events.
 #[derive(Default)]
 struct Published {
-    /// What SNS has taken.
+    /// The keys of the events that SNS has accepted.
     taken: Vec<(OrderId, i64)>,
-    /// Orders of which SNS refuses an event.
+    /// The orders whose event SNS refuses because of its content.
     refused: Vec<failing::Failure>,
-    /// Why others were not taken, which is not their fault.
+    /// Why SNS did not accept other events. The events themselves are not the cause.
     error: Option<anyhow::Error>,
 }
 
@@ -243,18 +251,19 @@ impl Published {
     }
 }
 
-/// What waits to be published.
+/// Events from the database that wait to be published.
 struct Outbox {
-    /// The events of each order, in their order.
+    /// The events of each order, by version.
     orders: Vec<VecDeque<Event>>,
-    /// Orders of which an event cannot be read.
+    /// The orders that have an event which cannot be read.
     failures: Vec<failing::Failure>,
-    /// Orders that have failed before.
+    /// The ids of the orders that are failing rows at present.
     failing: HashSet<String>,
 }
 
 impl Outbox {
-    /// The unpublished events of the oldest orders that are due.
+    /// Reads the unpublished events of the oldest orders. Failing rows that are not due are left
+    /// out.
     async fn read(transaction: &Transaction<'_>) -> anyhow::Result<Self> {
         let next = sql::next_events(transaction, ORDERS, EVENTS).await?;
         let mut outbox = Self { orders: Vec::new(), failures: Vec::new(), failing: HashSet::new() };
@@ -282,31 +291,32 @@ impl Outbox {
         self.orders.iter().filter_map(VecDeque::front).collect()
     }
 
-    /// Orders go on whose event was taken. The others wait.
+    /// Removes the first event of each order if SNS has accepted it. If not, the order's events are
+    /// dropped from this outbox; a later read finds them again.
     fn advance(&mut self, taken: &[(OrderId, i64)]) {
         let taken: HashSet<&(OrderId, i64)> = taken.iter().collect();
         self.orders.retain_mut(|events| events.pop_front().is_some_and(|event| taken.contains(&event.key())));
     }
 }
 
-/// Notes what SNS has taken.
+/// Records the accepted events as published.
 async fn note(transaction: &Transaction<'_>, taken: &[(OrderId, i64)]) -> anyhow::Result<()> {
     let (ids, versions): (Vec<String>, Vec<i64>) = taken.iter().map(|(order_id, version)| (order_id.to_string(), *version)).unzip();
     sql::mark_published(transaction, &ids, &versions).await?;
     Ok(())
 }
 
-/// Whether SNS refuses a call for what stands in it.
+/// Whether SNS refuses a call because of the content of an event.
 fn is_content(error: &PublishError) -> bool {
     error.code().is_some_and(|code| CONTENT.contains(&code))
 }
 
-/// Whether SNS refuses an event for what it is.
+/// Whether SNS refuses an event because of its content.
 fn is_refusal(entry: &BatchResultErrorEntry) -> bool {
     entry.sender_fault() && !NOT_THE_EVENT.contains(&entry.code())
 }
 
-/// What a failed call for one event means.
+/// The result of a failed call for one event: SNS refuses the event, or the call can be repeated.
 fn refused_or_late(event: &Event, error: PublishError) -> Published {
     let refused = is_content(&error);
     let error = anyhow::Error::new(error).context("SNS");
@@ -321,7 +331,8 @@ fn event(next: sql::NextEvent) -> anyhow::Result<Event> {
     let (order_id, order_version): (OrderId, i64) = (next.order_id.parse()?, next.version);
     let (currency, minor) = (currency(&next.currency)?, next.total_minor);
     let status = next.status.parse()?;
-    // The reason is that of the order's present status.
+    // The recorded reason belongs to the order's present status, so events of earlier statuses have
+    // none.
     let recorded = next.failure_reason.as_deref().filter(|_| next.is_current);
     let data = Data {
         order_id,

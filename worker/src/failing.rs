@@ -1,11 +1,14 @@
-//! Rows that fail by themselves, in whatever loop over rows: one row's failure concerns that row alone.
+//! Failing rows: rows that fail by themselves. Every loop over rows uses this module, so one row's
+//! failure affects no other row.
 //!
-//! A loop records such a row here, goes on with the others, and leaves the row out until its `next_attempt_at`; the pause doubles from 2 seconds
-//! to 10 minutes. When the row succeeds, the loop clears it. What fails is counted in a metric with an alarm, named by the audit,
-//! and shown to staff ([`crate::attention`]).
+//! A loop records such a row here, goes on with the other rows, and skips the row until its
+//! `next_attempt_at`. The pause doubles from 2 seconds to 10 minutes. When the row succeeds, the
+//! loop clears it. Failing rows are counted by a metric with an alarm, listed by the audit, and
+//! shown to staff ([`crate::attention`]).
 //!
-//! Record a row only for a failure of its own. When the other side is away (a timeout, no connection, throttling), every row would fail: then the
-//! loop itself pauses, and nothing is recorded.
+//! Record a row only if the failure is its own. If the other side is away (a timeout, no
+//! connection, throttling), every row would fail. Then the loop itself pauses, and nothing is
+//! recorded.
 
 use crate::sql::{Client, failing as sql};
 
@@ -14,27 +17,28 @@ pub(crate) const PROJECTION_ORDERS: &str = "PROJECTION_ORDERS";
 /// Products that cannot be projected to the read model.
 pub(crate) const PROJECTION_PRODUCTS: &str = "PROJECTION_PRODUCTS";
 
-/// Orders whose expired reservations cannot be given back.
+/// Orders whose expired reservations cannot be released.
 pub(crate) const EXPIRY: &str = "EXPIRY";
 
-/// Orders of which an event cannot be read or published.
+/// Orders that have an event which cannot be read or published.
 pub(crate) const EVENTS: &str = "EVENTS";
 
-/// Orders whose workflow was gone.
+/// Orders whose workflow was lost.
 pub(crate) const LOST_WORKFLOWS: &str = "LOST_WORKFLOWS";
 
-/// Refunds, and payments of withdrawn orders, that the gateway refuses for now or that it does not answer for.
+/// Refunds that the gateway refuses for now or does not answer, and payments of orders in
+/// compensation that cannot be reversed for now.
 pub(crate) const REFUNDS: &str = "REFUNDS";
-/// What somebody should look into, and nobody tries again ([`crate::finding`]).
+/// Findings: things that somebody should look into and that are not retried ([`crate::finding`]).
 pub(crate) const FINDINGS: &str = "FINDINGS";
 
-/// The loops that metrics show, also while nothing fails in them.
+/// The loops that metrics always show, even if no row fails in them.
 pub(crate) const LOOPS: &[&str] = &[PROJECTION_ORDERS, PROJECTION_PRODUCTS, EXPIRY, EVENTS, LOST_WORKFLOWS, REFUNDS, FINDINGS];
 
-/// Bytes of an error that are kept.
+/// The longest error text that is stored, in bytes.
 const ERROR_BYTES: usize = 500;
 
-/// A row that failed, and why. The error must hold nothing personal.
+/// A row that failed, and why. The error must not contain personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) row_id: String,
@@ -47,10 +51,13 @@ impl Failure {
     }
 }
 
-/// Whether a failure in work on a row in Postgres is the row's own: not a lost connection, a conflict with others, a lack of resources, or a server
-/// that takes no writes, which would meet any row.
+/// Whether the failure of work on a row in Postgres is the row's own. Any row would meet the other
+/// failures: a lost connection, a conflict with other transactions, a lack of resources, or a
+/// server that accepts no writes.
 pub(crate) fn is_of_row(error: &anyhow::Error) -> bool {
-    /// Classes of SQLSTATE: connection, state of the transaction (read-only), rollback, resources, object not in the needed state, operator, system.
+    /// SQLSTATE classes of failures that any row would meet: connection, transaction state
+    /// (read-only), rollback, resources, object not in the required state, operator intervention,
+    /// system error.
     const OF_ALL: [&str; 7] = ["08", "25", "40", "53", "55", "57", "58"];
     match error.downcast_ref::<tokio_postgres::Error>() {
         None => error.downcast_ref::<deadpool_postgres::PoolError>().is_none(),
@@ -58,10 +65,10 @@ pub(crate) fn is_of_row(error: &anyhow::Error) -> bool {
     }
 }
 
-/// Records that rows failed: counts the attempt and sets the time of the next one. Logs each.
+/// Records and logs rows that failed. It counts the attempt and sets the time of the next one.
 ///
 /// # Errors
-/// When Postgres does not take it.
+/// Fails if Postgres does not accept the record.
 pub(crate) async fn record(client: &dyn Client, loop_name: &str, failures: &[Failure]) -> anyhow::Result<()> {
     if failures.is_empty() {
         return Ok(());
@@ -75,36 +82,36 @@ pub(crate) async fn record(client: &dyn Client, loop_name: &str, failures: &[Fai
     Ok(())
 }
 
-/// Rows that succeeded, or are gone, do not fail any more.
+/// Clears the failures of rows that succeeded or no longer exist.
 ///
 /// # Errors
-/// As [`record`].
+/// Fails as [`record`] does.
 pub(crate) async fn clear(client: &dyn Client, loop_name: &str, row_ids: &[String]) -> anyhow::Result<()> {
     sql::clear_failures(client, loop_name, row_ids).await?;
     Ok(())
 }
 
-/// Lets rows be tried again at once.
+/// Makes all failing rows of these loops due at once.
 ///
 /// # Errors
-/// As [`record`].
+/// Fails as [`record`] does.
 pub(crate) async fn retry_now(client: &dyn Client, loop_names: &[&str]) -> anyhow::Result<()> {
     sql::retry_now(client, loop_names).await?;
     Ok(())
 }
 
-/// How many of these rows fail.
+/// Counts how many of these rows are failing rows in one of the loops.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub(crate) async fn among(client: &dyn Client, loop_names: &[&str], row_ids: &[String]) -> anyhow::Result<usize> {
     Ok(usize::try_from(sql::count_among(client, loop_names, row_ids).await?.failing)?)
 }
 
-/// How many rows fail in each loop that there is, and in each in which any does.
+/// Counts the failing rows of each loop: of all [`LOOPS`], and of any other loop that has some.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub(crate) async fn count(client: &dyn Client) -> anyhow::Result<Vec<(String, u64)>> {
     let loops = sql::count_by_loop(client, LOOPS).await?;
     Ok(loops.into_iter().map(|counted| (counted.loop_name, u64::try_from(counted.failing).unwrap_or_default())).collect())

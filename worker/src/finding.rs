@@ -1,18 +1,20 @@
-//! What somebody should look into and no loop tries again: a message of another system that does not fit what is on record. Findings stand among the
-//! failing rows, so the audit names them and staff see them; `worker dismiss` takes one away once it is looked into.
+//! Findings: things that somebody should look into and that no loop retries, such as a message of
+//! another system that contradicts the records. Findings are stored as failing rows, so the audit
+//! lists them and staff see them. `worker dismiss` deletes a finding once somebody has looked into
+//! it.
 
 use crate::{config, db, failing::FINDINGS, sql::Client, sql::failing as sql};
 use anyhow::{Context, ensure};
 
-/// The most findings that are kept: others may send what they like.
+/// The maximum number of stored findings. Other systems can send any number of wrong messages.
 const MOST: i64 = 1_000;
 /// The longest subject, in bytes.
 const SUBJECT_BYTES: usize = 200;
 
-/// Records a finding, once for each subject. It must hold nothing personal.
+/// Records a finding, once for each subject. Neither text may contain personal data.
 ///
 /// # Errors
-/// When Postgres does not take it.
+/// Fails if Postgres does not accept the record.
 pub(crate) async fn record(client: &dyn Client, subject: &str, detail: &str) -> anyhow::Result<()> {
     let subject = &subject[..subject.floor_char_boundary(SUBJECT_BYTES)];
     sql::record_finding(client, FINDINGS, subject, detail, MOST).await?;
@@ -20,10 +22,10 @@ pub(crate) async fn record(client: &dyn Client, subject: &str, detail: &str) -> 
     Ok(())
 }
 
-/// `worker dismiss`: takes a finding away.
+/// `worker dismiss`: deletes a finding.
 ///
 /// # Errors
-/// When Postgres does not answer, or there is no such finding.
+/// Fails if Postgres does not answer, or there is no such finding.
 pub async fn dismiss(settings: config::Dismiss) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;

@@ -1,4 +1,4 @@
-//! The worker's own port: liveness, readiness and metrics.
+//! The worker's HTTP port: liveness, readiness and metrics.
 
 use crate::{metrics::Metrics, migrate, system::System};
 use anyhow::Context;
@@ -15,22 +15,23 @@ use std::{net::SocketAddr, time::Duration};
 use temporalio_client::Client;
 use tokio::{net::TcpListener, sync::watch};
 
-/// How long a probe waits for Postgres and Temporal.
+/// The time limit for Postgres and Temporal to answer a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(crate) struct Health {
     pub(crate) system: System,
     pub(crate) metrics: Metrics,
-    /// Where the SDK serves the metrics; on loopback, for us to hand on.
+    /// The address on which the SDK serves all metrics. It is on loopback; `/metrics` forwards
+    /// them.
     pub(crate) exporter: SocketAddr,
     pub(crate) http: reqwest::Client,
 }
 
-/// Takes the port.
+/// Opens the port.
 ///
 /// # Errors
-/// When it is in use.
+/// Fails if the port cannot be opened, for example because it is in use.
 pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on: set WORKER_HOST and WORKER_PORT"))
 }
@@ -65,7 +66,7 @@ async fn ready(State(health): State<Health>) -> Response {
         .into_response()
 }
 
-/// Whether the worker takes tasks and Temporal answers.
+/// Whether the worker receives tasks and Temporal answers.
 async fn answers(client: &watch::Receiver<Option<Client>>) -> bool {
     let Some(client) = client.borrow().clone() else { return false };
     temporal::ping(&client).await.is_ok()
@@ -83,7 +84,8 @@ async fn metrics(State(health): State<Health>) -> Response {
     }
 }
 
-/// What cannot be told now keeps its last value; the SDK's metrics are served all the same.
+/// Runs an observation within the time limit. If it fails, its metrics keep their last values, and
+/// all metrics are still served.
 async fn observe(source: &str, observation: impl Future<Output = anyhow::Result<()>>) {
     if let Ok(Err(error)) = tokio::time::timeout(PROBE_LIMIT, observation).await {
         tracing::warn!(error = format!("{error:#}"), "metrics cannot be read from {source}");

@@ -1,5 +1,5 @@
-//! `worker healthcheck`: asks the worker on this machine how it is; what a container's health check runs, so that the image needs no other
-//! program.
+//! `worker healthcheck`: asks the worker on this machine for its health. A container's health check
+//! runs this command, so that the image needs no other program.
 
 use crate::config;
 use anyhow::bail;
@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-/// Shorter than the time that container runtimes give a check.
+/// The time limit for the answer. It is shorter than the time that container runtimes give a check.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// Status 0 when the worker answers that it is well, else 1 and a line on standard error.
+/// Returns status 0 if the worker is healthy. Otherwise returns status 1 and prints a line on
+/// standard error.
 pub async fn run(settings: config::Healthcheck) -> ExitCode {
     match check(&settings).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,7 +34,7 @@ async fn check(settings: &config::Healthcheck) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One can listen on all addresses, but connect only to one.
+/// The address to connect to. A server can listen on all addresses, but a client connects to one.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

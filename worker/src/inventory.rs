@@ -1,11 +1,14 @@
-//! Stock: reserving an order's lines, and releasing them.
+//! Stock: reserves the units of an order's line items, and releases them.
 //!
-//! Of an order that has at least one product in full, a part is offered and reserved, and the customer is asked whether to go on with that. An
-//! order that has none in full is out of stock: there is nothing in it that the customer asked for.
+//! If an order has at least one product in full, but not all, the customer gets an offer: a part of
+//! the order that can be delivered. The offer is reserved if the limits allow it, and the customer
+//! decides whether to take it. If the order has no product in full, it is out of stock: nothing of
+//! it is available as the customer asked for it.
 //!
-//! Locks are always taken in the same order, first the order's row, then its customer, then the products by id, so that two orders never wait for
-//! each other in a circle. No statement comes to one product's row twice (migrations/functions/reserve_order.sql says why). `products.stock` has a CHECK that it cannot go
-//! below zero, whatever this code does.
+//! All transactions take their locks in the same order: first the order's row, then its customer,
+//! then the products by id. So two orders never deadlock. No statement touches one product's row
+//! twice; migrations/functions/reserve_order.sql gives the reason. A CHECK keeps `products.stock`
+//! from falling below zero, whatever this code does.
 
 mod amendment;
 mod approval;
@@ -30,13 +33,15 @@ use orders::{
 use std::{collections::BTreeMap, time::Duration};
 use tokio_postgres::error::SqlState;
 
-/// `reserve_order` found that a product is gone which was there a moment before.
+/// The SQLSTATE with which `reserve_order` reports that a product is out of stock that was
+/// available a moment before.
 const NO_LONGER_IN_STOCK: &str = "OF001";
 
-/// For each order of a customer that may be unpaid, so many may wait for those that are.
+/// How many orders of a customer may wait for the unpaid ones, as a multiple of
+/// [`Terms::max_orders`].
 const WAITING: i64 = 10;
 
-/// Why an order's stock could not be reserved; each message is for the customer.
+/// Why an order's stock could not be reserved. The customer reads the messages.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{prefix} {0}", prefix = NO_SUCH_PRODUCT)]
@@ -49,10 +54,11 @@ pub(crate) enum Error {
     OutOfStock(String),
     #[error("maintenance: {0}")]
     Maintenance(String),
-    /// The customer's other orders hold as much as they may.
+    /// The customer's other unpaid orders have reached a limit.
     #[error("too many of your orders are not paid yet: pay or cancel them, then order again")]
     TooMuchUnpaid {
-        /// The order has waited long enough for the others to be paid, or to give back what they hold; or too many wait for that already.
+        /// True if the order has waited long enough for the other orders to be paid or to expire,
+        /// or if too many orders wait already.
         is_final: bool,
     },
     #[error(transparent)]
@@ -66,7 +72,7 @@ impl From<tokio_postgres::Error> for Error {
 }
 
 impl Error {
-    /// How Temporal and the workflow know this refusal; `None` when it is a fault of ours that another attempt may not meet.
+    /// The refusal that Temporal and the workflow get; `None` if another attempt may succeed.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::UnknownProduct(_) | Self::WrongPrice { .. } | Self::WrongCurrency { .. } => Some(Refusal::InvalidOrder),
@@ -76,56 +82,64 @@ impl Error {
     }
 }
 
-/// On what terms stock is held.
+/// The reservation policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
-    /// How long for an order that is not paid.
+    /// How long stock is held for an unpaid order.
     pub(crate) held_for: Duration,
-    /// How long an order waits for somebody's decision.
+    /// How long an order waits for a decision of its customer or of the shop.
     pub(crate) decision_timeout: Duration,
-    /// What a customer may order before somebody looks at it.
+    /// What a customer may order before the shop must review an order.
     pub(crate) limits: Limits,
-    /// How many orders of a customer may be unpaid at once.
+    /// The maximum number of unpaid orders of one customer.
     pub(crate) max_orders: i64,
-    /// How many units these may hold together.
+    /// The maximum number of units that one customer's unpaid orders hold together.
     pub(crate) max_units: i64,
 }
 
-/// A customer's other orders that are not paid.
+/// The customer's other unpaid orders.
 #[derive(Clone, Copy, Debug)]
 struct Unpaid {
     orders: i64,
-    /// Units that they hold.
+    /// The units that these orders hold.
     units: i64,
-    /// One of them waits for the customer.
+    /// Whether one of these orders waits for the customer's decision.
     waiting: bool,
 }
 
 impl Unpaid {
-    /// Counts them under the customer's lock, until the transaction ends.
+    /// Counts the orders, and locks the customer until the transaction ends.
     async fn count(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str) -> anyhow::Result<Self> {
         let sql::UnpaidOrders { orders, units, waiting } =
             sql::count_unpaid_orders(transaction, &order_id.to_string(), customer_id).await?;
         Ok(Self { orders, units, waiting })
     }
 
-    /// Whether one order more may be unpaid, and hold so many units.
+    /// Whether the policy allows one more unpaid order that holds this many units.
     fn leaves_room(self, units: i64, terms: &Terms) -> bool {
         self.orders < terms.max_orders && self.units.saturating_add(units) <= terms.max_units
     }
 
-    /// Whether the part of an order that its customer is offered may be held. One order at a time has that: who keeps the shop waiting keeps little.
+    /// Whether the units that a customer is offered may be held. Only one order of a customer holds
+    /// an offer at a time. So a customer who does not decide blocks little stock.
     fn leaves_room_for_offer(self, units: i64, terms: &Terms) -> bool {
         !self.waiting && self.leaves_room(units, terms)
     }
 }
 
-/// Reserves an order's lines and moves it to RESERVED; to IN_REVIEW, with nothing held, when it is beyond the customer's limits; to ACTION_REQUIRED
-/// when there is only a part of it, of which some is reserved. An order that is not PENDING any more stays as it is. `waited` is how long this has
-/// been tried.
+/// Reserves an order's line items. The order moves to one of these statuses:
+///
+/// - RESERVED, if everything is reserved.
+/// - IN_REVIEW, if the order exceeds the customer's limits. It then holds nothing.
+/// - ACTION_REQUIRED, if only a part is available. The offered units are held if the limits allow
+///   it.
+///
+/// An order that is no longer PENDING does not change. `waited` is the time since the first
+/// attempt.
 pub(crate) async fn reserve(client: &mut Object, request: &ReservationRequest, waited: Duration, terms: &Terms) -> Result<Move, Error> {
     let wanted = by_product(&request.items);
-    // Most orders can have what they want, which one statement finds out and does. Why one cannot is found out at leisure.
+    // Most orders can be reserved in full. One statement checks that and reserves them. If it
+    // cannot, the statements below find out why; they may take longer.
     if terms.limits.is_empty()
         && let Some(step) = reserve_all(&*client, request, &wanted, terms).await?
     {
@@ -137,7 +151,8 @@ pub(crate) async fn reserve(client: &mut Object, request: &ReservationRequest, w
     Ok(step)
 }
 
-/// Under locks, so that what is found out of the customer, the catalogue and the stock still holds when it is acted on.
+/// Reserves an order, or finds the reason why that is impossible. It takes locks, so that the facts
+/// about the customer, the catalogue and the stock do not change before it acts on them.
 async fn reserve_or_say_why(
     transaction: &Transaction<'_>,
     request: &ReservationRequest,
@@ -161,8 +176,9 @@ async fn reserve_or_say_why(
     };
     let catalogue = lock_products(transaction, wanted).await?;
     check(request, &catalogue)?;
-    // An order that is too large is reviewed whatever the stock is. Otherwise the answer would say
-    // whether there are so many units, and a few orders that hold nothing would find the exact stock.
+    // An order that is too large is reviewed whatever the stock is. Otherwise the answer would
+    // reveal whether the stock has that many units. A few orders that hold nothing would then find
+    // the exact stock.
     let stock = if units > terms.max_units { None } else { Some(Stock::of(wanted, &catalogue)?) };
     if unpaid.orders >= terms.max_orders {
         return Err(too_much_unpaid(transaction, order_id, waited, terms).await?);
@@ -185,14 +201,17 @@ async fn reserve_or_say_why(
     Ok(order::advance(transaction, order_id, OrderStatus::Reserved, None).await?)
 }
 
-/// Whether the customer has let an offer go not long ago. Were the next one held, anybody could hold a product for ever, one offer after the other.
+/// Whether another order of the customer recently got an offer and then failed or was cancelled. If
+/// the next offer were held, a customer could hold a product forever with one offer after another.
+/// That order counts if it was accepted within the last `decision_timeout`.
 async fn has_dropped_offer(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str, terms: &Terms) -> anyhow::Result<bool> {
     let within_ms = millis(terms.decision_timeout);
     Ok(sql::has_dropped_offer(transaction, customer_id, &order_id.to_string(), within_ms).await?.has_dropped)
 }
 
-/// An order may wait until the customer's others are paid, but not for ever, and only so many may: each asks again and again. Those that were accepted
-/// first wait.
+/// The error of an order that must wait until the customer's other orders are paid. It is final if
+/// the order has waited for `held_for`, or if too many earlier orders wait already: each waiting
+/// order causes repeated attempts. So the orders that were accepted first keep waiting.
 async fn too_much_unpaid(transaction: &Transaction<'_>, order_id: OrderId, waited: Duration, terms: &Terms) -> anyhow::Result<Error> {
     if waited >= terms.held_for {
         return Ok(Error::TooMuchUnpaid { is_final: true });
@@ -202,7 +221,8 @@ async fn too_much_unpaid(transaction: &Transaction<'_>, order_id: OrderId, waite
     Ok(Error::TooMuchUnpaid { is_final: earlier >= most })
 }
 
-/// Reserves the whole of a PENDING order and moves it to RESERVED; or does nothing, when anything at all is in the way.
+/// Reserves a whole PENDING order and moves it to RESERVED. Returns `None` and changes nothing if
+/// that is impossible for any reason.
 async fn reserve_all(
     client: &dyn Client,
     request: &ReservationRequest,
@@ -236,39 +256,41 @@ async fn reserve_all(
     }
 }
 
-/// Takes units of products whose rows are locked, and of which there are enough, for an order that holds none of them.
+/// Moves units from stock to an order's reservations. The products' rows must be locked and have
+/// enough units, and the order must not hold units of these products.
 async fn hold(transaction: &Transaction<'_>, order_id: OrderId, units: &BTreeMap<&str, i64>, held_for: Duration) -> anyhow::Result<()> {
     let (products, quantities): (Vec<&str>, Vec<i64>) = units.iter().unzip();
     sql::hold_units(transaction, &order_id.to_string(), &products, &quantities, millis(held_for)).await?;
     Ok(())
 }
 
-/// The order's status, locked until the transaction ends, its customer, and why nothing is reserved now, if that is so.
+/// Locks an order until the transaction ends. Returns its status, its customer, and the reason of
+/// the maintenance if that is on.
 async fn lock(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<(OrderStatus, String, Option<String>)> {
     let locked = sql::lock_order(transaction, &order_id.to_string()).await?.context("the order is not on record")?;
     Ok((locked.status.parse()?, locked.customer_id, locked.maintenance))
 }
 
-/// The products' rows, locked until the transaction ends.
+/// Locks the products' rows until the transaction ends, and returns them.
 async fn lock_products(transaction: &Transaction<'_>, wanted: &BTreeMap<&str, i64>) -> anyhow::Result<Vec<Product>> {
     Ok(sql::lock_products(transaction, &wanted.keys().copied().collect::<Vec<_>>()).await?)
 }
 
-/// A line of an order on record: its number, its product and its units.
+/// A line item on record: its number, its product and its units.
 type Line = (i32, String, i32);
 
-/// The lines of an order of which there is still anything to send.
+/// The line items of an order that have units left to send.
 async fn lines(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<Line>> {
     let lines = sql::lines_to_send(transaction, &order_id.to_string()).await?;
     Ok(lines.into_iter().map(|sql::Line { line, product_id, quantity }| (line, product_id, quantity)).collect())
 }
 
-/// Lines as an offer takes them.
+/// Line items in the form that `amendment::offer` takes.
 fn numbered(lines: &[Line]) -> impl Iterator<Item = (i32, &str, i32)> {
     lines.iter().map(|(line, product_id, quantity)| (*line, product_id.as_str(), *quantity))
 }
 
-/// Units of each product on lines.
+/// The units of each product, as the sum over the line items.
 fn on_lines<'a>(lines: impl IntoIterator<Item = (&'a str, i32)>) -> BTreeMap<&'a str, i64> {
     let mut units = BTreeMap::new();
     for (product_id, quantity) in lines {
@@ -284,39 +306,42 @@ async fn holds(transaction: &Transaction<'_>, order_id: OrderId, units: &BTreeMa
     Ok(units.iter().filter(|(_, units)| **units > 0).eq(held.iter()))
 }
 
-/// Moves an order whose stock is held to RESERVED after somebody's decision, and holds it for the time to pay.
+/// Moves an order to RESERVED after a decision. Its stock is already held. The reservations are
+/// renewed for `held_for`, so that the customer has time to pay.
 pub(crate) async fn go_on(transaction: &Transaction<'_>, order_id: OrderId, held_for: Duration) -> anyhow::Result<Move> {
     sql::renew_reservations(transaction, &order_id.to_string(), millis(held_for)).await?;
     order::advance(transaction, order_id, OrderStatus::Reserved, None).await
 }
 
-/// Gives back what an order holds; nothing when it holds nothing.
+/// Releases everything that an order holds. Does nothing if the order holds nothing.
 pub(crate) async fn release(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
     sql::lock_held_products(transaction, &order_id.to_string()).await?;
     sql::release_reservations(transaction, &order_id.to_string()).await?;
     Ok(())
 }
 
-/// As Postgres takes it.
+/// The duration in milliseconds, as the SQL statements take it.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Units wanted of each product, lines of the same product together.
+/// The units that are wanted of each product, as the sum over the line items.
 fn by_product(items: &[LineItem]) -> BTreeMap<&str, i64> {
     on_lines(items.iter().map(|item| (item.product_id.as_str(), item.quantity)))
 }
 
-/// What there is of what is wanted.
+/// The stock that is available for an order.
 struct Stock<'a> {
-    /// Units of each product, in the order of their ids; once they are offered, what is offered.
+    /// The available units of each product, at most as many as are wanted. After [`Stock::offer`],
+    /// these are the offered units. The map is sorted by product id.
     available: BTreeMap<&'a str, i64>,
-    /// The products of which there is less than wanted, with what is left of them.
+    /// The products with less stock than is wanted, and their stock.
     short: BTreeMap<&'a str, i64>,
 }
 
 impl<'a> Stock<'a> {
-    /// Takes it from the locked rows of the catalogue. An error when there is no product in full.
+    /// Computes it from the locked rows of the catalogue. Fails with [`Error::OutOfStock`] if no
+    /// product is available in full.
     fn of(wanted: &BTreeMap<&'a str, i64>, catalogue: &[Product]) -> Result<Self, Error> {
         let mut stock = Self { available: BTreeMap::new(), short: BTreeMap::new() };
         let mut missing = None;
@@ -343,7 +368,8 @@ impl<'a> Stock<'a> {
         self.available.values().sum()
     }
 
-    /// Makes of what there is what the customer is offered.
+    /// Replaces the available units of the short products by the units that the customer is
+    /// offered.
     fn offer(&mut self, max_units: i64) {
         for (id, left) in &self.short {
             self.available.insert(id, offer::of(*left, max_units));
@@ -351,7 +377,7 @@ impl<'a> Stock<'a> {
     }
 }
 
-/// Holds the request against the catalogue.
+/// Checks the request's products, prices and currency against the catalogue.
 fn check(request: &ReservationRequest, catalogue: &[Product]) -> Result<(), Error> {
     for item in &request.items {
         let Some(Product { name, price_minor, currency: code, .. }) = catalogue.iter().find(|product| product.id == item.product_id) else {
@@ -369,7 +395,7 @@ fn check(request: &ReservationRequest, catalogue: &[Product]) -> Result<(), Erro
     Ok(())
 }
 
-/// The currency of a code that stands in our own tables.
+/// Parses a currency code from the database.
 pub(crate) fn currency(code: &str) -> anyhow::Result<Currency> {
     Currency::from_code(code).ok_or_else(|| anyhow::anyhow!("unknown currency {code:?} in the database"))
 }

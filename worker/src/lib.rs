@@ -1,5 +1,7 @@
-//! The worker: executes the workflow's activities against Postgres, the payment gateway and AWS, keeps the read model and delivers
-//! notifications. `worker migrate` and `worker audit` are here too, since they know the same tables.
+//! The worker. It executes the activities of the workflows against Postgres, the payment gateway
+//! and AWS. It also updates the read model and delivers notifications.
+//!
+//! `worker migrate` and `worker audit` are part of this crate, because they use the same tables.
 
 pub mod activities;
 mod attention;

@@ -2,7 +2,8 @@ use clap::Parser;
 use std::process::ExitCode;
 use worker::{audit, config, finding, healthcheck, maintenance, migrate, resend, restock, resume, run};
 
-/// Many small things that live on across threads are allocated for each order; the system's own allocator takes a tenth of the time.
+/// Each order needs many small allocations that several threads use. With the system's allocator,
+/// they would take a tenth of the worker's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -10,30 +11,34 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 enum Command {
-    /// Executes activities until told to stop (SIGTERM, SIGINT, SIGHUP); then finishes what it has begun.
+    /// Executes activities until SIGTERM, SIGINT or SIGHUP. Then it finishes what it has begun.
     Run(Box<config::Run>),
-    /// Brings the database's schema up to date; safe to run twice and at once.
+    /// Brings the database's schema up to date. It may run repeatedly and several times at once.
     Migrate(config::Migrate),
-    /// Compares Postgres, the read model, the payment ledger and Temporal and prints every broken invariant; status 1 on any.
+    /// Compares Postgres, the read model, the payment ledger and Temporal, and prints every broken
+    /// invariant. The status is 1 if there is any.
     Audit(Box<config::Audit>),
-    /// Projects again what the read model lacks of what Postgres has; status 0 unless that could not be done.
+    /// Writes to the read model what it lacks of the facts in Postgres. The status is 0 unless that
+    /// fails.
     Project(Box<config::Project>),
-    /// Starts the workflows again of orders that have not ended and have no running workflow; they go on from what Postgres knows.
+    /// Starts the workflows of open orders again if they have no running workflow. The orders
+    /// continue from the facts in Postgres.
     Resume(Box<config::Resume>),
     /// Adds units to a product's stock.
     Restock(config::Restock),
     /// Sends messages to customers again.
     #[command(subcommand)]
     Notify(config::Notify),
-    /// Lets new orders wait, or go on; says how the switch stands.
+    /// Makes new orders wait, or lets them continue, and prints the state of the switch.
     Maintenance(config::Maintenance),
-    /// Removes a finding (loop FINDINGS of the audit) that was looked into.
+    /// Removes a finding (loop FINDINGS of the audit) after somebody has looked into it.
     Dismiss(config::Dismiss),
-    /// Asks the worker that runs on this machine how it is; status 0 when it is well.
+    /// Checks the health of the worker on this machine. The status is 0 if it is healthy.
     Healthcheck(config::Healthcheck),
 }
 
-/// One thread: an order is handed from task to task so often that handing it between threads costs more than it gains. More workers do more.
+/// The runtime has one thread. An order passes from task to task so often that passing it between
+/// threads would cost more than it gains. To process more orders, run more workers.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let ended = match platform::config::read() {

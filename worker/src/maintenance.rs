@@ -1,5 +1,6 @@
-//! `worker maintenance`: the switch that lets orders wait. They are accepted and recorded; nothing is reserved or charged until it is off, and then
-//! they go on by themselves. What is reserved already is finished.
+//! `worker maintenance`: the switch that makes new orders wait. While it is on, orders are accepted
+//! and recorded, but nothing is reserved or charged. When it is turned off, they continue by
+//! themselves. Orders whose stock is already reserved do not wait.
 
 use crate::{
     config::{self, Switch},
@@ -8,10 +9,10 @@ use crate::{
 };
 use anyhow::Context;
 
-/// Turns the switch, or says how it stands.
+/// Turns the switch if a new state is given, and prints its state.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub async fn run(settings: config::Maintenance) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;

@@ -1,4 +1,5 @@
-//! What is measured beside the SDK's own metrics. All of it goes through the SDK's meter, so that one exporter serves both.
+//! The worker's own metrics, in addition to those of the SDK. All of them use the SDK's meter, so
+//! that one exporter serves them all.
 
 use crate::{db, failing, order::Move, sql::system as sql, system::System};
 use std::{sync::Arc, time::Duration};
@@ -60,13 +61,14 @@ impl Metrics {
         }
     }
 
-    /// An attempt at an activity ended.
+    /// Counts an attempt at an activity that has ended, and records its duration.
     pub(crate) fn attempt(&self, activity: &str, outcome: &str, took: Duration) {
         self.attempts.add(1, &self.attributes(&[("activity", activity), ("outcome", outcome)]));
         self.attempt_duration.record(took, &self.attributes(&[("activity", activity)]));
     }
 
-    /// An order was moved; counts it when that was its end.
+    /// Counts an order that this transition has brought to its final status, and records the
+    /// order's age. Does nothing for other transitions.
     pub(crate) fn moved(&self, step: Move) {
         if let Some(age) = step.moved_after.filter(|_| step.status.is_final()) {
             let status = self.attributes(&[("status", step.status.as_str())]);
@@ -75,17 +77,17 @@ impl Metrics {
         }
     }
 
-    /// A notification was not sent.
+    /// Counts a notification that was not sent.
     pub(crate) fn suppressed(&self, reason: &str) {
         self.notices_suppressed.add(1, &self.attributes(&[("reason", reason)]));
     }
 
-    /// The workflow of an order was gone, and was started again.
+    /// Counts an order whose workflow was gone and was started again.
     pub(crate) fn resumed(&self) {
         self.orders_resumed.add(1, &self.attributes(&[]));
     }
 
-    /// Reads from Temporal what waits there now; called when somebody asks for the metrics.
+    /// Reads the current backlog from Temporal. It is called for each request for the metrics.
     pub(crate) async fn observe_temporal(&self, system: &System) -> anyhow::Result<()> {
         if let Some(backlog) = system.backlog().await? {
             let all = self.attributes(&[]);
@@ -95,7 +97,8 @@ impl Metrics {
         Ok(())
     }
 
-    /// Reads from Postgres what stands there now; called when somebody asks for the metrics.
+    /// Reads the current counts and lags from Postgres. It is called for each request for the
+    /// metrics.
     pub(crate) async fn observe_postgres(&self, system: &System) -> anyhow::Result<()> {
         let stuck = system.stuck().await?;
         let all = self.attributes(&[]);

@@ -1,8 +1,8 @@
 //! `worker migrate`: brings the database's schema up to date.
 //!
-//! It applies each file `migrations/V*.sql` once, in the order of the versions, and then the views
-//! and functions that have changed ([`definitions`]). If the schema is newer than this release, it
-//! changes nothing. The rules stand in docs/decisions/0023-one-baseline.md.
+//! It applies each file `migrations/V*.sql` once, in the order of their versions. Then it applies
+//! the views and functions that have changed ([`definitions`]). If the schema is newer than this
+//! release, it changes nothing. The rules are in docs/decisions/0023-one-baseline.md.
 
 mod definitions;
 #[cfg(test)]
@@ -23,20 +23,23 @@ mod embedded {
     refinery::embed_migrations!("../migrations");
 }
 
-/// Key of the advisory lock under which one process migrates at a time. Nothing else uses it.
+/// The key of the advisory lock that lets only one process migrate at a time. Nothing else uses
+/// this key.
 const LOCK: i64 = 0x006f_7264_6572_666c;
 
-/// Products for local mode, tests and trials.
+/// Sample products for local mode, tests and trials.
 const SEED: &str = include_str!("../../migrations/seed/catalogue.sql");
 
-/// Applies what is not applied yet. If several processes start at once, one works; the others wait
-/// and find nothing to do.
+/// Brings the schema up to date. If several processes start at the same time, one does the work.
+/// The others wait and then find nothing to do.
 ///
 /// # Errors
-/// When Postgres cannot be reached, a migration fails, or an applied migration has changed since.
+/// Fails if Postgres cannot be reached, if a migration fails, or if an applied migration has
+/// changed since.
 pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
-    // Also as the first process of a container, whom SIGTERM does not end by itself.
+    // The first process of a container does not end on SIGTERM by itself. So SIGTERM is handled
+    // here.
     tokio::select! {
         done = apply(&settings) => done,
         () = stop::wait(stop::requested()?) => bail!("told to stop before the schema was up to date"),
@@ -56,14 +59,15 @@ async fn apply(settings: &config::Migrate) -> anyhow::Result<()> {
     Ok(connection.await?)
 }
 
-/// Applies what is missing of the schema on this connection, and with `seed` fills an empty catalogue.
+/// Applies the missing parts of the schema on this connection. With `seed`, it also fills an empty
+/// catalogue.
 pub(crate) async fn bring_up_to_date(client: &mut Client, seed: bool) -> anyhow::Result<()> {
     let own = embedded::migrations::runner();
     let mut known = own.get_migrations().clone();
     let newer = newer(&own, client).await?;
     let is_older = !newer.is_empty();
-    // Refinery refuses an applied migration that it does not know. Those of a newer release are
-    // allowed; all others must be as this release knows them.
+    // Refinery refuses an applied migration that it does not know. Migrations of a newer release
+    // are allowed. All others must be the same as in this release.
     known.extend(newer);
     let report = Runner::new(&known).run_async(client).await?;
     if is_older {
@@ -103,10 +107,10 @@ fn newest(own: &Runner) -> SchemaVersion {
 /// Whether refinery's table of applied migrations exists.
 const HAS_HISTORY: &str = "SELECT to_regclass('refinery_schema_history') IS NOT NULL";
 
-/// Whether the schema is that of this release, or of a newer one.
+/// Whether the schema is the one of this release or of a newer release.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub(crate) async fn is_up_to_date(pool: &Pool) -> anyhow::Result<bool> {
     let newest = newest(&embedded::migrations::runner());
     let client = db::connection(pool).await?;

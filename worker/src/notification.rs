@@ -1,7 +1,8 @@
-//! Telling the customer: each notice is recorded with the order's change, and delivered from the record.
+//! Notifications to customers. Each one is recorded together with the order's change, and sent
+//! later from the record.
 //!
-//! Recording and delivering are apart so that an order never waits for, or fails with, a mail server, and so that no notice is lost when a
-//! process dies between the two.
+//! Recording and sending are separate, so an order never waits for a mail server and never fails
+//! with one. No notification is lost if a process dies between the two steps.
 
 mod amount;
 mod delivery;
@@ -22,24 +23,27 @@ use orders::{
     activities::{Notice, NoticeKind},
 };
 
-/// Records a notice, once, for each channel that the order's contact allows. A confirmation completes the order in the same statement, which sells
-/// what it still holds. Nothing is recorded for an order that does not have the status that the notice speaks of.
+/// Records a notification once for each channel that the order's contact allows. Returns the
+/// order's status after that. A confirmation also completes the order in the same statement and
+/// commits the reservations that the order still holds. If the order's status is not the one that
+/// the notification is about, nothing is recorded.
 pub(crate) async fn record(client: &dyn Client, notice: Notice) -> anyhow::Result<Move> {
     let (told, from) = match notice.kind {
         NoticeKind::Confirmed | NoticeKind::Delivered => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
-        // The others move nothing: they tell of where the order stands already.
+        // All other kinds are about the order's present status and do not change it.
         NoticeKind::ActionRequired => (OrderStatus::ActionRequired, Vec::new()),
         NoticeKind::InReview => (OrderStatus::InReview, Vec::new()),
         NoticeKind::Shipped => (OrderStatus::Shipped, Vec::new()),
         NoticeKind::Failed => (OrderStatus::Failed, Vec::new()),
         NoticeKind::Cancelled => (OrderStatus::Cancelled, Vec::new()),
     };
-    // Readers see the notice with a move of the order, or else with a version of its own.
+    // A new notification must reach the read model. It gets there with the order's transition, or
+    // the statement raises the order's version.
     let (id, kind) = (notice.order_id.to_string(), notice.kind.as_str());
     Move::of(&sql::record_notice(client, &id, told.as_str(), &from, kind).await?)
 }
 
-/// Records the notice of a refund, once.
+/// Records the notification about a refund, once.
 pub(crate) async fn record_refund(client: &dyn Client, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
     sql::record_refund_notice(client, order_id, refund_id).await?;
     Ok(())

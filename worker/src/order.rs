@@ -1,4 +1,4 @@
-//! The orders table: recording an accepted order and moving it along.
+//! The orders table: recording an accepted order, and changing its status.
 
 use crate::{inventory, sql::Client, sql::order as sql};
 use anyhow::Context;
@@ -10,7 +10,8 @@ use orders::{
 };
 use std::time::Duration;
 
-/// Records an accepted order with its lines; does nothing when it is recorded already. Answers its status.
+/// Records an accepted order with its line items, unless it is on record already. Returns its
+/// status.
 pub(crate) async fn record(client: &dyn Client, order: &OrderInput) -> anyhow::Result<OrderStatus> {
     let contact = order.contact.as_ref();
     let products: Vec<&str> = order.items.iter().map(|item| item.product_id.as_str()).collect();
@@ -33,15 +34,17 @@ pub(crate) async fn record(client: &dyn Client, order: &OrderInput) -> anyhow::R
         payment_method: &order.payment_method,
     };
     let known = sql::record_order(client, new).await?;
-    // The statement sees the table as it was before: no row means that this call recorded the order.
+    // The statement reads the table as it was before its own insert. If it returns no row, this
+    // call recorded the order.
     known.map_or(Ok(OrderStatus::Pending), |known| Ok(known.status.parse()?))
 }
 
-/// Notes that an order's compensation has begun, and how it is to end, if it has not ended yet; answers its status. From then on nobody moves it but to
-/// its end.
+/// Records that an order's compensation has begun and how it is to end, unless the order has
+/// already ended. If the compensation has begun before, its end and reason stay. Returns the
+/// order's status. From then on the order can only move to its end; see [`advance`].
 pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, withdrawal: &Withdrawal) -> anyhow::Result<OrderStatus> {
     let Withdrawal { order_id, end, reason } = withdrawal;
-    // Under the lock: whoever had it before may have moved the order.
+    // The status is read under the lock, because the lock's previous owner may have changed it.
     let status = lock(transaction, *order_id).await?;
     if !status.is_final() {
         sql::begin_compensation(transaction, &order_id.to_string(), end.status().as_str(), reason).await?;
@@ -49,10 +52,12 @@ pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, withdrawal
     Ok(status)
 }
 
-/// Why an order ends whose compensation was begun by an earlier release, which did not record it.
+/// The reason that is given if an earlier release began the compensation. That release did not
+/// record a reason.
 const NOT_COMPLETED: &str = "the order could not be completed; nothing was charged";
 
-/// Where an order stands, and what its remaining steps need if it has not ended; `None` when it is not on record.
+/// The order's status and, if it has not ended, the input of its remaining steps. `None` if the
+/// order is not on record.
 pub(crate) async fn resume(client: &dyn Client, id: OrderId) -> anyhow::Result<Option<(OrderStatus, Option<Rest>)>> {
     let Some(process) = sql::process(client, &id.to_string()).await? else { return Ok(None) };
     let status: OrderStatus = process.status.parse()?;
@@ -75,68 +80,72 @@ pub(crate) async fn resume(client: &dyn Client, id: OrderId) -> anyhow::Result<O
     Ok(Some((status, Some(rest))))
 }
 
-/// The order's status, locked until the transaction ends.
+/// Locks the order until the transaction ends, and returns its status.
 pub(crate) async fn lock(client: &dyn Client, id: OrderId) -> anyhow::Result<OrderStatus> {
     Ok(sql::lock_order(client, &id.to_string()).await?.context("the order is not on record")?.status.parse()?)
 }
 
-/// The order's status at this moment.
+/// The order's current status, read without a lock. Fails if the order is not on record.
 pub(crate) async fn current_status(client: &dyn Client, id: OrderId) -> anyhow::Result<OrderStatus> {
     find_status(client, id).await?.context("the order is not on record")
 }
 
-/// As [`current_status`]; `None` when the order is not on record.
+/// As [`current_status`], but returns `None` if the order is not on record.
 pub(crate) async fn find_status(client: &dyn Client, id: OrderId) -> anyhow::Result<Option<OrderStatus>> {
     sql::current_status(client, &id.to_string()).await?.map(|known| Ok(known.status.parse()?)).transpose()
 }
 
-/// For how long the order has stood at its status.
+/// How long the order has had its status.
 pub(crate) async fn stands_for(client: &dyn Client, id: OrderId) -> anyhow::Result<Duration> {
     let millis = sql::time_at_status(client, &id.to_string()).await?.millis;
     Ok(Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
 }
 
-/// What the order comes to, in minor units.
+/// The order's total, in minor units.
 pub(crate) async fn total_minor(client: &dyn Client, id: OrderId) -> anyhow::Result<i64> {
     Ok(sql::total(client, &id.to_string()).await?.context("the order is not on record")?.total_minor)
 }
 
-/// Notes that something which readers see has changed beside the status.
+/// Raises the order's version, because something other than the status has changed that readers
+/// see.
 pub(crate) async fn touch(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
     sql::raise_version(client, &id.to_string()).await?;
     Ok(())
 }
 
-/// Notes, once, that a cancellation came too late, if the order is on its way or has arrived.
+/// Records, once, that a cancellation came too late, if the order is shipped, delivered or
+/// completed.
 pub(crate) async fn refuse_cancellation(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
     let gone = [OrderStatus::Shipped, OrderStatus::Delivered, OrderStatus::Completed].map(OrderStatus::as_str);
     sql::refuse_cancellation(client, &id.to_string(), &gone).await?;
     Ok(())
 }
 
-/// What [`advance`] and its kin did.
+/// The result of a call that may change an order's status, such as [`advance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Move {
     /// The status that the order now has.
     pub(crate) status: OrderStatus,
-    /// When this call moved the order there: how long after it was accepted.
+    /// The time from the order's acceptance to this change; `None` if this call changed nothing.
     pub(crate) moved_after: Option<Duration>,
 }
 
 impl Move {
-    /// An order that stays where it is.
+    /// The result for an order whose status did not change.
     pub(crate) fn none(status: OrderStatus) -> Self {
         Self { status, moved_after: None }
     }
 
-    /// What a statement that moves an order answers.
+    /// Reads the row that a statement for a change of status returns.
     pub(crate) fn of(sql::Moved { status, age_ms }: &sql::Moved) -> anyhow::Result<Self> {
         let moved_after = age_ms.map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or_default()));
         Ok(Self { status: status.parse()?, moved_after })
     }
 }
 
-/// Moves an order to a status if the transition table allows it. One that is being withdrawn moves to its end only, unless it has arrived.
+/// Changes an order's status, if the transition table permits it. Otherwise the order keeps its
+/// status. An order that is being compensated can only move to its end, unless it turns out to be
+/// delivered.
 pub(crate) async fn advance(client: &dyn Client, id: OrderId, to: OrderStatus, reason: Option<&str>) -> anyhow::Result<Move> {
     let moved = sql::move_order(client, &id.to_string(), to.as_str(), &to.predecessors(), reason).await?;
     Move::of(&moved.context("the order is not on record")?)

@@ -1,7 +1,8 @@
-//! Payments: the gateway trait, and what Postgres keeps of an order's money.
+//! Payments: the gateway trait, and what Postgres records about an order's payment.
 //!
-//! An amount is held (authorized) when the order's stock is reserved, and taken (captured) when the order is confirmed. What is held can be
-//! voided, what is taken can be refunded.
+//! The gateway authorizes the amount once the order's stock is reserved. If the stock is still held
+//! when the authorization is recorded, the gateway captures the amount, and the order is PAID. An
+//! authorization can be voided, and a captured amount can be refunded.
 
 mod free;
 mod gateways;
@@ -18,29 +19,35 @@ pub(crate) use record::{Permission, find, load, record_attempt, record_authorize
 pub use sandbox::Sandbox;
 pub use stripe::{Settings as StripeSettings, Stripe};
 
-/// Somebody who can take money. Every call may be repeated and may overlap with others: each has its effect once, whoever asks how often.
+/// A payment gateway. Every call may be repeated and may overlap with other calls. It takes effect
+/// only once, no matter how often it is made and by which worker.
 pub trait Gateway: Send + Sync {
-    /// The name under which payments are recorded.
+    /// The name that is recorded with each payment.
     fn name(&self) -> &'static str;
 
-    /// Holds the amount on the customer's means of payment, and answers with the gateway's id of it. Repeated with the same key it answers as
-    /// the first time; after [`Gateway::reverse`] it is refused.
+    /// Authorizes the amount on the customer's payment method, and returns the gateway's id of the
+    /// payment. A repeated call with the same idempotency key returns the same result. After
+    /// [`Gateway::reverse`] the call is refused.
     fn authorize<'a>(&'a self, payment: &'a Payment, payment_method: &'a str) -> BoxFuture<'a, Result<String, Error>>;
 
-    /// Takes the amount that is held.
+    /// Captures the authorized amount.
     fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// What the gateway knows of a payment; asked when an answer of its was lost, before anything is tried again.
+    /// Asks the gateway for the state of a payment. If an answer of the gateway may have been lost,
+    /// the worker calls this before it tries anything again.
     fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>>;
 
-    /// Makes sure that nothing is, and nothing will be, charged: voids what is held, refunds what was taken and not refunded yet. It may be
-    /// called when it is not known whether anything happened.
+    /// Makes sure that nothing is charged, now or later: voids an authorization, and refunds what
+    /// was captured and is not refunded yet. It may be called if it is unknown whether anything was
+    /// charged.
     fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>>;
 
-    /// Gives back a part of what was taken. Repeated with the same key it gives back nothing more.
+    /// Refunds a part of the captured amount. A repeated call with the same idempotency key refunds
+    /// nothing more.
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// What the gateway's books say of a payment whose reference is known; to hold our records against. [`Error::Mismatch`] when that is not the
+    /// Reads the gateway's records of a payment whose reference is known, for comparison with the
+    /// records in Postgres. Fails with [`Error::Mismatch`] if the reference is not that of the
     /// order's payment.
     fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>>;
 }
@@ -48,109 +55,117 @@ pub trait Gateway: Send + Sync {
 /// An order's payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// The one key under which the order is charged.
+    /// The idempotency key under which the order is charged: the order's id.
     pub idempotency_key: String,
-    /// Minor units of `currency`.
+    /// In minor units of `currency`.
     pub amount_minor: i64,
     pub currency: Currency,
-    /// The name of the gateway that has it, as far as it is known.
+    /// The name of the gateway that has the payment; `None` if it is not known.
     pub gateway: Option<String>,
-    /// The gateway's id of it, as far as it is known.
+    /// The gateway's id of the payment; `None` if it is not known.
     pub reference: Option<String>,
 }
 
 impl Payment {
+    /// The payment of an order, with neither a gateway nor a reference.
     #[must_use]
     pub fn of(order_id: OrderId, amount_minor: i64, currency: Currency) -> Self {
         Self { idempotency_key: order_id.to_string(), amount_minor, currency, gateway: None, reference: None }
     }
 }
 
-/// A part of a payment that is given back.
+/// A refund of a payment, whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     pub idempotency_key: String,
-    /// Minor units of the payment's currency.
+    /// In minor units of the payment's currency.
     pub amount_minor: i64,
-    /// It may have been asked for before, so long ago that the gateway has forgotten the key.
+    /// True if the gateway may have been asked for this refund before. That may be so long ago that
+    /// the gateway has forgotten the idempotency key.
     pub again: bool,
-    /// How often the gateway has refused it for now.
+    /// How often the gateway has temporarily refused this refund.
     pub refusals: i32,
 }
 
-/// Where a payment stands with the gateway. The text is the gateway's id of it.
+/// The state of a payment at the gateway. `Authorized` and `Captured` hold the gateway's id of the
+/// payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing is decided: the gateway never heard of it, or could not process it.
+    /// The gateway has not decided: it does not know the payment, or could not process it.
     Open,
     Authorized(String),
     Captured(String),
-    /// With the reason for the customer.
+    /// Holds the reason, which the customer can read.
     Declined(String),
 }
 
-/// What reversing found. The text is the gateway's id of the payment.
+/// The result of [`Gateway::reverse`]. `Voided` and `Refunded` hold the gateway's id of the
+/// payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reversal {
-    /// Nothing had been held or taken.
+    /// Nothing was authorized or captured.
     Nothing,
-    /// The amount was held, and is free again.
+    /// The amount was authorized, and the authorization is now voided.
     Voided(String),
-    /// The amount had been taken, and all of it is given back.
+    /// The amount was captured, and all of it is now refunded.
     Refunded(String),
 }
 
-/// What a gateway's books say of a payment.
+/// A payment according to the gateway's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     pub state: State,
-    /// What was given back without our asking.
+    /// The refunds that OrderFlow did not request.
     pub returns: Vec<Return>,
 }
 
-/// Where the money of a payment is.
+/// Where the money of a payment is, according to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing is decided.
+    /// The gateway has not decided.
     Open,
-    /// The amount is held.
+    /// The amount is authorized.
     Held,
-    /// It was taken, and not all of it is given back.
+    /// The amount is captured, and at most a part of it is refunded.
     Taken,
-    /// All of it was given back.
+    /// The whole amount is refunded.
     Returned,
-    /// Nothing is held, and nothing can be taken any more.
+    /// Nothing is authorized, and nothing can be captured any more.
     Void,
 }
 
-/// Money that somebody gave back at the gateway itself.
+/// A refund that somebody made at the gateway itself, for example in its dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Return {
-    /// The gateway's id of it.
+    /// The gateway's id of the refund.
     pub id: String,
-    /// Minor units of the payment's currency.
+    /// In minor units of the payment's currency.
     pub amount_minor: i64,
 }
 
-/// Why a call did not do what was asked, or may not have.
+/// Why a call to the gateway had no effect, or may have had none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Final; the reason is for the customer.
+    /// A final refusal. The reason is for the customer.
     #[error("{0}")]
     Declined(String),
-    /// The gateway failed or did not answer: whether it did it is not known. Another attempt is safe.
+    /// The gateway failed or did not answer. It is unknown whether the call had its effect. Another
+    /// attempt is safe.
     #[error(transparent)]
     Unavailable(#[from] anyhow::Error),
-    /// Refused for now, as a refund while the shop's balance does not cover it: nothing was done, and a later attempt may work.
+    /// A temporary refusal: nothing was done, and a later attempt may succeed. For example, the
+    /// shop's balance at the gateway does not cover a refund.
     #[error("refused for now: {0}")]
     NotNow(String),
-    /// What the gateway has under the payment's reference is another order's, or of another amount or currency.
+    /// The gateway's payment with this reference belongs to another order, has another amount or
+    /// currency, or does not exist.
     #[error("{0}")]
     Mismatch(String),
 }
 
 impl Error {
-    /// Why it was not done, if another attempt may do it; else the reason for the customer.
+    /// Tells temporary errors from final ones. `Ok` holds the cause if another attempt may succeed;
+    /// `Err` holds the reason of a final refusal, for the customer.
     pub(crate) fn passing(self) -> Result<anyhow::Error, String> {
         match self {
             Self::Declined(reason) => Err(reason),

@@ -1,13 +1,17 @@
-//! Keeps the read model: projects orders and products from Postgres to DynamoDB.
+//! The projector: writes orders and products from Postgres to the read model in DynamoDB.
 //!
-//! An activity does not wait for its projection, it only names the order that changed. The projector gathers names for a moment, and those of orders
-//! that are about to change again for a longer one, so that an order that runs through in one go is projected once. It reads those orders as they
-//! are now, and writes each on the condition that it is newer than what is there. What it wrote it notes in `projected_version`; a row where that
-//! lags behind `version`, because a process died or AWS was away, is found by a sweep. So nothing is ever missing for good, and the whole read
-//! model can be made anew from Postgres alone.
+//! An activity does not wait for its projection; it only reports that its order changed. The
+//! projector gathers such reports for a moment, and for longer if the order's next step follows at
+//! once. So an order whose steps follow each other quickly is projected once. The projector reads
+//! the orders as they are now, and writes each on the condition that it is newer than the stored
+//! one. Then it records the written version in `projected_version`.
 //!
-//! A row that cannot be read, or that DynamoDB will never take, concerns nobody but itself: it is recorded ([`failing`]), the others are projected,
-//! and the sweep tries it again after pauses that grow.
+//! If a process dies or AWS is away, `projected_version` stays behind `version`. A sweep finds such
+//! rows. So no change is lost, and the whole read model can be built again from Postgres alone.
+//!
+//! A row that cannot be read, or that DynamoDB will never accept, affects no other row. It is
+//! recorded as a failing row ([`failing`]), the others are projected, and the sweep retries it with
+//! growing pauses.
 
 mod view;
 
@@ -29,19 +33,22 @@ use tokio::sync::Notify;
 use view::load_lagging_products;
 pub(crate) use view::{Loaded, load_orders, load_products};
 
-/// How long names are gathered before they are projected: a lone order soon, many of them together, since to read ten costs little more than one.
+/// How long reports are gathered before their orders are projected. The pause is short while single
+/// orders change and longer while many do, because reading ten orders costs little more than
+/// reading one.
 const GATHER: Duration = Duration::from_millis(25);
 const GATHER_MANY: Duration = Duration::from_millis(150);
-/// How long an order that is between two steps may lag behind. Projected then, it costs a write for a moment's truth, and its next step waits for
-/// the row while `projected_version` is noted.
+/// The longest delay for an order whose next step follows at once. An earlier projection would cost
+/// a write for a state that lasts only a moment. Besides, the next step would wait for the row's
+/// lock while `projected_version` is recorded.
 const LAG: Duration = Duration::from_millis(250);
-/// How often rows that lag behind are looked for.
+/// The pause between two sweeps for rows that lag behind.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Orders projected at once, and written side by side.
+/// How many orders are projected in one batch, and how many of them are written in parallel.
 const BATCH: usize = 100;
 const WRITES_AT_ONCE: usize = 16;
 
-/// The handle by which activities name the orders that changed.
+/// The projector. Its clones share the reports of changed orders, so activities use it as a handle.
 #[derive(Clone)]
 pub(crate) struct Projector {
     pool: Pool,
@@ -50,17 +57,18 @@ pub(crate) struct Projector {
     woken: Arc<Notify>,
 }
 
-/// The orders that have been named.
+/// The orders that were reported as changed.
 #[derive(Default)]
 struct Changed {
-    /// Those that stay as they are for now.
+    /// The orders that do not change again until something happens from outside.
     settled: HashSet<OrderId>,
-    /// Those whose next step follows, and when each was named first.
+    /// The orders whose next step follows at once, and when each was first reported.
     moving: HashMap<OrderId, Instant>,
 }
 
 impl Changed {
-    /// Takes what is to be projected now: all that is settled, and what has been moving for so long.
+    /// Removes and returns the orders to project now: all settled ones, and those that have been
+    /// moving for at least `lag`.
     fn take(&mut self, lag: Duration) -> Vec<OrderId> {
         let now = Instant::now();
         let late = self.moving.extract_if(|_, since| now.duration_since(*since) >= lag).map(|(id, _)| id);
@@ -73,12 +81,12 @@ impl Projector {
         Self { pool, read_model, changed: Arc::default(), woken: Arc::default() }
     }
 
-    /// What it writes to.
     pub(crate) fn read_model(&self) -> &ReadModel {
         &self.read_model
     }
 
-    /// Notes that an order changed, and whether it stays like this until something happens from outside.
+    /// Reports that an order changed. `settled` tells whether it stays unchanged until something
+    /// happens from outside.
     pub(crate) fn changed(&self, id: OrderId, settled: bool) {
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         if settled {
@@ -106,7 +114,7 @@ impl Projector {
         let follow = async {
             let mut gather = GATHER;
             loop {
-                // Without being woken: for those that are moving.
+                // The timeout is for orders that are moving: they wake nobody.
                 let _ = tokio::time::timeout(LAG / 2, self.woken.notified()).await;
                 tokio::time::sleep(gather).await;
                 gather = if self.project_named(LAG).await > 1 { GATHER_MANY } else { GATHER };
@@ -115,12 +123,13 @@ impl Projector {
         tokio::join!(sweep, follow);
     }
 
-    /// Projects all that has been named so far.
+    /// Projects all orders that were reported so far.
     pub(crate) async fn flush(&self) {
         self.project_named(Duration::ZERO).await;
     }
 
-    /// Answers how many orders that were.
+    /// Projects the reported orders that are settled or have been moving for at least `lag`.
+    /// Returns their number.
     async fn project_named(&self, lag: Duration) -> usize {
         let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner).take(lag);
         let changed: Vec<String> = changed.into_iter().map(String::from).collect();
@@ -132,17 +141,19 @@ impl Projector {
         changed.len()
     }
 
-    /// Projects what has lagged behind for a moment: orders that change now are projected anyway.
+    /// Projects the rows that have lagged behind for at least [`SWEEP`]. Newer changes are
+    /// projected because activities report them.
     async fn sweep(&self) -> anyhow::Result<()> {
         self.sweep_older_than(SWEEP).await
     }
 
-    /// Projects all that lags behind.
+    /// Projects all rows that lag behind.
     pub(crate) async fn sweep_all(&self) -> anyhow::Result<()> {
         self.sweep_older_than(Duration::ZERO).await
     }
 
-    /// One part that cannot be done now does not keep the others from being done.
+    /// Projects the orders that have lagged behind for at least `age`, and all such products, and
+    /// removes deleted products. If one part fails, the others are still done.
     async fn sweep_older_than(&self, age: Duration) -> anyhow::Result<()> {
         let (orders, products, deleted) =
             (self.sweep_orders(age).await, self.project_products().await, self.remove_deleted_products().await);
@@ -156,7 +167,8 @@ impl Projector {
             let lagging = sql::lagging_orders(&client, i64::try_from(BATCH)?, i64::try_from(age.as_millis())?).await?;
             drop(client);
             let ids: Vec<String> = lagging.into_iter().map(|order| order.id).collect();
-            // Each of them is projected by this, or fails and is not due for now: the next round finds others.
+            // Each of these orders is now projected, or becomes a failing row that is not due. So
+            // the next round finds other orders.
             self.project_orders(&ids).await?;
             if ids.len() < BATCH {
                 return Ok(());
@@ -164,10 +176,10 @@ impl Projector {
         }
     }
 
-    /// Projects all of these but those that fail by themselves, which are recorded.
+    /// Projects these orders. Those that fail by themselves are recorded as failing rows.
     ///
     /// # Errors
-    /// When Postgres or DynamoDB is away; some may have been projected all the same.
+    /// Fails if Postgres or DynamoDB is away. Some orders may have been projected nevertheless.
     async fn project_orders(&self, ids: &[String]) -> anyhow::Result<()> {
         if ids.is_empty() {
             return Ok(());
@@ -185,7 +197,10 @@ impl Projector {
         self.record_outcome(PROJECTION_ORDERS, done).await
     }
 
-    /// Records what was projected and what failed.
+    /// Records which rows were projected and which failed.
+    ///
+    /// # Errors
+    /// Fails if Postgres does not accept the record, or DynamoDB was away.
     async fn record_outcome(&self, loop_name: &str, done: Done) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
         match (done.ids.is_empty(), loop_name) {
@@ -215,7 +230,8 @@ impl Projector {
         self.record_outcome(PROJECTION_PRODUCTS, done).await
     }
 
-    /// Removes products from the read model that Postgres has no more.
+    /// Removes deleted products from the read model. Each is removed twice, because a projection
+    /// that was already running may put it back once.
     async fn remove_deleted_products(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
         let deleted = sql::deleted_products(&client, i64::try_from(BATCH)?).await?;
@@ -231,7 +247,7 @@ impl Projector {
         Ok(())
     }
 
-    /// What has been projected, by whoever, does not fail any more.
+    /// Clears the failures of rows that any worker has projected meanwhile.
     async fn clear_projected(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
         sql::clear_projected_failures(&client, PROJECTION_ORDERS, PROJECTION_PRODUCTS).await?;
@@ -239,18 +255,18 @@ impl Projector {
     }
 }
 
-/// What came of some rows.
+/// The results of projecting some rows.
 #[derive(Default)]
 struct Done {
     ids: Vec<String>,
     versions: Vec<i64>,
     failures: Vec<Failure>,
-    /// The first sign that it is not the rows' own fault.
+    /// The first error that is not a row's own fault.
     away: Option<read_model::Error>,
 }
 
 impl Done {
-    /// What can be read of what was loaded; the rest has failed.
+    /// Returns the rows that could be read from Postgres, and adds the others to the failures.
     fn readable<T>(&mut self, loaded: Vec<Loaded<T>>) -> Vec<T> {
         let mut readable = Vec::with_capacity(loaded.len());
         for Loaded { id, view } in loaded {

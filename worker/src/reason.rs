@@ -1,9 +1,9 @@
 //! Why an order did not complete, in words that may leave the shop.
 //!
-//! `orders.failure_reason` is for those who may see the order. It may hold words of others: the reason
-//! that a customer or the shop's staff gave for a cancellation, a carrier's remark, a product id that a
-//! customer made up. Messages and events carry the shop's own sentences alone, so that nobody sends
-//! their text, such as a link, under the shop's name.
+//! `orders.failure_reason` is only for people who may see the order. It may contain text of others:
+//! the reason that a customer or staff gave for a cancellation, a carrier's remark, or a product id
+//! that a customer invented. Notifications and events contain only OrderFlow's own sentences. So
+//! nobody can send their own text, such as a link, in the shop's name.
 
 use orders::{
     OrderStatus,
@@ -11,13 +11,14 @@ use orders::{
 };
 use std::borrow::Cow;
 
-/// Begins the refusal of a line whose product is not in the catalogue; the id that the customer gave follows.
+/// The beginning of the refusal of a line item whose product is not in the catalogue. The product
+/// id that the customer gave follows.
 pub(crate) const NO_SUCH_PRODUCT: &str = "there is no product";
-/// Says the same without the id.
+/// The same refusal without the product id.
 const UNKNOWN_PRODUCT: &str = "a product of the order is not in the catalogue";
 
-/// What happens to a shipment that does not arrive: "shipment 2 was lost". A carrier's remark may follow
-/// after a colon, and the next shipment after [`SEPARATOR`].
+/// What happened to a shipment that did not arrive, as in "shipment 2 was lost". A carrier's remark
+/// may follow after a colon, and the next shipment after [`SEPARATOR`].
 pub(crate) const LOST: &str = "was lost";
 pub(crate) const RETURNED: &str = "came back undelivered";
 pub(crate) const REFUSED: &str = "was not taken by the carrier";
@@ -25,20 +26,22 @@ pub(crate) const TAKEN_BACK: &str = "was taken back";
 const SHIPMENT: &str = "shipment ";
 pub(crate) const SEPARATOR: &str = "; ";
 
-/// What messages and events say of why an order ended so; `None` when it completed, or nothing is known.
+/// The reason that notifications and events give for the end of an order. `None` if the order
+/// completed, or if no reason is known.
 pub(crate) fn of_order(status: OrderStatus, recorded: Option<&str>) -> Option<Cow<'_, str>> {
     match (status, recorded?) {
         (OrderStatus::Cancelled, reason) => Some(cancellation(reason).into()),
         (OrderStatus::Failed, reason) if is_unknown_product(reason) => Some(UNKNOWN_PRODUCT.into()),
         (OrderStatus::Failed, reason) if reason.starts_with(SHIPMENT) => shipments(reason).map(Cow::Owned),
-        // All other refusals are sentences of ours, with names and prices from the catalogue.
+        // All other refusals are OrderFlow's own sentences, with names and prices from the
+        // catalogue.
         (OrderStatus::Failed, reason) => Some(reason.into()),
         _ => None,
     }
 }
 
-/// What messages say of why money is given back: of shipments that did not arrive. Of other refunds the
-/// reason is whatever staff wrote.
+/// The reason that notifications give for a refund: what happened to shipments that did not arrive.
+/// `None` for other refunds, because staff wrote their reasons.
 pub(crate) fn of_refund(recorded: Option<&str>) -> Option<String> {
     shipments(recorded?)
 }
@@ -51,12 +54,13 @@ fn is_unknown_product(reason: &str) -> bool {
     reason.strip_prefix(NO_SUCH_PRODUCT).is_some_and(|id| id.starts_with(' '))
 }
 
-/// What happened to each shipment, without what others say about it.
+/// What happened to each shipment, without the remarks of others.
 fn shipments(reason: &str) -> Option<String> {
     let own: Vec<&str> = reason.split(SEPARATOR).filter_map(shipment).collect();
     (!own.is_empty()).then(|| own.join(SEPARATOR))
 }
 
+/// The clause about one shipment without a remark; `None` if OrderFlow did not write it.
 fn shipment(clause: &str) -> Option<&str> {
     let (number, _) = clause.strip_prefix(SHIPMENT)?.split_once(' ')?;
     let known = number.parse::<u16>().is_ok();
@@ -83,7 +87,7 @@ mod tests {
         for own in CANCELLATION_REASONS {
             assert_eq!(of(OrderStatus::Cancelled, own).as_deref(), Some(own));
         }
-        // Sentences that belong to another end do not help.
+        // A sentence that is valid for a failure does not count for a cancellation.
         let smuggled = "https://evil.example is out of stock";
         assert_eq!(of(OrderStatus::Cancelled, smuggled).as_deref(), Some(CANCELLED_ON_REQUEST));
     }

@@ -1,7 +1,9 @@
-//! Refunds: deciding what may be given back, and recording what was.
+//! Refunds: deciding what may be refunded, and recording the result.
 //!
-//! A refund is decided and recorded in one transaction under the order's lock, the gateway is asked, and its answer is recorded in another. What
-//! dies between them goes on from the record: the refund's id is the gateway's idempotency key.
+//! A refund is decided on and recorded in one transaction, under the order's lock. Then the gateway
+//! is asked, and its answer is recorded in another transaction. If a worker dies in between,
+//! another one continues from the record. The refund's id is the idempotency key at the gateway, so
+//! the refund is made only once.
 
 use crate::{
     failing::{self, Failure, REFUNDS},
@@ -20,33 +22,34 @@ use std::{collections::BTreeMap, time::Duration};
 /// What remains to be done about a refund.
 pub(crate) enum Decision {
     Due(Due),
-    /// It has been decided before, or it is refused.
+    /// Nothing: the refund has already succeeded or failed, or it is refused.
     Done,
 }
 
-/// A refund that the gateway is to give back.
+/// A refund for which the gateway must be asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due {
     pub(crate) id: RefundId,
-    /// Minor units of the order's currency.
+    /// In minor units of the order's currency.
     pub(crate) amount_minor: i64,
-    /// The gateway may have been asked before.
+    /// True if the gateway may have been asked for this refund before.
     pub(crate) again: bool,
-    /// How often the gateway has refused it for now.
+    /// How often the gateway has temporarily refused this refund.
     pub(crate) refusals: i32,
-    /// It is a failing row, and is asked for again when that is due.
+    /// True if the refund is a failing row. It is then repeated when the row is due.
     pub(crate) is_put_off: bool,
 }
 
 impl Due {
-    /// Its id among the failing rows; it begins with the order's.
+    /// The refund's id among the failing rows: the order's id, a space, and the refund's id.
     pub(crate) fn row_id(&self, order_id: OrderId) -> String {
         format!("{order_id} {}", self.id)
     }
 }
 
-/// Records a refund, unless it is on record, and decides what is due. It must not be more than was captured and is not given back, or about to be; nor
-/// may it be for units that another refund is for.
+/// Records a refund, unless it is on record, and decides what remains to be done. The amount must
+/// not exceed the captured amount minus all refunds that succeeded or are pending. The units must
+/// not belong to another refund. Otherwise the refund is recorded as failed.
 pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) -> anyhow::Result<(OrderStatus, Decision)> {
     let status = order::lock(transaction, refund.order_id).await?;
     let (id, order_id) = (refund.id.to_string(), refund.order_id.to_string());
@@ -81,14 +84,15 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
     Ok((status, if refusal.is_none() { Decision::Due(due) } else { Decision::Done }))
 }
 
-/// How many refunds of one order may succeed or wait. Each is a row, a workflow and a message.
+/// The maximum number of an order's refunds that succeeded or are pending. Each costs a row, a
+/// workflow and a notification.
 const MAX_REFUNDS: i64 = 100;
 
-/// What a new refund comes to.
+/// The amount and the units of a new refund.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Claim {
     amount_minor: i64,
-    /// The units that it is for, by product; none when it is for an amount.
+    /// The number of units by product id; empty if the refund is for an amount.
     units: BTreeMap<String, i64>,
 }
 
@@ -96,28 +100,30 @@ struct Claim {
 #[derive(Clone, Copy, Debug, Default)]
 struct Units {
     unit_price_minor: i64,
-    /// Units that no refund is for, so far.
+    /// Units that do not belong to a refund.
     left: i64,
+    /// Units that have not left yet.
     held: i64,
+    /// Units that have left and have not arrived.
     in_transit: i64,
-    /// Units that the customer has and no refund is for.
+    /// Units that the customer has and that do not belong to a refund.
     kept: i64,
 }
 
-/// What a new refund comes to; else why it is refused.
+/// The amount and the units of a new refund, or why it is refused.
 async fn claim(transaction: &Transaction<'_>, refund: &RefundInput, status: OrderStatus) -> anyhow::Result<Result<Claim, String>> {
     let order_id = refund.order_id.to_string();
     let Some(paid) = sql::refundable_amount(transaction, &order_id).await? else {
         return Ok(Err(format!("nothing is paid: the order is {status}")));
     };
-    // What a carrier lost is refunded in any case.
+    // Units that did not arrive are refunded in any case.
     if paid.refund_count >= MAX_REFUNDS && !matches!(refund.request.what, What::Undelivered(_)) {
         return Ok(Err(format!("the order has {MAX_REFUNDS} refunds already")));
     }
     Ok(claimed(&refund.request, paid.rest_minor, &units(transaction, &order_id).await?))
 }
 
-/// Where an order's units are, by product.
+/// Where an order's units are, by product id.
 async fn units(transaction: &Transaction<'_>, order_id: &str) -> anyhow::Result<BTreeMap<String, Units>> {
     let units = sql::refundable_units(transaction, order_id).await?.into_iter().map(|found| {
         let sql::RefundableUnits { product_id, unit_price_minor, units_left, held, on_the_way, kept } = found;
@@ -126,7 +132,8 @@ async fn units(transaction: &Transaction<'_>, order_id: &str) -> anyhow::Result<
     Ok(units.collect())
 }
 
-/// What a refund of an order comes to of which `rest` is paid and not given back; else why it is refused.
+/// The amount and the units of a refund, or why it is refused. `rest` is the amount that is paid
+/// and not refunded, in minor units.
 fn claimed(request: &RefundRequest, rest: i64, units: &BTreeMap<String, Units>) -> Result<Claim, String> {
     let claim = match &request.what {
         What::Amount(amount_minor) => Claim { amount_minor: *amount_minor, units: BTreeMap::new() },
@@ -142,12 +149,13 @@ fn claimed(request: &RefundRequest, rest: i64, units: &BTreeMap<String, Units>) 
     let claim = Claim { units: claim.units.into_iter().filter(|(_, quantity)| *quantity > 0).collect(), ..claim };
     if request.restock {
         for (product_id, quantity) in &claim.units {
-            // Of everything, what a carrier lost does not come back.
+            // A refund of the rest may include units that a carrier lost. These do not come back,
+            // so the number of units is not checked.
             let quantity = if matches!(request.what, What::Rest) { 0 } else { *quantity };
             may_come_back(product_id, quantity, &units[product_id])?;
         }
     }
-    // Units may come back that cost nothing, or whose price was given back before.
+    // A refund of 0 may still move units: they cost nothing, or their price is already refunded.
     let moves_units = !claim.units.is_empty() && (request.restock || !matches!(request.what, What::Rest));
     match claim.amount_minor {
         0 if !moves_units => Err("everything has been given back".to_owned()),
@@ -156,7 +164,8 @@ fn claimed(request: &RefundRequest, rest: i64, units: &BTreeMap<String, Units>) 
     }
 }
 
-/// Only what the customer has can come back to stock: what is held or on its way would be sold again, and arrive as well.
+/// Checks that units can come back to stock. Only units that the customer has can. Units that are
+/// held or in transit would be sold again, and would also arrive at the customer.
 fn may_come_back(product_id: &str, quantity: i64, units: &Units) -> Result<(), String> {
     if units.held > 0 {
         return Err(format!("{product_id} has not left yet and cannot come back: cancel the order, or do not restock"));
@@ -170,8 +179,8 @@ fn may_come_back(product_id: &str, quantity: i64, units: &Units) -> Result<(), S
     Ok(())
 }
 
-/// What units of an order cost, at the prices of its lines; else why they cannot be given back. With `capped`, only those that have not been given
-/// back yet.
+/// The price of units of an order, at the prices of its line items, or why they cannot be refunded.
+/// With `capped`, units that are already refunded are left out instead of being an error.
 fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped: bool) -> Result<Claim, String> {
     let mut claim = Claim::default();
     for (product_id, quantity) in items {
@@ -187,14 +196,16 @@ fn price(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, capped:
     Ok(claim)
 }
 
-/// Records that the gateway has given a refund back: the payment shows it, the customer is told, and its units are settled.
+/// Records that the gateway has made a refund: updates the payment, and notifies the customer. The
+/// units go back to stock, or a trigger writes them off.
 pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, refund: RefundId) -> anyhow::Result<OrderStatus> {
     let (id, order_id) = (refund.to_string(), order.to_string());
     let status = order::lock(transaction, order).await?;
     let Some(sql::GivenRefund { amount_minor, restock }) = sql::succeed_refund(transaction, &id).await? else { return Ok(status) };
-    // Units alone may come back.
+    // A refund may consist of units without an amount.
     if amount_minor > 0 {
-        // Where all was reversed meanwhile, with the order, this refund is part of it.
+        // If a compensation has reversed the payment meanwhile, that includes this refund, and the
+        // payment does not change.
         sql::add_to_payment(transaction, &order_id, amount_minor).await?;
         notification::record_refund(transaction, &order_id, &id).await?;
     }
@@ -205,7 +216,7 @@ pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, 
     Ok(status)
 }
 
-/// Records that the gateway refuses a refund for good.
+/// Records that the gateway finally refuses a refund.
 pub(crate) async fn record_refused(
     transaction: &Transaction<'_>,
     order: OrderId,
@@ -218,14 +229,16 @@ pub(crate) async fn record_refused(
     Ok(status)
 }
 
-/// Records that the gateway refuses a refund for now: it is asked for again, under another key, when it is due as a failing row.
+/// Records that the gateway temporarily refuses a refund, as a failing row. When the row is due,
+/// the gateway is asked again under another idempotency key.
 pub(crate) async fn record_put_off(transaction: &Transaction<'_>, order: OrderId, due: &Due, why: &anyhow::Error) -> anyhow::Result<()> {
     sql::count_refusal(transaction, &due.id.to_string(), due.refusals + 1).await?;
     failing::record(transaction, REFUNDS, &[Failure::new(due.row_id(order), why)]).await
 }
 
-/// Takes refunds that wait and are due, so that no other worker does for a while. Failing rows whose money has been given back, or is not owed any more,
-/// are removed.
+/// Takes up to `limit` pending refunds that are due. For the time `taken_for`, no other worker
+/// takes them. Before that, removes the failing rows of refunds that are no longer pending, and of
+/// payments whose compensation is over.
 pub(crate) async fn take_put_off(client: &dyn Client, limit: i64, taken_for: Duration) -> anyhow::Result<Vec<(OrderId, Due)>> {
     sql::clear_stale_failures(client, REFUNDS).await?;
     let due = sql::lease_due_refunds(client, REFUNDS, limit, millis(taken_for)).await?;
@@ -237,7 +250,8 @@ pub(crate) async fn take_put_off(client: &dyn Client, limit: i64, taken_for: Dur
         .collect()
 }
 
-/// Ends what refunds of an order are pending: everything is given back with the order.
+/// Ends the pending refunds of an order that is compensated: the whole payment is refunded with the
+/// order.
 pub(crate) async fn close(transaction: &Transaction<'_>, order: OrderId) -> anyhow::Result<()> {
     sql::close_pending_refunds(transaction, &order.to_string()).await?;
     Ok(())
@@ -252,7 +266,7 @@ mod tests {
         BTreeMap::from([("GIFT".to_owned(), bought(0, 2)), ("LAMP".to_owned(), bought(1_000, 3))])
     }
 
-    /// What a refund comes to, in minor units, and the units that it is for.
+    /// The amount of a refund in minor units, and its number of units by product id.
     type Decided<'a> = (i64, Vec<(&'a str, i64)>);
 
     fn decided(what: What, restock: bool, rest: i64, units: &BTreeMap<String, Units>) -> Result<Decided<'_>, String> {
@@ -277,7 +291,7 @@ mod tests {
     fn units_that_cost_nothing_come_back_for_nothing() {
         assert_eq!(decided(items("GIFT", 1), true, 3_000, &order()), Ok((0, vec![("GIFT", 1)])));
         assert_eq!(decided(items("GIFT", 1), false, 0, &order()), Ok((0, vec![("GIFT", 1)])));
-        // All money was given back before.
+        // The whole amount is already refunded.
         assert_eq!(decided(What::Rest, true, 0, &order()), Ok((0, vec![("GIFT", 2), ("LAMP", 3)])));
         for (what, restock, units) in [(What::Rest, false, order()), (What::Rest, true, BTreeMap::new())] {
             assert_eq!(decided(what, restock, 0, &units), Err("everything has been given back".to_owned()));

@@ -1,13 +1,15 @@
-//! `worker notify resend`: staff send a message to a customer again, such as one that was given up while SES refused the sender.
+//! `worker notify resend`: sends a message to a customer again. An example is a message that was
+//! given up while SES refused the sender.
 
 use crate::{config, db, sql::notification::resend_notice};
 use anyhow::{Context, ensure};
 
-/// Makes the messages of this kind about an order due as if they were new, but admitted by all limits. A running worker sends them. One that is
-/// being sent just now is left alone, and so is one whose time has not come because an earlier one waits.
+/// Makes the messages of one kind about an order due as if they were new, but without limits. A
+/// running worker then sends them. A message that is being sent at this moment is not changed. A
+/// message still waits for the earlier messages of its order and channel.
 ///
 /// # Errors
-/// When there is no such message, or Postgres does not answer.
+/// Fails if there is no such message, or Postgres does not answer.
 pub async fn run(settings: config::Resend) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;

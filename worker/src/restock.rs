@@ -1,16 +1,20 @@
-//! Units of a product that came in: by `worker restock`, and by the activity that the API's restocks lead to.
+//! Restocks: adding units to a product's stock. They come from `worker restock`, and from the
+//! `RestockProduct` activity, which handles the restocks of the API.
 
 use crate::{config, db, sql::Client, sql::restock as sql};
 use anyhow::{Context, ensure};
 use orders::restock::{RestockInput, RestockRequest, Restocked};
 use time::OffsetDateTime;
 
-/// Adds units to a product's stock. Readers see a product that was sold out come back with the next sweep of a running worker.
+/// `worker restock`: adds units to a product's stock. Readers see the new stock after the next
+/// sweep of a running worker, also if the product was sold out.
 ///
-/// The restock's id is printed before the units are added: whoever does not learn the end repeats the command with that id, and adds them once.
+/// The restock's id is printed before the units are added. If the result remains unknown, repeat
+/// the command with that id: the units are added only once.
 ///
 /// # Errors
-/// When there is no such product, the id is another restock's, or Postgres does not answer.
+/// Fails if there is no such product, if the id belongs to another restock, or if Postgres does not
+/// answer.
 pub async fn run(settings: config::Restock) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let client = db::pool(&settings.postgres).await?.get().await.context("Postgres cannot be reached")?;
@@ -34,7 +38,8 @@ pub async fn run(settings: config::Restock) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds the units, unless this restock is on record already; answers what can be sold then.
+/// Adds the units, unless this restock is on record already. Returns how many units can then be
+/// sold; `None` if there is no such product.
 pub(crate) async fn record(client: &dyn Client, restock: &RestockInput) -> anyhow::Result<Restocked> {
     let RestockRequest { quantity, reason } = &restock.request;
     let (id, product_id, by) = (restock.id.to_string(), &restock.product_id, restock.by.as_deref());

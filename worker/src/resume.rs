@@ -1,6 +1,9 @@
-//! Orders whose workflow is gone: terminated, ended by Temporal's limits, or lost with its namespace. Their stock and their money would be held for
-//! ever. Their workflows are started again and go on from what Postgres knows: by each worker regularly, by `worker audit --repair`, and by
-//! `worker resume`.
+//! Lost workflows: orders that have not ended but have no running workflow. The workflow was
+//! terminated, was ended by Temporal's limits, or was lost with its namespace. The order's stock
+//! and money would be held for ever.
+//!
+//! Such a workflow is started again and goes on from the facts in Postgres. Each worker does this
+//! regularly. `worker audit --repair` and `worker resume` do it, too.
 
 mod lost;
 
@@ -27,14 +30,14 @@ use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 use time::OffsetDateTime;
 use tokio::{sync::watch, time::sleep};
 
-/// Orders that are looked at in one round, and of these the workflows that are started again.
+/// How many orders are checked in one round, and how many workflows are started again in one round.
 const BATCH: i64 = 1_000;
 const STARTS: usize = 200;
 
-/// `worker resume`: prints what became of each order.
+/// `worker resume`: starts lost workflows again, and prints what it did with each order.
 ///
 /// # Errors
-/// When Postgres, the read model or Temporal does not answer, or an order is unknown.
+/// Fails if Postgres, the read model or Temporal does not answer, or an order is unknown.
 pub async fn run(settings: config::Resume) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let pool = db::pool(&settings.postgres).await?;
@@ -72,7 +75,7 @@ pub async fn run(settings: config::Resume) -> anyhow::Result<()> {
 /// Starts an order's workflow again, unless it is running.
 ///
 /// # Errors
-/// When Temporal does not take it.
+/// Fails if Temporal does not accept the start.
 pub(crate) async fn start(temporal: &Client, task_queue: &str, id: OrderId) -> anyhow::Result<()> {
     let options = WorkflowStartOptions::new(task_queue.to_owned(), id.to_string())
         .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
@@ -88,22 +91,22 @@ async fn status(pool: &Pool, id: OrderId) -> anyhow::Result<Option<OrderStatus>>
     order::find_status(&db::connection(pool).await?, id).await
 }
 
-/// Looks for such orders regularly.
+/// Searches for lost workflows regularly and starts them again.
 pub(crate) struct Resumer {
     pub(crate) pool: Pool,
-    /// The connection on which this worker takes tasks, while it does.
+    /// The connection on which this worker takes tasks; `None` while there is none.
     pub(crate) temporal: watch::Receiver<Option<Client>>,
     pub(crate) task_queue: String,
-    /// None: it does not look for any.
+    /// The pause between two rounds. Zero: this worker does not search.
     pub(crate) period: Duration,
     pub(crate) metrics: Metrics,
 }
 
-/// The order after which the next round begins: when it was accepted, and its id.
+/// The order after which the next round begins: the time at which it was accepted, and its id.
 type Position = (OffsetDateTime, String);
 
 impl Resumer {
-    /// Looks for ever.
+    /// Searches for ever.
     pub(crate) async fn run(self) {
         if self.period.is_zero() {
             return std::future::pending().await;
@@ -119,7 +122,8 @@ impl Resumer {
         }
     }
 
-    /// Looks at some open orders; answers where the next round begins, `None` for at the start.
+    /// Checks the next batch of open orders. Returns the position at which the next round begins;
+    /// `None` means at the start.
     async fn round(&self, position: &Position) -> anyhow::Result<Option<Position>> {
         let Some(temporal) = self.temporal.borrow().clone() else { return Ok(Some(position.clone())) };
         let (some, next) = self.open_orders(position).await?;
@@ -127,7 +131,8 @@ impl Resumer {
         let mut failures = Vec::new();
         for id in lost.iter().take(STARTS) {
             if let Err(error) = start(&temporal, &self.task_queue, *id).await {
-                // It may be Temporal, or this order alone: then it is not due in the next rounds, and the others are.
+                // The cause may be Temporal or this order alone. The order becomes a failing row,
+                // so the next rounds skip it and reach the other orders.
                 failures.push(Failure::new(id.to_string(), &error));
                 break;
             }
@@ -136,7 +141,7 @@ impl Resumer {
         }
         let client = db::connection(&self.pool).await?;
         failing::record(&client, LOST_WORKFLOWS, &failures).await?;
-        // Those that run again, and those that have ended since.
+        // Clears the orders whose workflow runs again, and the orders that have ended since.
         let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
         let looked_at: Vec<String> = some.iter().map(ToString::to_string).collect();
         sql::clear_found_failures(&client, &lost, &looked_at).await?;

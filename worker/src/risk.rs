@@ -1,7 +1,9 @@
-//! Orders that somebody of the shop looks at before they are paid: those that take a customer beyond a limit within a window of time.
+//! Orders that the shop must review before they are paid: with such an order, the customer exceeds
+//! a limit within a window of time.
 //!
-//! The check runs in the transaction that reserves the order, before anything is held, under a lock of the customer's, so that orders placed at once
-//! are counted one after the other. Without limits it asks Postgres nothing.
+//! The check runs in the transaction that reserves the order, before anything is held. It runs
+//! under a lock on the customer, so that orders placed at the same time are counted one after the
+//! other. Without limits it sends no query to Postgres.
 
 use crate::{
     inventory::{currency, millis},
@@ -11,25 +13,28 @@ use deadpool_postgres::Transaction;
 use orders::{Currency, Money, OrderId, OrderStatus, activities::Verdict};
 use std::{collections::BTreeMap, time::Duration};
 
-/// What a customer may order within the window before somebody looks at it.
+/// What a customer may order within the window before the shop must review an order.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    /// In minor units, for each currency; no limit in the others.
+    /// The maximum amount for each currency, in minor units. Other currencies have no limit.
     pub(crate) spend: BTreeMap<&'static str, i64>,
     pub(crate) orders: Option<i64>,
     pub(crate) window: Duration,
 }
 
 impl Limits {
-    /// No order can be beyond them.
+    /// Whether there are no limits, so that no order can exceed one.
     pub(crate) fn is_empty(&self) -> bool {
         self.spend.is_empty() && self.orders.is_none()
     }
 }
 
-/// Why somebody should look at an order, if anybody should. What counts are the customer's orders that were accepted within the window, unless they
-/// ended without being paid. Of those that are yet to be reserved, or wait for somebody, the ones count that were accepted before this one: of two
-/// orders that are beyond the limit together, one goes on. The caller has the customer's lock.
+/// The review reason of an order; `None` if the order exceeds no limit.
+///
+/// All of the customer's orders count that were accepted within the window, except those that
+/// failed or were cancelled. Orders that are not reserved yet, or that wait for a decision, count
+/// only if they were accepted before this one. So if two orders exceed the limit only together, one
+/// of them continues. The caller must have locked the customer.
 pub(crate) async fn concern(transaction: &Transaction<'_>, order_id: OrderId, limits: &Limits) -> anyhow::Result<Option<String>> {
     if limits.is_empty() {
         return Ok(None);
@@ -54,12 +59,12 @@ impl Limits {
     }
 }
 
-/// The statuses of orders that are reserved, or beyond that.
+/// The statuses of orders that are reserved, and of all later stages.
 const BOUGHT: [OrderStatus; 5] = {
     use OrderStatus::{Completed, Delivered, Paid, Reserved, Shipped};
     [Reserved, Paid, Shipped, Delivered, Completed]
 };
-/// The statuses of orders that are yet to be reserved.
+/// The statuses of orders that are not reserved yet.
 const WAITING: [OrderStatus; 3] = [OrderStatus::Pending, OrderStatus::ActionRequired, OrderStatus::InReview];
 
 /// Whether the shop has approved an order.
@@ -67,14 +72,14 @@ pub(crate) async fn is_approved(transaction: &Transaction<'_>, order_id: OrderId
     Ok(sql::is_approved(transaction, &order_id.to_string()).await?.is_approved)
 }
 
-/// Notes that somebody is to look at an order.
+/// Records that the shop must review an order. `concern` is the review reason.
 pub(crate) async fn ask(transaction: &Transaction<'_>, order_id: OrderId, concern: &str) -> anyhow::Result<()> {
     sql::request_review(transaction, &order_id.to_string(), concern).await?;
     tracing::info!(%order_id, concern, "{order_id}: somebody has to look at it: {concern}");
     Ok(())
 }
 
-/// Notes what somebody says to an order, unless somebody has before; answers whether it is approved.
+/// Records a review decision, unless there is one already. Returns whether the order is approved.
 pub(crate) async fn record(transaction: &Transaction<'_>, verdict: &Verdict) -> anyhow::Result<bool> {
     let Verdict { order_id, approved, by, note } = verdict;
     Ok(sql::record_decision(transaction, &order_id.to_string(), *approved, by, note.as_deref()).await?.is_approved)

@@ -1,4 +1,4 @@
-//! `worker run`: polls Temporal and executes activities until told to stop.
+//! `worker run`: polls Temporal and executes activities until it is asked to stop.
 
 use crate::{
     activities::{self, Activities},
@@ -38,16 +38,19 @@ use temporalio_sdk::{
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
-/// Wait before Temporal is tried again.
+/// The wait before the next attempt to connect to Temporal.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// How long after the end of the drain the SDK's worker may still take to end, and the process.
+/// How long after the drain the SDK's worker may take to end. It is also the time limit for the
+/// last projections.
 const OVERDUE: Duration = Duration::from_millis(300);
+/// How long after the drain the process ends at the latest.
 const LAST: Duration = Duration::from_millis(900);
 
-/// Works until SIGTERM, SIGINT or SIGHUP, then finishes what it has begun.
+/// Works until SIGTERM, SIGINT or SIGHUP. Then it finishes what it has begun.
 ///
 /// # Errors
-/// When the configuration is not usable or the port is taken. A dependency that is away is no error: the worker waits for it.
+/// Fails if the configuration cannot be used, if the port is in use, or if a background task ends.
+/// An unreachable dependency is no error: the worker waits for it.
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let stop = stop::requested()?;
@@ -84,7 +87,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         limits: limits.clone(),
         terms: settings.terms(),
         shipping: Shipping::new(&settings.shipping, pool.clone()),
-        // Half of the workflow tasks stay free for the steps that are quick.
+        // Half of the workflow tasks stay free for quick steps.
         long_attempts: Arc::new(Semaphore::new(settings.concurrency.worker_workflow_tasks / 2)),
     };
 
@@ -137,17 +140,17 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = work => {}
-        // What has been begun goes on elsewhere, as after any death of a worker.
+        // Another worker continues the work that has begun, as after a crash.
         ended = background.ended() => return Err(ended.into()),
     }
-    // The sweep of the next worker does what is left.
+    // The next worker's sweep projects the rest.
     let _ = tokio::time::timeout(OVERDUE, projector.flush()).await;
     drop(background);
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Who takes the money, and who may have taken some before.
+/// The gateway for new payments, and the gateways that may have taken earlier ones.
 async fn gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
     let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
     let is_stripe = settings.payment_gateway == PaymentGateway::Stripe;
@@ -158,7 +161,8 @@ async fn gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> 
     Ok(if is_stripe { Gateways::new(stripe, vec![sandbox]) } else { Gateways::new(sandbox, vec![stripe]) })
 }
 
-/// Connects and works until the connection is beyond healing or `stop` turns true.
+/// Connects to Temporal and processes tasks. Returns when `stop` becomes true, or fails if the
+/// connection cannot recover.
 async fn poll(
     runtime: &Runtime,
     connector: &Connector,
@@ -180,7 +184,8 @@ async fn poll(
     let drain = async move {
         stop::wait(stop).await;
         shut_down();
-        // The SDK waits half a minute for polls that a frozen Temporal does not end, or one that does not know how (sdk-rust#1297).
+        // The SDK waits half a minute for its polls to end. A frozen Temporal server does not end
+        // them, and neither does a server without support for it (sdk-rust#1297).
         tokio::time::sleep(overdue).await;
         tracing::warn!("Temporal did not end this worker's polls in time");
     };
@@ -189,7 +194,8 @@ async fn poll(
         () = drain => Ok(()),
     };
     connected.send_replace(None);
-    // Polling heals itself of all but a refusal; the next connection may have other credentials.
+    // The SDK recovers from every polling error except a refusal. After a refusal, the next
+    // connection may have other credentials.
     connector.forget_credentials();
     result.map_err(|error| anyhow!("{error}")).context("the worker stopped polling")
 }

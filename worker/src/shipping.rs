@@ -1,7 +1,8 @@
-//! Shipping: the carrier trait, and what Postgres keeps of an order's parcels.
+//! Shipping: the trait of carriers, and the shipments on record.
 //!
-//! What an order has of one warehouse is one shipment. It is recorded before its carrier hears of it, and booked under its own id, so that whatever
-//! dies in between goes on from the record and nothing is booked twice.
+//! All units of an order that leave from one warehouse are one shipment. A shipment is recorded
+//! before it is booked at the carrier, and it is booked under its own id. So if a worker dies in
+//! between, the next one continues from the record, and nothing is booked twice.
 
 mod record;
 mod sandbox;
@@ -15,22 +16,26 @@ pub(crate) use record::{Outcome, Report, let_go, load, record, split, undelivere
 use sandbox::Sandbox;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// Somebody who carries parcels. Every call may be repeated and may overlap with others: each has its effect once, whoever asks how often.
+/// A carrier. Every call may be repeated and may overlap with other calls: each takes effect only
+/// once.
 pub(crate) trait Carrier: Send + Sync {
     /// The name under which shipments are recorded.
     fn name(&self) -> &'static str;
 
-    /// Asks for a parcel to be fetched, under the shipment's id. Repeated it answers where the parcel is now; after [`Carrier::take_back`] it is
-    /// refused.
+    /// Asks the carrier to collect a parcel, under the shipment's id. A repeated call returns the
+    /// parcel's current tracking status. After [`Carrier::take_back`] the booking is refused.
     fn book<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Whereabouts, Error>>;
 
-    /// Where a parcel is that was booked.
+    /// Returns the tracking status of a booked parcel.
     fn track<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<Whereabouts>>;
 
-    /// Makes sure that a parcel that was not fetched yet is not, also one that was never booked. Answers where it is then: cancelled, or too far.
+    /// Cancels a parcel that the carrier has not collected yet, even if it was never booked.
+    /// Returns the parcel's tracking status afterwards: it is cancelled, or it was collected
+    /// before.
     fn take_back<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<Whereabouts>>;
 
-    /// How soon parcels may have moved, where the carrier does not tell by itself; `None` for one that does.
+    /// The time after which the status of a parcel may have changed, if the carrier does not report
+    /// changes by itself; `None` if it does.
     fn pace(&self) -> Option<Duration> {
         None
     }
@@ -40,52 +45,54 @@ pub(crate) trait Carrier: Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parcel {
     pub(crate) id: ShipmentId,
-    /// Where it is fetched.
+    /// The warehouse where the carrier collects it.
     pub(crate) warehouse: String,
-    /// Units by product.
+    /// Units by product id.
     pub(crate) items: BTreeMap<String, i64>,
-    /// On our books.
+    /// The status on record.
     pub(crate) status: ShipmentStatus,
-    /// For how long nothing new was heard of it.
+    /// How long the shipment on record has not changed.
     pub(crate) quiet_for: Duration,
 }
 
-/// What a carrier says of a parcel.
+/// The tracking status: what a carrier reports of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Whereabouts {
     pub(crate) status: ShipmentStatus,
     pub(crate) tracking_number: Option<String>,
     pub(crate) tracking_url: Option<String>,
-    /// Why it does not arrive; for the customer to read.
+    /// Why the parcel does not arrive. The customer reads it.
     pub(crate) reason: Option<String>,
-    /// After which time it will be somewhere else, if that is known.
+    /// The time until the parcel's next change of status, if it is known.
     pub(crate) moves_in: Option<Duration>,
 }
 
 impl Whereabouts {
-    /// Nothing more than where it is.
+    /// A tracking status without any details.
     pub(crate) fn at(status: ShipmentStatus) -> Self {
         Self { status, tracking_number: None, tracking_url: None, reason: None, moves_in: None }
     }
 }
 
-/// Why a parcel is not booked, or may not be.
+/// Why a parcel is not booked, or perhaps not booked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Final; the reason is for the customer.
+    /// The carrier refuses the parcel for good. The customer reads the reason.
     #[error("{0}")]
     Refused(String),
-    /// The carrier failed or did not answer: whether it did it is not known. Another attempt is safe.
+    /// The carrier failed or did not answer. It is unknown whether the parcel is booked. Another
+    /// attempt is safe.
     #[error(transparent)]
     Unavailable(#[from] anyhow::Error),
 }
 
-/// Who carries what the shop sells.
+/// How the shop's orders are shipped.
 #[derive(Clone)]
 pub(crate) struct Shipping {
-    /// None: orders are complete when they are paid.
+    /// `None` if nothing is shipped. An order is then complete when it is paid.
     carrier: Option<Arc<dyn Carrier>>,
-    /// How long to wait for a carrier's word before asking: at first, and at most.
+    /// How long to wait for a tracking event before the carrier is asked: the first pause, and the
+    /// longest one.
     poll_every: Duration,
     poll_max: Duration,
 }
@@ -104,32 +111,36 @@ impl Shipping {
         self.carrier.is_some()
     }
 
-    /// Who is to carry what is paid for from now on.
+    /// The name of the carrier for orders that are paid from now on.
     pub(crate) fn carrier_name(&self) -> Option<&'static str> {
         self.carrier.as_ref().map(|carrier| carrier.name())
     }
 
     /// # Errors
-    /// When there is none, though there is something to be shipped: it was begun under other settings.
+    /// Fails if no carrier is set. An order may still need one if it was paid under other settings.
     pub(crate) fn carrier(&self) -> anyhow::Result<&dyn Carrier> {
         self.carrier.as_deref().context("the order is to be shipped, but no carrier is set")
     }
 
-    /// When to ask again about parcels of which this is known, and nothing new for so long.
+    /// The pause before the carrier is asked again about an order's parcels. `moves_in` is the time
+    /// until the first of them changes its status, if that is known. `quiet_for` is the time
+    /// without news.
     pub(crate) fn look_after(&self, moves_in: Option<Duration>, quiet_for: Duration) -> Duration {
         let pace = moves_in.or_else(|| self.carrier.as_ref()?.pace());
         pause(pace, quiet_for, self.poll_every, self.poll_max)
     }
 }
 
-/// The pause before a carrier is asked again. Each costs the order's workflow some six events, so it grows with the time for which nothing was new: a
-/// parcel that is on its way for a year is asked about some four hundred times.
+/// The pause before a carrier is asked again. Each question adds about six events to the history of
+/// the order's workflow. So the pause grows with the time without news: about a parcel that is on
+/// its way for a year, the carrier is asked some four hundred times.
 fn pause(pace: Option<Duration>, quiet_for: Duration, poll_every: Duration, poll_max: Duration) -> Duration {
     let longest = poll_every.max((quiet_for / 10).min(poll_max)).max(SOONEST);
     pace.map_or(longest, |pace| pace.clamp(SOONEST, longest))
 }
 
-/// The shortest wait before a carrier is asked again: its clock may differ from Temporal's by as much.
+/// The shortest pause before a carrier is asked again. The carrier's clock and Temporal's clock may
+/// differ by that much.
 const SOONEST: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! The worker's SQL: each statement is a file in `worker/sql`, declared here by area with the types of
-//! its parameters and columns.
+//! The worker's SQL. Each statement is a file in `worker/sql`. The submodules declare the
+//! statements by area, with the types of their parameters and columns.
 //!
-//! A declaration makes a function that is named like the file and runs it. The function's result says
-//! how many rows there are: `Row` is exactly one, `Option<Row>` at most one, `Vec<Row>` any number,
-//! and `u64` is the number of rows that the statement changed. A `cached` statement stays prepared on
-//! its connection; one that runs `once` in a while is prepared each time.
+//! A declaration creates a function that has the name of the file and runs the statement. The
+//! function's result says how many rows there are: `Row` is exactly one row, `Option<Row>` at most
+//! one, `Vec<Row>` any number, and `u64` is the number of rows that the statement changed. A
+//! `cached` statement stays prepared on its connection. A `once` statement runs rarely and is
+//! prepared for each call.
 //!
-//! Columns are read by name. A test prepares every file against the migrated schema, and compares the
+//! Columns are read by name. A test prepares every file in the migrated schema, and compares the
 //! types of parameters and columns with the declaration.
 
 pub(crate) mod attention;
@@ -46,7 +47,7 @@ pub(crate) trait Columns: Sized {
     fn read(row: &Row) -> Result<Self, Error>;
 }
 
-/// A row that is read in two parts, since the first is needed even if the second cannot be read.
+/// A row that is read in two parts. The first part is needed even if the second cannot be read.
 impl<A: Columns, B: Columns> Columns for (A, B) {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
@@ -69,19 +70,19 @@ pub(crate) enum Preparation {
 
 /// A connection or a transaction that runs statements.
 ///
-/// Callers take it as `&dyn Client`: with a type parameter, the compiler would make each of their
-/// functions once more for each kind of client.
+/// Callers take it as `&dyn Client`. With a type parameter, the compiler would compile each of
+/// their functions once for each type of client.
 pub(crate) trait Client: Sync {
-    /// Runs a statement. The answer is the number of rows that it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     fn execute<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<u64, Error>>;
 
-    /// Runs a statement. The answer is its rows.
+    /// Runs a statement and returns its rows.
     fn query<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<Vec<Row>, Error>>;
 
-    /// Runs a statement. The answer is its one row; more rows or none are an error.
+    /// Runs a statement and returns its row. It is an error if there is not exactly one row.
     fn query_one<'a>(&'a self, statement: &'a str, preparation: Preparation, values: Values<'a>) -> BoxFuture<'a, Result<Row, Error>>;
 
-    /// Runs a statement. The answer is its row, if there is one; more rows are an error.
+    /// Runs a statement and returns its row, if there is one. It is an error if there are several.
     fn query_opt<'a>(
         &'a self,
         statement: &'a str,
@@ -123,7 +124,7 @@ impl<C: GenericClient + Sync> Client for C {
     }
 }
 
-/// What a statement answers.
+/// The result type of a statement.
 pub(crate) trait Answer: Sized {
     #[cfg(test)]
     fn columns() -> Vec<Column>;
@@ -136,7 +137,7 @@ pub(crate) trait Answer: Sized {
     ) -> impl Future<Output = Result<Self, Error>> + Send;
 }
 
-/// The number of rows that were changed, or of those that a SELECT found.
+/// The number of rows that a statement changed, or that a SELECT found.
 impl Answer for u64 {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
@@ -182,14 +183,15 @@ impl<R: Columns> Answer for Vec<R> {
     }
 }
 
-/// Rows that the caller reads one by one, since one that cannot be read must not hide the others.
+/// Rows that the caller reads one by one, so that a row that cannot be read does not hide the
+/// others.
 pub(crate) struct Rows<R> {
     rows: Vec<Row>,
     read_as: PhantomData<fn() -> R>,
 }
 
 impl<R: Columns> Rows<R> {
-    /// Each row as it came. `R::read` reads it.
+    /// The rows before they are read. `R::read` reads one.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Row> + DoubleEndedIterator {
         self.rows.iter()
     }
@@ -206,7 +208,7 @@ impl<R: Columns> Answer for Rows<R> {
     }
 }
 
-/// The statement in a file, without the comment above it.
+/// The statement in a file, without the comments above it.
 const fn statement(file: &'static str) -> &'static str {
     let mut rest = file.as_bytes();
     while let [b'-', b'-', line @ ..] = rest {
@@ -221,8 +223,8 @@ const fn statement(file: &'static str) -> &'static str {
     file.split_at(file.len() - rest.len()).1
 }
 
-/// Declares the statements of an area: for each a function that runs it. One with many parameters
-/// takes them as a struct.
+/// Declares the statements of an area. For each statement, it defines a function that runs it. A
+/// statement with many parameters takes them as a struct.
 macro_rules! statements {
     ($area:literal; $($(#[$meta:meta])* $mode:ident fn $name:ident $parameters:tt -> $answer:ty;)*) => {
         $($crate::sql::function! { $area $(#[$meta])* $mode $name $parameters $answer })*
@@ -302,7 +304,7 @@ macro_rules! parameters {
     };
 }
 
-/// Declares rows: structs whose fields are the columns that are read, by name.
+/// Declares rows: structs whose fields have the names and types of the columns to read.
 macro_rules! rows {
     ($($(#[$meta:meta])* struct $row:ident { $($(#[$field_meta:meta])* $column:ident: $type:ty),* $(,)? })*) => {$(
         $(#[$meta])*
@@ -337,11 +339,11 @@ rows! {
 use parameters;
 use {function, rows, run, statements, text};
 
-/// A statement as it is declared.
+/// The declaration of a statement.
 #[cfg(test)]
 #[derive(Clone, Copy)]
 struct Declared {
-    /// Its file, relative to `worker/sql`.
+    /// The path of the statement's file, relative to `worker/sql`.
     file: &'static str,
     statement: &'static str,
     parameters: &'static [Parameter],

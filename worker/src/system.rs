@@ -1,4 +1,5 @@
-//! How the system as a whole is doing, in the few numbers that alarms and scaling go by. Every worker finds the same.
+//! The state of the whole system, in the few numbers that alarms and scaling use. Every worker gets
+//! the same numbers.
 
 mod stuck;
 
@@ -10,41 +11,43 @@ pub(crate) use stuck::{OpenOrder, Stuck, open_orders, seconds};
 use temporalio_client::Client;
 use tokio::sync::watch;
 
-/// For how long the oldest of what is to leave Postgres has been waiting, in seconds. What fails by itself does not count: it holds nobody up.
+/// How long the oldest row has been waiting to leave Postgres, in seconds. Failing rows do not
+/// count, because they do not block other rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lags {
     pub(crate) events: u64,
     pub(crate) notices: u64,
-    /// Changes that readers do not see yet.
+    /// Changes that the read model does not show yet.
     pub(crate) projection: u64,
 }
 
-/// Where the numbers come from.
+/// The sources of the numbers.
 #[derive(Clone)]
 pub(crate) struct System {
     pub(crate) pool: Pool,
-    /// The connection on which this worker takes tasks, while it does.
+    /// The connection on which this worker receives tasks; `None` while there is none.
     pub(crate) temporal: watch::Receiver<Option<Client>>,
     pub(crate) task_queue: String,
     pub(crate) stuck: config::Stuck,
-    /// Other systems are told of orders.
+    /// Whether events are published for other systems.
     pub(crate) has_topic: bool,
 }
 
 impl System {
-    /// What waits in the task queue; nothing is known while Temporal is away.
+    /// The tasks that wait in the task queue. Returns `None` while the worker is not connected to
+    /// Temporal.
     ///
     /// # Errors
-    /// When Temporal does not answer.
+    /// Fails if Temporal does not answer.
     pub(crate) async fn backlog(&self) -> anyhow::Result<Option<Backlog>> {
         let Some(client) = self.temporal.borrow().clone() else { return Ok(None) };
         Ok(Some(Backlog::read(&client, &self.task_queue).await.context("Temporal does not tell the backlog")?))
     }
 
-    /// Whether Postgres takes writes.
+    /// Whether Postgres accepts writes. If it does not, all open connections are dropped.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Fails if Postgres does not answer.
     pub(crate) async fn is_writable(&self) -> anyhow::Result<bool> {
         let client = db::connection(&self.pool).await?;
         let writable = sql::is_writable(&client).await?.is_writable;
@@ -54,19 +57,20 @@ impl System {
         Ok(writable)
     }
 
-    /// How many rows fail by themselves.
+    /// The number of failing rows.
     ///
     /// # Errors
-    /// When Postgres does not answer.
+    /// Fails if Postgres does not answer.
     pub(crate) async fn failing_rows(&self) -> anyhow::Result<u64> {
         let client = db::connection(&self.pool).await?;
         Ok(failing::count(&client).await?.iter().map(|(_, count)| count).sum())
     }
 
-    /// For how long the oldest event, the oldest message to a customer and the oldest change that readers do not see have been waiting.
+    /// How long the oldest unpublished event, the oldest unsent notification and the oldest change
+    /// that is not projected have been waiting.
     ///
     /// # Errors
-    /// When Postgres does not answer.
+    /// Fails if Postgres does not answer.
     pub(crate) async fn lags(&self) -> anyhow::Result<Lags> {
         let client = db::connection(&self.pool).await?;
         let sql::Lags { events, notices, projection } = sql::lags(&client, self.has_topic).await?;
@@ -74,10 +78,10 @@ impl System {
         Ok(Lags { events: seconds(events), notices: seconds(notices), projection: seconds(projection) })
     }
 
-    /// What is stuck.
+    /// The number of stuck orders and compensations.
     ///
     /// # Errors
-    /// When Postgres does not answer.
+    /// Fails if Postgres does not answer.
     pub(crate) async fn stuck(&self) -> anyhow::Result<Stuck> {
         Stuck::count(&self.pool, &self.stuck).await
     }

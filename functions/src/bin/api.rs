@@ -1,4 +1,5 @@
-//! The API and the page on one HTTP server, and the intake queue's consumer beside it: local mode's stand-in for API Gateway, Lambda and CloudFront.
+//! Local mode's substitute for API Gateway, Lambda and CloudFront: one HTTP server for the API and
+//! the page. The consumer of the intake queue runs in the same process.
 
 use clap::Parser;
 use functions::{
@@ -11,7 +12,7 @@ use platform::{background::Background, config, log, stop};
 use std::{process::ExitCode, time::Duration};
 use tokio::{select, sync::oneshot};
 
-/// As in the worker.
+/// The worker uses the same allocator, for the same reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -29,7 +30,7 @@ struct Cli {
     log: log::Settings,
 }
 
-/// On one thread, as the worker.
+/// One thread, as in the worker.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli: Cli = config::read();
@@ -43,7 +44,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// How long the end of what was received from the intake queue is waited for after the last request's.
+/// The time that the consumer has, after the requests' time limit [`server::DRAIN`], to finish the
+/// messages that it has received.
 const LAST: Duration = Duration::from_secs(1);
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
@@ -66,7 +68,7 @@ async fn serve(cli: Cli) -> anyhow::Result<()> {
         served = server::run(&cli.server, page, state, stop) => served?,
         ended = background.ended() => return Err(ended.into()),
     }
-    // What it was receiving is brought to its end.
+    // The consumer finishes the messages that it has received.
     let _ = has_finished.await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reading a request body that must be JSON.
+//! Reads a request body that must be JSON.
 
 use super::{Direct, Kind, MAX_BODY_BYTES, Problem};
 use axum::{
@@ -10,10 +10,11 @@ use futures::TryStreamExt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a body may take to arrive where nobody says otherwise.
+/// The time limit for receiving a body, if the connection sets no other.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The bytes of a body that its sender declares to be JSON. Only an empty body may come without a content type.
+/// The bytes of a body that the client declares to be JSON. Only an empty body may come without a
+/// content type.
 pub struct JsonBody(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
@@ -38,7 +39,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// Reads no more than a body may have. Whoever serves the connection reads and drops the rest.
+/// Reads at most [`MAX_BODY_BYTES`]. The server of the connection reads and drops the rest.
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     let (mut stream, mut kept) = (body.into_data_stream(), Vec::new());
     while let Some(chunk) = stream.try_next().await.map_err(|_| Problem::new(Kind::MalformedRequest, "The body ended early."))? {
@@ -54,12 +55,12 @@ fn too_large() -> Problem {
     Problem::new(Kind::BodyTooLarge, format!("A body may have at most {MAX_BODY_BYTES} bytes."))
 }
 
-/// The length that the client announces.
+/// The body's length according to the header `Content-Length`.
 fn length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A body is read as it is: nothing here unpacks it.
+/// Checks that the body is not compressed, because it is not decompressed here.
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(header::CONTENT_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
@@ -73,7 +74,7 @@ fn unsupported() -> Problem {
     Problem::new(Kind::UnsupportedMediaType, "The body must be sent as application/json.")
 }
 
-/// Whether the content type is JSON, with any parameters; `None` when there is no content type.
+/// Whether the content type is JSON, with any parameters. `None` if there is no content type.
 fn declares_json(headers: &HeaderMap) -> Option<bool> {
     let content_type = headers.get(header::CONTENT_TYPE)?;
     let essence = content_type.to_str().ok().and_then(|text| text.split(';').next()).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The outermost layer: gives each request its id, writes problems out, and logs one line a request.
+//! The outermost layer. It gives each request its id, writes the bodies of problems, and logs one
+//! line per request.
 
 use super::{Problem, RequestId, request_id};
 use axum::{
@@ -13,7 +14,7 @@ use std::time::Instant;
 /// What the log says about a request.
 struct Seen {
     method: Method,
-    /// The route's pattern, so that requests to one route are found together.
+    /// The route's pattern, so that the log lines of one route can be found together.
     route: Option<MatchedPath>,
     order_id: Option<OrderId>,
     request_id: RequestId,
@@ -33,7 +34,7 @@ pub(super) async fn edge(request: Request, next: Next) -> Response {
     parts.extensions.insert(seen.request_id.clone());
 
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    // A handler that makes an order names it here.
+    // A handler that creates an order passes the order's id here.
     seen.order_id = seen.order_id.or_else(|| response.extensions_mut().remove());
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
@@ -43,7 +44,7 @@ pub(super) async fn edge(request: Request, next: Next) -> Response {
     sign(response, seen.request_id)
 }
 
-/// Answers what was not even a request.
+/// Answers bytes that are not a complete and valid request.
 pub(super) fn refuse(problem: Problem) -> Response {
     let request_id = RequestId::make();
     let status = problem.status().as_u16();
@@ -52,11 +53,11 @@ pub(super) fn refuse(problem: Problem) -> Response {
     sign(response, request_id)
 }
 
-/// What every answer carries.
+/// Adds the headers of every answer.
 fn sign(mut response: Response, request_id: RequestId) -> Response {
     let headers = response.headers_mut();
     headers.insert(request_id::HEADER, request_id.into_header());
-    // A browser takes each body for what its type says, and for nothing else.
+    // A browser must use the declared content type and must not guess another one.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

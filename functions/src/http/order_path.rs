@@ -1,4 +1,4 @@
-//! The order that a request's path names.
+//! The order id in a request's path.
 
 use super::{Kind, Problem};
 use axum::{
@@ -7,7 +7,8 @@ use axum::{
 };
 use orders::OrderId;
 
-/// The order id in the path. What is no order id names no order: 404.
+/// The order id in the path. A text that is not an order id is answered 404, because no order has
+/// it.
 pub struct OrderPath(pub OrderId);
 
 impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
@@ -25,7 +26,7 @@ impl Problem {
         Self::new(Kind::OrderNotFound, "No order has this id.")
     }
 
-    /// The decision was made, or is not to be made.
+    /// The order does not wait for this decision, or waits for it no longer.
     #[must_use]
     pub fn decided() -> Self {
         Self::new(Kind::NotWaiting, "The order does not, or not any more, wait for this decision.")

@@ -1,7 +1,7 @@
-//! Every error answer: RFC 9457 problem details.
+//! Error answers: problem details (RFC 9457).
 //!
-//! A problem has two messages: `detail`, which the client reads, and `cause`, which only the log keeps. Handlers return problems; the body is
-//! written at the edge, where the request id is known.
+//! A problem has two messages: `detail` for the client, and `cause` for the log only. Handlers
+//! return problems. The body is written in the outermost layer, where the request id is known.
 
 use super::RequestId;
 use crate::request_limit;
@@ -14,7 +14,8 @@ use orders::{json::Fault, request};
 use serde::Serialize;
 use std::{any::Any, borrow::Cow};
 
-/// What clients may tell apart. The type URI and the title of a kind never change.
+/// The kinds of problems. A client may distinguish them by the type URI, so the type URI and the
+/// title of a kind never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     MalformedRequest,
@@ -78,7 +79,7 @@ impl Kind {
         Self::Internal,
     ];
 
-    /// (status, last part of the type URI, title)
+    /// Returns the status, the last part of the type URI, and the title.
     fn traits(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read"),
@@ -117,7 +118,7 @@ impl Kind {
         format!("/problems/{}", self.traits().1)
     }
 
-    /// What a client is told of the tokens it may try (RFC 6750, 3).
+    /// The header `WWW-Authenticate`, which tells a client which token it needs (RFC 6750, 3).
     fn challenge(self) -> Option<&'static str> {
         match self {
             Self::Unauthenticated => Some("Bearer"),
@@ -140,7 +141,7 @@ pub struct Problem {
     cause: Option<String>,
 }
 
-/// After how many seconds a client may try again what was unavailable.
+/// The seconds after which a client may repeat a request that was answered 503.
 const RETRY_AFTER_SECONDS: u16 = 2;
 
 /// RFC 9457.
@@ -173,7 +174,7 @@ impl Problem {
         Self { kind, detail: detail.into(), errors: Vec::new(), cause: None }
     }
 
-    /// The request can be read, but these things are wrong with it.
+    /// A request that can be read, but has these faults.
     #[must_use]
     pub fn invalid(errors: Vec<Fault>) -> Self {
         let detail = if errors.len() == 1 {
@@ -184,7 +185,7 @@ impl Problem {
         Self { kind: Kind::InvalidRequest, detail, errors, cause: None }
     }
 
-    /// Something that we depend on is away; the client may try again. The cause is for the log.
+    /// A dependency is away, and the client may try again. `cause` is for the log.
     pub fn unavailable(detail: &'static str, cause: impl Into<anyhow::Error>) -> Self {
         Self { kind: Kind::Unavailable, detail: detail.into(), errors: Vec::new(), cause: Some(format!("{:#}", cause.into())) }
     }
@@ -198,7 +199,7 @@ impl Problem {
         self.kind.traits().0
     }
 
-    /// Its kind and the places of its faults.
+    /// The last part of the type URI, and the pointers of the faults.
     #[cfg(test)]
     pub(crate) fn told(&self) -> (String, Vec<String>) {
         (self.kind.traits().1.to_owned(), self.errors.iter().map(|fault| fault.pointer.clone()).collect())
@@ -208,9 +209,9 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    /// Writes the body into the answer that [`IntoResponse`] began.
+    /// Writes the body into the response that [`IntoResponse`] began.
     pub(super) fn render(&self, mut response: Response, request_id: &RequestId) -> Response {
-        // Text and numbers always serialize.
+        // Strings and numbers always serialize.
         *response.body_mut() = Body::from(serde_json::to_vec(&self.document(request_id.as_str())).unwrap_or_default());
         response
     }
@@ -221,7 +222,7 @@ impl Problem {
         Document { r#type: self.kind.type_uri(), title, status, detail, errors, request_id }
     }
 
-    /// Its body, for the API document.
+    /// The problem's body, as an example in the OpenAPI document.
     #[cfg(test)]
     pub(crate) fn example(&self) -> serde_json::Value {
         serde_json::json!(self.document(crate::openapi::examples::REQUEST_ID))
@@ -262,7 +263,7 @@ impl From<platform::read_model::Error> for Problem {
     }
 }
 
-/// The answer for a request whose handler panicked.
+/// The answer if a handler panicked.
 pub(super) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     let cause = Some(format!("panicked: {}", message.unwrap_or_default()));

@@ -1,4 +1,4 @@
-//! The id by which a request is found in the logs, on every answer.
+//! The request id. Every answer has one, and the log lines of the request contain it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use orders::card_number;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Taken from the client (or a proxy in front of us) when it is well-formed, else made.
+/// The id that the client or a proxy sent, if it is well-formed. Otherwise a new id.
 #[derive(Clone, Debug)]
 pub struct RequestId(HeaderValue);
 
@@ -15,10 +15,10 @@ impl RequestId {
         headers.get(HEADER).filter(|value| is_well_formed(value.as_bytes())).cloned().map_or_else(Self::make, Self)
     }
 
-    /// A new one.
+    /// Makes a new id.
     pub(super) fn make() -> Self {
         let text = Uuid::now_v7().to_string();
-        // Hex digits and dashes are always a header value.
+        // Hexadecimal digits and dashes are always a valid header value.
         Self(HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("none")))
     }
 
@@ -32,7 +32,7 @@ impl RequestId {
     }
 }
 
-/// Short, and harmless wherever logs are read.
+/// Whether an id is short, contains only harmless characters, and is not a card number.
 fn is_well_formed(id: &[u8]) -> bool {
     (1..=128).contains(&id.len())
         && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=' | b':'))

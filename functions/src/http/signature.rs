@@ -1,16 +1,20 @@
-//! Signatures of webhooks, in the scheme that Stripe documents: a header `t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256, under a secret that both
-//! sides have, of the time, a dot and the body as it was sent. There is a `v1` for each secret while one takes over from another.
+//! Signatures of webhooks, in the scheme that Stripe documents. The header is `t=SECONDS,v1=HEX`.
+//! HEX is the HMAC-SHA256 of the time, a dot, and the body as it was sent, under a secret that both
+//! sides know. While a secret is being replaced, there is a `v1` for each of the two secrets.
 //!
-//! The time is signed so that nobody can send a request again much later. Sooner than that the same request can come twice: what it does must not.
+//! The time is signed so that nobody can send the request again much later. Within the tolerance,
+//! the same request can arrive twice, so its effect must be idempotent.
 
 use ring::hmac;
 
-/// How far the signature's time may be from ours, in seconds; Stripe's own libraries allow as much.
+/// The maximum difference between the signature's time and the time here, in seconds. Stripe's own
+/// libraries use the same value.
 pub const TOLERANCE_S: u64 = 300;
-/// The signatures of a header that are looked at: each costs a pass over the body, for anybody who asks.
+/// The maximum number of signatures that are checked. Each check reads the whole body, and anybody
+/// can send a request.
 const MAX_SIGNATURES: usize = 8;
 
-/// Why a request is not known to come from whom it says.
+/// Why the sender of a request is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("the signature cannot be read")]
@@ -21,10 +25,11 @@ pub enum Error {
     Old,
 }
 
-/// Whether the body was signed with this secret, just now. `now` is in seconds since 1970.
+/// Verifies that the body was signed with this secret, at most [`TOLERANCE_S`] seconds before or
+/// after `now`. `now` is in seconds since 1970.
 ///
 /// # Errors
-/// When it was not.
+/// Fails if the signature cannot be read, does not match, or has another time.
 pub fn verify(header: &str, secret: &[u8], body: &[u8], now: i64) -> Result<(), Error> {
     let fields = || header.split(',').filter_map(|field| field.trim().split_once('='));
     let time = fields().find(|(name, _)| *name == "t").map(|(_, time)| time).ok_or(Error::Malformed)?;
@@ -67,7 +72,9 @@ mod tests {
 
     #[test]
     fn it_is_the_hmac_of_time_dot_body() {
-        // By `printf '1795251600.{"id":"evt_test_webhook","object":"event"}' | openssl dgst -sha256 -hmac whsec_test_secret`.
+        // The value comes from this command:
+        // printf '1795251600.{"id":"evt_test_webhook","object":"event"}' |
+        //     openssl dgst -sha256 -hmac whsec_test_secret
         let known = "079dd0e6ca626e13d989c61637745caf01827f35f9fabca3a92e046d2773f92c";
         assert_eq!(signature(SECRET, BODY, "1795251600"), known);
         assert_eq!(verify(&format!("t={NOW},v1={known}"), SECRET, BODY, NOW), Ok(()));
@@ -97,7 +104,7 @@ mod tests {
         for fields in [format!("v1={bad},v1={good}"), format!("v0={bad}, v1={good}"), format!("v1={good},v1=zz,x")] {
             assert_eq!(verify(&format!("t={NOW},{fields}"), SECRET, BODY, NOW), Ok(()), "{fields}");
         }
-        // Test mode's old scheme alone is none.
+        // A `v0` signature, which Stripe adds in test mode, does not count.
         assert_eq!(verify(&format!("t={NOW},v0={good}"), SECRET, BODY, NOW), Err(Error::Malformed));
         let flood = format!("v1={bad},").repeat(MAX_SIGNATURES);
         assert_eq!(verify(&format!("t={NOW},{flood}v1={good}"), SECRET, BODY, NOW), Err(Error::Wrong));

@@ -1,5 +1,7 @@
-//! The secret with which a sender signs what it sends to a webhook. Where it lies in Secrets Manager it is read when the first message comes, and
-//! again when a signature is wrong, since somebody may have rotated it.
+//! The secret with which the sender of a webhook signs its messages.
+//!
+//! If the secret is in Secrets Manager, it is read when the first message comes. It is read again
+//! if a signature is wrong, because the secret may have been rotated.
 
 use super::{Kind, Problem, signature};
 use axum::http::HeaderMap;
@@ -9,7 +11,8 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-/// The secret is not read more often than this, however many wrong signatures come: anybody can send one.
+/// The minimum time between two reads of the secret. Anybody can send a wrong signature, and these
+/// must not cause more reads.
 const PAUSE: Duration = Duration::from_secs(5);
 const TRY_AGAIN: &str = "The message cannot be checked right now; send it again.";
 
@@ -27,28 +30,30 @@ impl Secret for Credentials {
     }
 }
 
-/// Tells a sender's messages from others'.
+/// Verifies that a message comes from the sender.
 pub struct WebhookSecret {
-    /// The header with the signature.
+    /// The name of the header that contains the signature.
     header: &'static str,
     source: Source,
 }
 
 enum Source {
-    /// There is no such sender here.
+    /// No such sender is configured.
     None,
     Set(String),
     SecretsManager {
-        /// What holds the ARN.
+        /// The name of the setting that contains the ARN.
         setting: &'static str,
         arn: String,
-        /// What it held, and when it was read.
+        /// The secret, and the time at which it was read.
         known: Mutex<Option<(String, Instant)>>,
     },
 }
 
 impl WebhookSecret {
-    /// A secret of Secrets Manager, by the setting that names it, or else this one; with neither there is no such webhook.
+    /// Uses the secret of Secrets Manager if there is an ARN, and otherwise `secret`. `setting` is
+    /// the name of the setting that contains the ARN. If there is neither, there is no such
+    /// webhook.
     #[must_use]
     pub fn new(header: &'static str, (setting, arn): (&'static str, Option<String>), secret: Option<String>) -> Self {
         let source = match (arn, secret) {
@@ -59,10 +64,11 @@ impl WebhookSecret {
         Self { header, source }
     }
 
-    /// Whether the sender signed this body, just now.
+    /// Verifies that the sender signed this body, and that the signature is not too old.
     ///
     /// # Errors
-    /// When it did not, when there is no such sender, or when the secret cannot be read.
+    /// 400 if the signature is missing, wrong or too old; 404 if no such sender is configured; 503
+    /// if the secret cannot be read.
     pub async fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
         let header = headers.get(self.header).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let verify = |secret: &str| signature::verify(header, secret.as_bytes(), body, OffsetDateTime::now_utc().unix_timestamp());
@@ -81,7 +87,8 @@ impl WebhookSecret {
     }
 }
 
-/// The secret; read anew when it is not known, or when it has not been read for a while and what was known does not fit.
+/// Returns the secret. It is read if it is not known. It is read again if it equals `misfit`, the
+/// secret that did not match the signature, and the last read is older than [`PAUSE`].
 async fn current(
     setting: &'static str,
     arn: &str,

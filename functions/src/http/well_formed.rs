@@ -1,4 +1,4 @@
-//! What must hold of every request before a handler sees it (RFC 9112).
+//! Checks of every request before a handler sees it (RFC 9112).
 
 use super::{Direct, Kind, Problem};
 use axum::{
@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// The longest request target, in bytes. A page of a list needs less than 400.
+/// The longest request target, in bytes. The target of a list's page needs less than 400.
 const MAX_TARGET_BYTES: usize = 8 << 10;
 
-/// Headers of which a request has at most one. That there is one Idempotency-Key, or one token, is
+/// Headers that a request may have only once. For `Idempotency-Key` and `Authorization`, this is
 /// checked where they are read.
 const SINGLE: [HeaderName; 3] = [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
 
@@ -24,7 +24,7 @@ pub(super) async fn well_formed(request: Request, next: Next) -> Response {
 }
 
 fn check(parts: &Parts) -> Result<(), Problem> {
-    // API Gateway has read these itself.
+    // API Gateway has checked these headers itself.
     if parts.extensions.get::<Direct>().is_some() {
         check_host(parts)?;
         check_transfer_coding(parts)?;
@@ -32,7 +32,7 @@ fn check(parts: &Parts) -> Result<(), Problem> {
     if parts.uri.path_and_query().map_or(0, |target| target.as_str().len()) > MAX_TARGET_BYTES {
         return Err(Problem::uri_too_long());
     }
-    // `*` and `host:port` name nothing here.
+    // A target of the form `*` or `host:port` is not a path.
     if !parts.uri.path().starts_with('/') {
         return Err(malformed("The request's target must be a path."));
     }
@@ -42,7 +42,8 @@ fn check(parts: &Parts) -> Result<(), Problem> {
     Ok(())
 }
 
-/// One Host, which names a host (RFC 9112, 3.2). HTTP/1.0 may come without.
+/// Checks that there is exactly one `Host`, and that it is a valid host (RFC 9112, 3.2). In
+/// HTTP/1.0 it may be missing.
 fn check_host(parts: &Parts) -> Result<(), Problem> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -57,7 +58,7 @@ fn check_host(parts: &Parts) -> Result<(), Problem> {
     }
 }
 
-/// `chunked` alone: another coding would still be in the body.
+/// Only `chunked` is accepted: the server does not decode any other transfer coding.
 fn check_transfer_coding(parts: &Parts) -> Result<(), Problem> {
     match parts.headers.get(header::TRANSFER_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {

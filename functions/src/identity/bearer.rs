@@ -5,7 +5,7 @@ use crate::http::Problem;
 use axum::http::{HeaderMap, header};
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 
-/// The token that a request brings.
+/// The token of the request.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::Missing)?;
@@ -16,14 +16,17 @@ pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::Missing) }
 }
 
-/// What a token says, if its issuer has signed it. Whether that is enough is the policy's to decide.
+/// Verifies the signature of a token and returns its claims. The caller must check the claims with
+/// the policy.
 pub(super) async fn verified(token: &str, keys: &Keys) -> Result<Claims, Problem> {
     let header = decode_header(token).map_err(|_| Refusal::Unreadable)?;
-    // Whoever does not know an extension that a token calls critical must refuse it (RFC 7515, 4.1.11), and we know none.
+    // A token with a critical extension must be refused if the extension is not known (RFC 7515,
+    // 4.1.11). No extension is known here.
     let (Some(kid), None) = (header.kid, header.crit) else { return Err(Refusal::Unreadable.into()) };
     let key = keys.find(&kid).await.map_err(|error| Problem::unavailable("Tokens cannot be verified right now; try again.", error))?;
     let key = key.ok_or(Refusal::UnknownKey)?;
-    // The algorithm is the key's, whatever the token says: so no public key is ever taken for a shared secret.
+    // The algorithm comes from the key and not from the token. So a public key is never used as a
+    // shared secret.
     let mut signature_alone = Validation::new(key.algorithm);
     signature_alone.required_spec_claims.clear();
     signature_alone.validate_exp = false;

@@ -1,4 +1,4 @@
-//! What callers may do. All of its rules are here.
+//! Authorization: all rules about what a caller may do.
 
 use crate::http::{Kind, Problem};
 use orders::OrderStatus;
@@ -6,20 +6,20 @@ use platform::read_model::StoredOrder;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Who calls.
+/// The caller of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Anyone: nobody was asked.
+    /// Authentication is off. The caller may do everything.
     Anyone,
-    /// Somebody who may do as a customer does: what concerns the customer whose id is the subject.
+    /// A customer, who may act only for the customer whose id is the subject.
     Customer { subject: String },
-    /// One of the shop's own people, who see every order and help it on its way.
+    /// A member of the shop's staff, who may see every order and act on it.
     Staff { subject: String },
-    /// One of the shop's own people who may move money and stock, too.
+    /// An admin: a member of staff who may also move money and stock.
     Admin { subject: String },
 }
 
-/// The groups whose members are the shop's own people, as the user pool describes them (infra/identity.yaml).
+/// The groups of staff and admins in the user pool (infra/identity.yaml).
 const STAFF: &str = "staff";
 const ADMIN: &str = "admin";
 
@@ -37,7 +37,7 @@ impl Caller {
         }
     }
 
-    /// Who it is to the issuer.
+    /// The caller's subject at the issuer. `None` if authentication is off.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         match self {
@@ -46,7 +46,7 @@ impl Caller {
         }
     }
 
-    /// Whether this is, or speaks for, this customer.
+    /// Whether the caller is this customer or may act for this customer.
     fn is(&self, customer_id: &str) -> bool {
         match self {
             Self::Anyone | Self::Staff { .. } | Self::Admin { .. } => true,
@@ -54,15 +54,15 @@ impl Caller {
         }
     }
 
-    /// To place orders for a customer and to list them.
+    /// Checks that the caller may place and list orders for this customer.
     ///
     /// # Errors
-    /// 403 when it is another customer.
+    /// 403 if it is another customer.
     pub fn must_be(&self, customer_id: &str) -> Result<(), Problem> {
         if self.is(customer_id) { Ok(()) } else { Err(Problem::new(Kind::Forbidden, "The customerID must be the subject of the token.")) }
     }
 
-    /// To do what only the shop's own people do.
+    /// Checks that the caller belongs to the shop's staff.
     ///
     /// # Errors
     /// 403 for a customer.
@@ -73,10 +73,10 @@ impl Caller {
         }
     }
 
-    /// To move money or stock.
+    /// Checks that the caller may move money and stock.
     ///
     /// # Errors
-    /// 403 for a customer, and for staff.
+    /// 403 for a customer and for staff who are not admins.
     pub fn must_be_admin(&self) -> Result<(), Problem> {
         match self {
             Self::Anyone | Self::Admin { .. } => Ok(()),
@@ -86,10 +86,11 @@ impl Caller {
         }
     }
 
-    /// To see and cancel an order. An order whose customer is not known yet is nobody's but the shop's.
+    /// Checks that the caller may see and cancel an order. If the read model does not have the
+    /// order, its customer is not known. Then only staff may cancel it.
     ///
     /// # Errors
-    /// 404 when it is another customer's: that there is such an order is nobody else's business.
+    /// 404 if the order is another customer's. The answer must not show that such an order exists.
     pub fn must_own(&self, order: Option<&StoredOrder>) -> Result<(), Problem> {
         let owns = match order {
             Some(order) => self.is(&order.customer_id),
@@ -98,16 +99,17 @@ impl Caller {
         if owns { Ok(()) } else { Err(Problem::no_such_order()) }
     }
 
-    /// Whether this caller reads an order as it is, with what is the shop's business.
+    /// Whether the caller sees the whole order, including the fields that only staff see.
     #[must_use]
     pub fn sees_all(&self) -> bool {
         !matches!(self, Self::Customer { .. })
     }
 
-    /// An order's JSON as the caller may read it: why it is reviewed tells of limits that are the shop's business.
+    /// Returns the order's JSON for this caller. For a customer it omits the review reason, because
+    /// that reason shows the shop's limits.
     ///
     /// # Errors
-    /// 503 when it cannot be told what is in it.
+    /// 503 if the order cannot be parsed.
     pub fn may_read(&self, order: StoredOrder) -> Result<String, Problem> {
         if order.status != OrderStatus::InReview || self.sees_all() {
             return Ok(order.json);

@@ -1,28 +1,28 @@
-//! What a token says, and whether that is enough.
+//! The claims of a token, and the policy that they must satisfy.
 
 use super::{Caller, refusal::Refusal};
 use serde::Deserialize;
 
-/// How far the issuer's clock may be from ours, in seconds.
+/// The maximum difference between the issuer's clock and the clock here, in seconds.
 const LEEWAY: i64 = 60;
 
-/// The claims that count. Other claims are not read.
+/// The claims that are read. Other claims are ignored.
 #[derive(Clone, Deserialize)]
 pub(super) struct Claims {
     pub(super) iss: String,
     pub(super) sub: String,
-    /// Seconds since 1970, as all times in tokens.
+    /// Seconds since 1970, like all times in tokens.
     pub(super) exp: i64,
     pub(super) nbf: Option<i64>,
     #[serde(default)]
     pub(super) aud: Names,
-    /// Cognito's access tokens have this instead of an audience.
+    /// The client id, which Cognito's access tokens have instead of an audience.
     pub(super) client_id: Option<String>,
-    /// Cognito tells its access tokens from others by this.
+    /// In Cognito's tokens, `access` marks an access token.
     pub(super) token_use: Option<String>,
     #[serde(default)]
     pub(super) scope: Names,
-    /// What some issuers call the scope.
+    /// Some issuers use this name for the scope.
     #[serde(default)]
     pub(super) scp: Names,
     #[serde(default)]
@@ -31,7 +31,8 @@ pub(super) struct Claims {
     pub(super) cognito_groups: Names,
 }
 
-/// One name or a list of them: issuers write a list of one in either way.
+/// One name or a list of names. If there is only one, some issuers write it as a list and some do
+/// not.
 #[derive(Clone, Default, Deserialize)]
 #[serde(from = "OneOrMany")]
 pub(super) struct Names(pub(super) Vec<String>);
@@ -63,13 +64,13 @@ impl Claims {
         Caller::new(self.sub, self.cognito_groups.iter().chain(self.groups.iter()))
     }
 
-    /// A list of scopes is one text with spaces in it.
+    /// Whether the token has this scope. One text may contain several scopes, separated by spaces.
     fn has_scope(&self, scope: &str) -> bool {
         self.scope.iter().chain(self.scp.iter()).flat_map(str::split_whitespace).any(|had| had == scope)
     }
 }
 
-/// What is asked of a token whose signature is good.
+/// What the claims of a correctly signed token must satisfy.
 pub(super) struct Policy {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
@@ -77,7 +78,7 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// `now` is in seconds since 1970.
+    /// Checks the claims. `now` is in seconds since 1970.
     pub(super) fn check(&self, claims: &Claims, now: i64) -> Result<(), Refusal> {
         if claims.iss != self.issuer {
             return Err(Refusal::OtherIssuer);
@@ -91,7 +92,7 @@ impl Policy {
         if !self.is_for_us(claims) {
             return Err(Refusal::OtherAudience);
         }
-        // An identity token tells a client who signed in, and a refresh token is for the issuer alone.
+        // An identity token is only for the client, and a refresh token is only for the issuer.
         if claims.token_use.as_deref().is_some_and(|used| used != "access") {
             return Err(Refusal::NoAccessToken);
         }
@@ -104,7 +105,8 @@ impl Policy {
         }
     }
 
-    /// As API Gateway decides it: the client counts only where no audience is named.
+    /// Whether the token is for this API. As in API Gateway, the client id counts only if the token
+    /// has no audience.
     fn is_for_us(&self, claims: &Claims) -> bool {
         let named = if claims.aud.0.is_empty() { claims.client_id.as_slice() } else { &claims.aud.0 };
         named.iter().any(|audience| self.audiences.contains(audience))

@@ -1,4 +1,4 @@
-//! Reading the issuer's documents, by the HTTP client that the AWS SDK brings.
+//! Fetches JSON documents of the issuer, with the HTTP client that the AWS SDK contains.
 
 use aws_smithy_http_client::{
     Connector,
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
-/// How long a document may take. Somebody waits for it.
+/// The time limit for one document. A caller is waiting for it.
 const LIMIT: Duration = Duration::from_secs(2);
 /// The largest document, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -44,7 +44,7 @@ impl Fetch {
         Self(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build())
     }
 
-    /// The JSON document at this address, and at no other: redirections are not followed.
+    /// Fetches the JSON document at this address. Redirects are not followed.
     pub(super) async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, Error> {
         timeout(LIMIT, self.bytes(url)).await.unwrap_or(Err(Error::TimedOut)).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
     }
@@ -66,8 +66,9 @@ impl Fetch {
     }
 }
 
-/// Whether what is read there comes from whom it says: by TLS, or without it only from this machine or from a container beside this one, whose
-/// name has no dot.
+/// Whether the sender of a document at this address is certain. It is certain with TLS. Without
+/// TLS, the address must be on this machine, or a container on the same network. The name of a
+/// container has no dot.
 pub(super) fn is_trustworthy(url: &str) -> bool {
     let Ok(url) = url.parse::<Uri>() else { return false };
     let host = url.host().unwrap_or_default();

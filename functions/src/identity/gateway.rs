@@ -1,16 +1,18 @@
 //! Claims that API Gateway's JWT authorizer has verified.
 //!
-//! They are in the event, not in the request: no client can write there. Only [`crate::lambda`] looks for them.
+//! The claims are in the Lambda event and not in the request, so no client can write them. Only
+//! [`crate::lambda`] reads them.
 
 use super::claims::{Claims, Names};
 use lambda_http::request::RequestContext;
 use std::collections::HashMap;
 
-/// The claims of a token that the gateway has verified.
+/// The claims of a token that API Gateway has verified.
 #[derive(Clone)]
 pub(crate) struct Vouched(pub(super) Claims);
 
-/// What the gateway says of the token, if it had one to verify and can tell it exactly.
+/// Returns the verified claims of a token. `None` if API Gateway verified no token, or if its event
+/// does not contain the claims exactly.
 pub(crate) fn vouched(context: &RequestContext) -> Option<Vouched> {
     match context {
         RequestContext::ApiGatewayV2(context) => read(&context.authorizer.as_ref()?.jwt.as_ref()?.claims).map(Vouched),
@@ -18,13 +20,15 @@ pub(crate) fn vouched(context: &RequestContext) -> Option<Vouched> {
     }
 }
 
-/// The gateway writes every claim as text: times as digits, a list as its words between brackets.
+/// Parses the claims. API Gateway writes each of them as text: a time as digits, and a list as its
+/// words between brackets.
 fn read(claims: &HashMap<String, String>) -> Option<Claims> {
     let text = |name: &str| claims.get(name).cloned();
     let names = |name: &str| Names(claims.get(name).map(|text| words(text).map(ToOwned::to_owned).collect()).unwrap_or_default());
     let groups = names("groups");
-    // Written so, the groups "sales" and "staff" look like one group "sales staff", and somebody in that one is not staff. Cognito allows no
-    // spaces in its groups' names; of other issuers the token itself must tell.
+    // The gateway writes the two groups "sales" and "staff" exactly like one group "sales staff",
+    // whose members are not staff. Cognito allows no spaces in the names of its groups. For other
+    // issuers, the groups must be read from the token itself.
     if groups.0.len() > 1 {
         return None;
     }
@@ -51,7 +55,7 @@ fn words(list: &str) -> impl Iterator<Item = &str> {
     list.split([' ', ',']).filter(|word| !word.is_empty())
 }
 
-/// Digits, or a number as 1.8e+09.
+/// Parses digits, or a number such as 1.8e+09.
 fn seconds(text: &str) -> Option<i64> {
     text.parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(|seconds| seconds as i64)
 }

@@ -1,4 +1,4 @@
-//! The issuer's public keys: fetched when a token needs one, and kept.
+//! The issuer's public keys. They are fetched when a token needs one, and then kept.
 
 use super::fetch::{self, Fetch};
 use jsonwebtoken::{
@@ -12,13 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After how long keys are fetched anew, so that one that the issuer gave up is not believed for longer.
+/// The age at which the keys are fetched again. It limits how long a key is trusted after the
+/// issuer has withdrawn it.
 const FRESH: Duration = Duration::from_secs(60 * 60);
-/// How long keys are believed while the issuer cannot be reached.
+/// How long the keys are trusted while the issuer cannot be reached.
 const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
-/// The pause after a fetch. Tokens with made-up key ids cause no more than one fetch in this time; a new key is known after it at the latest.
+/// The pause after a fetch. Tokens with invented key ids cause at most one fetch in this time. A
+/// new key of the issuer is found at the latest after this time.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The pause after a fetch that failed, while no keys are known.
+/// The pause after a failed fetch while no keys are known.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +35,7 @@ pub(super) enum Error {
     Address,
 }
 
-/// A key and the one algorithm that it is for.
+/// A public key, and the only algorithm that it may be used with.
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
     pub(super) decoding: DecodingKey,
@@ -44,7 +46,7 @@ struct Set {
     since: Instant,
 }
 
-/// How the last fetch ended.
+/// When the last fetch ended, and whether it failed.
 struct Attempt {
     at: Instant,
     failed: bool,
@@ -54,11 +56,11 @@ pub(super) struct Keys {
     issuer: String,
     url: String,
     set: Mutex<Option<Arc<Set>>>,
-    /// Held while keys are fetched, so that everybody waits for one fetch.
+    /// Locked while the keys are fetched, so that concurrent requests wait for one fetch.
     last: tokio::sync::Mutex<Option<Attempt>>,
 }
 
-/// What of the issuer's configuration counts.
+/// The fields of the issuer's configuration that are read.
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
@@ -66,12 +68,12 @@ struct Discovery {
 }
 
 impl Keys {
-    /// The keys of an issuer whose configuration is at this URL.
+    /// Creates the set of an issuer's keys. `url` is the address of the issuer's configuration.
     pub(super) fn new(issuer: String, url: String) -> Self {
         Self { issuer, url, set: Mutex::new(None), last: tokio::sync::Mutex::new(None) }
     }
 
-    /// The key of this id, if the issuer has one that may sign tokens.
+    /// Returns the key with this id. `None` if the issuer has no such key that may sign tokens.
     pub(super) async fn find(&self, kid: &str) -> Result<Option<Arc<Key>>, Error> {
         if let Some(set) = self.known()
             && set.since.elapsed() < FRESH
@@ -82,7 +84,7 @@ impl Keys {
         Ok(self.refreshed().await?.keys.get(kid).cloned())
     }
 
-    /// The keys, fetched anew unless that was done a moment ago.
+    /// Returns the keys. They are fetched unless the last fetch was a moment ago.
     async fn refreshed(&self) -> Result<Arc<Set>, Error> {
         let mut last = self.last.lock().await;
         let known = self.known().filter(|set| set.since.elapsed() < BELIEVED);
@@ -127,7 +129,7 @@ impl Keys {
     }
 }
 
-/// A key that may sign tokens in a way that we know.
+/// Returns the key if it may sign tokens with an algorithm that is supported here.
 fn usable(jwk: &Jwk) -> Option<Key> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,

@@ -1,4 +1,4 @@
-//! Why a token is not taken.
+//! The reasons for which a token is refused.
 
 use crate::http::{Kind, Problem};
 

@@ -1,4 +1,5 @@
-//! The two signatures that tokens may have, verified by ring, which all of our TLS uses too. `jsonwebtoken` brings other implementations only.
+//! Verifies the two kinds of signatures that tokens may have, with ring. OrderFlow's TLS uses ring,
+//! too. `jsonwebtoken` itself supports only other implementations.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,
@@ -11,9 +12,9 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPu
 static RING: CryptoProvider =
     CryptoProvider { signer_factory: no_signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
 
-/// Makes `jsonwebtoken` use it; may be called again.
+/// Makes `jsonwebtoken` use ring. It may be called several times.
 pub(super) fn provide() {
-    // An error says that it was called before.
+    // An error means that this function was called before.
     let _ = RING.install_default();
 }
 

@@ -1,5 +1,6 @@
-//! Generates the OpenAPI document. `utoipa` collects the operations from the handlers and the schemas
-//! from their types. What every answer has in common ([`crate::http::finish`]) is added here.
+//! Generates the OpenAPI document. `utoipa` collects the operations from the handlers and the
+//! schemas from their types. This module adds what all answers have in common
+//! ([`crate::http::finish`]).
 
 use super::{examples, responses};
 use crate::http::Document as Problem;
@@ -42,7 +43,7 @@ Calls for orders need an access token of the shop's OpenID Connect issuer, excep
 developer's machine. Customers have the orders whose `customerID` is the token's subject; members of the groups `staff` \
 and `admin` have all. Refunds and restocks are for `admin`.";
 
-/// Headers of answers: their name, the component that describes them, and the description.
+/// The headers of answers: the name, the component that describes the header, and the description.
 fn headers() -> [(&'static str, &'static str, Value); 7] {
     let header = |description: &str, schema: Value, example: Value| json!({ "description": description, "required": true, "schema": schema, "example": example });
     let text = |description: &str, example: &str| header(description, json!({ "type": "string" }), json!(example));
@@ -69,7 +70,7 @@ fn headers() -> [(&'static str, &'static str, Value); 7] {
     ]
 }
 
-/// The document, as `functions/openapi.json` has it.
+/// The document as the text of `functions/openapi.json`.
 pub(super) fn text() -> String {
     let handlers = json!(Handlers::openapi());
     let mut paths = handlers["paths"].clone();
@@ -122,12 +123,12 @@ fn schemas(handlers: &Value) -> Value {
     let mut schemas = handlers["components"]["schemas"].clone();
     schemas["Problem"] = json!(Problem::schema());
     schemas["Fault"] = json!(Fault::schema());
-    // No attribute says that two fields exclude each other.
+    // No attribute of utoipa says that two fields exclude each other.
     schemas["NewRefund"]["not"] = json!({ "required": ["amount", "items"] });
     schemas
 }
 
-/// Adds what every operation has.
+/// Adds the parts that every operation has.
 fn complete_operation(operation: &mut Value) {
     let parameters = operation["parameters"].take();
     let mut parameters = parameters.as_array().cloned().unwrap_or_default();
@@ -145,7 +146,7 @@ fn complete_operation(operation: &mut Value) {
     }
 }
 
-/// An optional body may be left out; `null` is no body.
+/// Makes an optional body one that may be left out. `null` is not a body.
 fn allow_no_body(operation: &mut Value) {
     let Some(body) = operation.get_mut("requestBody") else { return };
     let schema = &mut body["content"]["application/json"]["schema"];
@@ -156,7 +157,8 @@ fn allow_no_body(operation: &mut Value) {
     }
 }
 
-/// Refers to the components that describe an answer's headers, and adds the header of every answer.
+/// Adds references to the components that describe the headers of an answer. Every answer has the
+/// request id.
 fn complete_headers(response: &mut Value) {
     let named = response.get("headers").and_then(Value::as_object).cloned().unwrap_or_default();
     let names = named.keys().map(String::as_str).chain(["x-request-id"]);

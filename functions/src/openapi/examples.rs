@@ -1,4 +1,4 @@
-//! Examples of orders, made by the types that the API answers with.
+//! Examples of orders. They are made with the types that the API answers with.
 
 use orders::{
     Currency, Money, OrderStatus, OrderView, ProductView,
@@ -43,12 +43,12 @@ pub(crate) fn accepted(queued: bool) -> OrderView {
     OrderView::accepted(&order.into_input(ORDER_ID.parse().expect("an id"), at(527)), queued)
 }
 
-/// [`new_order`] when it is completed without a shipment.
+/// [`new_order`] after it was completed without a shipment.
 pub(crate) fn completed() -> OrderView {
     paid(&[(OrderStatus::Completed, 551)])
 }
 
-/// [`new_order`] when it is delivered and completed.
+/// [`new_order`] after it was delivered and completed.
 pub(crate) fn delivered() -> OrderView {
     let mut order = paid(&[(OrderStatus::Shipped, 555), (OrderStatus::Delivered, 555), (OrderStatus::Completed, 557)]);
     order.shipments.push(ShipmentView {
@@ -66,7 +66,7 @@ pub(crate) fn delivered() -> OrderView {
     order
 }
 
-/// [`new_order`] when it is paid and had these statuses since.
+/// [`new_order`] after it was paid and then had these statuses.
 fn paid(since: &[(OrderStatus, u16)]) -> OrderView {
     let mut order = accepted(false);
     order.payment = Some(PaymentView { status: "CAPTURED".to_owned(), amount: order.total_amount, refunded_amount: None });

@@ -1,4 +1,4 @@
-//! Parameters that several operations have.
+//! The parameters that several operations have.
 
 use crate::http::OrderPath;
 use serde_json::json;
@@ -17,7 +17,7 @@ impl IntoParams for OrderPath {
     }
 }
 
-/// The header by which [`crate::get_order`] knows what the client has.
+/// The header with which a client tells [`crate::get_order`] which version it has.
 pub(crate) struct IfNoneMatch;
 
 impl IntoParams for IfNoneMatch {
@@ -28,7 +28,7 @@ impl IntoParams for IfNoneMatch {
     }
 }
 
-/// The header of [`crate::idempotency::Key::of`].
+/// The header that [`crate::idempotency::Key::of`] reads.
 pub(crate) struct IdempotencyKey;
 
 impl IntoParams for IdempotencyKey {
@@ -38,7 +38,7 @@ impl IntoParams for IdempotencyKey {
     }
 }
 
-/// The header of [`crate::idempotency::required_key`].
+/// The header that [`crate::idempotency::required_key`] reads.
 pub(crate) struct RequiredIdempotencyKey;
 
 impl IntoParams for RequiredIdempotencyKey {

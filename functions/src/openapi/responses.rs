@@ -1,4 +1,4 @@
-//! The problems that several operations answer, each a component of the document.
+//! The problems that several operations answer. Each one is a component of the document.
 
 use crate::http::{JsonBody, Kind, MAX_BODY_BYTES, Problem};
 use axum::{
@@ -16,11 +16,11 @@ use utoipa::{
     },
 };
 
-/// Headers of problems that the document names.
+/// The headers of problems that the document contains.
 const HEADERS: [(HeaderName, &str); 2] = [(header::WWW_AUTHENTICATE, "WWW-Authenticate"), (header::RETRY_AFTER, "Retry-After")];
 
-/// Declares responses: the name of the component, the status, the description, and an example of each
-/// kind of problem.
+/// Declares responses: the name of the component, the status, the description, and an example of
+/// each kind of problem.
 macro_rules! problems {
     ($($name:ident $status:literal $description:literal { $($example:literal: $problem:expr,)+ })+) => {
         $(
@@ -33,7 +33,7 @@ macro_rules! problems {
             }
         )+
 
-        /// Each component by its name.
+        /// All components by name.
         pub(super) fn components() -> BTreeMap<String, Response> {
             BTreeMap::from([$((stringify!($name).to_owned(), response($description, &[$(($example, $problem)),+]))),+])
         }
@@ -110,7 +110,7 @@ problems! {
     }
 }
 
-/// [`Unavailable`], of a call that may have placed an order.
+/// [`Unavailable`] for a call that may have placed an order.
 pub(crate) struct OrderUncertain;
 
 impl IntoResponses for OrderUncertain {
@@ -123,7 +123,7 @@ impl IntoResponses for OrderUncertain {
     }
 }
 
-/// What every operation may answer.
+/// The problems that every operation may answer.
 pub(crate) struct Everywhere;
 
 impl IntoResponses for Everywhere {
@@ -151,7 +151,7 @@ fn fault(pointer: &str, message: &str) -> Fault {
     Fault { pointer: pointer.to_owned(), message: message.to_owned() }
 }
 
-/// A response with these problems, and with the headers that each of them has.
+/// A response with these problems. It has the headers that all of them have.
 fn response(description: &str, problems: &[(&str, Problem)]) -> Response {
     let headers: Vec<_> = problems.iter().map(|(_, problem)| problem.clone().into_response().headers().clone()).collect();
     let common = HEADERS.iter().filter(|(name, _)| headers.iter().all(|headers| headers.contains_key(name)));
@@ -171,7 +171,7 @@ fn example(problem: &Problem) -> Example {
     ExampleBuilder::new().value(Some(problem.example())).build()
 }
 
-/// The response of one operation with these problems.
+/// Declares a response that only one operation has.
 macro_rules! problems_of_operation {
     ($name:ident $status:literal $description:literal { $($example:literal: $problem:expr,)+ }) => {
         pub(crate) struct $name;

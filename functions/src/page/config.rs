@@ -1,4 +1,5 @@
-//! `config.json`: what web/src/config.ts reads. In AWS, infra/deploy writes it.
+//! The page's configuration, `config.json`, which web/src/config.ts reads. In AWS, infra/deploy
+//! writes it.
 
 use super::Settings;
 use crate::identity;
@@ -6,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::str::FromStr;
 
-/// What customers can pay with, in the order in which it is offered.
+/// The payment methods that customers may choose, in the order in which the page offers them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PaymentMethods(Vec<PaymentMethod>);
 
@@ -20,7 +21,7 @@ struct PaymentMethod {
 impl FromStr for PaymentMethods {
     type Err = &'static str;
 
-    /// Reads `id=label,id=label`.
+    /// Parses `id=label,id=label`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let methods = text.split(',').map(str::trim).filter(|method| !method.is_empty()).map(|method| {
             let (id, label) = method.split_once('=').unwrap_or_default();
@@ -35,7 +36,7 @@ impl FromStr for PaymentMethods {
     }
 }
 
-/// The page's configuration. Only what any visitor may know.
+/// The text of `config.json`. It contains only what every visitor may know.
 pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_namespace: &str) -> String {
     let sign_in = identity
         .auth_issuer

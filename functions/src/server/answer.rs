@@ -1,4 +1,4 @@
-//! A problem as bytes, where there is no request to answer.
+//! Writes a problem as bytes, for answers without a valid request.
 
 use crate::http::{Problem, refuse};
 use axum::{
@@ -10,10 +10,10 @@ use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::forma
 const DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// The whole answer, after which the connection closes.
+/// The whole answer as bytes. The connection is closed after it.
 pub(super) async fn bytes(problem: Problem) -> Vec<u8> {
     let (mut parts, body) = refuse(problem).into_parts();
-    // A problem's body is in memory.
+    // A problem's body is already in memory, so reading it cannot fail.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     parts.headers.insert(header::CONTENT_LENGTH, body.len().into());
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,4 +1,5 @@
-//! One connection: its requests one after another, and a close that loses no answer.
+//! Serves one connection: handles its requests one after another, and closes it so that the client
+//! can still read the last answer.
 
 use super::{Limits, Place, answer, wire::Wire};
 use crate::http::{Direct, Kind, Problem};
@@ -32,17 +33,19 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-/// The largest head of a request (request line and headers), in bytes; API Gateway takes 10 KB.
+/// The largest head of a request (request line and headers), in bytes. API Gateway accepts 10 KB.
 const MAX_HEAD_BYTES: usize = 16 << 10;
-/// Bytes of a request that are read before its head is found too large, or before its body is asked for.
+/// The size of the read buffer, in bytes. So much of a request is read before its head is known to
+/// be too large, or before a handler reads its body.
 const BUFFER_BYTES: usize = 64 << 10;
-/// How much of what nobody asked for is read before the connection closes, in bytes, and for how long.
+/// How much data that no handler has read is dropped before the connection is closed: the limit in
+/// bytes, and the time limits.
 const MAX_DISCARDED_BYTES: usize = 8 << 20;
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_WHILE_STOPPING: Duration = Duration::from_millis(500);
 
-/// Serves a connection to its end. Its place is free before the connection lingers: clients that do
-/// not close their side keep nobody else out.
+/// Serves a connection until its end. The connection gives up its place before it lingers, so
+/// clients that do not close their side do not keep other clients out.
 pub(super) async fn serve(
     stream: TcpStream,
     app: Router,
@@ -51,13 +54,14 @@ pub(super) async fn serve(
     mut crowded: watch::Receiver<()>,
     place: Place,
 ) {
-    // Else a second answer on a connection waits for the acknowledgement of the first. A socket that refuses is only slower.
+    // Without this option, the second answer on a connection waits until the first one is
+    // acknowledged. If the option cannot be set, the connection is only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| Box::pin(call(app.clone(), request, limits)));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        // A client that has sent its request and closed its side still reads the answer.
+        // A client may close its side after the request and still read the answer.
         .half_close(true)
         .max_buf_size(BUFFER_BYTES)
         .max_header_size(MAX_HEAD_BYTES)
@@ -81,7 +85,7 @@ pub(super) async fn serve(
         }
     };
     let parts = connection.into_parts();
-    // A client that reads nothing is not waited for.
+    // The connection of a client that does not read is dropped at once.
     let Some(mut stream) = parts.io.into_inner().into_stream() else { return };
     if let Some(problem) = ended.err().and_then(|error| refusal(&error, &parts.read_buf)) {
         let _ = timeout(limits.write, stream.write_all(&answer::bytes(problem).await)).await;
@@ -90,12 +94,14 @@ pub(super) async fn serve(
     close(stream, if *stop.borrow() { LINGER_WHILE_STOPPING } else { LINGER }).await;
 }
 
-/// Calls a handler, and ends the connection after its answer if a part of the request was not read.
+/// Calls the handler. If it did not read the whole request, the connection is closed after the
+/// answer.
 async fn call(app: Router, request: Request<Incoming>, limits: Limits) -> Result<Response, Infallible> {
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Direct { body_timeout: limits.body });
-    // A request with a transfer coding is the last on its connection: nothing that follows can be
-    // taken for a request of its own where a proxy saw other bounds (RFC 9112, 11.2).
+    // A request with a transfer coding is the last one on its connection. A proxy may see the end
+    // of such a request at another place, and bytes after it could then be taken for another
+    // request (RFC 9112, 11.2).
     let last = parts.headers.contains_key(header::TRANSFER_ENCODING);
     let read = Arc::new(AtomicBool::new(body.is_end_stream()));
     let body = if body.is_end_stream() { Body::new(body) } else { marked(Body::new(body), Arc::clone(&read)) };
@@ -106,7 +112,7 @@ async fn call(app: Router, request: Request<Incoming>, limits: Limits) -> Result
     Ok(response)
 }
 
-/// The body, and a mark that is set once it has been read to its end.
+/// Returns the body. `read` becomes true when the body has been read to its end.
 fn marked(body: Body, read: Arc<AtomicBool>) -> Body {
     let mark = stream::poll_fn(move |_| {
         read.store(true, Relaxed);
@@ -115,7 +121,7 @@ fn marked(body: Body, read: Arc<AtomicBool>) -> Body {
     Body::from_stream(body.into_data_stream().chain(mark))
 }
 
-/// What a client is told whose request hyper could not take; nothing when there was none.
+/// The answer to a request that hyper could not read. `None` if there was no request.
 fn refusal(error: &hyper::Error, read: &[u8]) -> Option<Problem> {
     if error.is_parse_too_large() {
         let line = read.iter().position(|byte| *byte == b'\n').unwrap_or(read.len());
@@ -132,8 +138,9 @@ fn too_many_headers() -> Problem {
     Problem::new(Kind::HeadersTooLarge, format!("The headers may have at most {MAX_HEAD_BYTES} bytes, and be at most 100."))
 }
 
-/// Closes a connection so that its client can read the answer: what the client still sends is read
-/// and dropped for a while. Else the client would see a broken connection instead.
+/// Closes a connection so that the client can still read the answer. What the client sends
+/// meanwhile is read and dropped, for `linger` at most. Otherwise, the client would see a broken
+/// connection and not the answer.
 async fn close(mut stream: TcpStream, linger: Duration) {
     let _ = stream.shutdown().await;
     let discard = async {

@@ -1,8 +1,8 @@
-//! The socket as hyper sees it.
+//! The socket that hyper reads and writes.
 //!
-//! hyper answers a request that it cannot parse by itself, with a bare status. Every answer of ours
-//! is a problem with a request id, so these bytes are dropped here; the connection then ends with
-//! hyper's error, and [`super::connection`] answers.
+//! If hyper cannot parse a request, it writes an answer that has only a status. All answers of
+//! OrderFlow are problems with a request id. Therefore these bytes are dropped here. The connection
+//! then ends with hyper's error, and [`super::connection`] writes the answer.
 
 use std::{
     io,
@@ -18,9 +18,9 @@ use tokio::{
 
 pub(super) struct Wire {
     stream: TcpStream,
-    /// How long the client may take no byte.
+    /// How long the client may read nothing.
     patience: Duration,
-    /// Runs while the client takes no byte.
+    /// The timer that runs while the client reads nothing.
     blocked: Option<Pin<Box<Sleep>>>,
     given_up: bool,
 }
@@ -30,12 +30,12 @@ impl Wire {
         Self { stream, patience, blocked: None, given_up: false }
     }
 
-    /// The socket, unless its client has stopped reading.
+    /// Returns the socket. `None` if the client has stopped reading.
     pub(super) fn into_stream(self) -> Option<TcpStream> {
         (!self.given_up).then_some(self.stream)
     }
 
-    /// Writes, or fails when the client has taken nothing for too long.
+    /// Writes bytes. Fails if the client has read nothing for too long.
     fn write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, bytes) {
             self.blocked = None;
@@ -74,8 +74,9 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// The bytes without hyper's own refusal, which is the last that it writes on a connection: a status
-/// of 4xx with no body and, unlike every answer of ours, no request id.
+/// Removes hyper's own answer from the bytes. It is the last answer that hyper writes on a
+/// connection. Its status is 4xx, and it has no body and, unlike all answers of OrderFlow, no
+/// request id.
 fn without_bare_answer(bytes: &[u8]) -> &[u8] {
     const START: &[u8] = b"HTTP/1.";
     const OURS: &[u8] = b"\r\nx-request-id: ";

@@ -1,13 +1,14 @@
-//! What we read of Stripe's events (<https://docs.stripe.com/api/events/types>).
+//! The fields of Stripe's events that are read (<https://docs.stripe.com/api/events/types>).
 
 use crate::http::{Kind, Problem};
 use orders::{OrderId, reconciliation::PaymentEvent};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// After which a payment may stand elsewhere than our records say.
+/// The types of events after which a payment's status at Stripe may differ from the status on
+/// record.
 const TYPES: [&str; 4] = ["payment_intent.succeeded", "payment_intent.canceled", "payment_intent.payment_failed", "charge.refunded"];
-/// The longest event id that is taken; Stripe's have about 30 bytes.
+/// The longest event id that is accepted, in bytes. Stripe's ids have about 30.
 const MAX_ID_BYTES: usize = 128;
 
 /// An event of Stripe's API.
@@ -39,7 +40,7 @@ struct Object {
 }
 
 impl Event {
-    /// The order's payment that it is about; `None` when it is about none of ours.
+    /// The payment of an order that the event is about. `None` if it belongs to no order.
     pub(super) fn payment(&self) -> Option<PaymentEvent> {
         if !TYPES.contains(&self.r#type.as_str()) {
             return None;
@@ -50,7 +51,10 @@ impl Event {
         Some(PaymentEvent { gateway: "stripe".to_owned(), order_id, reference })
     }
 
-    /// The id of the workflow that looks into it.
+    /// The id of the workflow that reconciles the payment.
+    ///
+    /// # Errors
+    /// 400 if the event's id does not have the form of Stripe's ids.
     pub(super) fn workflow_id(&self) -> Result<String, Problem> {
         let known = (1..=MAX_ID_BYTES).contains(&self.id.len()) && self.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if known {

@@ -1,7 +1,9 @@
-//! While Temporal is away, lets through one call a second to see whether it is back, and turns the others away at once.
+//! A circuit breaker. While Temporal is away, one call a second tries whether it is back, and the
+//! other calls fail at once.
 //!
-//! A Temporal that is slow is not away: under load single calls take too long while others succeed, and turning everybody away then would make
-//! orders wait in the intake queue for nothing. So time-outs count only when several come in a row.
+//! A slow Temporal is not away. Under load, single calls time out while others succeed. If the
+//! circuit breaker opened then, orders would wait in the intake queue for nothing. Therefore,
+//! timeouts count only if there are several in a row.
 
 use super::{Error, LIMIT};
 use std::{
@@ -9,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long nobody tries after a failure.
+/// The pause after a failure, in which no call tries.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Time-outs in a row that count as being away.
+/// The number of timeouts in a row after which Temporal counts as away.
 const TIMEOUTS: u32 = 5;
 
 #[derive(Default)]
@@ -19,13 +21,14 @@ pub(super) struct Breaker(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// When the next call may try. `None` while Temporal is there.
+    /// When the next call may try. `None` while the circuit breaker is closed.
     next_try: Option<Instant>,
     timeouts: u32,
 }
 
 impl Breaker {
-    /// Whether a call may try now. The one that may keeps the others out for as long as it can take, also if it is abandoned half-way.
+    /// Whether a call may try now. While that call tries, all others are refused for the longest
+    /// time that it can take. This holds even if the call is abandoned before its end.
     pub(super) fn allows(&self) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -39,7 +42,7 @@ impl Breaker {
         }
     }
 
-    /// Learns from an attempt; logs when Temporal goes and when it comes back.
+    /// Records the result of an attempt. Logs when Temporal goes away and when it is back.
     pub(super) fn record<T>(&self, result: &Result<T, Error>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let was_away = state.next_try.is_some();

@@ -1,7 +1,8 @@
-//! Since when nothing has reached Temporal.
+//! The time since when no call has reached Temporal.
 //!
-//! A connection keeps its client certificate, and when that is outdated each attempt to mend the connection fails as if Temporal were away. So once
-//! nothing has got through for [`RENEW`], a connection may be worth making anew.
+//! A connection keeps its client certificate. If the certificate has expired, every attempt to
+//! reconnect fails as if Temporal were away. Therefore, if no call has reached Temporal for
+//! [`RENEW`], the connection should be replaced.
 
 use super::Error;
 use platform::temporal::{self, RENEW};
@@ -14,11 +15,12 @@ use std::{
 pub(super) struct Unreached(Mutex<Option<Instant>>);
 
 impl Unreached {
-    /// Learns from an attempt that ended now; says once each [`RENEW`] that none has got through for so long.
+    /// Records the result of an attempt that ended at `now`. Returns true if no call has reached
+    /// Temporal for more than [`RENEW`], at most once in that time.
     pub(super) fn for_too_long<T>(&self, result: &Result<T, Error>, now: Instant) -> bool {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
-            // A busy Temporal does the same; that it was reached is not certain either.
+            // Temporal may be busy, so the attempt counts neither as reached nor as unreached.
             Err(Error::TimedOut) => false,
             Err(error) if error.status().is_some_and(temporal::is_unreached) => {
                 let is_too_long = now.duration_since(*since.get_or_insert(now)) > RENEW;

@@ -1,5 +1,6 @@
-//! What is wrong with a request is told as a problem that names it, and never reaches a dependency: every dependency is away here, so a request
-//! that did would be answered 503.
+//! A bad request is answered with a problem that names its faults, and it never reaches a
+//! dependency. Every dependency is away in these tests, so a request that reached one would be
+//! answered 503.
 
 use crate::common::{Answer, call, post, request};
 use axum::{
@@ -9,7 +10,7 @@ use axum::{
 
 const SEED: &str = r#"{"customerID":"CUST-001","totalAmount":1299.99,"items":[{"productID":"PROD-001","quantity":1,"unitPrice":1299.99}]}"#;
 
-/// The answer must be a whole problem of this status and type.
+/// Asserts that the answer is a complete problem with this status and type.
 fn assert_problem(answer: &Answer, status: u16, kind: &str, what: &str) {
     assert_eq!(answer.status.as_u16(), status, "{what}: {}", String::from_utf8_lossy(&answer.body));
     assert_eq!(answer.header("content-type"), "application/problem+json", "{what}");
@@ -67,7 +68,7 @@ async fn bad_idempotency_keys_are_named() {
     }
 }
 
-/// What is stored or logged nowhere must not come back either.
+/// Card numbers must not be stored or logged, and the answer must not contain them either.
 #[tokio::test]
 async fn card_numbers_are_refused_and_not_repeated() {
     let order = "/api/orders/ord_01930000000070008000000000000001";

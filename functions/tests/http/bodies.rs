@@ -1,5 +1,6 @@
-//! Holds the documented request bodies to the parsers, which are written by hand: a changed body is
-//! refused by both, each time at the place of the change, or by neither.
+//! Compares the documented request bodies with the parsers, which are written by hand. If an
+//! example is changed at one place, both must refuse it because of that place, or both must accept
+//! it.
 
 use crate::openapi::document;
 use jsonschema::Validator;
@@ -15,11 +16,11 @@ use std::collections::BTreeSet;
 
 type Parse = fn(&[u8]) -> Result<(), request::Error>;
 
-/// The places of values that the parsers restrict further than a schema can: they are compared only
-/// by their types.
+/// The places whose values the parsers restrict further than a schema can. At these places, only
+/// the types are compared.
 const RESTRICTED: [&str; 5] = ["/contact/email", "/contact/phone", "/totalAmount", "/amount", "/time"];
 
-/// Each body's schema and parser, and examples that have all of its fields together.
+/// The schema and the parser of each body, and examples that together have all of its fields.
 fn bodies() -> [(&'static str, Parse, Vec<Value>); 8] {
     let item = json!({ "productID": "PROD-001", "quantity": 1, "unitPrice": 5 });
     let contact = json!({ "email": "a@b.example", "phone": "+14155550123", "channel": "EMAIL", "language": "en" });
@@ -52,7 +53,7 @@ fn bodies() -> [(&'static str, Parse, Vec<Value>); 8] {
     ]
 }
 
-/// The values that take the place of each value of an example.
+/// The values with which each value of an example is replaced.
 fn values() -> Vec<Value> {
     let texts = ["".to_owned(), "x".repeat(64), "x".repeat(65), "x".repeat(200), "x".repeat(201)].map(Value::from);
     let numbers = [-1, 0, 1, 10_000, 10_001, 1_000_000, 1_000_001].map(Value::from);
@@ -60,7 +61,7 @@ fn values() -> Vec<Value> {
     texts.into_iter().chain(numbers).chain(types).collect()
 }
 
-/// The places of everything inside a value.
+/// The places of all values inside a value, as JSON pointers.
 fn places(value: &Value, at: &str) -> Vec<String> {
     let inside: Vec<(String, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(name, value)| (format!("{at}/{name}"), value)).collect(),
@@ -70,7 +71,8 @@ fn places(value: &Value, at: &str) -> Vec<String> {
     inside.into_iter().flat_map(|(at, value)| places(value, &at).into_iter().chain([at])).collect()
 }
 
-/// Asserts that the schema refuses the body if the parser finds a fault at the place or inside it.
+/// Asserts that the schema refuses the body if, and only if, the parser finds a fault at this place
+/// or inside it.
 fn assert_agree(name: &str, schema: &Validator, parse: Parse, body: &Value, place: &str) {
     let faults = match parse(body.to_string().as_bytes()) {
         Err(request::Error::Invalid(faults)) => faults,
@@ -98,7 +100,7 @@ fn the_documented_bodies_are_those_that_the_parsers_accept() {
             for place in places(example, "") {
                 let is_restricted = RESTRICTED.contains(&place.as_str());
                 for value in values().into_iter().filter(|value| !is_restricted || !(value.is_string() || value.is_number())) {
-                    // A channel needs its address.
+                    // Null counts as missing, and the parser refuses a channel without its address.
                     if is_restricted && value.is_null() {
                         continue;
                     }

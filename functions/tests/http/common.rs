@@ -1,4 +1,5 @@
-//! The API in this process, with everything that it depends on away: whatever reaches for a dependency is answered 503.
+//! The API in this process. All its dependencies are away, so a request that needs one is answered
+//! 503.
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use axum::{
@@ -30,9 +31,9 @@ use tower::ServiceExt;
 /// A port on which nothing can listen.
 const NOWHERE: &str = "127.0.0.1:0";
 
-/// With which the carrier signs.
+/// The secret with which the carrier signs.
 pub(crate) const CARRIER_SECRET: &str = "secret_of_the_tests";
-/// With which Stripe signs.
+/// The secret with which Stripe signs.
 pub(crate) const STRIPE_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct Answer {
@@ -55,17 +56,17 @@ pub(crate) fn routes() -> Router<AppState> {
     api::routes()
 }
 
-/// An API that is open to anyone.
+/// An API without authentication.
 pub(crate) fn app() -> Router {
     finish(routes().with_state(state(Arc::new(Identity::Open))), nothing_here)
 }
 
-/// Calls an API that is open to anyone.
+/// Calls an API without authentication.
 pub(crate) async fn call(request: Request<Body>) -> Answer {
     call_as(Arc::new(Identity::Open), request).await
 }
 
-/// Calls an API that asks who calls.
+/// Calls an API with this authentication.
 pub(crate) async fn call_as(identity: Arc<Identity>, request: Request<Body>) -> Answer {
     let response = finish(routes().with_state(state(identity)), nothing_here).oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());

@@ -1,4 +1,5 @@
-//! Who may call. Every dependency is away: whoever is let in is answered 503.
+//! Authentication and authorization. All dependencies are away, so a call that is let in is
+//! answered 503.
 
 use crate::{
     common::{Answer, call_as, post, request},
@@ -24,7 +25,7 @@ fn with_token(mut request: Request<Body>, token: &str) -> Request<Body> {
     request
 }
 
-/// Reads an order with a token.
+/// Reads an order with this token.
 async fn get_with(identity: &Arc<Identity>, token: &str) -> Answer {
     call_as(identity.clone(), with_token(request("GET", ORDER), token)).await
 }
@@ -157,7 +158,7 @@ async fn a_scope_may_be_asked_for() {
     }
 }
 
-/// Waits until such a token is answered like this.
+/// Waits until a call with this token is answered with this status.
 async fn until(identity: &Arc<Identity>, token: &str, status: u16) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -193,7 +194,8 @@ async fn an_issuer_that_is_away_is_no_reason_to_refuse_or_believe_anybody() {
     let key = Key::new("one");
     let issuer = Issuer::start(&[&key]).await;
     let token = key.token(&issuer.claims());
-    // Both tell a client to try again; the one for the sake of the dependencies has passed the check.
+    // Both cases are answered 503. If only a dependency is away, the token has already been
+    // verified.
     let is_verified = |answer: &Answer| !answer.json()["detail"].as_str().unwrap().starts_with("Tokens cannot be verified");
     let identity = issuer.identity(None);
     issuer.is_away(true);

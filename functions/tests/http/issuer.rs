@@ -1,4 +1,5 @@
-//! An OpenID Connect issuer whose tokens say whatever a test wants, and whose keys change when a test wants.
+//! An OpenID Connect issuer for tests. A test chooses the content of its tokens and changes its
+//! keys.
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -26,7 +27,7 @@ pub(crate) struct Issuer {
 }
 
 struct Published {
-    /// What the configuration says that the issuer is.
+    /// The issuer that the configuration names.
     issuer: Mutex<String>,
     keys: Mutex<Vec<Value>>,
     /// How often the keys were read.
@@ -35,7 +36,7 @@ struct Published {
 }
 
 impl Issuer {
-    /// An issuer that publishes these keys.
+    /// Starts an issuer that publishes these keys.
     pub(crate) async fn start(keys: &[&Key]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/shop", listener.local_addr().unwrap());
@@ -55,7 +56,7 @@ impl Issuer {
         issuer
     }
 
-    /// Publishes these keys from now on, among others that are not for tokens.
+    /// Publishes these keys from now on, together with two keys that cannot sign tokens.
     pub(crate) fn publish(&self, keys: &[&Key]) {
         let mut jwks: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
         jwks.push(json!({ "kty": "OKP", "crv": "X25519", "x": "AQAB", "kid": "okp", "use": "enc" }));
@@ -63,12 +64,12 @@ impl Issuer {
         *self.published.keys.lock().unwrap() = jwks;
     }
 
-    /// Calls itself something else.
+    /// Names another issuer in the configuration.
     pub(crate) fn pretend(&self, issuer: &str) {
         issuer.clone_into(&mut self.published.issuer.lock().unwrap());
     }
 
-    /// Fails, or works again.
+    /// Lets the issuer fail, or work again.
     pub(crate) fn is_away(&self, away: bool) {
         self.published.away.store(away, Ordering::Relaxed);
     }
@@ -77,19 +78,19 @@ impl Issuer {
         self.published.reads.load(Ordering::Relaxed)
     }
 
-    /// An API that asks for tokens of this issuer.
+    /// Authentication that needs tokens of this issuer.
     pub(crate) fn identity(&self, scope: Option<&str>) -> Arc<Identity> {
         let settings = Settings { auth_scope: scope.map(ToOwned::to_owned), ..settings(Some(&self.url)) };
         Arc::new(Identity::new(settings).unwrap())
     }
 
-    /// The claims of a token that is good.
+    /// The claims of a valid token.
     pub(crate) fn claims(&self) -> Value {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         json!({ "iss": self.url, "sub": SUBJECT, "aud": AUDIENCE, "iat": now, "exp": now + 300 })
     }
 
-    /// Such claims with something changed; what is null is left out.
+    /// The claims of a valid token with changes. A claim that is null is left out.
     pub(crate) fn claims_with(&self, changes: Value) -> Value {
         let mut claims = self.claims();
         for (name, value) in changes.as_object().unwrap() {
@@ -142,7 +143,7 @@ impl Key {
         Self { kid, pair: EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap() }
     }
 
-    /// An uncompressed point: 4, x, y.
+    /// The public key as an uncompressed point: the byte 4, x, and y.
     pub(crate) fn public(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
@@ -162,7 +163,7 @@ impl Key {
     }
 }
 
-/// A token of whoever knows the secret.
+/// A token that is signed with a shared secret.
 pub(crate) fn hmac_token(secret: &[u8], header: &Value, claims: &Value) -> String {
     signed(header, claims, |message| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec())
 }

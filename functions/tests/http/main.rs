@@ -1,4 +1,5 @@
-//! The API, called in this process. What needs real servers is tested in the workspace's `tests/`.
+//! Tests of the API within this process. Tests that need real servers are in the workspace's
+//! `tests/`.
 
 mod bad_input;
 mod bodies;

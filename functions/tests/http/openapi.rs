@@ -1,4 +1,4 @@
-//! Holds the OpenAPI document and the handlers to each other.
+//! Compares the OpenAPI document with the handlers.
 
 use crate::{
     common::{call, call_as, post, request},
@@ -29,7 +29,7 @@ pub(crate) fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
 }
 
-/// Every operation of the document: path, method, description.
+/// Every operation of the document as (path, method, operation).
 pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().unwrap();
     paths
@@ -65,11 +65,11 @@ async fn routes_and_methods_are_the_documents() {
     for (path, documented) in &methods {
         let answer = call(request("TRACE", &target(path))).await;
         let mut allowed: BTreeSet<_> = answer.header("allow").split(',').map(str::to_owned).collect();
-        // HEAD comes with GET.
+        // The router adds HEAD to GET.
         allowed.remove("HEAD");
         assert_eq!((answer.status.as_u16(), &allowed), (405, documented), "{path}");
     }
-    // A router does not list its routes, but prints them.
+    // A router has no list of its routes, but its debug output contains them.
     let printed = format!("{:?}", crate::common::routes());
     let routes: BTreeSet<_> = printed.split('"').filter(|text| text.starts_with("/api")).map(str::to_owned).collect();
     assert_eq!(routes, methods.into_keys().collect::<BTreeSet<_>>());
@@ -93,7 +93,7 @@ fn every_example_is_as_its_schema_says() {
     assert!(seen > 30, "{seen}");
 }
 
-/// Whoever did not answer may have taken it.
+/// If Temporal and the intake queue do not answer, one of them may still have received the order.
 #[tokio::test]
 async fn an_order_that_nobody_confirms_is_not_said_to_be_refused() {
     let document = document();
@@ -110,7 +110,7 @@ async fn an_order_that_nobody_confirms_is_not_said_to_be_refused() {
     assert!(orders["responses"]["503"]["description"].as_str().unwrap().contains("may have been accepted all the same"));
 }
 
-/// Checks the examples of a body; answers how many there were.
+/// Checks the examples of a body. Returns their number.
 fn check_examples(document: &Value, body: &Value) -> usize {
     let media = body["content"].as_object().into_iter().flat_map(|media| media.values());
     media
@@ -208,7 +208,7 @@ async fn answers_are_as_the_document_says() {
         let target = target(path);
         let mut request = body.map_or_else(|| request(method, &target), |body| post(&target, Body::from(body.to_owned())));
         request.headers_mut().insert("x-request-id", id.parse().unwrap());
-        // Without it, calls that move money or stock would all be answered alike.
+        // Without an idempotency key, all calls that move money or stock would get the same answer.
         request.headers_mut().insert("idempotency-key", id.parse().unwrap());
         let answer = call(request).await;
         let documented = &document["paths"][path][method.to_lowercase()]["responses"][answer.status.as_str()];
@@ -221,7 +221,7 @@ async fn answers_are_as_the_document_says() {
     }
 }
 
-/// Without a token, with one of another customer, and with one that lacks a scope.
+/// Calls without a token, with a token of another customer, and with a token that lacks a scope.
 #[tokio::test]
 async fn refusals_are_as_the_document_says() {
     let document = document();
@@ -239,7 +239,7 @@ async fn refusals_are_as_the_document_says() {
             | "/api/orders/{id}/review"
             | "/api/orders/{id}/shipments/{shipmentID}/scans"
             | "/api/products/{id}/restock" => 403,
-            // Its body is another than an order's.
+            // These operations expect another body than that of an order.
             "/api/orders/{id}/cancel" | "/api/orders/{id}/amend" => 422,
             _ => 503,
         };

@@ -1,5 +1,6 @@
-//! What comes over a socket as it is written, right or wrong: every answer is a whole problem, no
-//! client sees a broken connection instead of it, and none holds the server for long.
+//! Sends valid and invalid requests as bytes over a socket. Every answer is a complete problem, no
+//! client sees a broken connection instead of its answer, and no client occupies the server for
+//! long.
 
 use crate::common::app;
 use axum::{Router, routing::get};
@@ -14,7 +15,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// Longer than anything here takes.
+/// Longer than any step of these tests takes.
 const SOON: Duration = Duration::from_secs(20);
 
 struct Server {
@@ -39,7 +40,7 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// All answers to what is sent on one connection, until the server closes it.
+    /// Sends bytes on one connection. Returns all answers until the server closes the connection.
     async fn send(&self, request: impl AsRef<[u8]>) -> Vec<Answer> {
         let mut stream = self.connect().await;
         stream.write_all(request.as_ref()).await.unwrap();
@@ -79,7 +80,7 @@ impl Answer {
     }
 }
 
-/// Reads answers until the connection closes. A broken connection is a failure.
+/// Reads answers until the connection closes. A broken connection fails the test.
 async fn answers(stream: &mut TcpStream) -> Vec<Answer> {
     let mut bytes = Vec::new();
     timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("the server closes the connection").expect("the connection is not broken");
@@ -112,14 +113,14 @@ async fn a_request_has_one_host() {
     for host in ["Host: a\r\n", "Host: [::1]:8080\r\n", "host: a.example:80\r\n"] {
         assert_eq!(server.send_one(get_with(host)).await.status, 200, "{host}");
     }
-    // An absolute address does not replace it; HTTP/1.0 has none.
+    // An absolute address does not replace the `Host`. HTTP/1.0 does not need a `Host`.
     server.send_one("GET http://a/api/health/live HTTP/1.1\r\nConnection: close\r\n\r\n").await.is_problem(400, "malformed-request");
     let absolute = server.send_one("GET http://a/api/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert_eq!(absolute.status, 200);
     assert_eq!(server.send_one("GET /api/health/live HTTP/1.0\r\n\r\n").await.status, 200);
 }
 
-/// hyper writes these itself, without a body.
+/// hyper would answer these requests itself, without a body.
 #[tokio::test]
 async fn what_is_no_request_is_a_problem() {
     let server = Server::start(Limits::default()).await;
@@ -136,7 +137,7 @@ async fn what_is_no_request_is_a_problem() {
         "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
         "GET * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
         "CONNECT a:80 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_owned(),
-        // Two lengths, none at all, and codings that nobody reads.
+        // Two lengths, an invalid length, and transfer codings that are not supported.
         format!("{post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}"),
         format!("{post}Content-Length: -1\r\n\r\n"),
         format!("{post}Content-Length: 2, 2\r\n\r\n{{}}"),
@@ -150,7 +151,7 @@ async fn what_is_no_request_is_a_problem() {
         assert!(answer.status == 400, "{request:?}: {answer:?}");
         answer.is_problem(400, "malformed-request");
     }
-    // A good request before a bad one is answered, too.
+    // A valid request before an invalid one is answered, too.
     let answers = server.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n").await;
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 400]);
     answers[1].is_problem(400, "malformed-request");
@@ -199,7 +200,7 @@ async fn packed_bodies_are_refused() {
     server.send_one(post("/api/orders", "Identity")).await.is_problem(422, "invalid-request");
 }
 
-/// A client that writes all of a body before it reads must still find the answer.
+/// A client that writes its whole body before it reads must still get the answer.
 #[tokio::test]
 async fn a_large_body_to_a_wrong_address_gets_its_answer() {
     let server = Server::start(Limits::default()).await;
@@ -222,7 +223,7 @@ async fn a_large_body_to_a_wrong_address_gets_its_answer() {
             answers[0].is_problem(status, kind);
             assert_eq!(answers[0].headers["connection"], "close", "{method} {path}");
         }
-        // Whoever asks first need not send it.
+        // A client that waits for `100 Continue` need not send the body.
         let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000");
         let answer = server.send_one(format!("{head}\r\nExpect: 100-continue\r\n\r\n")).await;
         answer.is_problem(status, kind);
@@ -242,7 +243,7 @@ async fn a_body_that_is_waited_for_is_asked_for() {
     answers(&mut stream).await[0].is_problem(422, "invalid-request");
 }
 
-/// A limit for the test; the others are as always.
+/// The default limits with one change.
 fn short(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits);
@@ -252,7 +253,7 @@ fn short(change: impl FnOnce(&mut Limits)) -> Limits {
 #[tokio::test]
 async fn slow_and_idle_connections_end() {
     let server = Server::start(short(|limits| limits.head = Duration::from_millis(300))).await;
-    // Half a head; no byte at all; nothing after an answer.
+    // Half a head, no byte at all, and nothing after an answer.
     server.send_one("GET /api/health/live HTTP/1.1\r\nHos").await.is_problem(408, "request-timeout");
     assert!(server.send("").await.is_empty());
     let answers = server.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -265,7 +266,7 @@ async fn a_head_that_trickles_in_ends() {
     let mut stream = server.connect().await;
     let started = Instant::now();
     stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
-    // Each byte comes soon after the one before.
+    // The pause between two writes is shorter than the limit.
     let mut pause = tokio::time::interval(Duration::from_millis(20));
     while started.elapsed() < SOON {
         pause.tick().await;
@@ -299,7 +300,7 @@ async fn a_client_that_does_not_read_its_answer_is_left() {
     .await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    // The only place is free again, although this client reads nothing.
+    // The only place becomes free, although the first client still reads nothing.
     let mut other = server.connect().await;
     other.write_all(b"GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
@@ -317,7 +318,7 @@ async fn idle_connections_make_room() {
         stream.write_all(request).await.unwrap();
         assert_ne!(stream.read(&mut [0; 4_096]).await.unwrap(), 0);
     }
-    // Long before they would be closed for being idle.
+    // The new request is answered long before the idle connections reach their time limit.
     assert_eq!(server.send_one(get_with("Host: a\r\n")).await.status, 200);
 }
 

@@ -1,5 +1,6 @@
-//! Holds everything that names a route to the document: the manifest of `cargo lambda watch`, the
-//! template of API Gateway, and the binaries. The router of `api` is held to it in [`crate::openapi`].
+//! Compares other files that contain routes with the OpenAPI document: the manifest for `cargo
+//! lambda watch`, the template of API Gateway, and the binaries. [`crate::openapi`] compares the
+//! router of `api` with the document.
 
 use crate::openapi::{document, operations};
 use serde_json::Value;
@@ -12,7 +13,8 @@ use std::{
 /// A method and a path.
 type Route = (String, String);
 
-/// The function of an operation has its name. Operations that check or read nothing of an order share one.
+/// The name of the function that serves an operation. It is derived from the operation's id. `live`
+/// and `openapi` are served by `health`.
 fn binary(operation: &Value) -> String {
     let id = operation["operationId"].as_str().unwrap();
     if matches!(id, "live" | "openapi") {
@@ -21,7 +23,7 @@ fn binary(operation: &Value) -> String {
     id.chars().fold(String::new(), |name, c| if c.is_uppercase() { format!("{name}-{}", c.to_lowercase()) } else { format!("{name}{c}") })
 }
 
-/// The functions of the document's routes.
+/// The function of each documented route.
 fn documented() -> BTreeMap<Route, String> {
     operations(&document()).into_iter().map(|(path, method, operation)| ((method, path), binary(&operation))).collect()
 }
@@ -30,7 +32,7 @@ fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The text between two others.
+/// The text between `start` and `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split_once(end).map(|(found, _)| found)
 }
@@ -50,7 +52,7 @@ fn the_manifest_has_the_documents_routes() {
                 watched.insert((method.to_owned(), path.clone()), between(entry, "function = \"", "\"").unwrap().to_owned());
             }
         } else {
-            // A function that has a path for itself gets each of its methods.
+            // A function that is alone on its path gets every method of that path.
             let methods: Vec<_> = documented.keys().filter(|(_, documented)| *documented == path).map(|(method, _)| method).collect();
             let [method] = methods[..] else { panic!("{path} has {methods:?}") };
             watched.insert((method.clone(), path), functions.trim_matches('"').to_owned());

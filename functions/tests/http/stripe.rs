@@ -1,4 +1,5 @@
-//! Stripe's webhook: only what Stripe signed is taken. What comes of it is tested in the workspace's `tests/`.
+//! Stripe's webhook accepts only what Stripe has signed. The effects of its events are tested in
+//! the workspace's `tests/`.
 
 use crate::common::{STRIPE_SECRET, call, post};
 use axum::{

@@ -43,10 +43,10 @@ pub struct AttentionGroup {
     /// reported nothing new of a shipment. `PROJECTION_ORDERS`, `PROJECTION_PRODUCTS`: orders and
     /// products that cannot be shown to readers as they are now. `EXPIRY`: orders whose expired
     /// reservations cannot be released. `EVENTS`: orders of which an event cannot be published.
-    /// `LOST_WORKFLOWS`: orders whose workflow was gone and is started again. `REFUNDS`: refunds that
-    /// the payment gateway refuses for now. `FINDINGS`: messages of other systems that contradict what
-    /// is on record. `NOTICES`: messages to customers that were not sent. A newer worker may report
-    /// others.
+    /// `LOST_WORKFLOWS`: orders whose workflow was gone and is started again. `REFUNDS`: refunds
+    /// that the payment gateway refuses for now. `FINDINGS`: messages of other systems that
+    /// contradict what is on record. `NOTICES`: messages to customers that were not sent. A newer
+    /// worker may report others.
     pub kind: String,
     /// How many there are; 1000 means that many or more.
     #[schema(minimum = 1, maximum = 1000)]

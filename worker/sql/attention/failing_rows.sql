@@ -1,4 +1,4 @@
--- Reads the oldest failing rows of a loop, and counts them.
+-- Reads the 10 oldest failing rows of a loop, each with the total number. At most 1000 are counted.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT

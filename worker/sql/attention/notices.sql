@@ -1,4 +1,6 @@
--- Reads the oldest notices that were given up or have been tried often, and counts them.
+-- Reads the 10 oldest notifications that were not sent, each with the total number. These are the
+-- notifications that failed or were suppressed in the last 7 days, and the pending ones with more
+-- than 5 attempts. At most 1000 are counted.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT

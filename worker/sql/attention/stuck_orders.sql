@@ -1,4 +1,4 @@
--- Reads the oldest orders that are stuck, and counts them.
+-- Reads the 10 oldest stuck orders, each with the total number. At most 1000 are counted.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT

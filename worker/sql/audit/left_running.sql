@@ -1,4 +1,5 @@
--- Lists those of the workflows whose order is not on record, or ended some milliseconds ago.
+-- Lists the ids of workflows whose order is not in Postgres, or ended more than a number of
+-- milliseconds ago.
 SELECT w.id, coalesce(o.status, 'not on record') AS status
 FROM unnest($1::text[]) AS w (id)
 LEFT JOIN orders o ON o.id = w.id

@@ -1,4 +1,4 @@
--- Lists orders by id from an id on.
+-- Lists the ids of orders after a given id, by id.
 SELECT id
 FROM orders
 WHERE id > $1

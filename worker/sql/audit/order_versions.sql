@@ -1,4 +1,4 @@
--- Lists orders with their versions, by id, from an id on.
+-- Lists the ids and versions of orders after a given id, by id.
 SELECT id, version
 FROM orders
 WHERE id > $1

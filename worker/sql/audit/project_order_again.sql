@@ -1,4 +1,4 @@
--- Has an order projected again.
+-- Marks an order as not projected. The projector then writes it again.
 UPDATE orders
 SET projected_version = 0
 WHERE id = $1

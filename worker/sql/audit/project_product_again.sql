@@ -1,4 +1,4 @@
--- Has a product projected again.
+-- Marks a product as not projected. The projector then writes it again.
 UPDATE products
 SET projected_version = 0
 WHERE id = $1

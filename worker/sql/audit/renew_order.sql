@@ -1,4 +1,5 @@
--- Gives an order a version above the one that the read model has, and has it projected again.
+-- Gives an order a version above the given one, and marks the order as not projected. The given
+-- version is the read model's, which accepts only newer ones.
 UPDATE orders
 SET version = greatest(version, $2) + 1, projected_version = 0
 WHERE id = $1

@@ -1,4 +1,5 @@
--- Reads the unpublished events of the oldest orders, without those that failed and are not due.
+-- Reads the unpublished events of the orders with the lowest ids, which are the oldest orders.
+-- Failing rows that are not due are left out.
 SELECT
     h.order_id,
     h.version,

@@ -1,4 +1,4 @@
--- Counts how many of the given rows fail.
+-- Counts how many of the given rows are failing rows of the given loops.
 SELECT count(*) AS failing
 FROM failing_rows
 WHERE loop = ANY ($1)

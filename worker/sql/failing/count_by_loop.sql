@@ -1,4 +1,4 @@
--- Counts the failing rows of each loop, also of those in which none fails.
+-- Counts the failing rows of each loop. The given loops are listed even if they have none.
 SELECT loop AS loop_name, count(row_id) AS failing
 FROM failing_rows
 FULL JOIN unnest($1::text[]) AS known (loop) USING (loop)

@@ -1,4 +1,5 @@
--- Records that rows failed: counts the attempt, and doubles the pause before the next one up to 10 minutes.
+-- Records that rows failed: counts the attempt and sets the time of the next one. The pause doubles
+-- from 2 seconds to 10 minutes.
 INSERT INTO failing_rows AS f (loop, row_id, error, next_attempt_at)
 SELECT DISTINCT ON (r.id) $1, r.id, r.error, now() + interval '2 s'
 FROM unnest($2::text[], $3::text[]) AS r (id, error)

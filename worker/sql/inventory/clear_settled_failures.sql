@@ -1,4 +1,4 @@
--- Clears the failures of orders that hold nothing any more.
+-- Clears the failures of orders that hold no stock any more.
 DELETE FROM failing_rows f
 WHERE loop = $1
     AND NOT EXISTS (

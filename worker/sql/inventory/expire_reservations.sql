@@ -1,4 +1,5 @@
--- Ends an order's expired reservations, unless its payment is authorized, and puts their units back to stock.
+-- Releases an order's expired reservations and returns their units to stock, unless the order's
+-- payment is authorized.
 WITH released AS (
     UPDATE reservations r
     SET state = 'EXPIRED'

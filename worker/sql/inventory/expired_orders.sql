@@ -1,5 +1,5 @@
--- Lists unpaid orders with expired reservations, without those that failed and are not due.
--- The statuses are written out: only then does Postgres use the index of unpaid orders.
+-- Lists unpaid orders with expired reservations. Failing rows that are not due are left out. The
+-- statuses are literals, because only then does Postgres use the index of unpaid orders.
 SELECT o.id
 FROM orders o
 WHERE o.status IN ('ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED')

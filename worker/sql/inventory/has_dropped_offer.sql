@@ -1,4 +1,5 @@
--- Tells whether an order of the customer ended, not long ago, after it had been offered in part.
+-- Tells whether the customer has another order that was offered in part and then failed or was
+-- cancelled. Orders that were accepted longer than a number of milliseconds ago are ignored.
 SELECT EXISTS (
     SELECT
     FROM orders o

@@ -1,4 +1,4 @@
--- Reads an order's line items of which any unit is left to send.
+-- Reads an order's line items, without those that have no units.
 SELECT line, product_id, quantity
 FROM order_items
 WHERE order_id = $1

@@ -1,4 +1,5 @@
--- Locks an order until the transaction ends, and reads its customer and the reason of a maintenance.
+-- Locks an order until the transaction ends. Reads its status, its customer, and the reason of the
+-- maintenance, if maintenance is on.
 SELECT status, customer_id, (SELECT reason FROM maintenance) AS maintenance
 FROM orders
 WHERE id = $1

@@ -1,4 +1,4 @@
--- Records of each line item how many units the customer is offered.
+-- Records how many units of each line item the customer is offered.
 UPDATE order_items i
 SET available = a.available
 FROM unnest($2::int[], $3::int[]) AS a (line, available)

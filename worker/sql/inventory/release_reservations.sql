@@ -1,4 +1,4 @@
--- Ends an order's reservations and puts their units back to stock.
+-- Releases an order's reservations and returns their units to stock.
 WITH released AS (
     UPDATE reservations r
     SET state = 'RELEASED'

@@ -1,3 +1,4 @@
--- Reserves the whole of a PENDING order and moves it to RESERVED, or does nothing.
+-- Reserves all units of a PENDING order and moves it to RESERVED. If that is not possible, nothing
+-- changes and there is no row.
 SELECT status, age_ms
 FROM reserve_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

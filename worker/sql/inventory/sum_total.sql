@@ -1,4 +1,4 @@
--- Makes an order's total the sum of its line items.
+-- Sets an order's total to the sum of its line items.
 UPDATE orders
 SET total_minor = (
     SELECT sum(quantity * unit_price_minor)

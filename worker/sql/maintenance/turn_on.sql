@@ -1,4 +1,4 @@
--- Turns maintenance on, or changes its reason.
+-- Turns maintenance on. If it is on already, changes its reason.
 INSERT INTO maintenance (reason)
 VALUES ($1)
 ON CONFLICT (single) DO UPDATE

@@ -1,11 +1,13 @@
--- Leases notices that are due, and reads what they say.
+-- Leases due notifications, and reads the facts for their texts.
 --
--- The lease moves a notice's next attempt away by more than a delivery takes. Other workers leave it
--- alone, and it comes back by itself if this one dies. The customer then gets a message twice if the
--- worker died between the provider's answer and its record: neither SES nor SNS knows an idempotency key.
+-- A lease moves the notification's next attempt one minute away, which is longer than a delivery
+-- takes. Meanwhile other workers skip the notification. If the worker dies, the notification
+-- becomes due again by itself. The customer gets a message twice if the worker died after the
+-- provider's answer and before recording it, because neither SES nor SNS accepts an idempotency
+-- key.
 --
--- A notice waits until the earlier ones of its order on the same channel are sent or given up, so that
--- nobody reads "delivered" before "confirmed". Other orders do not wait.
+-- A notification waits until the earlier ones of its order and channel are sent or given up. So no
+-- customer reads "delivered" before "confirmed". Other orders do not wait.
 WITH due AS (
     SELECT order_id, type, channel, about
     FROM notifications n

@@ -1,4 +1,5 @@
--- Marks the notice that went out as a mail, if it has one of the states given, and tells whether it did.
+-- Marks the notification that was sent as an e-mail, if it has one of the given states. Tells
+-- whether it was marked. There is no row if no notification was sent as this e-mail.
 WITH marked AS (
     UPDATE notifications
     SET state = $2, last_error = $4

@@ -1,4 +1,6 @@
--- Records the outcome of an attempt to send a notice. The order's later notices, which have waited, are due with it.
+-- Records the result of an attempt to send a notification. A notification that is still PENDING
+-- becomes FAILED if it has been due for longer than a number of milliseconds. The order's later
+-- notifications on the channel, which have waited for this one, become due together with it.
 WITH tried AS (
     UPDATE notifications
     SET provider_id = $6,

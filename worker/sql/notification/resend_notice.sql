@@ -1,4 +1,5 @@
--- Makes notices due as if they were new, without limits, unless they are being sent just now.
+-- Makes notifications due as if they were new, without limits. A pending notification is changed
+-- only if its next attempt is more than a minute away; otherwise it may be being sent now.
 UPDATE notifications
 SET state = 'PENDING',
     attempts = 0,

@@ -1,4 +1,4 @@
--- Reads an order's line items in their order.
+-- Reads an order's line items by their number.
 SELECT product_id, quantity, unit_price_minor
 FROM order_items
 WHERE order_id = $1

@@ -1,4 +1,4 @@
--- Reads what an order's workflow needs to go on from where the order stands.
+-- Reads the facts from which an order's workflow goes on.
 SELECT
     status,
     total_minor,

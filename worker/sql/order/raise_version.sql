@@ -1,4 +1,4 @@
--- Raises an order's version, so that the projector writes it to the read model again.
+-- Raises an order's version. The projector then writes the order to the read model again.
 UPDATE orders
 SET version = version + 1
 WHERE id = $1

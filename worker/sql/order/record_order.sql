@@ -1,4 +1,6 @@
--- Records an accepted order with its line items and the first step of its history, unless it is on record.
+-- Records an accepted order with its line items and the first status of its history. If the order
+-- was recorded before, nothing changes and its status is returned. There is no row if this call
+-- recorded the order.
 WITH recorded AS (
     INSERT INTO orders (
         id, customer_id, status, total_minor, currency, contact_email, contact_phone, created_at, updated_at,

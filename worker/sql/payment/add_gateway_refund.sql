@@ -1,4 +1,5 @@
--- Adds a refund that was given at the gateway itself to what is refunded of the payment.
+-- Adds a refund that was made directly at the gateway to the payment's refunded amount. If the sum
+-- would exceed the payment, nothing changes.
 UPDATE payments
 SET refunded_minor = refunded_minor + $2,
     status = CASE

@@ -1,3 +1,4 @@
--- Records that an order's amount is authorized, if the order is still to be paid and its stock is held.
+-- Records that an order's payment is authorized, if the order is still unpaid and its stock is
+-- held. Tells whether the payment may be captured.
 SELECT permission, status
 FROM authorize_payment($1, $2, $3, $4, $5, $6)

@@ -1,4 +1,5 @@
--- Moves an order to PAID, records the captured payment, and splits the order into shipments if there is a carrier.
+-- Moves an order to PAID and records the captured payment. If there is a carrier, splits the order
+-- into shipments.
 WITH step AS MATERIALIZED (
     SELECT status, moved, age_ms
     FROM move_order($1, $2, $3)

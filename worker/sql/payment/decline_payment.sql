@@ -1,4 +1,4 @@
--- Records that a payment was declined, if the order is still to be paid, and reads the order's status.
+-- Records that a payment was declined, if the order is still unpaid. Reads the order's status.
 WITH payment AS (
     INSERT INTO payments AS p (order_id, status, amount_minor, currency, gateway)
     SELECT id, 'DECLINED', $2, $3, $4

@@ -1,4 +1,5 @@
--- Records that a payment was voided or refunded as a whole, whether it is on record or not.
+-- Records that a payment was voided or fully refunded. If the payment was not recorded before, it
+-- is inserted.
 INSERT INTO payments (order_id, status, amount_minor, currency, gateway, gateway_reference, refunded_minor)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (order_id) DO UPDATE

@@ -1,4 +1,5 @@
--- Records that nothing is held or captured of a payment whose outcome was open.
+-- Records an UNKNOWN or AUTHORIZED payment as voided, because the gateway neither holds nor
+-- captured its amount.
 UPDATE payments
 SET status = 'VOIDED'
 WHERE order_id = $1

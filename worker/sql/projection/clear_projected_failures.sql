@@ -1,4 +1,4 @@
--- Clears the failures of orders and products that do not lag behind any more, or are gone.
+-- Clears the failures of orders and products that do not lag behind any more, or no longer exist.
 DELETE FROM failing_rows f
 WHERE (
     f.loop = $1

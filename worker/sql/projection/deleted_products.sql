@@ -1,4 +1,5 @@
--- Lists deleted products that are to be removed from the read model, for the first time or again.
+-- Lists deleted products that must be removed from the read model: those that were never removed,
+-- and those that were removed once, more than 10 seconds ago.
 SELECT id, version
 FROM deleted_products
 WHERE removals = 0

@@ -1,4 +1,4 @@
--- Deletes the record of a product that was removed from the read model twice.
+-- Deletes the record of a deleted product after its second removal from the read model.
 DELETE FROM deleted_products
 WHERE id = $1
     AND version = $2

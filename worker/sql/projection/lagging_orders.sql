@@ -1,4 +1,5 @@
--- Lists orders that lag behind in the read model for a while, without those that failed and are not due.
+-- Lists orders that have lagged behind in the read model for a number of milliseconds. Failing rows
+-- that are not due are left out.
 SELECT id
 FROM orders
 WHERE projected_version < version

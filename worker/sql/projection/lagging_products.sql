@@ -1,4 +1,4 @@
--- Reads products that lag behind in the read model, without those that failed and are not due.
+-- Reads products that lag behind in the read model. Failing rows that are not due are left out.
 SELECT id, name, price_minor, currency, stock, version
 FROM products
 WHERE projected_version < version

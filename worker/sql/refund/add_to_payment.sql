@@ -1,4 +1,4 @@
--- Adds a refund to what is refunded of a captured payment.
+-- Adds a refund to the refunded amount of a captured payment.
 UPDATE payments
 SET refunded_minor = refunded_minor + $2,
     status = CASE

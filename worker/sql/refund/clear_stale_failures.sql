@@ -1,4 +1,5 @@
--- Clears the failures of refunds that are not pending and of orders that are not being compensated.
+-- Clears the failures of refunds that are no longer pending, and of orders that are no longer being
+-- compensated.
 DELETE FROM failing_rows f
 WHERE f.loop = $1
     AND NOT EXISTS (

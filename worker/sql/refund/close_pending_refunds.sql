@@ -1,4 +1,5 @@
--- Ends an order's pending refunds, since all is refunded with the order.
+-- Marks an order's pending refunds as succeeded, because the whole payment was refunded with the
+-- order.
 UPDATE refunds
 SET state = 'SUCCEEDED'
 WHERE order_id = $1

@@ -1,4 +1,4 @@
--- Records how often the gateway has refused a refund for now.
+-- Records how often the gateway has refused a refund for now. The number never decreases.
 UPDATE refunds
 SET refusals = greatest(refusals, $2)
 WHERE id = $1

@@ -1,4 +1,5 @@
--- Leases refunds that are failing rows and due, so that no other worker asks for them at the same time.
+-- Leases refunds that are failing rows and due. For a number of milliseconds, no other worker asks
+-- the gateway for them.
 WITH taken AS (
     SELECT loop, row_id
     FROM failing_rows

@@ -1,5 +1,5 @@
--- Reads what is captured of an order's payment, is not refunded, and is not about to be; and how many
--- refunds the order has.
+-- Reads the part of an order's captured payment that is neither refunded nor claimed by a pending
+-- refund, in minor units. Also reads the number of refunds that succeeded or are pending.
 SELECT
     p.amount_minor - p.refunded_minor - coalesce((
         SELECT sum(r.amount_minor)

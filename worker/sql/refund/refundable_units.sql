@@ -1,4 +1,5 @@
--- Reads where an order's units are, by product. The line items of one product have one price, the catalogue's.
+-- Reads for each product of an order how many units no refund is for, and where its units are. All
+-- line items of one product have the same price, the catalogue's.
 SELECT
     i.product_id,
     i.price AS unit_price_minor,

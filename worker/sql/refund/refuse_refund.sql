@@ -1,4 +1,4 @@
--- Records that the gateway refuses a pending refund for good.
+-- Records that the gateway finally refuses a pending refund.
 UPDATE refunds
 SET state = 'FAILED', failure_reason = $2
 WHERE id = $1

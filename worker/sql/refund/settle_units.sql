@@ -1,2 +1,2 @@
--- Moves the units of a refund that was given.
+-- Moves the units of a refund that succeeded.
 SELECT settle_units($1, $2)

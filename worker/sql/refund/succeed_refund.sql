@@ -1,4 +1,5 @@
--- Records, once, that a pending refund was given. A trigger writes off the units that do not come back.
+-- Records, once, that a pending refund succeeded. If its units do not go back to stock, a trigger
+-- writes them off.
 UPDATE refunds
 SET state = 'SUCCEEDED'
 WHERE id = $1

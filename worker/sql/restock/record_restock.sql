@@ -1,4 +1,4 @@
--- Records a restock, once, adds its units, and reads what can be sold then.
+-- Records a restock, once, and adds its units to the stock. Reads the stock after that.
 WITH noted AS (
     INSERT INTO restocks (id, product_id, quantity, reason, requested_by, requested_at)
     SELECT $1, p.id, $3, $4, $5, $6

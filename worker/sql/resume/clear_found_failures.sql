@@ -1,4 +1,5 @@
--- Clears the failures of orders whose workflow was found, or that have ended, but not of those just found lost.
+-- Clears the failures of orders whose workflow was found or that have ended. The orders that were
+-- just found lost keep theirs.
 DELETE FROM failing_rows f
 WHERE f.loop = 'LOST_WORKFLOWS'
     AND f.row_id <> ALL ($1)

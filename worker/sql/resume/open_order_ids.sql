@@ -1,4 +1,4 @@
--- Lists open orders by id from an id on.
+-- Lists the ids of open orders after a given id, by id.
 SELECT id
 FROM orders
 WHERE id > $1

@@ -1,4 +1,5 @@
--- Lists open orders in the order of their acceptance from a position on, without those that failed and are not due.
+-- Lists open orders after a given position, in the order in which they were accepted. Failing rows
+-- that are not due are left out.
 SELECT id, created_at
 FROM orders
 WHERE status IN ('PENDING', 'ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED')

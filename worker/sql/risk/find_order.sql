@@ -1,4 +1,4 @@
--- Reads an order's customer and what it comes to.
+-- Reads an order's customer, currency and total.
 SELECT customer_id, currency, total_minor
 FROM orders
 WHERE id = $1

@@ -1,4 +1,5 @@
--- Records the decision on an order's review, unless there is one, and tells whether the order is approved.
+-- Records the review decision about an order, unless there is one already. Tells whether the order
+-- is approved.
 WITH decided AS (
     UPDATE reviews
     SET approved = $2, decided_by = $3, note = $4, decided_at = now()

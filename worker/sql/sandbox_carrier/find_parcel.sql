@@ -1,4 +1,4 @@
--- Reads where a parcel is, and in how many milliseconds it moves.
+-- Reads a parcel's status, and in how many milliseconds the status changes.
 SELECT
     number,
     CASE

@@ -1,4 +1,5 @@
--- Enters an attempt at a charge, which decides it once it is the attempt that does.
+-- Records an attempt to authorize a charge. The attempt with a given number decides whether the
+-- charge is authorized or declined; earlier attempts leave it undecided.
 INSERT INTO sandbox.charges AS c (
     idempotency_key, amount_minor, currency, payment_method, state, decline_code, attempts
 )

@@ -1,4 +1,4 @@
--- Captures an authorized charge, once, and counts how often that was asked for.
+-- Captures an authorized charge, once, and counts how often the capture was requested.
 WITH charge AS (
     UPDATE sandbox.charges
     SET captures = captures + 1,

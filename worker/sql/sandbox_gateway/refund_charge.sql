@@ -1,4 +1,4 @@
--- Refunds a part of a captured charge, once for each refund key, if that much is left of it.
+-- Refunds a part of a captured charge, once for each refund key, if the charge has that much left.
 WITH earlier AS (
     SELECT
         coalesce(sum(amount_minor), 0)::bigint AS back,

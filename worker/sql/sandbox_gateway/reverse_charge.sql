@@ -1,4 +1,6 @@
--- Voids a charge, or refunds what is left of it, and answers its states before and after.
+-- Voids a charge that is undecided or authorized, or refunds the rest of a captured one. Returns
+-- the states before and after. An unknown charge is recorded as VOIDED, so a later authorization is
+-- refused.
 WITH was AS (
     SELECT state
     FROM sandbox.charges

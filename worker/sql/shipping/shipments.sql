@@ -1,4 +1,4 @@
--- Reads an order's shipments with their units, and for how long each has not changed.
+-- Reads an order's shipments with their units, and for how many seconds each has not changed.
 SELECT
     s.id,
     s.warehouse,

@@ -1,4 +1,5 @@
--- Splits a paid order into shipments, unless it is split, and reads its status and its shipments.
+-- Splits a paid order into shipments, unless it is split already. Reads its status and its
+-- shipments.
 WITH parts AS MATERIALIZED (
     SELECT *
     FROM split_order($1, $2, $3)

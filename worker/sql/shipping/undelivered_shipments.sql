@@ -1,4 +1,5 @@
--- Reads an order's shipments that failed, unless the order is being compensated.
+-- Reads the shipments of an order that will not be delivered. There is no row while the order is
+-- being compensated.
 SELECT
     s.id,
     s.status,

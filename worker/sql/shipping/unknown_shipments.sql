@@ -1,4 +1,4 @@
--- Lists those of the ids that are no shipments of the order.
+-- Lists the ids that do not belong to a shipment of the order.
 SELECT DISTINCT i.id
 FROM unnest($2::text[]) AS i (id)
 WHERE NOT EXISTS (

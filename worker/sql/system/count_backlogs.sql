@@ -1,4 +1,5 @@
--- Counts what lags behind in the read model, and the notices that are pending or have failed.
+-- Counts the orders and products that lag behind in the read model, the pending notifications, and
+-- the failed ones.
 SELECT
     (SELECT count(*) FROM orders WHERE projected_version < version)
         + (SELECT count(*) FROM products WHERE projected_version < version) AS projections,

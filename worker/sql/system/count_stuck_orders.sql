@@ -1,4 +1,4 @@
--- Counts the orders that are stuck, and of these the ones whose compensation is.
+-- Counts the stuck orders, and how many of them have a stuck compensation.
 SELECT
     count(*) AS orders,
     count(*) FILTER (WHERE compensating_since < now() - $1::bigint * interval '1 second') AS compensations

@@ -1,5 +1,7 @@
--- Reads for how many seconds the oldest event, the oldest notice and the oldest change have waited, without
--- failing rows. Ids of orders rise with time, so the oldest event is among the first.
+-- Reads for how many seconds the oldest unpublished event, the oldest pending notification and the
+-- oldest unprojected change have waited. Failing rows do not count. The event's number is NULL if
+-- events are not published. Ids of orders rise with time, so the oldest event is among the first
+-- 1000.
 SELECT
     (
         SELECT extract(epoch FROM now() - min(at))::bigint

@@ -1,4 +1,5 @@
--- Lists open orders older than a number of seconds, oldest first, and tells which are stuck.
+-- Lists open orders that are older than a number of seconds, oldest first, and tells which are
+-- stuck.
 SELECT
     id,
     status,

@@ -1,4 +1,5 @@
-//! What every attempt at an activity has in common: its limit, its heartbeat, its log line, its metrics.
+//! What all attempts of activities have in common: the time limit, the heartbeats, the log line and
+//! the metrics.
 
 #[cfg(debug_assertions)]
 pub(super) mod fail_point;
@@ -14,17 +15,17 @@ use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-/// From then on a local attempt is long. It occupies one of the worker's workflow tasks, so only
-/// some may go on (`Activities::long_attempts`). The others end, and their steps continue as regular
-/// activities. So a payment gateway that does not answer cannot hold up the orders that do not wait
-/// for it.
+/// The duration from which a local attempt counts as long. A local attempt occupies one of the
+/// worker's workflow tasks, so only a limited number of long ones may continue
+/// (`Activities::long_attempts`). The others end, and their steps continue as regular activities.
+/// So a payment gateway that does not answer cannot delay orders that do not wait for it.
 pub(super) const LONG: Duration = Duration::from_secs(1);
 
-/// Why an attempt did not work.
+/// Why an attempt failed.
 pub(super) enum Failure {
-    /// For good; the message is for the customer.
+    /// A final refusal; the message is for the customer.
     Refused(Refusal, String),
-    /// Another attempt may work.
+    /// Another attempt may succeed.
     Temporary(anyhow::Error),
 }
 
@@ -35,7 +36,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 impl Activities {
-    /// Runs one attempt. It ends a little before Temporal would call it timed out, so that no attempt runs on behind its successor's back.
+    /// Runs one attempt, and writes its log line and metrics. The attempt ends at 95 % of the time
+    /// limit, a little before Temporal's timeout. So it does not still run when the next attempt
+    /// begins.
     pub(super) async fn attempt(
         &self,
         ctx: &ActivityContext,
@@ -96,12 +99,12 @@ impl Activities {
         }
     }
 
-    /// How long an attempt may take.
+    /// The time limit of the attempt, which is also Temporal's timeout.
     pub(super) fn limit(&self, ctx: &ActivityContext) -> Duration {
         if ctx.info().is_local { self.limits.local_limit } else { self.limits.attempt_limit }
     }
 
-    /// Shows signs of life until the attempt is cancelled.
+    /// Sends heartbeats until the attempt is cancelled.
     async fn heartbeats(&self, ctx: &ActivityContext) {
         loop {
             if let Err(error) = ctx.record_heartbeat(()).await {

@@ -1,4 +1,4 @@
-//! Going on with an order once somebody has decided.
+//! The steps that wait for a decision of the customer or the shop, or continue after one.
 
 use super::{Activities, Answer, attempt::Failure, refusal};
 use crate::{db, inventory, order, order::Move, risk};
@@ -8,19 +8,20 @@ use orders::{
 };
 use std::time::Duration;
 
-/// The least that a workflow waits.
+/// The shortest time that a workflow waits.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
 impl Activities {
-    /// `waited` is how long this has been tried.
+    /// Reserves the order's stock. `waited` is how long this step has been tried.
     pub(super) async fn reserve(&self, request: &ReservationRequest, waited: Duration) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let step = inventory::reserve(&mut client, request, waited, &self.terms).await.map_err(refusal)?;
         let mut answer = self.waiting(step);
         if step.moved_after.is_none() {
-            // An earlier attempt got further than anybody knew; the order may even have been amended since.
+            // An earlier attempt moved the order, but its result was lost. The order may even have
+            // been amended since.
             answer.amount_minor = Some(order::total_minor(&client, request.order_id).await?);
-            // Whoever is asked has been asked before, and has what is left of the time.
+            // The customer or the shop has already been asked, and has only the rest of the time.
             if let Some(wait) = answer.wait {
                 answer.wait = Some(wait.saturating_sub(order::stands_for(&client, request.order_id).await?).max(AT_ONCE));
             }
@@ -28,6 +29,7 @@ impl Activities {
         Ok(answer)
     }
 
+    /// Takes the offer for the customer.
     pub(super) async fn amend(&self, amendment: Amendment) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
@@ -37,6 +39,7 @@ impl Activities {
         Ok(Answer { amount_minor: Some(amended.total_minor), wait: amended.wait.or(answer.wait), ..answer })
     }
 
+    /// Records the review decision, and reserves the stock of an approved order.
     pub(super) async fn review(&self, verdict: &Verdict) -> Result<Answer, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
@@ -60,7 +63,7 @@ impl Activities {
         Ok(self.waiting(step))
     }
 
-    /// An order that waits for somebody waits for so long.
+    /// Adds how long the workflow waits for a decision, if the order's status requires one.
     fn waiting(&self, step: Move) -> Answer {
         let waits = matches!(step.status, OrderStatus::ActionRequired | OrderStatus::InReview);
         Answer { wait: waits.then_some(self.terms.decision_timeout), ..step.into() }

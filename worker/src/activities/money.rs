@@ -1,4 +1,4 @@
-//! Taking an order's money, and giving it back.
+//! Charging an order's payment, and reversing it in a compensation.
 
 use super::{Activities, Answer, attempt::Failure};
 use crate::{
@@ -14,27 +14,31 @@ use orders::{
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// The part of an attempt's limit that a gateway has to answer; the rest is for recording what it says.
+/// The share of an attempt's time limit in which the gateway must answer. The rest is for recording
+/// the answer.
 const GATEWAYS_SHARE: f32 = 0.8;
 
-/// What came of an attempt at charging.
+/// The result of an attempt at charging the payment.
 enum Charged {
     Taken,
     NotTaken(payment::Error),
-    /// The order is not to be charged, or has been; it has this status.
+    /// The order must not be charged, or is already charged. The field is its status.
     NotNow(OrderStatus),
 }
 
 impl Activities {
-    /// Holds the amount, then takes it, within `limit`. `again` says that an earlier attempt may have got somewhere, so the gateway is asked first.
+    /// Authorizes the amount and then captures it, within `limit`. `again` is true if an earlier
+    /// attempt may have had an effect. In that case the gateway is first asked for the state of the
+    /// payment.
     pub(super) async fn pay(&self, request: &PaymentRequest, again: bool, limit: Duration) -> Result<Answer, Failure> {
         let step = self.try_to_pay(request, again, limit.mul_f32(GATEWAYS_SHARE)).await?;
         let is_paid = matches!(step.status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered);
         Ok(Answer { ships: is_paid && self.shipping.ships(), ..step.into() })
     }
 
-    /// The gateway is asked a limited number of times, and then only for what it holds already; what fails for another reason, as when Postgres is
-    /// away, is tried until it works.
+    /// The gateway is asked to authorize a limited number of times. Then one last attempt only
+    /// captures what is already authorized. Other failures, for example when Postgres is
+    /// unavailable, are retried without a limit.
     async fn try_to_pay(&self, request: &PaymentRequest, again: bool, patience: Duration) -> Result<Move, Failure> {
         let id = request.order_id;
         let mut payment = Payment::of(id, request.amount_minor, request.currency);
@@ -43,7 +47,9 @@ impl Activities {
             let (client, gateway) = (db::connection(&self.pool).await?, self.gateways.name_of(&payment).to_owned());
             attempt = payment::record_attempt(&client, id, &mut payment, &gateway).await?;
         } else if self.gateways.are_several() {
-            // A worker may have died that went to the gateway that the shop had then, which may have forgotten the key since.
+            // An earlier worker may have asked another gateway, which the shop used then, and died.
+            // That gateway may have forgotten the idempotency key since. So the record tells which
+            // gateway has the payment.
             let known = payment::load(&db::connection(&self.pool).await?, id).await?;
             (payment.gateway, payment.reference) = (known.gateway, known.reference);
         }
@@ -61,7 +67,8 @@ impl Activities {
             Charged::NotTaken(error) => match error.passing() {
                 Err(reason) => match payment::record_declined(&client, id, &payment, self.gateways.name_of(&payment)).await? {
                     OrderStatus::Reserved => Err(Failure::Refused(Refusal::PaymentDeclined, reason)),
-                    // An earlier attempt got further than anybody knew, or the order is over.
+                    // An earlier attempt charged the payment but its result was lost, or the order
+                    // has ended.
                     status => Ok(Move::none(status)),
                 },
                 Ok(error) if asks => Err(Failure::Temporary(error)),
@@ -70,8 +77,10 @@ impl Activities {
         }
     }
 
-    /// `asks` is false when the gateway has been asked often enough: then what it holds is taken, and nothing more is held. Its answers may take
-    /// `patience` altogether. An error is none of the gateway's.
+    /// Charges the payment. If the gateway has been asked often enough, `asks` is false: the amount
+    /// is captured if it is already authorized, and nothing more is authorized. All answers of the
+    /// gateway together may take `patience`. If the gateway does not authorize or capture, the
+    /// result is [`Charged::NotTaken`], not an error.
     async fn charge(&self, payment: &mut Payment, request: &PaymentRequest, asks: bool, mut patience: Duration) -> anyhow::Result<Charged> {
         let gateway = self.gateways.of(payment)?;
         let (reference, is_taken) = match within(&mut patience, hold(gateway, payment, asks.then_some(&request.payment_method))).await {
@@ -88,18 +97,19 @@ impl Activities {
         };
         Ok(match permission {
             Permission::Take => within(&mut patience, gateway.capture(payment)).await.map_or_else(Charged::NotTaken, |()| Charged::Taken),
-            // The compensation voids what is held.
+            // The compensation voids the authorization.
             Permission::TooLate => {
                 let reason = "the payment took too long, and the stock is not held any more";
                 Charged::NotTaken(payment::Error::Declined(reason.to_owned()))
             }
-            // At the same time another worker went to another one; the next attempt goes there.
+            // Another worker asked another gateway at the same time. The next attempt asks that
+            // one.
             Permission::Elsewhere => {
                 gateway.reverse(payment).await?;
                 bail!("another gateway than {} has the payment", gateway.name());
             }
             Permission::Over(status) => {
-                // Whoever ended it may have looked before this was held.
+                // The compensation may have asked the gateway before this authorization.
                 if End::of(status).is_some() {
                     gateway.reverse(payment).await?;
                 }
@@ -108,7 +118,8 @@ impl Activities {
         })
     }
 
-    /// A payment is only ever tried once the stock is reserved; before that there is nothing to reverse.
+    /// Reverses an order's payment. A payment is charged only after the stock is reserved, so
+    /// before that there is nothing to reverse.
     pub(super) async fn reverse_payment(&self, id: OrderId, status: OrderStatus) -> Result<(Payment, Reversal), Failure> {
         let payment = payment::load(&db::connection(&self.pool).await?, id).await?;
         let untried = matches!(status, OrderStatus::Pending | OrderStatus::ActionRequired | OrderStatus::InReview);
@@ -117,7 +128,8 @@ impl Activities {
         }
         match self.gateways.of(&payment)?.reverse(&payment).await {
             Ok(reversal) => Ok((payment, reversal)),
-            // Money is owed: staff see it until it works.
+            // The shop may owe the customer money, so staff see this failure until the reversal
+            // succeeds.
             Err(error) => {
                 let client = db::connection(&self.pool).await?;
                 failing::record(&client, failing::REFUNDS, &[failing::Failure::new(id, &error)]).await?;
@@ -127,7 +139,9 @@ impl Activities {
     }
 }
 
-/// Holds the amount, by a payment method if it is not held already. Answers with the gateway's id of it, and whether it was even taken.
+/// Makes sure that the amount is authorized. If it is not, authorizes it with the payment method;
+/// without a payment method, this fails. Returns the gateway's id of the payment, and whether the
+/// amount is already captured.
 async fn hold(gateway: &dyn Gateway, payment: &Payment, payment_method: Option<&String>) -> Result<(String, bool), payment::Error> {
     let standing = if payment.gateway.is_some() { gateway.look_up(payment).await? } else { Standing::Open };
     match (standing, payment_method) {
@@ -139,7 +153,8 @@ async fn hold(gateway: &dyn Gateway, payment: &Payment, payment_method: Option<&
     }
 }
 
-/// What a gateway answers, unless it takes longer than `patience`, of which what it took is used up.
+/// Waits at most `patience` for the gateway's answer, and reduces `patience` by the time that it
+/// took. Without an answer, the result is [`payment::Error::Unavailable`].
 async fn within<T>(patience: &mut Duration, call: impl Future<Output = Result<T, payment::Error>>) -> Result<T, payment::Error> {
     let asked = Instant::now();
     let silent = |_| Err(payment::Error::Unavailable(anyhow!("no answer within {} ms", patience.as_millis())));
@@ -148,7 +163,7 @@ async fn within<T>(patience: &mut Duration, call: impl Future<Output = Result<T,
     answer
 }
 
-/// An order that is not paid after all is being withdrawn, by a worker that died or by another one: it goes no further than that.
+/// If the order is still unpaid, its compensation has begun elsewhere: the step is refused.
 fn going_on(id: OrderId, step: Move) -> Result<Move, Failure> {
     if OrderStatus::Paid.predecessors().contains(&step.status.as_str()) {
         tracing::warn!(order_id = %id, "{id}: it is not paid, since it is being withdrawn");

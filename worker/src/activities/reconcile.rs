@@ -1,4 +1,5 @@
-//! Making our records agree with the gateway's when it tells that something happened to a payment.
+//! The `ReconcilePayment` activity: compares a payment on record with the gateway after one of the
+//! gateway's events, and corrects the difference.
 
 use super::{Activities, attempt::Failure};
 use crate::{
@@ -12,11 +13,12 @@ use orders::{
 };
 
 impl Activities {
-    /// What happened is not believed but looked up: events come late, twice and in any order. What does not fit the order is a finding for people, and
-    /// nothing else comes of it.
+    /// Asks the gateway for the payment's state, because events may come late, twice and in any
+    /// order. If an event does not fit the order, it becomes a finding for staff, and nothing else
+    /// is done.
     pub(super) async fn reconcile(&self, event: &PaymentEvent) -> Result<Move, Failure> {
         let id = event.order_id;
-        // Another system may share the gateway's account.
+        // The order may not exist, because another system may use the same gateway account.
         let Some(mut payment) = payment::find(&db::connection(&self.pool).await?, id).await? else {
             self.find(event, NO_SUCH_ORDER).await?;
             return Err(Failure::Refused(Refusal::InvalidOrder, NO_SUCH_ORDER.to_owned()));

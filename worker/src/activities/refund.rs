@@ -1,7 +1,8 @@
-//! Giving money back: what was decided is asked of the gateway until it is known what came of it.
+//! Refunds: the gateway is asked for each refund that was decided on, until the result is known.
 //!
-//! A refund that the gateway refuses for now, or whose gateway does not answer, stays `PENDING` and
-//! is a failing row (loop REFUNDS), so staff see it. Whoever decided on it goes on; [`run`] asks again.
+//! If the gateway temporarily refuses a refund or does not answer, the refund stays `PENDING`. It
+//! becomes a failing row (loop REFUNDS), so staff see it. An order does not wait for it: [`run`]
+//! asks the gateway again.
 
 use super::{Activities, attempt::Failure};
 use crate::{
@@ -15,29 +16,29 @@ use orders::{OrderId, OrderStatus, refund::RefundInput};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How often refunds are looked for that are to be asked for again.
+/// The pause between two searches for refunds that are due.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Refunds asked for in one go.
+/// The maximum number of refunds that one search takes.
 const BATCH: i64 = 20;
-/// For how long others leave a refund alone that a worker has taken.
+/// After a worker has taken a refund, no other worker takes it for this long.
 const TAKEN_FOR: Duration = Duration::from_secs(60);
 
-/// What came of asking.
+/// The result of asking the gateway for a refund.
 pub(super) enum Settled {
-    /// The refund is given, or refused for good.
+    /// The refund is made, or refused for good. The field is the order's status.
     Done(OrderStatus),
-    /// Refused for now: nothing was done.
+    /// The refund is temporarily refused; nothing was done.
     NotNow,
-    /// Whether it was done is not known.
+    /// It is unknown whether the refund was made.
     Unanswered(anyhow::Error),
 }
 
 impl Activities {
-    /// Gives a refund back, if it may be given.
+    /// Decides on a refund and, if it is permitted, asks the gateway for it.
     pub(super) async fn refund(&self, refund: &RefundInput) -> Result<Move, Failure> {
         let (status, decision) = self.decide(refund).await?;
         let Decision::Due(due) = decision else { return Ok(Move::none(status)) };
-        // The attempt itself is limited.
+        // The gateway may take the whole limit here, because the attempt itself is limited, too.
         match self.settle(refund.order_id, &due, self.limits.attempt_limit).await? {
             Settled::Done(status) => Ok(Move::none(status)),
             Settled::NotNow => Ok(Move::none(status)),
@@ -45,7 +46,8 @@ impl Activities {
         }
     }
 
-    /// Gives back what did not arrive, or leaves it to [`run`]: the order does not wait for it. The gateway may take `patience`.
+    /// Refunds units that did not arrive. If the gateway does not do so within `patience`, the
+    /// refund is left to [`run`], and the order does not wait for it.
     pub(super) async fn refund_or_put_off(&self, refund: &RefundInput, patience: Duration) -> Result<(), Failure> {
         if let (_, Decision::Due(due)) = self.decide(refund).await?
             && !due.is_put_off
@@ -63,7 +65,7 @@ impl Activities {
         Ok(decided)
     }
 
-    /// Asks the gateway, and records what it answers.
+    /// Asks the gateway for a refund, and records the answer. The gateway may take `patience`.
     async fn settle(&self, order_id: OrderId, due: &Due, patience: Duration) -> anyhow::Result<Settled> {
         let given = if due.amount_minor == 0 { Ok(()) } else { self.ask_gateway(order_id, due, patience).await? };
         let mut client = db::connection(&self.pool).await?;
@@ -96,7 +98,8 @@ impl Activities {
     }
 }
 
-/// Asks again for refunds that were refused for now or not answered, each when it is due. Any number of workers may.
+/// Repeats refunds that the gateway temporarily refused or did not answer, each when it is due. It
+/// never returns. Any number of workers may run it at the same time.
 pub(crate) async fn run(activities: Activities) {
     loop {
         sleep(PERIOD).await;
@@ -111,7 +114,7 @@ async fn ask_again(activities: &Activities) -> anyhow::Result<()> {
     let due = refund::take_put_off(&db::connection(&activities.pool).await?, BATCH, TAKEN_FOR).await?;
     for (order_id, due) in due {
         if let Err(error) = activities.settle(order_id, &due, activities.limits.attempt_limit).await {
-            // One that cannot be dealt with does not keep the others waiting.
+            // A refund that cannot be handled does not delay the others.
             tracing::warn!(%order_id, refund_id = %due.id, error = format!("{error:#}"), "{}: it cannot be asked for", due.id);
         }
         activities.projector.changed(order_id, true);

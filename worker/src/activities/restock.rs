@@ -1,4 +1,5 @@
-//! Bringing units in. No order is concerned, so this attempt reports for itself what attempts at an order's activities report in one place.
+//! The `RestockProduct` activity. It does not act on an order, so it cannot use the code for
+//! attempts of an order's activities. It writes its own log line and metrics.
 
 use super::Activities;
 #[cfg(debug_assertions)]
@@ -11,7 +12,8 @@ use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 impl Activities {
-    /// Ends before it has to show a sign of life: it is one statement.
+    /// Adds the units of a restock. This is one statement, so it sends no heartbeats. Its time
+    /// limit is shorter than the heartbeat timeout.
     pub(super) async fn bring_in(&self, ctx: &ActivityContext, restock: &RestockInput) -> Result<Restocked, ActivityError> {
         let started = Instant::now();
         let (activity, attempt) = (ctx.info().activity_type.as_str(), ctx.info().attempt);

@@ -1,4 +1,4 @@
-//! Looking up where an order stands whose workflow is started again.
+//! The `ResumeOrder` activity: finds the state of an order whose workflow is started again.
 
 use super::{Activities, Answer, attempt::Failure};
 use crate::{db, order, order::Move};
@@ -10,8 +10,11 @@ use orders::{
 };
 
 impl Activities {
-    /// Notes in `rest` what the order's remaining steps need. An order that was accepted and lost before it was recorded, with its workflow or with the
-    /// intake queue, stands in the read model only: it is recorded from there. Neither its payment method nor its contact is known then.
+    /// Sets `rest` to the input of the order's remaining steps.
+    ///
+    /// An accepted order can be lost before it is on record, together with its workflow or the
+    /// intake queue. Then only the read model has it, and this records it from there. Its payment
+    /// method and contact are not known in this case, because the read model does not contain them.
     pub(super) async fn resume(&self, id: OrderId, rest: &mut Option<Rest>) -> Result<Answer, Failure> {
         let client = db::connection(&self.pool).await?;
         let known = match order::resume(&client, id).await? {

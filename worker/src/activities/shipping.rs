@@ -1,4 +1,4 @@
-//! From payment to the customer's door: shipping, tracking, and taking back.
+//! The activities after the payment: shipping, tracking, and cancelling shipments.
 
 use super::{Activities, Answer, attempt::Failure};
 use crate::{
@@ -15,9 +15,9 @@ use orders::{
 };
 use std::time::{Duration, Instant};
 
-/// Parcels of an order of which a carrier is asked at once.
+/// The maximum number of calls to the carrier at the same time for one order.
 const AT_ONCE: usize = 8;
-/// The part of an attempt's limit that the gateway has to give back what did not arrive.
+/// The share of an attempt's time limit in which the gateway must refund what did not arrive.
 const GATEWAYS_SHARE: f32 = 0.5;
 
 impl Activities {
@@ -54,7 +54,8 @@ impl Activities {
         Ok(answer)
     }
 
-    /// Books what is not booked, asks where the others are, and goes on from what the carrier says.
+    /// Books shipments that are not booked, asks the carrier about the others, and continues
+    /// according to the answers.
     async fn visit(&self, id: OrderId, parcels: Vec<Parcel>) -> Result<Answer, Failure> {
         let open: Vec<Parcel> = parcels.into_iter().filter(|parcel| !parcel.status.is_final()).collect();
         let (report, moves_in, failure) = if open.is_empty() { Default::default() } else { self.ask(&open).await? };
@@ -62,13 +63,14 @@ impl Activities {
         let quiet_for = open.iter().map(|parcel| parcel.quiet_for).min().filter(|_| !has_news).unwrap_or_default();
         let outcome = self.note(id, &report).await?;
         match failure {
-            // What the carrier did say is on record.
+            // The answers that the carrier did give are on record.
             Some(error) => Err(Failure::Temporary(error)),
             None => self.conclude(id, outcome, moves_in, quiet_for).await,
         }
     }
 
-    /// What the carrier says of parcels, when the first of them moves, and what it did not answer.
+    /// Asks the carrier about parcels. Returns its answers, the time until the first parcel changes
+    /// its status (if known), and the error of a call that failed (if any).
     async fn ask(&self, parcels: &[Parcel]) -> anyhow::Result<(Report, Option<Duration>, Option<anyhow::Error>)> {
         let carrier = self.shipping.carrier()?;
         let (mut report, mut moves_in, mut failure) = (Report::default(), None::<Duration>, None);
@@ -89,7 +91,7 @@ impl Activities {
         Ok((report, moves_in, failure))
     }
 
-    /// Notes what a carrier says of parcels that the order does not have.
+    /// Records a finding for each shipment that a carrier reports and that the order does not have.
     async fn note_unknown(&self, id: OrderId, scans: &[Scan]) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
         let named: Vec<String> = scans.iter().map(|scan| scan.shipment_id.to_string()).collect();
@@ -107,7 +109,7 @@ impl Activities {
         Ok(outcome)
     }
 
-    /// Pays back what does not arrive, and says how to go on.
+    /// Refunds what does not arrive, and decides how the order continues.
     async fn conclude(&self, id: OrderId, outcome: Outcome, moves_in: Option<Duration>, quiet_for: Duration) -> Result<Answer, Failure> {
         let mut status = outcome.order.status;
         if status.is_final() {
@@ -127,7 +129,8 @@ impl Activities {
         Ok(Move::none(status).into())
     }
 
-    /// Decides on a refund for each shipment that failed, once, and pays it back if that can be done at once; answers why they failed.
+    /// Decides once on a refund for each shipment that failed, and asks the gateway for it if there
+    /// is time. Returns the reasons why the shipments failed.
     async fn pay_back(&self, id: OrderId) -> Result<Vec<String>, Failure> {
         let refunds = shipping::undelivered(&db::connection(&self.pool).await?, id).await?;
         let deadline = Instant::now() + self.limits.local_limit.min(self.limits.attempt_limit).mul_f32(GATEWAYS_SHARE);
@@ -137,8 +140,9 @@ impl Activities {
         Ok(refunds.into_iter().filter_map(|refund| refund.request.reason).collect())
     }
 
-    /// Takes an order's shipments back from the carrier, before it ends like this. Answers the order's status when it is too late for that: then
-    /// the order goes on.
+    /// Cancels an order's shipments at the carrier, before the order ends in `end`. Returns `None`
+    /// if the order may end. If it is too late, clears the compensation and returns the order's
+    /// status; the order then continues.
     pub(super) async fn take_back(&self, id: OrderId, end: End) -> Result<Option<OrderStatus>, Failure> {
         let parcels = shipping::load(&db::connection(&self.pool).await?, id).await?;
         let open: Vec<Parcel> = parcels.iter().filter(|parcel| !parcel.status.is_final()).cloned().collect();
@@ -146,7 +150,8 @@ impl Activities {
         let (mut report, mut failure) = (Report::default(), None);
         if !open.is_empty() && !out {
             let carrier = self.shipping.carrier()?;
-            // None is taken back where one has left already.
+            // If one parcel has left, none is cancelled. So the carrier is first asked about booked
+            // ones.
             let booked = open.iter().filter(|parcel| parcel.status == ShipmentStatus::Booked);
             (report, failure) = hear(booked.map(|parcel| async { (parcel.id, carrier.track(&parcel.id).await) }).collect()).await;
             out = report.is_any_out();
@@ -157,7 +162,7 @@ impl Activities {
         }
         let outcome = self.note(id, &report).await?;
         if let Some(error) = failure {
-            // What the carrier did take back is on record, and the next attempt has less to do.
+            // The cancelled shipments are on record, so the next attempt has less to do.
             return Err(Failure::Temporary(error));
         }
         let may_end = end.status().predecessors().contains(&outcome.order.status.as_str());
@@ -165,7 +170,7 @@ impl Activities {
             return Ok(None);
         }
         shipping::let_go(&db::connection(&self.pool).await?, id).await?;
-        // What was taken back before another turned out to have left.
+        // Some shipments may have been cancelled before it was known that another one had left.
         if outcome.failed {
             self.pay_back(id).await?;
         }
@@ -173,7 +178,7 @@ impl Activities {
     }
 }
 
-/// What a carrier answers to many questions at once, and why one was not answered.
+/// Collects the carrier's answers to many calls, and an error if one of them failed.
 async fn hear(questions: Vec<impl Future<Output = (ShipmentId, anyhow::Result<Whereabouts>)>>) -> (Report, Option<anyhow::Error>) {
     let (mut report, mut failure) = (Report::default(), None);
     let mut answers = stream::iter(questions).buffer_unordered(AT_ONCE);
@@ -186,6 +191,7 @@ async fn hear(questions: Vec<impl Future<Output = (ShipmentId, anyhow::Result<Wh
     (report, failure)
 }
 
+/// Books a shipment, or asks where it is if it is already booked.
 async fn whereabouts(carrier: &dyn Carrier, parcel: &Parcel) -> (ShipmentId, Result<Whereabouts, Error>) {
     let said = match parcel.status {
         ShipmentStatus::Pending => carrier.book(parcel).await,

@@ -1,4 +1,5 @@
-//! The invariants of the business facts: stock, reservations, payments, the ledger, histories. One snapshot of Postgres serves all.
+//! The invariants of the facts in Postgres: stock, reservations, payments, the payment ledger, and
+//! histories. All of them are checked in one snapshot.
 
 use super::{Finding, SETTLE};
 use crate::{
@@ -11,14 +12,15 @@ use orders::OrderStatus;
 use std::time::Duration;
 use tokio_postgres::{IsolationLevel, error::DbError};
 
-/// Every breach; `told` says that other systems are to be told of orders, `stuck_after` how long something may take.
+/// Finds every breach that exists now and still exists after [`SETTLE`]. `told` is true if events
+/// are published to other systems. `stuck_after` is how long an order or refund may take.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub(super) async fn check(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
     let mut findings = breaches(pool, told, stuck_after).await?;
     if !findings.is_empty() {
-        // What a gateway or a carrier has on its books already is on its way into ours.
+        // A gateway or a carrier may have recorded something that is not in Postgres yet.
         tokio::time::sleep(SETTLE).await;
         let later = breaches(pool, told, stuck_after).await?;
         findings.retain(|finding| later.iter().any(|later| (later.invariant, &later.subject) == (finding.invariant, &finding.subject)));
@@ -26,11 +28,11 @@ pub(super) async fn check(pool: &Pool, told: bool, stuck_after: Duration) -> any
     Ok(findings)
 }
 
-/// Every breach, in one snapshot.
+/// Finds every breach in one snapshot.
 async fn breaches(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
     let mut client = db::connection(pool).await?;
     let mut snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
-    // A whole table is read here, which may take longer than a request may.
+    // The statements read whole tables, which may take longer than the limit for requests.
     snapshot.batch_execute("SET LOCAL statement_timeout = '10min'").await?;
     let names = |wanted: fn(&OrderStatus) -> bool| -> Vec<&str> {
         OrderStatus::ALL.iter().filter(|status| wanted(status)).map(|status| status.as_str()).collect()
@@ -47,7 +49,8 @@ async fn breaches(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Res
             Ok(breaches) => {
                 findings.extend(breaches.into_iter().map(|sql::Breach { subject, detail }| Finding { invariant, subject, detail }));
             }
-            // A row with which this cannot be computed does not keep the other invariants from being checked.
+            // If one invariant cannot be computed because of a bad value, the others are still
+            // checked.
             Err(error) if is_data_exception(&error) => {
                 let detail = format!("cannot be checked: {}", error.as_db_error().map_or("", DbError::message));
                 findings.push(Finding { invariant, subject: "every row".to_owned(), detail });
@@ -60,12 +63,12 @@ async fn breaches(pool: &Pool, told: bool, stuck_after: Duration) -> anyhow::Res
     Ok(findings)
 }
 
-/// Whether a value is the reason (SQLSTATE class 22), such as a sum that is out of range.
+/// Whether a value caused the error, such as a sum that is out of range (SQLSTATE class 22).
 fn is_data_exception(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("22"))
 }
 
-/// Steps in the histories that the transition table does not know.
+/// Finds transitions in the histories that the transition table does not permit.
 async fn illegal_steps(snapshot: &deadpool_postgres::Transaction<'_>) -> anyhow::Result<Vec<Finding>> {
     let steps = sql::illegal_steps(snapshot, &legal_steps()).await?.into_iter().map(|sql::IllegalStep { order_id, was, status }| {
         let detail = format!("went from {} to {status}", was.as_deref().unwrap_or("nothing"));

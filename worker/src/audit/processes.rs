@@ -1,5 +1,6 @@
-//! The invariants between orders and workflows: every open order has a workflow that works on it, every workflow an order that is open, and none
-//! of whatever type goes on for ever, or has failed.
+//! The invariants between orders and workflows. Every open order has a running workflow, and the
+//! order of every running workflow is open. No workflow of any type runs for too long or has
+//! failed.
 
 use super::{Finding, SETTLE};
 use crate::{
@@ -17,24 +18,26 @@ use temporalio_client::{Client, WorkflowExecutionStatus, WorkflowGetResultOption
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const STUCK: &str = "no order is stuck";
-/// Workflows whose orders are looked for at once.
+/// How many workflows are compared with their orders at once.
 const SOME: usize = 500;
 
-/// Finds orders that are stuck or that nothing works on.
+/// Finds stuck orders, open orders without a running workflow, and workflows that ran for too long
+/// or failed.
 ///
 /// # Errors
-/// When Postgres or Temporal does not answer.
+/// Fails if Postgres or Temporal does not answer.
 pub(super) async fn check(pool: &Pool, temporal: &Client, limits: &config::Stuck) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    // Orders accepted just now may not have a workflow yet.
+    // Orders that were accepted just now may not have a workflow yet.
     for order in open_orders(pool, SETTLE, limits).await? {
         if order.is_stuck {
             let compensating =
                 order.compensating_for.map_or_else(String::new, |time| format!(", in compensation for {} s", time.as_secs()));
             findings.push(finding(&order, format!("{} for {} s{compensating}", order.status, order.open_for.as_secs())));
         }
-        // The workflow's last transaction comes before its end, so a workflow that ended leaves no order open, at whatever moment one looks;
-        // but the order may have ended since it was read.
+        // A workflow ends only after its last transaction has ended the order. So a workflow that
+        // has ended never leaves its order open. But the order may have ended after it was read
+        // above, so its status is read again.
         let workflow = match workflow_state(temporal, &order.id).await {
             Ok(workflow) => workflow,
             Err(error) if is_of_workflow(&error) => {
@@ -52,7 +55,8 @@ pub(super) async fn check(pool: &Pool, temporal: &Client, limits: &config::Stuck
     Ok(findings)
 }
 
-/// Workflows that have run for longer than an order may take and do not get it on record, or that do not end after it.
+/// Finds order workflows that have run for longer than `stuck_after`, although their order is not
+/// in Postgres or ended at least `stuck_after` ago.
 async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
     let before = (OffsetDateTime::now_utc() - stuck_after).format(&Rfc3339)?;
     let query = format!("WorkflowType = 'OrderWorkflow' AND ExecutionStatus = 'Running' AND StartTime < '{before}'");
@@ -63,7 +67,7 @@ async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> 
         let ids = ids.map_err(|error| error.1)?;
         let left = sql::left_running(&db::connection(pool).await?, &ids, &OrderStatus::open(), millis(stuck_after)).await?;
         for sql::LeftRunning { id, status } in left {
-            // The list may be late.
+            // Temporal's list may be out of date, so each workflow is asked for its state.
             let workflow = match workflow_state(temporal, &id).await {
                 Err(error) if !is_of_workflow(&error) => return Err(error.into()),
                 workflow => workflow,
@@ -77,8 +81,9 @@ async fn left_running(pool: &Pool, temporal: &Client, stuck_after: Duration) -> 
     Ok(findings)
 }
 
-/// Workflows of other types than the orders' that have been running for longer than they may take, or that have failed: refunds, restocks, events at
-/// the payment gateway, and whatever a newer release adds.
+/// Finds workflows of all types except `OrderWorkflow` that have run for longer than `stuck_after`,
+/// or did not end successfully. These are refunds, restocks, events of the payment gateway, and any
+/// type that a newer release adds.
 async fn other_workflows(temporal: &Client, stuck_after: Duration) -> anyhow::Result<Vec<Finding>> {
     let before = (OffsetDateTime::now_utc() - stuck_after).format(&Rfc3339)?;
     let query = format!(
@@ -101,7 +106,8 @@ async fn other_workflows(temporal: &Client, stuck_after: Duration) -> anyhow::Re
     Ok(findings)
 }
 
-/// Whether a workflow failed since there is no such order: another system may share the payment gateway's account.
+/// Whether a workflow failed because its order does not exist. Another system may share the payment
+/// gateway's account, so its events reach OrderFlow, too.
 async fn is_of_another_shop(temporal: &Client, id: &str) -> bool {
     let handle = temporal.get_workflow_handle::<ReconcileWorkflowType>(id);
     let result = handle.get_result(WorkflowGetResultOptions::default()).await;

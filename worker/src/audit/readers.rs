@@ -1,4 +1,4 @@
-//! The invariant of the read model: it shows what Postgres has.
+//! The invariant of the read model: it shows the facts in Postgres.
 
 use super::{Finding, SETTLE};
 use crate::{
@@ -18,34 +18,35 @@ use std::{
 };
 use time::OffsetDateTime;
 
-/// Orders compared at once.
+/// How many orders are compared at once.
 const BATCH: i64 = 500;
-/// Orders whose versions are compared at once.
+/// How many versions of orders are read at once.
 const VERSIONS: i64 = 10_000;
 
 pub(super) struct Check<'a> {
     pub(super) pool: &'a Pool,
     pub(super) read_model: &'a ReadModel,
-    /// How long an accepted order may wait to be taken up.
+    /// How long an accepted order may wait until a worker records it in Postgres.
     pub(super) stuck_after: Duration,
 }
 
-/// What differs between Postgres and the read model.
+/// How the read model differs from Postgres in one order or product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
-    /// The read model lacks it, or has an older version; with what it has.
+    /// The read model does not have the entry, or has an older version. `has` is that version.
     Behind { has: Option<i64> },
-    /// The read model has this or a newer version with another content.
+    /// The read model has the same version with another content, or a newer version. `has` is its
+    /// version.
     Other { has: i64 },
     /// Postgres has no such order or product.
     Unknown,
-    /// What the read model has cannot be read.
+    /// The entry of the read model cannot be read.
     Damaged { error: String },
-    /// What Postgres has cannot be read.
+    /// The row in Postgres cannot be read.
     Unreadable { error: String },
 }
 
-/// Orders and products by id.
+/// The differences of orders and products, by id.
 #[derive(Debug, Default)]
 pub(super) struct Differences {
     orders: BTreeMap<String, Difference>,
@@ -64,7 +65,7 @@ impl Differences {
 }
 
 impl Check<'_> {
-    /// What differs, and still differs in the same way after [`SETTLE`].
+    /// The differences that exist now and are still the same after [`SETTLE`].
     pub(super) async fn settled_differences(&self) -> anyhow::Result<Differences> {
         let mut differences = self.differences().await?;
         if differences.len() > 0 {
@@ -78,7 +79,9 @@ impl Check<'_> {
         Ok(Differences { orders: self.order_differences().await?, products: self.product_differences().await? })
     }
 
-    /// What the read model lacks, or has in another version: found without reading any order, so that it can be looked for at each start.
+    /// The orders that the read model lacks or has in another version, and all differences of
+    /// products. This reads the ids and versions of orders and not the orders themselves, so it is
+    /// cheap enough for each start.
     pub(super) async fn version_differences(&self) -> anyhow::Result<Differences> {
         let mut stored = self.read_model.order_versions().await?;
         let mut orders = BTreeMap::new();
@@ -104,7 +107,8 @@ impl Check<'_> {
     }
 
     async fn order_differences(&self) -> anyhow::Result<BTreeMap<String, Difference>> {
-        // The read model first: what Postgres has beyond it is then newer, never older.
+        // Read the read model first. Postgres is read later, so it can be newer than the read model
+        // but never older.
         let stored = self.read_model.all_orders().await?.into_iter();
         let mut stored: HashMap<String, Stored> = stored
             .map(|order| match order {
@@ -125,7 +129,8 @@ impl Check<'_> {
                 differences.extend(difference.map(|difference| (id, difference)));
             }
         }
-        // What is left, Postgres does not have. It may be waiting for its workflow.
+        // Postgres does not have the remaining orders. A recent one may still wait for its
+        // workflow.
         let before = OffsetDateTime::now_utc() - self.stuck_after;
         for (id, stored) in stored {
             match stored.and_then(|(_, json)| created_at(&json).map_err(|error| error.to_string())) {
@@ -160,8 +165,9 @@ impl Check<'_> {
         Ok(differences)
     }
 
-    /// Projects again what differs, and removes products that Postgres does not have; answers what was done. An order that only the read model has
-    /// is left for people to look at, and what cannot be read in Postgres has to be mended there.
+    /// Projects again all entries that differ, and removes products that Postgres does not have.
+    /// Returns what was done. Two kinds of differences are left for people: an order that only the
+    /// read model has, and a row in Postgres that cannot be read.
     pub(super) async fn repair(&self, projector: &Projector, differences: &Differences) -> anyhow::Result<Repaired> {
         let (mut repaired, mut projected) = (Repaired::default(), Vec::new());
         let client = db::connection(self.pool).await?;
@@ -190,7 +196,7 @@ impl Check<'_> {
                 };
                 match reset {
                     Ok(_) => projected.push(id.clone()),
-                    // Postgres refuses to change this row; the others can be.
+                    // Postgres refuses to change this row. The other rows can still be changed.
                     Err(error) if error.as_db_error().is_some() => {
                         tracing::error!(id, %error, "{id} cannot be projected again");
                         repaired.left += 1;
@@ -209,14 +215,15 @@ impl Check<'_> {
     }
 }
 
-/// What a repair did to entries of the read model.
+/// What a repair did to the entries of the read model.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Repaired {
-    /// Entries that were projected again.
+    /// The number of entries that were projected again.
     projected: usize,
-    /// Products that Postgres does not have.
+    /// The number of removed products, which Postgres does not have.
     removed: usize,
-    /// Entries that people have to look at: rows that fail, and orders that Postgres does not have.
+    /// The number of entries that people have to look at: rows that fail, and orders that Postgres
+    /// does not have.
     left: usize,
 }
 
@@ -234,7 +241,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Has it projected as it is.
+    /// Marks the row as not projected. The projector then writes its present version.
     async fn project_again(self, client: &dyn Client, id: &str) -> Result<u64, tokio_postgres::Error> {
         match self {
             Self::Order => sql::project_order_again(client, id).await,
@@ -242,7 +249,8 @@ impl Kind {
         }
     }
 
-    /// Has it projected with a higher version than the read model has, which would refuse the one that it has already.
+    /// Gives the row a version above `has`, which is the read model's version, and marks it as not
+    /// projected. The read model refuses a version that it already has.
     async fn renew(self, client: &dyn Client, id: &str, has: i64) -> Result<u64, tokio_postgres::Error> {
         match self {
             Self::Order => sql::renew_order(client, id, has).await,
@@ -251,10 +259,11 @@ impl Kind {
     }
 }
 
-/// Version and JSON of what the read model has, or why that cannot be read.
+/// The version and the JSON of an entry of the read model, or why the entry cannot be read.
 type Stored = Result<(i64, String), String>;
 
-/// How what the read model has differs from a version and a view.
+/// Compares an entry of the read model with the version and the view from Postgres. Returns `None`
+/// if they agree.
 fn compare(view: anyhow::Result<(i64, Value)>, stored: Option<Stored>) -> Option<Difference> {
     let (version, view) = match view {
         Ok(view) => view,
@@ -274,7 +283,8 @@ fn compare(view: anyhow::Result<(i64, Value)>, stored: Option<Stored>) -> Option
     }
 }
 
-/// Entries that an earlier release wrote say the same times in a shorter form.
+/// Whether two documents are equal. Earlier releases wrote the same times in a shorter form, which
+/// is no difference.
 fn is_the_same(stored: Value, view: &Value) -> bool {
     stored == *view || one_form_of_times(stored) == one_form_of_times(view.clone())
 }
@@ -298,7 +308,7 @@ fn created_at(json: &str) -> serde_json::Result<OffsetDateTime> {
     Ok(serde_json::from_str::<Created>(json)?.created_at)
 }
 
-/// Each difference as a broken invariant.
+/// Returns each difference as a broken invariant.
 pub(super) fn findings(differences: &Differences) -> Vec<Finding> {
     let entries = differences.orders.iter().chain(&differences.products);
     entries

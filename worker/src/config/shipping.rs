@@ -1,31 +1,33 @@
-//! Shipping.
+//! The configuration of shipping.
 
 use super::{millis, period};
 use clap::Args;
 use std::time::Duration;
 
-/// Who carries what is sold.
+/// The carrier and its settings.
 #[derive(Args, Clone)]
 pub struct Shipping {
     /// Carrier of all shipments.
     #[arg(long, env = "CARRIER", value_enum, default_value = "sandbox")]
     pub carrier: Carrier,
-    /// After how long the sandbox carrier fetches a parcel, and after how long again it delivers it, in milliseconds.
+    /// Milliseconds until the sandbox carrier collects a parcel, and again until it delivers it.
     #[arg(long, env = "CARRIER_SANDBOX_DELAY_MS", value_parser = millis, default_value = "0")]
     pub carrier_sandbox_delay: Duration,
-    /// After how long without a word a carrier is asked where a parcel is, in seconds.
+    /// Seconds without a tracking event after which the worker asks the carrier for a parcel's
+    /// status.
     #[arg(long, env = "CARRIER_POLL_S", value_parser = period, default_value = "3600")]
     pub carrier_poll: Duration,
-    /// The longest pause between two such questions, in seconds: the pause grows with the time for which nothing was new.
+    /// Maximum number of seconds between two such questions. The pause grows with the time without
+    /// a new tracking event.
     #[arg(long, env = "CARRIER_POLL_MAX_S", value_parser = period, default_value = "86400")]
     pub carrier_poll_max: Duration,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    /// Carries nothing, and keeps books as if it did.
+    /// Ships nothing, but keeps records as if it did.
     Sandbox,
-    /// Nothing is shipped: an order is complete when it is paid.
+    /// Nothing is shipped. An order is complete when it is paid.
     #[value(name = "none")]
     Nobody,
 }

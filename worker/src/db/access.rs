@@ -1,7 +1,8 @@
-//! How the worker gets into Postgres: over TLS or not, and with which credentials.
+//! How the worker connects to Postgres: with or without TLS, and with which credentials.
 //!
-//! Credentials may lie in a secret that somebody rotates at any moment (RDS does so by itself). Connections that stand are not touched by that; a
-//! new one that is refused has the secret read again. So a rotation needs no restart, and costs a second at most.
+//! The credentials may be in a secret that somebody rotates at any time; RDS does so by itself. A
+//! rotation does not affect open connections. If Postgres refuses a new connection, the secret is
+//! read again. So a rotation needs no restart and delays new connections by at most one second.
 
 use super::tls::Tls;
 use crate::config;
@@ -14,12 +15,12 @@ use std::time::{Duration, Instant};
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_postgres::{Client, Config, Error, config::SslMode, error::SqlState};
 
-/// Setting that holds the secret's ARN.
+/// Name of the setting that holds the secret's ARN.
 const SETTING: &str = "POSTGRES_SECRET_ARN";
-/// The secret is not read more often than this, however many connections are refused.
+/// The shortest time between two reads of the secret, however many connections are refused.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Who to connect as.
+/// The role to connect as, and its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Credentials {
     pub(super) username: String,
@@ -31,7 +32,7 @@ impl Secret for Credentials {
 }
 
 pub(crate) struct Access {
-    /// All but the credentials.
+    /// The options of a connection, without the credentials.
     options: Config,
     tls: Tls,
     secret_arn: Option<String>,
@@ -44,10 +45,11 @@ struct Known {
 }
 
 impl Access {
-    /// Reads the secret, if the credentials are in one; connects to nothing yet.
+    /// Reads the secret if the credentials are in one. Opens no connection.
     ///
     /// # Errors
-    /// When the secret or the certificates to trust cannot be read, or user and password are not set.
+    /// Fails if the secret or the trusted certificates cannot be read, or if the user or the
+    /// password is not set.
     pub(crate) async fn new(settings: &config::Postgres) -> anyhow::Result<Self> {
         let mut options = Config::new();
         options
@@ -74,20 +76,24 @@ impl Access {
         Ok(Self { options, tls, secret_arn: settings.postgres_secret_arn.clone(), known })
     }
 
-    /// Who is connected as now.
+    /// The current credentials.
     pub(super) async fn credentials(&self) -> Credentials {
         self.known.lock().await.credentials.clone()
     }
 
-    /// The options of a connection; whoever connects may add to them.
+    /// The options of a connection. The caller may add to them.
     pub(crate) fn options(&self) -> Config {
         self.options.clone()
     }
 
-    /// Connects. The task ends with the connection.
+    /// Opens a connection. The returned task ends when the connection does.
+    ///
+    /// If Postgres refuses the credentials, this reads the secret again and tries once more with
+    /// its new content.
     ///
     /// # Errors
-    /// When Postgres cannot be reached or refuses the credentials, those of the secret also after it was read again.
+    /// Fails if Postgres cannot be reached, or if it refuses the credentials and the secret has no
+    /// others that it accepts.
     pub(crate) async fn open(&self, options: Config) -> Result<(Client, JoinHandle<()>), Error> {
         let credentials = self.credentials().await;
         match self.open_as(&credentials, options.clone()).await {
@@ -99,7 +105,7 @@ impl Access {
         }
     }
 
-    /// Connects as somebody else than configured.
+    /// Opens a connection with other credentials than the configured ones.
     pub(super) async fn open_as(&self, credentials: &Credentials, mut options: Config) -> Result<(Client, JoinHandle<()>), Error> {
         options.user(&credentials.username).password(&credentials.password);
         let (client, connection) = options.connect(self.tls.clone()).await?;
@@ -111,7 +117,8 @@ impl Access {
         Ok((client, task))
     }
 
-    /// What the secret holds now, if that is not what was refused. Whoever comes while it is read waits for the same answer.
+    /// Returns the secret's credentials if they differ from the `refused` ones. Concurrent callers
+    /// wait for one read of the secret and share its result.
     async fn renewed(&self, refused: &Credentials) -> Option<Credentials> {
         let arn = self.secret_arn.as_ref()?;
         let mut known = self.known.lock().await;
@@ -135,7 +142,8 @@ impl Connect for Access {
     }
 }
 
-/// Whether Postgres does not know the role, its password is another, or it may not log in any more.
+/// Whether Postgres refused the credentials: the role does not exist, its password is another one,
+/// or it may no longer log in.
 pub(super) fn are_refused(error: &Error) -> bool {
     error.code().is_some_and(|code| [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code))
 }

@@ -1,31 +1,37 @@
-//! The role that the worker connects as, made by the master where an administrator has not done it: RDS makes only the master.
+//! Creates the role that the worker connects as, if no administrator has created it. RDS creates
+//! only the master user.
 
 use super::access::{Access, Credentials, are_refused};
 use anyhow::{Context as _, anyhow};
 use postgres_protocol::password::scram_sha_256;
 
-/// Setting that holds the master's credentials; not their ARN, so that nothing but the migrations gets them.
+/// Name of the setting that holds the master's credentials. It holds the credentials themselves and
+/// not an ARN, so that only the migrations have access to them.
 const SETTING: &str = "POSTGRES_ADMIN_SECRET";
 
-/// Makes sure that the role can log in with the password it has now, and owns its database; it may do nothing outside of it. A role that can log in
-/// is left alone. One that cannot, because it is not there, or a backup brought an older password, is made or mended. `lock` is the key of the advisory
-/// lock under which one at a time does this.
+/// Ensures that the role can log in with its current password and owns its database. The role has
+/// no rights outside that database.
+///
+/// If the role can log in, nothing is changed. It cannot if it does not exist, or if a restored
+/// backup brought back an older password. Then the master creates it or sets its password. `lock`
+/// is the key of an advisory lock, so that only one process at a time does this.
 ///
 /// # Errors
-/// When Postgres cannot be reached, or the master may not do it.
+/// Fails if Postgres cannot be reached, or if the master may not do this.
 pub(crate) async fn ensure(access: &Access, admin: &str, lock: i64) -> anyhow::Result<()> {
     match access.open(access.options()).await {
         Ok(_) => return Ok(()),
         Err(error) if are_refused(&error) => {}
         Err(error) => return Err(error).context("Postgres cannot be reached"),
     }
-    // The parser's error is dropped, since it quotes what it stumbles over.
+    // The parser's error is dropped, because it quotes the text.
     let admin: Credentials =
         serde_json::from_str(admin).map_err(|_| anyhow!("{SETTING} must be a JSON object with username and password"))?;
     let (client, _connection) = access.open_as(&admin, access.options()).await.context("Postgres refuses the master")?;
     client.execute("SELECT pg_advisory_lock($1)", &[&lock]).await?;
     let role = access.credentials().await;
-    // A hash of the password, as Postgres would make it itself: statements get into logs.
+    // Statements may be logged. So this sends the password's hash, as Postgres would compute it,
+    // and not the password.
     let password = scram_sha_256(role.password.as_bytes());
     let statements = client
         .query_one(

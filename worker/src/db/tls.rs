@@ -1,7 +1,8 @@
-//! TLS to Postgres: rustls behind tokio-postgres's traits.
+//! TLS to Postgres: rustls with the traits of tokio-postgres.
 //!
-//! The server's certificate and name are always verified, so the binding of the SCRAM login to the TLS channel, which the published glue crates
-//! parse certificates for with a dozen crates more, is left out.
+//! This module does not bind the SCRAM login to the TLS channel (channel binding). The server's
+//! certificate and host name are always verified, so it is not needed. The published crates that
+//! connect rustls and tokio-postgres parse certificates for it, and depend on a dozen more crates.
 
 use crate::config;
 use anyhow::{Context as _, bail};
@@ -22,13 +23,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{TlsConnector, client};
 
-/// Makes TLS connections. Without `POSTGRES_TLS` it is never asked to.
+/// Opens TLS connections. If `POSTGRES_TLS` is `disable`, it is never used.
 #[derive(Clone)]
 pub(super) struct Tls(TlsConnector);
 
 impl Tls {
     /// # Errors
-    /// When the certificates to trust cannot be read.
+    /// Fails if the trusted certificates cannot be read.
     pub(super) fn new(settings: &config::Postgres) -> anyhow::Result<Self> {
         let trusted = match (settings.postgres_tls, &settings.postgres_tls_ca) {
             (config::Tls::Disable, _) => RootCertStore::empty(),
@@ -51,7 +52,7 @@ fn bundled(bundle: &Path) -> anyhow::Result<RootCertStore> {
     trust(certificates).with_context(|| format!("POSTGRES_TLS_CA: {name}"))
 }
 
-/// The public roots, as the system has them.
+/// The system's public root certificates.
 fn public() -> anyhow::Result<RootCertStore> {
     trust(rustls_native_certs::load_native_certs().certs).context("POSTGRES_TLS_CA is not set, and of the system's public roots")
 }
@@ -74,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
     }
 }
 
-/// A handshake with one server, about to begin.
+/// A handshake with one server that has not begun yet.
 pub(super) struct Handshake {
     connector: TlsConnector,
     server: ServerName<'static>,

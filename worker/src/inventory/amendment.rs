@@ -1,8 +1,12 @@
-//! Orders of which there is only a part.
+//! Orders that are available only in part.
 //!
-//! The customer is offered some of it ([`super::offer`]). It is held like the stock of any unpaid order, and given back as soon; it is not held at
-//! all beyond the customer's limits, while another order of the customer's waits for an answer, or when they let another offer go not long ago.
-//! Whoever takes it later than that gets exactly what was offered, if it is still there, or is asked again: nobody is sent less than they agreed to.
+//! The customer is offered some of the available units ([`super::offer`]). The offered units are
+//! held like the stock of any unpaid order, and for the same time. They are not held if the
+//! customer would exceed a limit, if another order of the customer waits for a decision, or if the
+//! customer recently let another offer pass.
+//!
+//! A customer who takes the offer after that time gets exactly what was offered, if it is still
+//! available. Otherwise the customer gets a new offer. So nobody is sent less than they agreed to.
 
 use super::{Error, Stock, Terms, Unpaid, go_on, hold, holds, lines, lock, lock_products, numbered, on_lines, release};
 use crate::{
@@ -14,17 +18,21 @@ use deadpool_postgres::Transaction;
 use orders::{OrderId, OrderStatus};
 use std::time::Duration;
 
-/// What came of an amendment.
+/// The result of an amendment.
 pub(crate) struct Amended {
     pub(crate) step: Move,
-    /// What the order comes to, in minor units.
+    /// The order's total after the amendment, in minor units.
     pub(crate) total_minor: i64,
-    /// How long to wait for the customer, who is asked again.
+    /// How long to wait for the customer's decision about a new offer; `None` if there is no new
+    /// offer.
     pub(crate) wait: Option<Duration>,
 }
 
-/// Offers a customer, on lines (number, product, units), of what is short a part, and holds that where `may_hold` says so. Of a product on several
-/// lines, the first get it. The products' rows are locked, and the order holds nothing.
+/// Offers the customer a part of an order. `lines` are the order's line items: number, product,
+/// units. If several line items want the same short product, the first ones get the offered units.
+/// The offer is held if `may_hold` returns true for its number of units.
+///
+/// The products' rows must be locked, and the order must hold nothing.
 pub(super) async fn offer<'a>(
     transaction: &Transaction<'_>,
     order_id: OrderId,
@@ -50,8 +58,10 @@ pub(super) async fn offer<'a>(
     Ok(())
 }
 
-/// Makes an order what was offered of it, and moves it on; or asks again, when that is not there any more. The shop is asked when that is beyond what
-/// the customer may hold. An order that waits for nobody's decision stays as it is.
+/// Applies the offer to an order and moves the order to RESERVED. If the offered units are no
+/// longer available, the customer gets a new offer. If the offer exceeds what the customer may
+/// order or hold, the order moves to IN_REVIEW, unless the shop has approved it. An order that is
+/// not ACTION_REQUIRED does not change.
 pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, terms: &Terms) -> Result<Amended, Error> {
     let (status, customer_id, maintenance) = lock(transaction, order_id).await?;
     if status != OrderStatus::ActionRequired {
@@ -73,7 +83,7 @@ pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, term
     }
     take_offer(transaction, order_id).await?;
     let concern = match risk::concern(transaction, order_id, &terms.limits).await? {
-        // What is held was within the limit when it was offered.
+        // Units that are held were within the limit when they were offered.
         None if !is_held && !unpaid.leaves_room(units.values().sum(), terms) => Some(format!(
             "{} units, and {} in other unpaid orders of the customer; the limit is {}",
             units.values().sum::<i64>(),
@@ -96,13 +106,14 @@ pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, term
     Ok(Amended { step, total_minor: order::total_minor(transaction, order_id).await?, wait: None })
 }
 
-/// Units that each line is offered with, by its product.
+/// The product and the offered units of each line item.
 async fn offered(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<(String, i32)>> {
     let offered = sql::offered_units(transaction, &order_id.to_string()).await?;
     Ok(offered.into_iter().map(|sql::OfferedUnits { product_id, units }| (product_id, units)).collect())
 }
 
-/// Makes the lines what was offered of them, and the total what they come to.
+/// Sets the units of each line item to the offered ones, and the order's total to the sum of its
+/// line items.
 async fn take_offer(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<()> {
     let id = order_id.to_string();
     sql::accept_offered_lines(transaction, &id).await?;
@@ -110,7 +121,8 @@ async fn take_offer(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow:
     Ok(())
 }
 
-/// Offers what there is now. The customer has for the answer what is left of the time to decide, and at least the time for which it may be held.
+/// Offers what is available now. The customer may decide within the rest of `decision_timeout`, but
+/// at least within `held_for`, because the new offer may be held for that long.
 async fn ask_again(transaction: &Transaction<'_>, order_id: OrderId, unpaid: Unpaid, terms: &Terms) -> Result<Amended, Error> {
     let lines = lines(transaction, order_id).await?;
     let wanted = on_lines(lines.iter().map(|(_, product_id, quantity)| (product_id.as_str(), *quantity)));

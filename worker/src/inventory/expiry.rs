@@ -1,7 +1,10 @@
-//! Gives back stock that has been held for too long for orders that are not paid. One that is RESERVED then fails when it comes to be paid; one that
-//! waits for somebody's decision is reserved anew when it is decided, if that can still be.
+//! Releases the stock of unpaid orders whose reservations have expired. A RESERVED order fails
+//! afterwards when its payment is attempted. An order that waits for a decision is reserved again
+//! after the decision, if the stock is still available.
 //!
-//! Once the amount is authorized it is being taken, or has been and the answer was lost: then the stock stays until the order goes on, or is withdrawn.
+//! A reservation does not expire after the payment is authorized. From then on, the money is being
+//! captured, or it was captured and the answer was lost. The stock stays reserved until the order
+//! continues or is compensated.
 
 use crate::{
     db,
@@ -16,14 +19,14 @@ use deadpool_postgres::{ClientWrapper, Pool};
 use orders::{OrderId, OrderStatus};
 use std::time::Duration;
 
-/// How often expired reservations are looked for.
+/// The interval between two searches for expired reservations.
 const SWEEP: Duration = Duration::from_secs(1);
-/// Orders looked at in one go.
+/// The maximum number of orders in one sweep.
 const BATCH: i64 = 100;
-/// The statuses of orders that may hold stock, and are not paid.
+/// The statuses of unpaid orders that may hold stock.
 const UNPAID: [OrderStatus; 3] = [OrderStatus::ActionRequired, OrderStatus::InReview, OrderStatus::Reserved];
 
-/// Sweeps for ever. Any number of workers may.
+/// Sweeps forever. Several workers may do so at the same time.
 pub(crate) async fn run(pool: Pool) {
     loop {
         tokio::time::sleep(SWEEP).await;
@@ -40,13 +43,13 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
     for sql::Id { id } in expired_orders(&client, BATCH).await? {
         match expire(&mut client, &id).await {
             Ok(()) => {}
-            // One order that cannot be dealt with does not keep the stock of the others.
+            // A failing order must not block the stock of the others.
             Err(error) if failing::is_of_row(&error) => failures.push(Failure::new(id, &error)),
             Err(error) => return Err(error),
         }
     }
     failing::record(&client, EXPIRY, &failures).await?;
-    // An order that holds nothing any more, for whatever reason, does not fail here.
+    // An order that no longer holds anything, for whatever reason, is no longer a failing row here.
     clear_settled_failures(&client, EXPIRY).await?;
     Ok(())
 }
@@ -54,7 +57,8 @@ async fn sweep(pool: &Pool) -> anyhow::Result<()> {
 async fn expire(client: &mut ClientWrapper, id: &str) -> anyhow::Result<()> {
     let id: OrderId = id.parse()?;
     let transaction = client.transaction().await?;
-    // It may have been paid, or its reservation renewed, since; authorizing takes the order's lock, too.
+    // The order may have been paid, or its reservation renewed, since the search. An authorization
+    // takes the order's lock, too.
     let unpaid = UNPAID.contains(&order::lock(&transaction, id).await?);
     if !unpaid {
         return Ok(());

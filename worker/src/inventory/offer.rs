@@ -1,9 +1,10 @@
-//! What a customer is offered of a product of which there is not enough.
+//! How many units a customer is offered of a product whose stock is too small.
 //!
-//! It is coarse, so that nobody is told the stock, and less than all, so that others can still buy: the next of 1, 2, 5, 10, 20, 50, … below
-//! what is left. Of the last unit it is that unit.
+//! The number is coarse, so that it does not reveal the stock. It is less than the stock, so that
+//! other customers can still buy: the largest of 1, 2, 5, 10, 20, 50, … below the stock. If one
+//! unit is left, that unit is offered.
 
-/// Units that are offered where so many are left.
+/// The number of units to offer if `left` units are left. It is at most `at_most`.
 pub(super) fn of(left: i64, at_most: i64) -> i64 {
     let below = left.min(at_most.saturating_add(1));
     let steps = (0..18).flat_map(|power| [1, 2, 5].map(|step| step * 10_i64.pow(power)));

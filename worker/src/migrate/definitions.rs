@@ -1,7 +1,8 @@
-//! The views and functions of the schema, one in each file. A function's triggers stand beside it.
+//! The views and functions of the schema. Each file holds one of them; a function's triggers are in
+//! the function's file.
 //!
-//! Each file replaces what it defines, so it can be applied again. A file is applied when its
-//! checksum differs from the one that the table `schema_definitions` has.
+//! Each file replaces what it defines, so it can be applied again. A file is applied if its
+//! checksum differs from the one in the table `schema_definitions`.
 
 use anyhow::Context as _;
 use deadpool_postgres::GenericClient;
@@ -9,15 +10,15 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use tokio_postgres::Client;
 
-/// A file below `migrations/`: its path there, and its text.
+/// A file in `migrations/`: its path there, and its text.
 type File = (&'static str, &'static str);
 
 macro_rules! files {
     ($($path:literal)*) => { [$(($path, include_str!(concat!("../../../migrations/", $path)))),*] };
 }
 
-/// All files, in the order in which they are applied: a view or an SQL function stands after what it
-/// uses.
+/// All files in the order in which they are applied. A view or an SQL function comes after
+/// everything that it uses.
 #[rustfmt::skip]
 pub(super) const FILES: [File; 26] = files![
     "views/order_units.sql"
@@ -52,7 +53,8 @@ pub(super) fn checksum(text: &str) -> Vec<u8> {
     Sha256::digest(text).to_vec()
 }
 
-/// Applies the files that have changed, all in one transaction; answers how many.
+/// Applies the files that have changed, all in one transaction. Returns the number of files
+/// applied.
 pub(super) async fn apply(client: &mut Client) -> anyhow::Result<usize> {
     let transaction = client.transaction().await?;
     let rows = transaction.query("SELECT file, checksum FROM schema_definitions", &[]).await?;
@@ -76,7 +78,7 @@ pub(super) async fn apply(client: &mut Client) -> anyhow::Result<usize> {
     Ok(replaced)
 }
 
-/// Whether all files are applied as they are in this release.
+/// Whether all files are applied with the text that they have in this release.
 pub(super) async fn are_applied(client: &impl GenericClient) -> anyhow::Result<bool> {
     let (files, checksums): (Vec<_>, Vec<_>) = FILES.iter().map(|(file, text)| (*file, checksum(text))).unzip();
     let statement = client

@@ -1,4 +1,4 @@
-//! Holds `migrations/` to the checksums in `migrations/released.txt`.
+//! Compares `migrations/` with the checksums in `migrations/released.txt`.
 
 use super::{
     definitions::{FILES, checksum},
@@ -21,8 +21,9 @@ fn lines() -> Vec<String> {
     lines
 }
 
-/// A changed migration would be refused by every database that has the former one. Changed views or
-/// functions without a new migration would be put back by an older release.
+/// If a released migration changed, every database that has the former version would refuse it. If
+/// views or functions changed without a new migration, an older release would replace them by its
+/// own.
 #[test]
 fn what_is_released_does_not_change() {
     let released: BTreeSet<_> = RELEASED.lines().filter(|line| !line.starts_with('#')).collect();

@@ -1,8 +1,9 @@
-//! Amounts as people of a language write them.
+//! Amounts as readers of a language write them.
 
 use orders::{Currency, Money, contact::Language};
 
-/// `$1,299.99` in English, `1 299,99 $` in Russian. Exact: the digits come from the integer of minor units.
+/// Formats an amount: `$1,299.99` in English, `1 299,99 $` in Russian. The result is exact, because
+/// its digits come from the integer number of minor units.
 pub(super) fn written(amount: Money, language: Language) -> String {
     let digits = amount.to_string();
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
@@ -23,7 +24,7 @@ pub(super) fn written(amount: Money, language: Language) -> String {
     }
 }
 
-/// Whole digits in groups of three.
+/// Separates digits into groups of three.
 fn grouped(digits: &str, separator: char) -> String {
     let mut grouped = String::new();
     for (n, digit) in digits.chars().enumerate() {
@@ -35,7 +36,8 @@ fn grouped(digits: &str, separator: char) -> String {
     grouped
 }
 
-/// The sign that everybody who reads the language knows; other currencies go by their code.
+/// The currency's symbol, if every reader of the language knows it. For `None`, the amount shows
+/// the currency code.
 fn symbol(currency: Currency, language: Language) -> Option<&'static str> {
     match (currency, language) {
         (Currency::USD, _) => Some("$"),

@@ -1,8 +1,9 @@
-//! Delivers recorded notices by e-mail (SES) and SMS (SNS).
+//! Sends recorded notifications by e-mail (SES) and SMS (SNS).
 //!
-//! Any number of workers take due notices from the table. A notice that cannot be delivered is tried with growing pauses for
-//! `NOTICE_MAX_AGE_S`, since the cause may be a sender that somebody has to set right first; it is given up at once when the provider says
-//! that the recipient is at fault. The order does not care.
+//! Any number of workers lease due notifications from the table. A failed notification is retried
+//! with growing pauses for `NOTICE_MAX_AGE_S` seconds, because somebody may first have to correct
+//! the sender's setup. If the provider reports that the recipient is at fault, the notification is
+//! given up at once. Neither outcome affects the order.
 
 use super::{
     limits::{self, Suppression},
@@ -24,20 +25,21 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Notices delivered side by side.
+/// How many notifications are sent at the same time.
 const AT_ONCE: usize = 20;
-/// How often the table is looked at without being woken.
+/// The interval at which the table is read if nothing wakes the dispatcher.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How long a notice may wait for others that are recorded about then, so that one look finds them all.
+/// The pause between a wake-up and the next read. Notifications that are recorded in this time are
+/// found by the same read.
 const GATHER: Duration = Duration::from_millis(100);
-/// The pause after the first failed attempt. It doubles with each.
+/// The pause after the first failed attempt. Each further failed attempt doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
-/// The longest pause.
+/// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// How often counts of past windows are removed.
+/// The interval at which the counts of past windows are deleted.
 const FORGET: Duration = Duration::from_secs(3600);
 
-/// Takes notices to their customers.
+/// The notification dispatcher: sends recorded notifications to customers.
 pub(crate) struct Courier {
     pool: Pool,
     provider: Provider,
@@ -47,17 +49,19 @@ pub(crate) struct Courier {
     woken: Arc<Notify>,
 }
 
-/// What came of an attempt to deliver.
+/// The result of an attempt to send a notification.
 enum Outcome {
-    /// With the message's id at the provider.
+    /// The field is the message's id at the provider.
     Sent(String),
     Failed(Failure),
     Suppressed(Suppression),
 }
 
 impl Courier {
+    /// Creates the dispatcher and checks all templates.
+    ///
     /// # Errors
-    /// When a template has a mistake.
+    /// Fails if a template has a mistake.
     pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notices, metrics: Metrics) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
@@ -69,18 +73,20 @@ impl Courier {
         Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, woken: Arc::default() })
     }
 
-    /// Wakes the courier: something was recorded.
+    /// The handle that wakes the dispatcher after a notification was recorded.
     pub(crate) fn waker(&self) -> Arc<Notify> {
         self.woken.clone()
     }
 
-    /// Delivers for ever. A delivery that takes long holds up its own order alone.
+    /// Sends notifications for ever. A slow delivery delays only the later notifications of its own
+    /// order.
     pub(crate) async fn run(self) {
         let courier = Arc::new(self);
         let mut deliveries = JoinSet::new();
         let mut forgotten = Instant::now();
         loop {
-            // Several are taken at a time, so that one look at the table serves them all.
+            // Wait until half of the slots are free. One read of the table then serves several
+            // notifications.
             if deliveries.len() <= AT_ONCE / 2 {
                 match courier.take(AT_ONCE - deliveries.len()).await {
                     Ok(taken) => {
@@ -108,7 +114,9 @@ impl Courier {
         }
     }
 
-    /// Notices that are due, the earliest of each order alone. One that cannot be read is a failure of its own.
+    /// Leases up to `count` due notifications. Of each order and channel, only the earliest one is
+    /// due. A notification that cannot be read is an error in the list; it does not affect the
+    /// others.
     async fn take(&self, count: usize) -> anyhow::Result<Vec<(Key, anyhow::Result<Notice>)>> {
         let client = db::connection(&self.pool).await?;
         let due = sql::lease_due_notices(&client, i64::try_from(count)?).await?;
@@ -122,7 +130,7 @@ impl Courier {
             Err(error) => Outcome::Failed(Failure::Temporary(error.context("it cannot be read"))),
         };
         if let Err(error) = self.record(key, &recipient, outcome).await {
-            // It is sent again when its lease ends.
+            // The notification is sent again when its lease ends.
             let order_id = &key.order_id;
             tracing::warn!(order_id, error = format!("{error:#}"), "{order_id}: what came of a notice cannot be recorded");
         }
@@ -141,7 +149,8 @@ impl Courier {
         Ok(Outcome::Sent(provider_id))
     }
 
-    /// Why the notice is not to be sent, if it is not. What is to be sent is counted.
+    /// Why the notification must not be sent, or `None` if it may be sent. A notification that may
+    /// be sent is counted towards its limits, unless it was counted before.
     async fn objection(&self, key: &Key, notice: &Notice) -> anyhow::Result<Option<Suppression>> {
         if notice.is_past {
             return Ok(Some(Suppression::out_of_date()));
@@ -154,7 +163,8 @@ impl Courier {
         if notice.admitted { Ok(None) } else { limits::admit(&self.pool, key, &self.settings.limits).await }
     }
 
-    /// Records what came of an attempt. The order's later notices, which have waited, are due with it.
+    /// Records the result of an attempt, without the recipient's address. The order's later
+    /// notifications on the channel, which have waited for this one, become due together with it.
     async fn record(&self, key: &Key, recipient: &str, outcome: Outcome) -> anyhow::Result<()> {
         let Key { order_id, kind, channel, about, attempt } = key;
         let (state, provider_id, error) = match outcome {
@@ -194,13 +204,13 @@ impl Courier {
     }
 }
 
-/// How long to wait after so many failed attempts.
+/// The pause before the next attempt, after `attempts` failed ones.
 fn pause(attempts: i32) -> Duration {
     let doublings = u32::try_from(attempts - 1).unwrap_or_default().min(16);
     FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE)
 }
 
-/// A text in which an address does not appear.
+/// Replaces each occurrence of `address` in `text` by `…`.
 fn without(address: &str, text: &str) -> String {
     if address.is_empty() { text.to_owned() } else { text.replace(address, "…") }
 }

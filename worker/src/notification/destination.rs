@@ -1,18 +1,19 @@
-//! Where SMS may go: to numbers that begin as the shop says.
+//! The phone numbers to which SMS may be sent. The shop lists their prefixes.
 //!
-//! Prefixes rather than country codes: +1 alone is shared by 25 countries, and within a country some
-//! ranges, such as +1900, earn whoever rents them money. The longest prefix that fits decides.
+//! The list has prefixes and not country codes, because 25 countries share +1. Besides, some ranges
+//! within a country, such as +1900, pay money to their owner for each message. The longest prefix
+//! that matches decides.
 
 use std::str::FromStr;
 
-/// The value of `SMS_PREFIXES` that lets no SMS go anywhere.
+/// The value of `SMS_PREFIXES` that allows no SMS at all.
 const NONE: &str = "none";
-/// United States and Canada: +1 without its premium-rate and toll-free ranges, and without the other
-/// countries that share it.
+/// The default of `SMS_PREFIXES`: the United States and Canada. It allows +1, without its
+/// premium-rate and toll-free ranges and without the other countries that share +1.
 pub(crate) const DEFAULT: &str = "+1,!+1900,!+1976,!+1800,!+1833,!+1844,!+1855,!+1866,!+1877,!+1888,!+1242,!+1246,!+1264,!+1268,!+1284,\
     !+1345,!+1441,!+1473,!+1649,!+1658,!+1664,!+1721,!+1758,!+1767,!+1784,!+1809,!+1829,!+1849,!+1868,!+1869,!+1876";
 
-/// A prefix of phone numbers in E.164 form, and whether they get SMS.
+/// A prefix of phone numbers in E.164 form, and whether SMS may be sent to these numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix {
     start: String,
@@ -38,7 +39,7 @@ impl FromStr for Prefix {
     }
 }
 
-/// Whether SMS go to a number in E.164 form.
+/// Whether SMS may be sent to a number in E.164 form. A number that matches no prefix gets none.
 pub(super) fn is_allowed(phone: &str, prefixes: &[Prefix]) -> bool {
     let fitting = prefixes.iter().filter(|prefix| phone.starts_with(&prefix.start));
     fitting.max_by_key(|prefix| prefix.start.len()).is_some_and(|prefix| prefix.allowed)

@@ -1,4 +1,5 @@
-//! Reads what SES tells of mails that it has taken, from the queue that its topic feeds, and marks the notices that did not arrive.
+//! Feedback from SES about e-mails that it has accepted. The worker reads it from the queue that
+//! SES's topic feeds, and marks the notifications that did not arrive.
 
 mod event;
 
@@ -10,21 +11,23 @@ use event::{Event, Outcome};
 use platform::aws::{self, Patience};
 use std::time::Duration;
 
-/// Messages received at once: the most that SQS gives.
+/// The number of messages received at once: the most that SQS allows.
 const BATCH: i32 = 10;
-/// How long SQS may wait for a message to come.
+/// How long SQS may wait until a message arrives.
 const WAIT_SECONDS: i32 = 20;
-/// Longer than SQS waits for messages. The loop itself tries again.
+/// The timeouts of a call to SQS. One attempt may take longer than SQS waits for messages. The
+/// client makes one attempt only, because the loop itself tries again.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
-/// How long to wait after a failure.
+/// The pause after a failure.
 const PAUSE: Duration = Duration::from_secs(5);
-/// After how long a message comes again that cannot be dealt with yet.
+/// After how many seconds SQS delivers a message again that cannot be processed yet.
 const RETRY_SECONDS: i32 = 3;
-/// A bounce may overtake the record of its mail's id. A mail that is still unknown after this long is not ours. Its message has come less often by
-/// then than makes it a dead letter (infra/data.yaml).
+/// How long an e-mail's id may be unknown: a bounce may arrive before the worker has recorded the
+/// id. If the id is still unknown after this time, another system sent the e-mail. Within this
+/// time, SQS delivers the message fewer times than would make it a dead letter (infra/data.yaml).
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
-/// Reads the queue of `NOTICE_FEEDBACK_QUEUE_URL`.
+/// Reads the queue `NOTICE_FEEDBACK_QUEUE_URL`.
 pub(crate) struct Feedback {
     pool: Pool,
     sqs: Client,
@@ -36,7 +39,7 @@ impl Feedback {
         Self { pool, sqs: Client::new(&aws::config(PATIENCE).await), queue_url }
     }
 
-    /// Reads for ever.
+    /// Reads the queue for ever.
     pub(crate) async fn run(self) {
         loop {
             if let Err(error) = self.read_some().await {
@@ -47,7 +50,8 @@ impl Feedback {
     }
 
     async fn read_some(&self) -> anyhow::Result<()> {
-        // Without Postgres nothing is received, so that messages do not become dead letters meanwhile.
+        // While Postgres is away, receive nothing. Otherwise messages would become dead letters in
+        // the meantime.
         drop(db::connection(&self.pool).await?);
         let receive = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
         for message in receive.send().await.context("SQS")?.messages.unwrap_or_default() {
@@ -62,7 +66,8 @@ impl Feedback {
         Ok(())
     }
 
-    /// Whether the message is done with. One that cannot be read comes again until it is a dead letter.
+    /// Processes a message. Returns whether the message can be deleted. A message that cannot be
+    /// read is not deleted, so SQS delivers it again until it is a dead letter.
     async fn settle(&self, message: &Message) -> anyhow::Result<bool> {
         let read = Event::read(message.body().unwrap_or_default()).and_then(|event| Ok((event.outcome()?, event)));
         match read {
@@ -76,7 +81,8 @@ impl Feedback {
         }
     }
 
-    /// Marks the notice that went out as this mail, once; answers whether there is one.
+    /// Marks the notification that was sent as this e-mail, once. Returns whether there is such a
+    /// notification.
     async fn mark(&self, mail_id: &str, outcome: &Outcome) -> anyhow::Result<bool> {
         let (state, from, reason): (_, &[&str], _) = match outcome {
             Outcome::Bounced(reason) => ("BOUNCED", &["SENT"], reason),

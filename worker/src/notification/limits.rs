@@ -1,4 +1,5 @@
-//! How much customers are told, whatever they order: each message costs money or patience.
+//! Limits on the number of messages to customers. They hold for any number of orders, because each
+//! message costs money and too many messages annoy their readers.
 
 use super::{destination::is_allowed, notice::Key};
 use crate::{
@@ -8,22 +9,22 @@ use crate::{
 };
 use deadpool_postgres::Pool;
 
-/// Why a notice is not sent, though it could be.
+/// Why a notification is not sent on purpose.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Suppression {
-    /// For the metric.
+    /// The value for the metric.
     pub(super) reason: &'static str,
-    /// For staff.
+    /// The text for staff.
     pub(super) text: String,
 }
 
 impl Suppression {
-    /// It tells of a state that the order has left.
+    /// The order has left the status that the notification is about.
     pub(super) fn out_of_date() -> Self {
         Self { reason: "OUT_OF_DATE", text: "not sent: the order does not wait for this any more".to_owned() }
     }
 
-    /// Why no SMS goes to this number, if none does.
+    /// The reason if SMS must not be sent to this number; `None` if SMS are allowed.
     pub(super) fn of_destination(phone: &str, settings: &Notices) -> Option<Self> {
         let suppression = || Self { reason: "DESTINATION", text: "not sent: SMS_PREFIXES does not allow the number".to_owned() };
         (!is_allowed(phone, &settings.sms_prefixes)).then(suppression)
@@ -41,7 +42,8 @@ impl Suppression {
     }
 }
 
-/// Counts a notice towards its limits; answers which it is beyond, if any.
+/// Counts a notification towards its limits. If a limit is reached, returns the reason not to send
+/// it, and the notification does not count.
 pub(super) async fn admit(pool: &Pool, key: &Key, limits: &NoticeLimits) -> anyhow::Result<Option<Suppression>> {
     let client = db::connection(pool).await?;
     let admission = sql::Admission {
@@ -59,7 +61,7 @@ pub(super) async fn admit(pool: &Pool, key: &Key, limits: &NoticeLimits) -> anyh
     Ok(reached.map(|name| Suppression::of_limit(&name, limits)))
 }
 
-/// Forgets the counts of windows that are over.
+/// Deletes the counts of past windows.
 pub(super) async fn forget(pool: &Pool, limits: &NoticeLimits) -> anyhow::Result<()> {
     let window = i64::try_from(limits.notice_window.as_secs()).unwrap_or(i64::MAX);
     sql::delete_old_counts(&db::connection(pool).await?, window).await?;

@@ -1,4 +1,4 @@
-//! A notice that is due, with all that its text tells.
+//! A notification that is due, with all facts that its templates need.
 
 use super::amount::written;
 use crate::{
@@ -11,42 +11,45 @@ use orders::{Currency, Money, OrderStatus, contact::Language};
 use std::borrow::Cow;
 use tokio_postgres::Row;
 
-/// Which notice it is.
+/// The key of a notification, and the number of the present attempt.
 pub(super) struct Key {
     pub(super) order_id: String,
-    /// As in SQL: `ORDER_CONFIRMED`.
+    /// The kind as in SQL, such as `ORDER_CONFIRMED`.
     pub(super) kind: String,
     pub(super) channel: String,
-    /// The refund or parcel that it tells of; empty for all else.
+    /// The id of the refund or shipment that the notification is about; empty for all other kinds.
     pub(super) about: String,
     pub(super) attempt: i32,
 }
 
 impl Key {
-    /// Reads it from a row of [`sql::lease_due_notices`].
+    /// Reads the key from a row of [`sql::lease_due_notices`].
     pub(super) fn read(row: &Row) -> anyhow::Result<Self> {
         let sql::NoticeKey { order_id, kind, channel, about, attempts } = sql::NoticeKey::read(row)?;
         Ok(Self { order_id, kind, channel, about, attempt: attempts })
     }
 
-    /// The kind as its templates are called: `confirmed`.
+    /// The kind as in the names of its templates, such as `confirmed`.
     pub(super) fn template(&self) -> String {
         self.kind.strip_prefix("ORDER_").unwrap_or(&self.kind).to_lowercase()
     }
 }
 
 pub(super) struct Notice {
-    /// The e-mail address or phone number. Never logged.
+    /// The e-mail address or phone number. It must not be logged.
     pub(super) recipient: String,
-    /// It counts towards the limits already.
+    /// Whether no limit applies any more: the notification was counted already, or staff sent it
+    /// again.
     pub(super) admitted: bool,
-    /// It tells of a state that the order has left: nobody is to be asked for a decision that is made.
+    /// Whether the order has left the status that the notification is about. Customers must not be
+    /// asked for a decision that has been made.
     pub(super) is_past: bool,
     pub(super) facts: Facts,
 }
 
 impl Notice {
-    /// Reads it from a row of [`sql::lease_due_notices`]. `page_url` is where the page is.
+    /// Reads the notification from a row of [`sql::lease_due_notices`]. `page_url` is the address
+    /// of the shop's page, to which messages link.
     pub(super) fn read(row: &Row, page_url: Option<&str>) -> anyhow::Result<Self> {
         let due = sql::DueNotice::read(row)?;
         let language = Language::ALL.iter().copied().find(|known| known.as_str() == due.contact_language).unwrap_or_default();
@@ -66,7 +69,7 @@ impl Notice {
                 link: page_url.map(|url| format!("{}/orders/{}", url.trim_end_matches('/'), due.order_id)),
                 order_id: due.order_id,
                 currency: currency(&due.currency)?,
-                // A line that the customer gave up has none.
+                // A line item has no units if the customer accepted an offer without it.
                 items: items.filter(|item| item.quantity > 0).collect(),
                 total_minor: due.total_minor,
                 reason,
@@ -77,8 +80,8 @@ impl Notice {
     }
 }
 
-/// What stands in place of a product's name that is not in the catalogue. Its id may be whatever the
-/// customer made up.
+/// The text that replaces the name of a product that is not in the catalogue. The product's id is
+/// not shown, because the customer may have invented it.
 fn unknown_product(language: Language) -> &'static str {
     match language {
         Language::En => "unknown product",
@@ -86,18 +89,19 @@ fn unknown_product(language: Language) -> &'static str {
     }
 }
 
-/// Why the order ended so, or why money is given back, in the shop's words alone.
+/// Why the order ended, or why money is refunded. The text contains only the shop's own sentences
+/// ([`reason`]).
 fn reason_for_customer(due: &sql::DueNotice) -> Option<String> {
     let recorded = due.reason.as_deref();
     if due.kind == "ORDER_REFUNDED" {
         return reason::of_refund(recorded);
     }
-    // A status that this release does not know has no reason that it could tell.
+    // A status that this release does not know has no known reasons.
     let status = due.status.parse::<OrderStatus>().ok();
     status.and_then(|status| reason::of_order(status, recorded)).map(Cow::into_owned)
 }
 
-/// What templates can tell.
+/// The facts that templates can show.
 pub(super) struct Facts {
     pub(super) language: Language,
     pub(super) order_id: String,
@@ -107,7 +111,7 @@ pub(super) struct Facts {
     pub(super) reason: Option<String>,
     pub(super) refund_minor: Option<i64>,
     pub(super) parcel: Option<Parcel>,
-    /// The order on the page.
+    /// The address of the order on the shop's page.
     pub(super) link: Option<String>,
 }
 
@@ -115,11 +119,12 @@ pub(super) struct Item {
     pub(super) name: String,
     pub(super) quantity: i32,
     pub(super) price_minor: i64,
-    /// What there is of it, where that is less and the customer is asked whether to go on with it.
+    /// The units that can be delivered, if they are fewer than ordered and the customer is asked to
+    /// decide.
     pub(super) available: Option<i32>,
 }
 
-/// A shipment, as its carrier knows it.
+/// A shipment as its carrier reports it.
 pub(super) struct Parcel {
     pub(super) carrier: String,
     pub(super) tracking_number: Option<String>,
@@ -127,12 +132,12 @@ pub(super) struct Parcel {
 }
 
 impl Facts {
-    /// An amount of the order's currency as the customer writes it.
+    /// Formats an amount of the order's currency, in minor units, for the customer.
     pub(super) fn written(&self, minor: i64) -> String {
         written(Money { minor, currency: self.currency }, self.language)
     }
 
-    /// The variables of the templates. What there may not be is `none`.
+    /// The variables of the templates. A fact that the order does not have is `none`.
     pub(super) fn context(&self) -> Value {
         let items: Vec<Value> = self
             .items
@@ -153,13 +158,14 @@ impl Facts {
             refund => self.refund_minor.map(|minor| self.written(minor)),
             carrier => parcel.map(|parcel| &parcel.carrier),
             tracking_number => parcel.and_then(|parcel| parcel.tracking_number.as_ref()),
-            // From outside, and it becomes a link.
+            // The address comes from the carrier and becomes a link, so only https is allowed.
             tracking_url => parcel.and_then(|parcel| parcel.tracking_url.as_ref()).filter(|url| url.starts_with("https://")),
             link => &self.link,
         }
     }
 
-    /// An order that has everything, and one that lacks what an order may lack: what templates are tried with.
+    /// Two examples to check templates with: an order with all facts, and an order without the
+    /// optional ones.
     pub(super) fn examples(language: Language) -> [Self; 2] {
         let full = Self::full(language);
         let bare = Self { reason: None, refund_minor: Some(0), parcel: None, link: None, ..Self::full(language) };

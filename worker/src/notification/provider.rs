@@ -1,7 +1,9 @@
-//! Hands messages to SES and SNS, and tells which of their refusals are final.
+//! Sends messages through SES and SNS, and decides which of their errors are final.
 //!
-//! Only a recipient that cannot be written to is final. All other refusals are about the sender (an identity that is not verified, an account in
-//! the sandbox, a permission that is missing, a quota) or pass by themselves: somebody sets them right, and the message still goes out.
+//! Only an error about the recipient is final. All other errors concern the sender or pass by
+//! themselves. Examples are an identity that is not verified, an account in the sandbox of SES, a
+//! missing permission and a quota. Once somebody has corrected the cause, the message can still be
+//! sent.
 
 use super::templates::Mail;
 use anyhow::{Context, anyhow};
@@ -12,24 +14,25 @@ use aws_sdk_ses::{
 use aws_sdk_sns::types::MessageAttributeValue;
 use std::error::Error;
 
-/// Whether SES refuses the recipient, by the code of its error: the address has no valid form. `MessageRejected` also means that an identity is
-/// not verified, so it is not final.
+/// Whether an error code of SES means that the recipient's address is malformed. `MessageRejected`
+/// is not final, because it also means that an identity is not verified.
 fn refuses_address(code: &str, _message: &str) -> bool {
     code == "InvalidParameterValue"
 }
 
-/// Whether SNS refuses the recipient, by the code and text of its error. A number whose owner has opted out is mostly no refusal: SNS takes the
-/// message, and tells only its delivery log that it was not delivered.
+/// Whether the code and text of an error of SNS mean that the recipient cannot get messages. If the
+/// owner of the number has opted out, SNS usually returns no error: it accepts the message and
+/// reports only in its delivery log that the message was not delivered.
 fn refuses_number(code: &str, message: &str) -> bool {
     code == "OptedOut" || (matches!(code, "InvalidParameter" | "ParameterValueInvalid") && message.to_lowercase().contains("phonenumber"))
 }
 
-/// Why a message was not taken.
+/// Why the provider did not accept a message.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Another attempt would end in the same way.
+    /// A further attempt would fail in the same way.
     Refused(anyhow::Error),
-    /// Another attempt may work.
+    /// A further attempt may succeed.
     Temporary(anyhow::Error),
 }
 
@@ -43,12 +46,12 @@ pub(super) struct Provider {
     pub(super) ses: aws_sdk_ses::Client,
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) email_from: String,
-    /// By it SES knows where to tell of bounces.
+    /// The configuration set of SES; it defines where SES publishes bounces and complaints.
     pub(super) configuration_set: Option<String>,
 }
 
 impl Provider {
-    /// Answers the message's id at SES.
+    /// Sends an e-mail. Returns the message's id at SES.
     pub(super) async fn email(&self, recipient: &str, mail: &Mail) -> Result<String, Failure> {
         let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().context("a mail without content");
         let body = Body::builder().text(content(&mail.text)?).html(content(&mail.html)?).build();
@@ -59,7 +62,7 @@ impl Provider {
         Ok(sent.map_err(|error| failure("SES", refuses_address, error))?.message_id)
     }
 
-    /// Answers the message's id at SNS.
+    /// Sends an SMS. Returns the message's id at SNS.
     pub(super) async fn sms(&self, recipient: &str, text: &str) -> Result<String, Failure> {
         let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
         let transactional = transactional.context("an attribute without a type")?;

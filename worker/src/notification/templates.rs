@@ -1,8 +1,10 @@
-//! The templates in worker/templates: what each kind of notice says, in each language.
+//! The templates in worker/templates: the text of each kind of notification in each language.
 //!
-//! A kind has a text (its first line is the mail's subject), an HTML page and a line for SMS; what `reason.txt` makes of a reason is told in all of
-//! them. They are compiled in; a file of the same name in the folder of `NOTICE_TEMPLATES` takes a template's place, so that a shop changes its
-//! words without building. In HTML every value is escaped, so a product's name or somebody's reason cannot bring markup in.
+//! Each kind has a plain text, an HTML page and a line for SMS. The first line of the plain text is
+//! the e-mail's subject. `reason.txt` translates a reason, and all templates show the result. The
+//! templates are compiled into the worker. A file of the same name in the folder `NOTICE_TEMPLATES`
+//! replaces a template, so a shop can change its texts without a build. Every value is escaped in
+//! HTML, so neither a product's name nor a reason can add markup.
 
 use super::notice::Facts;
 use anyhow::{Context, ensure};
@@ -10,10 +12,10 @@ use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxCo
 use orders::{contact::Language, text::shorten};
 use std::{fs, io::ErrorKind, path::Path};
 
-/// The kinds of notices, as their templates are called.
+/// The kinds of notifications, as in the names of their templates.
 const KINDS: [&str; 8] = ["confirmed", "action_required", "in_review", "shipped", "delivered", "cancelled", "failed", "refunded"];
 
-/// Templates with their names.
+/// The names and contents of the templates in a folder.
 macro_rules! files {
     ($folder:literal: $($file:literal)*) => {
         &[$((concat!($folder, $file), include_str!(concat!("../../templates/", $folder, $file)))),*]
@@ -49,13 +51,15 @@ pub(super) struct Mail {
 pub(super) struct Templates(Environment<'static>);
 
 impl Templates {
-    /// The built-in templates, and instead of them those of the shop's own folder. Each is tried, so that a mistake shows now, not when a customer
-    /// should be told.
+    /// Loads the built-in templates. A file of the same name in the shop's folder `own` replaces a
+    /// built-in one. Each template is rendered with examples, so a mistake shows now and not when
+    /// the first customer is notified.
     pub(super) fn new(own: Option<&Path>) -> anyhow::Result<Self> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-        // `{{ text|shorten(60) }}`: at most 60 characters, ending at a word.
+        // `{{ text|shorten(60) }}` shortens a text to at most 60 characters and cuts it between
+        // words.
         environment.add_filter("shorten", shortened);
         if let Some(folder) = own {
             ensure!(folder.is_dir(), "NOTICE_TEMPLATES: {} is no folder", folder.display());
@@ -93,7 +97,8 @@ impl Templates {
         Ok(self.render(&format!("{}/{kind}.sms", facts.language.as_str()), self.context(facts)?)?.trim().to_owned())
     }
 
-    /// The facts, with the reason in the customer's language. It is text until a template of HTML has it, which escapes it.
+    /// The variables of the templates, with the reason in the customer's language. The reason is
+    /// not escaped here; an HTML template escapes it.
     fn context(&self, facts: &Facts) -> anyhow::Result<Value> {
         let told = |reason| self.render(&format!("{}/reason.txt", facts.language.as_str()), context! { reason });
         let reason = facts.reason.as_ref().map(told).transpose()?;

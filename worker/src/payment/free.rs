@@ -1,9 +1,10 @@
-//! The gateway of what costs nothing: it asks nobody, and no money moves. Gateways refuse amounts of 0.
+//! The gateway for orders that cost nothing. It calls no other system, and no money moves. It is
+//! needed because other gateways refuse an amount of 0.
 
 use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
 use futures::{FutureExt, future::BoxFuture};
 
-/// The name under which such payments are recorded, and its id of each.
+/// The name that is recorded with such payments. It is also the reference of each of them.
 pub(super) const NAME: &str = "none";
 
 pub(super) struct Free;

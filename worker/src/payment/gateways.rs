@@ -1,4 +1,5 @@
-//! Which gateway an order's payment is with. A shop may change its gateway at any time: what one has begun, it finishes, and gives back.
+//! The choice of the gateway for a payment. A shop may change its gateway at any time. The gateway
+//! that began a payment also finishes it and makes its refunds.
 
 use super::{
     Gateway, Payment,
@@ -7,12 +8,12 @@ use super::{
 use anyhow::Context;
 use std::sync::Arc;
 
-/// The gateways that a worker can reach.
+/// The gateways that this worker can call.
 #[derive(Clone)]
 pub struct Gateways {
-    /// Takes what is to be paid from now on.
+    /// Takes all new payments.
     current: Arc<dyn Gateway>,
-    /// Have taken payments before, or may have.
+    /// Earlier gateways of the shop. They may have payments of existing orders.
     others: Vec<Arc<dyn Gateway>>,
 }
 
@@ -22,7 +23,7 @@ impl Gateways {
         Self { current, others }
     }
 
-    /// The gateway of a name; `None` when this worker cannot reach it.
+    /// The gateway with this name; `None` if this worker cannot call it.
     pub(crate) fn named(&self, name: &str) -> Option<&dyn Gateway> {
         if name == free::NAME {
             return Some(&Free);
@@ -30,10 +31,11 @@ impl Gateways {
         [&self.current].into_iter().chain(&self.others).map(AsRef::as_ref).find(|gateway| gateway.name() == name)
     }
 
-    /// The gateway that has a payment. When none does: the current one, and none at all for what costs nothing.
+    /// The gateway that has the payment. If no gateway has it yet, this is the current gateway, or
+    /// [`Free`] if the amount is 0.
     ///
     /// # Errors
-    /// When this worker cannot reach it.
+    /// Fails if this worker cannot call the gateway that has the payment.
     pub(crate) fn of(&self, payment: &Payment) -> anyhow::Result<&dyn Gateway> {
         let Some(name) = &payment.gateway else {
             return Ok(if payment.amount_minor == 0 { &Free } else { self.current.as_ref() });
@@ -41,12 +43,12 @@ impl Gateways {
         self.named(name).with_context(|| format!("{} is paid through {name}, whose key this worker does not have", payment.idempotency_key))
     }
 
-    /// Whether a payment may be with another than the current one.
+    /// Whether a payment may be at another gateway than the current one.
     pub(crate) fn are_several(&self) -> bool {
         !self.others.is_empty()
     }
 
-    /// The name under which a payment is recorded.
+    /// The name of the gateway to record with the payment; see [`Self::of`].
     pub(crate) fn name_of<'a>(&'a self, payment: &'a Payment) -> &'a str {
         let new = || if payment.amount_minor == 0 { free::NAME } else { self.current.name() };
         payment.gateway.as_deref().unwrap_or_else(new)

@@ -1,5 +1,6 @@
-//! Holding the payments table against what a gateway says. Somebody may have refunded in the gateway's own dashboard, or an answer came too late for
-//! anybody to hear it.
+//! Reconciliation: comparing the payments table with the gateway. The two may differ because
+//! somebody made a refund in the gateway's dashboard, or because an answer of the gateway came
+//! after the worker had stopped waiting for it.
 
 use super::{Payment, Return, Reversal, State, Statement, record};
 use crate::{notification, order, sql::payment as sql};
@@ -12,12 +13,13 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
-    /// The order has failed or was cancelled, and money is held or taken for it.
+    /// The order has failed or was cancelled, but an amount is authorized or captured for it.
     Reversal,
 }
 
-/// Corrects what is on record of an order's payment, and says what is to be done about it. While an order is open its own workflow sees to its
-/// payment, so of one that is not paid nothing is recorded here.
+/// Corrects the record of an order's payment. Returns the order's status and what remains to be
+/// done at the gateway. While an order is open, its own workflow handles its payment. So if an open
+/// order is not paid, nothing is recorded here.
 pub(crate) async fn compare(
     transaction: &Transaction<'_>,
     order_id: OrderId,
@@ -53,7 +55,8 @@ pub(crate) async fn compare(
     Ok((status, Due::Nothing))
 }
 
-/// Records, once, a refund that was given at the gateway: as one of the order's, and the customer is told. Answers whether it is new.
+/// Records a refund that was made at the gateway itself as a refund of the order, and notifies the
+/// customer. If the refund is already on record, nothing changes. Returns whether it is new.
 async fn record_return(transaction: &Transaction<'_>, order_id: OrderId, given: &Return) -> anyhow::Result<bool> {
     let (id, order_id) = (refund_id(&given.id)?.to_string(), order_id.to_string());
     if sql::record_gateway_refund(transaction, &id, &order_id, given.amount_minor).await? == 0 {
@@ -65,7 +68,8 @@ async fn record_return(transaction: &Transaction<'_>, order_id: OrderId, given: 
     Ok(true)
 }
 
-/// Our id for a refund of the gateway's: always the same.
+/// OrderFlow's id for a refund of the gateway. It is derived from the gateway's id, so it is always
+/// the same.
 fn refund_id(id: &str) -> anyhow::Result<RefundId> {
     let digits: String = Sha256::digest(id.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("ref_{digits}").parse()?)

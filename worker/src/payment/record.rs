@@ -1,4 +1,5 @@
-//! The payments table: what a gateway told us about an order's money. Readers see it, so each change raises the order's version.
+//! The payments table: what the gateways reported about the orders' payments. Readers see it as a
+//! part of the order, so each change raises the order's version.
 
 use super::{Payment, Reversal};
 use crate::{inventory, order::Move, sql::Client, sql::payment as sql};
@@ -6,20 +7,23 @@ use anyhow::Context;
 use deadpool_postgres::Transaction;
 use orders::{OrderId, OrderStatus};
 
-/// An order's payment as it is on record.
+/// Reads an order's payment. Fails if the order is not on record.
 pub(crate) async fn load(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Payment> {
     find(client, order_id).await?.context("the order is not on record")
 }
 
-/// As [`load`]; `None` when there is no such order.
+/// As [`load`], but returns `None` if the order is not on record.
 pub(crate) async fn find(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Option<Payment>> {
     let Some(found) = sql::find_payment(client, &order_id.to_string()).await? else { return Ok(None) };
     let payment = Payment::of(order_id, found.total_minor, inventory::currency(&found.currency)?);
     Ok(Some(Payment { reference: found.gateway_reference, gateway: found.gateway, ..payment }))
 }
 
-/// Records that the gateway is about to be asked again, and that nobody knows what it did before, unless more is known already. Notes in `payment` the
-/// gateway that has it, and its id of it if that is known; answers how often it is asked with this time: 1 when the order is not to be paid any more.
+/// Records that the gateway is about to be asked again. The payment is recorded as UNKNOWN, because
+/// it is unknown what the gateway did before; a payment that is already on record keeps its status.
+/// Sets in `payment` the gateway that has it and, if known, the gateway's id of it. Returns the
+/// number of this attempt, which is at least 2, or 1 if the order does not wait for its payment any
+/// more.
 pub(crate) async fn record_attempt(client: &dyn Client, order_id: OrderId, payment: &mut Payment, gateway: &str) -> anyhow::Result<i32> {
     let (amount_minor, currency) = (payment.amount_minor, payment.currency.code());
     let unpaid = OrderStatus::Paid.predecessors();
@@ -28,19 +32,20 @@ pub(crate) async fn record_attempt(client: &dyn Client, order_id: OrderId, payme
     Ok(attempt.attempts)
 }
 
-/// Whether the amount that is held may be taken.
+/// Whether the authorized amount may be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Permission {
     Take,
-    /// The stock is not held any more.
+    /// No: the order's stock is no longer held.
     TooLate,
-    /// Another gateway has the order's payment.
+    /// No: another gateway has the order's payment.
     Elsewhere,
-    /// The order is paid already, or is being withdrawn; it has this status.
+    /// No: the order is already paid, has ended, or is being compensated. The field is its status.
     Over(OrderStatus),
 }
 
-/// Records that the amount is held, if the order is still to be paid and its stock is held. From now on its reservation does not run out.
+/// Records the authorization, if the order is unpaid and its stock is held. From then on the
+/// order's reservation does not expire. Returns whether the amount may be captured.
 pub(crate) async fn record_authorized(
     client: &dyn Client,
     order_id: OrderId,
@@ -60,8 +65,9 @@ pub(crate) async fn record_authorized(
     })
 }
 
-/// Records a captured payment, moves the order to PAID and, where a carrier is to take it, splits it into shipments, in one statement. An order that has
-/// ended meanwhile, or is being withdrawn, stays as it is.
+/// Records a captured payment, moves the order to PAID and, if there is a carrier, splits the order
+/// into shipments, all in one statement. An order that has ended or is being compensated does not
+/// change.
 pub(crate) async fn record_captured(
     client: &dyn Client,
     order_id: OrderId,
@@ -83,8 +89,8 @@ pub(crate) async fn record_captured(
     Move::of(&sql::capture_payment(client, capture).await?)
 }
 
-/// Records that a payment was declined, if the order is still to be paid; answers the order's status. Its failing follows as a step of its own, and
-/// raises the version.
+/// Records that a payment was declined, if the order is unpaid. Returns the order's status. The
+/// order fails in a later step, and that step raises the version.
 pub(crate) async fn record_declined(
     client: &dyn Client,
     order_id: OrderId,
@@ -96,7 +102,8 @@ pub(crate) async fn record_declined(
     Ok(sql::decline_payment(client, &id, payment.amount_minor, currency, gateway, &unpaid).await?.status.parse()?)
 }
 
-/// Records what reversing an order's payment found. The order's end follows in the same transaction, and raises the version.
+/// Records the result of reversing an order's payment. The caller raises the order's version in the
+/// same transaction.
 pub(crate) async fn record_reversed(
     transaction: &Transaction<'_>,
     order_id: OrderId,
@@ -105,7 +112,7 @@ pub(crate) async fn record_reversed(
     reversal: &Reversal,
 ) -> anyhow::Result<()> {
     let (status, refunded_minor, reference) = match reversal {
-        // What was asked for and never answered is known now.
+        // If the outcome of the payment was unknown, it is known now: nothing is charged.
         Reversal::Nothing => {
             sql::void_payment(transaction, &order_id.to_string()).await?;
             return Ok(());
@@ -113,7 +120,7 @@ pub(crate) async fn record_reversed(
         Reversal::Voided(reference) => ("VOIDED", 0, reference),
         Reversal::Refunded(reference) => ("REFUNDED", payment.amount_minor, reference),
     };
-    // There may be no row yet: the gateway did it, but its answer was lost.
+    // The payment may not be on record yet: the gateway charged it, but the answer was lost.
     let reversed = sql::Reversed {
         order_id: &order_id.to_string(),
         status,

@@ -1,5 +1,6 @@
-//! The sandbox gateway: takes no real money, but keeps real books. Its ledger (schema `sandbox`) stands for another company's system, so it is
-//! written in transactions of its own, and it can lose its answers like one. The payment method chooses what happens.
+//! The sandbox gateway. It moves no real money but keeps real books. Its ledger (schema `sandbox`)
+//! plays the part of another company's system. So it is written in its own transactions, and the
+//! sandbox can lose its answers as such a system can. The payment method determines what happens.
 
 mod script;
 
@@ -88,7 +89,7 @@ impl Sandbox {
             Some("REFUNDED") => State::Returned,
             Some(_) => State::Void,
         };
-        // Nobody else gives back there.
+        // In the sandbox, all refunds are requested by OrderFlow.
         Ok(Statement { state, returns: Vec::new() })
     }
 
@@ -99,7 +100,8 @@ impl Sandbox {
             transaction.commit().await?;
             bail!("{NO_BALANCE}");
         }
-        // A key that was never charged is voided all the same: a charge that is still on its way will then be refused.
+        // This also voids a key that was never charged. An authorization that is still on its way
+        // is then refused.
         let charge = sql::reverse_charge(&transaction, &payment.idempotency_key, payment.currency.code()).await?;
         transaction.commit().await?;
         Ok(match (charge.state.as_str(), charge.state_before.as_deref()) {
@@ -129,7 +131,9 @@ impl Sandbox {
 
 const NO_BALANCE: &str = "the shop's balance with the gateway does not cover it";
 
-/// Waits for its turn to give back of a charge: each then sees what the others gave back. Says whether the shop's balance covers it now.
+/// Locks the charge, so that its refunds run one after another and each sees the earlier ones.
+/// Returns whether the shop's balance covers a refund now. If the payment method delays refunds,
+/// each call counts as an attempt.
 async fn may_give_back(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<bool> {
     let Some(charge) = sql::lock_charge(transaction, &payment.idempotency_key).await? else { return Ok(true) };
     let script = Script::of(charge.payment_method.as_deref().unwrap_or_default());

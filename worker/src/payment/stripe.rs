@@ -1,9 +1,13 @@
-//! Stripe as a gateway: one payment intent an order, captured by hand (<https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>).
+//! Stripe as a payment gateway. Each order has one payment intent, which is captured manually
+//! (<https://docs.stripe.com/payments/place-a-hold-on-a-payment-method>).
 //!
-//! The intent is created with nothing but what the order itself says, under the order's idempotency key. So whoever knows the order finds its
-//! intent by creating it again, whether or not an answer was lost: to look it up, and to cancel it before anybody has confirmed it. An intent is
-//! confirmed and captured at most once in its life, and nothing can be done with one that is cancelled; that, and not only the idempotency keys,
-//! keeps anything from being charged twice.
+//! The request that creates an intent contains only data of the order, and the order's idempotency
+//! key. So every worker that knows the order finds its intent by sending that request again, even
+//! if an answer was lost. A worker does so to look up the intent, and to cancel it before it is
+//! confirmed.
+//!
+//! An intent can be confirmed and captured only once, and a cancelled intent cannot be used any
+//! more. This, in addition to the idempotency keys, prevents an order from being charged twice.
 
 mod amount;
 mod client;
@@ -21,10 +25,13 @@ use futures::{FutureExt, future::BoxFuture};
 use intent::{Intent, List, Status};
 pub use settings::Settings;
 
-/// What our intents and refunds carry, so that they can be told from others of the same account.
+/// The metadata key of the order's id. It marks the intents and refunds of OrderFlow, because the
+/// Stripe account may have others.
 const ORDER_ID: &str = "order_id";
+/// The metadata key of the refund's id.
 const REFUND_ID: &str = "refund_id";
-/// States that an intent is looked at in while it is being reversed: somebody may capture it meanwhile.
+/// The maximum number of steps of a reversal. One step may not be enough, because the intent may be
+/// captured during the reversal.
 const ROUNDS: u8 = 3;
 
 pub struct Stripe {
@@ -32,16 +39,18 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// Calls nothing yet.
+    /// Creates the gateway without calling Stripe.
     ///
     /// # Errors
-    /// When the settings lack a key, or it would not be safe on its way.
+    /// Fails if there is no key, if the secret with the key cannot be read, or if the key could be
+    /// read on its way to Stripe.
     pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self { client: Client::new(settings).await? })
     }
 
-    /// The order's intent as it was when it was created: that it exists is all that this tells. What is sent must never change, or an order that
-    /// is under way would not find its intent any more.
+    /// Creates the order's intent, or finds it if it exists. The result is the intent as it was
+    /// when it was created, so it only shows that the intent exists. The content of the request
+    /// must never change. Otherwise an order in progress could not find its intent any more.
     async fn create(&self, payment: &Payment) -> Result<Intent, Failure> {
         let key = &payment.idempotency_key;
         let Some(amount) = amount::to_stripe(payment.amount_minor, payment.currency) else {
@@ -53,7 +62,7 @@ impl Stripe {
             ("currency", payment.currency.code().to_lowercase()),
             ("capture_method", "manual".to_owned()),
             ("automatic_payment_methods[enabled]", "true".to_owned()),
-            // Nobody is there to be sent to another page.
+            // The customer is not present, so no redirect to another page is possible.
             ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
             ("metadata[order_id]", key.clone()),
         ];
@@ -61,7 +70,7 @@ impl Stripe {
         Ok(self.client.post_guarded("/v1/payment_intents", &form, key).await?.content)
     }
 
-    /// An intent as it is now.
+    /// Reads an intent as it is now, and checks that it belongs to the order.
     async fn retrieve(&self, payment: &Payment, id: &str) -> anyhow::Result<Intent> {
         let path = format!("/v1/payment_intents/{id}");
         let intent: Intent = self.client.get(&path, &[("expand[]", "latest_charge")]).await.map_err(Failure::unexpected)?;
@@ -70,7 +79,8 @@ impl Stripe {
         Ok(intent)
     }
 
-    /// The order's intent as it is now, made if there is none; `None` when Stripe would not have it.
+    /// The order's intent as it is now. It is created if there is none. `None` if Stripe refuses to
+    /// create it.
     async fn find(&self, payment: &Payment) -> anyhow::Result<Option<Intent>> {
         let id = match &payment.reference {
             Some(id) => id.clone(),
@@ -89,7 +99,8 @@ impl Stripe {
             None => self.create(payment).await?.id,
         };
         let path = format!("/v1/payment_intents/{id}/confirm");
-        // The customer has left: a bank that wants to see them declines.
+        // The customer is not present. If the bank requires the customer's confirmation, it
+        // declines the payment.
         let form = [("payment_method", payment_method), ("off_session", "true")];
         let confirmed = self.client.post_guarded(&path, &form, &format!("{}:confirm", payment.idempotency_key)).await;
         let intent = match confirmed {
@@ -124,7 +135,8 @@ impl Stripe {
     }
 
     async fn standing(&self, payment: &Payment) -> anyhow::Result<Standing> {
-        // What Stripe would not have, it declines with a reason when it is asked to authorize.
+        // If Stripe refuses to create the intent, the payment counts as open here. Stripe gives the
+        // reason when the payment is authorized.
         Ok(self.find(payment).await?.map_or(Standing::Open, |intent| intent.standing()))
     }
 
@@ -138,7 +150,7 @@ impl Stripe {
                 Status::Canceled => return Ok(Reversal::Nothing),
                 Status::Succeeded if intent.is_refunded() => return Ok(Reversal::Refunded(id)),
                 Status::Succeeded => {
-                    // Without an amount: what is left.
+                    // Without an amount, Stripe refunds everything that is not refunded yet.
                     let form = [("payment_intent", id.as_str()), ("metadata[order_id]", key.as_str())];
                     match self.client.post_unkeyed::<intent::Refund>("/v1/refunds", &form).await {
                         Ok(refund) if refund.holds() => return Ok(Reversal::Refunded(id)),
@@ -165,13 +177,16 @@ impl Stripe {
             .ok_or_else(|| Error::Declined("no such amount can be given back".to_owned()))?
             .to_string();
         let name = refund.idempotency_key.as_str();
-        // Under a key, a refusal that has passed would be repeated for a day.
+        // Stripe repeats a stored refusal for a day under the same key, even if its cause is gone.
+        // So each temporary refusal requires a new key.
         let key = &match refund.refusals {
             0 => name.to_owned(),
             refusals => format!("{name}:after{refusals}"),
         };
         let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", name)];
-        // Of several, all but one have failed; those that failed for now are counted.
+        // Finds this refund at Stripe. Stripe may have several refunds with its id, of which all
+        // but one have failed. `refusals` counts the temporary failures. A failed refund beyond
+        // that number is a new result.
         let earlier = async || {
             let mut found = self.refunds(id).await?;
             found.retain(|found| found.has(REFUND_ID, name));
@@ -186,7 +201,8 @@ impl Stripe {
         }
         let given = match self.client.post::<intent::Refund>("/v1/refunds", &form, key).await {
             Ok(answer) => answer.content,
-            // Stripe failed at it once and for all, or only at telling that it was done.
+            // Stripe has stored an internal error for this key. It may have made the refund
+            // nevertheless, so look for it before asking under another key.
             Err(Failure::Unavailable { stored: true, .. }) => match earlier().await? {
                 Some(refund) => refund,
                 None => self.client.post("/v1/refunds", &form, &format!("{key}:2")).await?.content,
@@ -199,7 +215,7 @@ impl Stripe {
         given.settled()
     }
 
-    /// All refunds of an intent; there are never more than a page of them.
+    /// All refunds of an intent. There are never more than one page (100).
     async fn refunds(&self, id: &str) -> anyhow::Result<Vec<intent::Refund>> {
         let query = [("payment_intent", id), ("limit", "100")];
         let list: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::unexpected)?;

@@ -1,4 +1,4 @@
-//! Reads orders and products from Postgres as readers see them.
+//! Reads orders and products from Postgres in the form in which readers see them.
 
 mod shipments;
 
@@ -14,12 +14,13 @@ use orders::{
 };
 use tokio_postgres::Row;
 
-/// Of an order's refunds, so many are shown: the newest (worker/sql/projection/orders.sql).
+/// How many refunds of an order are shown: pending ones first, then the newest
+/// (worker/sql/projection/orders.sql).
 const REFUNDS_SHOWN: i64 = 20;
-/// Bytes of a text that people or other systems wrote.
+/// The longest text of people or other systems that is shown, in bytes.
 const TEXT_BYTES: usize = 1_000;
 
-/// A text, cut off where it is longer than an item has room for.
+/// Cuts a text to [`TEXT_BYTES`], because the size of a DynamoDB item is limited.
 fn within(text: Option<String>) -> Option<String> {
     text.map(|mut text| {
         text.truncate(text.floor_char_boundary(TEXT_BYTES));
@@ -27,22 +28,22 @@ fn within(text: Option<String>) -> Option<String> {
     })
 }
 
-/// A row as readers see it, or why it cannot be read.
+/// A row in the form in which readers see it, or why the row cannot be read.
 pub(crate) struct Loaded<T> {
     pub(crate) id: String,
     pub(crate) view: anyhow::Result<T>,
 }
 
-/// The orders of these ids, in no order; ids that are not on record are left out.
+/// Loads the orders with these ids, in no particular order. Ids without an order are left out.
 ///
 /// # Errors
-/// When Postgres does not answer. That a row cannot be read is no error of the others.
+/// Fails if Postgres does not answer. A row that cannot be read is an error in the list only.
 pub(crate) async fn load_orders(client: &dyn Client, ids: &[String]) -> anyhow::Result<Vec<Loaded<OrderView>>> {
     let rows = sql::orders(client, ids, OrderStatus::InReview.as_str()).await?;
     load(&rows, |row| order(sql::Order::read(row)?))
 }
 
-/// Reads each row by itself.
+/// Reads each row separately.
 fn load<R, T>(rows: &Rows<(Id, R)>, read: impl Fn(&Row) -> anyhow::Result<T>) -> anyhow::Result<Vec<Loaded<T>>>
 where
     R: Columns,
@@ -112,23 +113,24 @@ fn notifications(order: &mut sql::Order) -> Vec<NotificationView> {
     columns.map(|((r#type, channel), at)| NotificationView { r#type, channel, at }).collect()
 }
 
-/// The values that `array_agg` found; of no rows it makes NULL.
+/// The values of a column that `array_agg` made. `array_agg` returns NULL if there are no rows.
 fn listed<T>(values: Option<Vec<T>>) -> impl Iterator<Item = T> {
     values.unwrap_or_default().into_iter()
 }
 
-/// All products with their versions.
+/// Loads all products with their versions.
 ///
 /// # Errors
-/// As [`load_orders`].
+/// Fails as [`load_orders`] does.
 pub(crate) async fn load_products(client: &dyn Client) -> anyhow::Result<Vec<Loaded<(ProductView, i64)>>> {
     load(&sql::products(client).await?, |row| product(sql::Product::read(row)?))
 }
 
-/// The products that lag behind in the read model and are due, with their versions.
+/// Loads the products that lag behind in the read model, with their versions. Failing rows that are
+/// not due are left out.
 ///
 /// # Errors
-/// As [`load_orders`].
+/// Fails as [`load_orders`] does.
 pub(crate) async fn load_lagging_products(client: &dyn Client) -> anyhow::Result<Vec<Loaded<(ProductView, i64)>>> {
     load(&sql::lagging_products(client).await?, |row| product(sql::Product::read(row)?))
 }

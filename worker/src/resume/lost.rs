@@ -1,4 +1,4 @@
-//! Which orders have no running workflow.
+//! Finds orders that have no running workflow.
 
 use crate::{
     db,
@@ -14,15 +14,15 @@ use temporalio_client::{
 };
 use time::OffsetDateTime;
 
-/// Workflows that one question to Temporal names.
+/// How many workflows one query to Temporal names.
 const NAMED: usize = 100;
-/// Orders read from Postgres at once.
+/// How many orders are read from Postgres at once.
 const BATCH: i64 = 1_000;
 
-/// Those of these orders that have not ended and have no running workflow.
+/// Returns those of the orders that have not ended and have no running workflow.
 ///
 /// # Errors
-/// When Postgres or Temporal does not answer.
+/// Fails if Postgres or Temporal does not answer.
 pub(super) async fn among(pool: &Pool, temporal: &Client, ids: &[OrderId]) -> anyhow::Result<Vec<OrderId>> {
     let mut lost = Vec::new();
     for some in ids.chunks(NAMED) {
@@ -30,29 +30,35 @@ pub(super) async fn among(pool: &Pool, temporal: &Client, ids: &[OrderId]) -> an
         let query = format!("ExecutionStatus = 'Running' AND WorkflowId IN ({})", names.join(", "));
         let running = temporal.list_workflows(query, WorkflowListOptions::default());
         let running: BTreeSet<String> = running.map_ok(|workflow| workflow.id().to_owned()).try_collect().await?;
-        // The list may be late.
+        // Temporal's list may be out of date, so each missing workflow is asked for its state.
         for id in some.iter().filter(|id| !running.contains(&id.to_string())) {
             if is_lost(temporal, *id).await? {
                 lost.push(*id);
             }
         }
     }
-    // The workflow's last transaction comes before its end, so a workflow that ended leaves no order open; but the order may have ended since it was
-    // read.
+    // A workflow ends only after its last transaction has ended the order. So a workflow that has
+    // ended never leaves its order open. But the order may have ended after it was read, so its
+    // status is read again.
     let names: Vec<String> = lost.iter().map(ToString::to_string).collect();
     Ok(order_ids(&sql::still_open(&db::connection(pool).await?, &names).await?))
 }
 
-/// The ids of orders. One that is no order's id has no workflow to start.
+/// Parses ids of orders. A text that is not an order's id is left out, because no workflow can be
+/// started for it.
 pub(super) fn order_ids(ids: &[Id]) -> Vec<OrderId> {
     ids.iter().filter_map(|row| row.id.parse().ok()).collect()
 }
 
-/// All orders that have not ended and have no running workflow; also those that the read model alone has, accepted longer than this ago. Of the latter,
-/// those that were left to the intake queue count only if that `has_lost` them: else they still come from there, with their payment method.
+/// Returns all orders that have not ended and have no running workflow. It includes orders that
+/// only the read model has, if they were accepted longer than `accepted_before` ago.
+///
+/// If the API left such an order to the intake queue, the order is included only if `has_lost` is
+/// true, which says that the queue has lost it. Otherwise the order will still arrive from the
+/// queue, together with its payment method, which the read model does not have.
 ///
 /// # Errors
-/// When Postgres, the read model or Temporal does not answer.
+/// Fails if Postgres, the read model or Temporal does not answer.
 pub(crate) async fn all_lost(
     pool: &Pool,
     temporal: &Client,
@@ -82,7 +88,8 @@ async fn is_on_record(pool: &Pool, id: OrderId) -> anyhow::Result<bool> {
     Ok(sql::is_on_record(&db::connection(pool).await?, &id.to_string()).await?.is_on_record)
 }
 
-/// Whether no workflow of an order is running. One that Temporal cannot speak of keeps nobody from looking for the others.
+/// Whether the order has no running workflow. If Temporal cannot describe this workflow, the answer
+/// is no, so that the search for the others goes on.
 async fn is_lost(temporal: &Client, id: OrderId) -> anyhow::Result<bool> {
     match workflow_state(temporal, &id.to_string()).await {
         Ok(state) => Ok(state != "running"),
@@ -94,17 +101,18 @@ async fn is_lost(temporal: &Client, id: OrderId) -> anyhow::Result<bool> {
     }
 }
 
-/// Whether Temporal is there, and refuses to speak of this workflow alone.
+/// Whether an error concerns only this workflow: Temporal answers, but cannot describe the
+/// workflow.
 pub(crate) fn is_of_workflow(error: &WorkflowInteractionError) -> bool {
     use tonic::Code::{DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange};
     matches!(error, WorkflowInteractionError::Rpc(status)
         if [DataLoss, FailedPrecondition, Internal, InvalidArgument, OutOfRange].contains(&status.code()))
 }
 
-/// Whether an order's workflow is running, closed, or unknown to Temporal.
+/// The state of an order's workflow: `running`, `closed`, or `unknown to Temporal`.
 ///
 /// # Errors
-/// When Temporal does not answer.
+/// Fails if Temporal does not answer, or cannot describe the workflow ([`is_of_workflow`]).
 pub(crate) async fn workflow_state(temporal: &Client, id: &str) -> Result<&'static str, WorkflowInteractionError> {
     let handle = temporal.get_workflow_handle::<OrderWorkflowType>(id);
     match handle.describe(WorkflowDescribeOptions::default()).await {

@@ -1,5 +1,6 @@
-//! The shipments table. Splitting an order and moving its shipments are SQL functions (migrations/functions/split_order.sql, move_shipments.sql), so that each is one call:
-//! every order goes through both.
+//! The shipments table. An SQL function splits an order (migrations/functions/split_order.sql), and
+//! another moves its shipments (move_shipments.sql). Every order needs both, so each is only one
+//! call to Postgres.
 
 use super::{Parcel, Whereabouts};
 use crate::{
@@ -16,7 +17,9 @@ use orders::{
 };
 use std::{collections::BTreeMap, time::Duration};
 
-/// Splits a paid order that is not split, since another release took its payment, unless it is being withdrawn. Answers where it stands and its shipments.
+/// Splits a paid order into shipments if it has none. It has none if a worker of another release
+/// took its payment. An order that is being compensated is not split. Returns the order's status
+/// and its shipments.
 pub(crate) async fn split(client: &dyn Client, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
     let parts = sql::split_order(client, &order_id.to_string(), OrderStatus::Paid.as_str(), carrier).await?;
     let status = parts.first().context("the order is not on record")?.order_status.parse()?;
@@ -47,16 +50,18 @@ fn parcel(
     Ok(Parcel { id: id.parse()?, warehouse, status: status.parse()?, items, quiet_for })
 }
 
-/// What is to be recorded of shipments: what carriers said when they were asked, or what they said by themselves.
+/// Tracking statuses to record, by shipment. The carrier answered with them, or reported them by
+/// itself.
 #[derive(Default)]
 pub(crate) struct Report(BTreeMap<ShipmentId, Whereabouts>);
 
 impl Report {
+    /// Whether the report has a parcel that is in transit or delivered.
     pub(crate) fn is_any_out(&self) -> bool {
         self.0.values().any(|said| said.status.is_out())
     }
 
-    /// Whether it tells something else of a parcel than is on record.
+    /// Whether the report has another status for this parcel than the one on record.
     pub(crate) fn is_news_of(&self, parcel: &Parcel) -> bool {
         self.0.get(&parcel.id).is_some_and(|said| said.status != parcel.status)
     }
@@ -67,7 +72,7 @@ impl Report {
 }
 
 impl From<Vec<Scan>> for Report {
-    /// Of several scans of a shipment the one that is furthest on; of several ends the first.
+    /// Keeps one tracking event for each shipment: the first final one, or else the last one.
     fn from(scans: Vec<Scan>) -> Self {
         let mut report = Self::default();
         for scan in scans {
@@ -80,22 +85,23 @@ impl From<Vec<Scan>> for Report {
     }
 }
 
-/// Where an order and its shipments stand.
+/// The status of an order and its shipments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) order: Move,
-    /// A shipment has yet to come to its end.
+    /// True if a shipment has not reached its final status.
     pub(crate) underway: bool,
-    /// A shipment has been delivered.
+    /// True if a shipment was delivered.
     pub(crate) arrived: bool,
-    /// A shipment will not be delivered.
+    /// True if a shipment will not be delivered.
     pub(crate) failed: bool,
-    /// The customer is to be told of a shipment that left just now, or that all have arrived.
+    /// True if the customer is notified: of a shipment that has just left, or of the completion.
     pub(crate) has_news: bool,
 }
 
-/// Records what carriers say: shipments go forward, their units and the order follow, and the customer is told of each that is on its way, and when all
-/// have arrived, which completes the order.
+/// Records what carriers report. Shipments only move forward, and their units and the order follow.
+/// The customer is notified of each shipment that leaves, and when all have arrived. The arrival of
+/// all shipments completes the order.
 pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Report) -> anyhow::Result<Outcome> {
     let ids: Vec<String> = report.0.keys().map(ToString::to_string).collect();
     let column = |of: fn(&Whereabouts) -> Option<&str>| -> Vec<Option<&str>> { report.0.values().map(of).collect() };
@@ -115,7 +121,8 @@ pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Repo
     Ok(Outcome { order, underway, arrived, failed, has_news })
 }
 
-/// The refunds that an order's failed shipments lead to; none when the order is being withdrawn, which gives everything back.
+/// The refunds for an order's failed shipments. Empty if the order is being compensated, because
+/// the compensation refunds everything.
 pub(crate) async fn undelivered(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<RefundInput>> {
     sql::undelivered_shipments(client, &order_id.to_string()).await?.into_iter().map(refund).collect()
 }
@@ -133,18 +140,18 @@ fn refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> {
     Ok(RefundInput {
         id: id.refund_id(),
         order_id: id.order_id,
-        // Its units have followed the shipment already.
+        // No restock: the units were already moved together with the shipment.
         request: RefundRequest { what: What::Undelivered(units.collect::<anyhow::Result<_>>()?), reason: Some(reason), restock: false },
         requested_at: shipment.updated_at,
     })
 }
 
-/// Of these ids of shipments, those that are none of the order's.
+/// Returns those of the ids that are not shipments of the order.
 pub(crate) async fn unknown(client: &dyn Client, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(sql::unknown_shipments(client, &order_id.to_string(), ids).await?.into_iter().map(|unknown| unknown.id).collect())
 }
 
-/// Notes that an order is not being withdrawn after all: it came too late.
+/// Records that an order is not compensated after all, because the request came too late.
 pub(crate) async fn let_go(client: &dyn Client, order_id: OrderId) -> anyhow::Result<()> {
     sql::clear_compensation(client, &order_id.to_string()).await?;
     Ok(())

@@ -1,6 +1,10 @@
-//! The sandbox carrier: carries nothing, but keeps real books (table `sandbox.parcels`), written in transactions of their own. Its parcels move by
-//! themselves: fetched after a set delay, at their end after as long again. The warehouse chooses what happens, as the payment method does with the
-//! sandbox gateway: from `SANDBOX-LOST` parcels are lost, from `SANDBOX-RETURNED` they come back, at `SANDBOX-REFUSED` nobody calls.
+//! The sandbox carrier. It ships nothing, but keeps real books (table `sandbox.parcels`), and
+//! writes them in its own transactions.
+//!
+//! Its parcels move by themselves: they are collected after a set delay, and reach their final
+//! status after the same delay again. The warehouse decides the outcome, as the payment method does
+//! for the sandbox gateway. Parcels from `SANDBOX-LOST` are lost, parcels from `SANDBOX-RETURNED`
+//! come back, and parcels at `SANDBOX-REFUSED` are not collected.
 
 use super::{Carrier, Error, Parcel, Whereabouts};
 use crate::{db, inventory::millis, sql::sandbox_carrier as sql};
@@ -39,13 +43,14 @@ impl Sandbox {
     }
 
     async fn hand_back(&self, id: &ShipmentId) -> anyhow::Result<Whereabouts> {
-        // A parcel that was never booked is cancelled all the same: a booking that is still on its way will then be refused.
+        // A parcel that was never booked is cancelled, too. A booking that arrives later is then
+        // refused.
         let client = db::connection(&self.books).await?;
         whereabouts(sql::cancel_parcel(&client, &id.to_string()).await?.context("the books took nothing")?)
     }
 }
 
-/// How a parcel ends that is fetched at this warehouse.
+/// The final status of a parcel from this warehouse.
 fn outcome(warehouse: &str) -> ShipmentStatus {
     match warehouse {
         "SANDBOX-LOST" => ShipmentStatus::Lost,

@@ -1,4 +1,4 @@
-//! What staff should look at.
+//! What needs the attention of staff.
 
 use super::{rows, statements};
 use time::OffsetDateTime;
@@ -14,7 +14,7 @@ rows! {
         id: String,
         detail: String,
         since: OffsetDateTime,
-        /// How many there are of this kind, up to 1000.
+        /// The number of items of this kind; 1000 means that many or more.
         total: i64,
     }
 }

@@ -1,4 +1,4 @@
-//! The audit's checks and repairs.
+//! The checks and repairs of the audit.
 
 use super::{Answer as _, Client, Id, Preparation, rows, statements, text};
 
@@ -42,10 +42,10 @@ rows! {
     }
 }
 
-/// What always holds.
+/// A condition that must always hold.
 pub(crate) struct Invariant {
     pub(crate) name: &'static str,
-    /// Answers a [`Breach`] for each row that breaks it.
+    /// The statement that returns a [`Breach`] for each row that breaks the invariant.
     pub(crate) statement: &'static str,
     #[cfg(test)]
     file: &'static str,
@@ -74,7 +74,7 @@ macro_rules! invariants {
     };
 }
 
-/// Invariants of every system.
+/// The invariants of every system.
 pub(crate) const INVARIANTS: &[Invariant] = invariants! {
     "stock is never below zero": stock_is_not_negative;
     "what was taken from stock is what orders hold": reserved_is_held;
@@ -101,14 +101,15 @@ pub(crate) const INVARIANTS: &[Invariant] = invariants! {
     "the customer is told how the order ended": customers_are_notified;
 };
 
-/// Invariants where there is a topic for events.
+/// The invariants of a system that has a topic for events.
 pub(crate) const INVARIANTS_OF_TOPIC: &[Invariant] = invariants! {
     "other systems are told of every change": changes_are_published;
 };
 
-/// The breaches of an invariant, by its statement. All statements take all parameters, so that this one
-/// call runs each: the statuses of orders that hold stock, all final statuses, and after how many
-/// milliseconds something is stuck.
+/// Returns the breaches of the invariant with this statement. All these statements take the same
+/// three parameters, so that this function can run each of them. `holding` are the statuses of
+/// orders that hold stock, and `ended` are all final statuses. After `stuck_after_ms` milliseconds,
+/// something counts as stuck.
 pub(crate) async fn breaches(
     client: &dyn Client,
     statement: &str,

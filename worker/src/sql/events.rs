@@ -16,7 +16,7 @@ rows! {
 
     struct EventOrder {
         order_id: String,
-        /// The order has failed in this loop before.
+        /// Whether this order is a failing row of the loop.
         fails: bool,
     }
 
@@ -29,7 +29,7 @@ rows! {
         total_minor: i64,
         currency: String,
         failure_reason: Option<String>,
-        /// The order still has this status.
+        /// Whether the order still has this status.
         is_current: bool,
     }
 }

@@ -40,6 +40,7 @@ rows! {
     struct UnpaidOrders {
         orders: i64,
         units: i64,
+        /// Whether one of the orders waits for the customer's decision.
         waiting: bool,
     }
 
@@ -54,6 +55,7 @@ rows! {
     struct LockedOrder {
         status: String,
         customer_id: String,
+        /// The reason of the maintenance; `None` if it is off.
         maintenance: Option<String>,
     }
 

@@ -1,4 +1,4 @@
-//! Notices to customers.
+//! Notifications to customers.
 
 use super::{Rows, order::Moved, rows, statements};
 
@@ -63,7 +63,7 @@ rows! {
     }
 
     struct Admitted {
-        /// The limit that is reached.
+        /// The name of the limit that is reached; `None` if the notification may be sent.
         reached: Option<String>,
     }
 

@@ -1,4 +1,4 @@
-//! The orders table, its line items and its history.
+//! The table of orders, their line items and their history.
 
 use super::{rows, statements};
 use time::OffsetDateTime;
@@ -37,10 +37,11 @@ rows! {
         status: String,
     }
 
-    /// Where an order stands after a statement that moves it.
+    /// The order's status after a statement that may move it.
     struct Moved {
         status: String,
-        /// How long ago the order was accepted, if the statement moved it.
+        /// The time since the order was accepted, in milliseconds; `None` if the statement did not
+        /// move the order.
         age_ms: Option<i64>,
     }
 

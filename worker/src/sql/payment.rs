@@ -1,4 +1,4 @@
-//! The payments table.
+//! The table of payments.
 
 use super::{
     order::{Moved, Status},
@@ -52,6 +52,8 @@ rows! {
     }
 
     struct Authorization {
+        /// TAKE, OVER, ELSEWHERE or TOO_LATE; migrations/functions/authorize_payment.sql explains
+        /// them.
         permission: String,
         status: String,
     }

@@ -1,4 +1,4 @@
-//! What the read model shows, and how far it is.
+//! The content of the read model, and which versions it has.
 
 use super::{Id, Rows, rows, statements};
 use time::OffsetDateTime;
@@ -58,7 +58,7 @@ rows! {
         tracking_urls: Option<Vec<Option<String>>>,
         shipment_reasons: Option<Vec<Option<String>>>,
         shipment_times: Option<Vec<OffsetDateTime>>,
-        /// The shipment that a packed product is in.
+        /// The shipment of each packed product. The three `packed_` lists have the same order.
         packed_in: Option<Vec<String>>,
         packed_products: Option<Vec<String>>,
         packed_quantities: Option<Vec<i64>>,

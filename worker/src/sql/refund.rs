@@ -1,4 +1,4 @@
-//! Refunds and the units that they are for.
+//! Refunds and their units.
 
 use super::{rows, statements};
 use time::OffsetDateTime;
@@ -38,7 +38,7 @@ rows! {
 
     struct RefundableAmount {
         rest_minor: i64,
-        /// Refunds that succeeded or wait.
+        /// The number of refunds that succeeded or are pending.
         refund_count: i64,
     }
 

@@ -1,4 +1,4 @@
-//! Reviews of orders, and what leads to them.
+//! Reviews of orders, and the facts that lead to a review.
 
 use super::{rows, statements};
 

@@ -8,10 +8,10 @@ statements! { "sandbox_gateway";
         amount_minor: i64,
         currency: &'a str,
         payment_method: &'a str,
-        /// The state that the deciding attempt leads to.
+        /// The charge's state after the deciding attempt.
         decided_state: &'a str,
         decline_code: Option<&'a str>,
-        /// Which attempt decides.
+        /// The number of the attempt that decides, counted from 1.
         decides_at: i32,
     }) -> Option<Charge>;
     cached fn capture_charge(key: &str) -> Option<CapturedCharge>;
@@ -51,7 +51,7 @@ rows! {
     struct ReversedCharge {
         id: String,
         state: String,
-        /// `None`: it was never asked for.
+        /// `None` if the gateway did not know the charge before.
         state_before: Option<String>,
     }
 

@@ -23,7 +23,8 @@ statements! { "shipping";
 }
 
 rows! {
-    /// An order that is not split has one part, without a shipment.
+    /// A shipment of an order, with the order's status. An order that is not split has one row
+    /// without a shipment.
     struct OrderPart {
         order_status: String,
         id: Option<String>,
@@ -39,11 +40,12 @@ rows! {
         status: String,
         products: Vec<String>,
         quantities: Vec<i64>,
+        /// How long the shipment has not changed, in seconds.
         quiet_seconds: i64,
     }
 
     struct MovedShipments {
-        /// Empty when the order is not on record.
+        /// The order's status; empty if the order is not on record.
         status: String,
         age_ms: Option<i64>,
         has_news: bool,

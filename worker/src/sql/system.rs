@@ -1,4 +1,4 @@
-//! How the system is doing.
+//! The state of the system.
 
 use super::{rows, statements};
 
@@ -16,7 +16,7 @@ rows! {
         is_writable: bool,
     }
 
-    /// In seconds; `None` when nothing waits.
+    /// Lags in seconds; `None` if nothing waits.
     struct Lags {
         events: Option<i64>,
         notices: Option<i64>,

@@ -1,5 +1,5 @@
-//! Every file in `worker/sql` is held against its declaration, the migrated schema of a real Postgres,
-//! and the Rust that shares its rules.
+//! Compares every file in `worker/sql` with its declaration, with the migrated schema of a real
+//! Postgres, and with the Rust code that repeats its rules.
 
 use super::*;
 use crate::{failing::LOOPS, migrate::bring_up_to_date};
@@ -42,7 +42,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sql")
 }
 
-/// The files in a folder and in those below it, relative to `worker/sql`.
+/// The files in a folder and its subfolders, relative to `worker/sql`.
 fn files(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -56,17 +56,17 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// A text with its white space made single spaces.
+/// The text with each sequence of white space replaced by one space.
 fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What stands in a text between each `start` and the next `end`.
+/// Returns the parts of a text between each `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(start).skip(1).filter_map(move |rest| rest.split(end).next())
 }
 
-/// How the declaration of a statement differs from what Postgres says of it.
+/// The differences between the declaration of a statement and what Postgres reports of it.
 async fn mistakes(client: &tokio_postgres::Client, declared: &Declared) -> Vec<String> {
     let prepared = match client.prepare(declared.statement).await {
         Ok(prepared) => prepared,
@@ -132,7 +132,7 @@ fn statuses_and_loops_that_are_written_out_are_those_of_the_code() {
     for Declared { file, statement, .. } in declared() {
         let statement = in_one_line(statement);
         for statuses in between(&statement, "status IN ('PENDING', ", ")") {
-            // Shipments have a PENDING status, too.
+            // Shipments also have a status PENDING.
             let of_orders = statuses.contains("ACTION_REQUIRED");
             assert!(!of_orders || format!("'PENDING', {statuses}") == open, "{file}: {statuses}");
         }

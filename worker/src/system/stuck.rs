@@ -1,22 +1,32 @@
-//! The one rule for what is stuck: an order that has been open and has not changed, though it waits for nobody, or a compensation that has been
-//! tried, for too long; and one of whose parcel nothing new was heard for very long. Orders that wait for a decision have a time limit of their own. The
-//! rule stands in each of worker/sql that needs it, and a test compares them. The audit names the orders, metrics and alarms count them.
+//! The rule for what is stuck.
+//!
+//! An order that is being compensated is stuck if the compensation has been running for longer than
+//! `AUDIT_STUCK_AFTER_S`. Any other open order is stuck in one of these cases:
+//!
+//! - Its status has not changed for longer than `AUDIT_STUCK_AFTER_S`. This does not apply while
+//!   the order waits for a decision, which has its own time limit, or while its parcels are booked
+//!   or in transit.
+//! - One of its parcels is booked or in transit and has had no news for longer than
+//!   `PARCEL_SILENT_AFTER_S`.
+//!
+//! Each file in worker/sql that needs the rule repeats it, and a test compares the copies. The
+//! audit lists the orders; metrics and alarms count them.
 
 use crate::{config, db, sql::system as sql};
 use deadpool_postgres::Pool;
 use std::time::Duration;
 
-/// How many are stuck.
+/// The number of stuck orders and compensations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stuck {
     pub(crate) orders: u64,
-    /// Orders whose compensation is; counted among the orders too.
+    /// Orders whose compensation is stuck. They are also counted in `orders`.
     pub(crate) compensations: u64,
 }
 
 impl Stuck {
     /// # Errors
-    /// When Postgres does not answer.
+    /// Fails if Postgres does not answer.
     pub(super) async fn count(pool: &Pool, limits: &config::Stuck) -> anyhow::Result<Self> {
         let client = db::connection(pool).await?;
         let (stuck_after, parcel_silent_after) = (seconds(limits.stuck_after), seconds(limits.parcel_silent_after));
@@ -35,10 +45,10 @@ pub(crate) struct OpenOrder {
     pub(crate) is_stuck: bool,
 }
 
-/// Open orders older than `age`, oldest first.
+/// Open orders that are older than `age`, oldest first.
 ///
 /// # Errors
-/// When Postgres does not answer.
+/// Fails if Postgres does not answer.
 pub(crate) async fn open_orders(pool: &Pool, age: Duration, limits: &config::Stuck) -> anyhow::Result<Vec<OpenOrder>> {
     let client = db::connection(pool).await?;
     let (stuck_after, parcel_silent_after) = (seconds(limits.stuck_after), seconds(limits.parcel_silent_after));

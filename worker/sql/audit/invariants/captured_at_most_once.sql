@@ -1,4 +1,4 @@
--- An order is captured at most once.
+-- An order is captured at most once, and never refunded for more than was captured.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     idempotency_key AS subject,

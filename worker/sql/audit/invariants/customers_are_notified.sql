@@ -1,4 +1,4 @@
--- The customer is told how the order ended.
+-- A notification about the order's end is recorded within a minute after the end.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT o.id AS subject, format('%s, but no notice of that is recorded', o.status) AS detail
 FROM orders o

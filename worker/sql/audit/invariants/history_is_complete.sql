@@ -1,4 +1,4 @@
--- Every change is in the history.
+-- The newest status in an order's history is the order's status.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

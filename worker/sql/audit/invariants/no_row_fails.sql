@@ -1,4 +1,4 @@
--- No row fails by itself.
+-- No row is a failing row.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     row_id AS subject,

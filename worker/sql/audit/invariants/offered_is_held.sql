@@ -1,4 +1,5 @@
--- An order that waits for a decision holds what its customer was offered, or nothing: reservations expire.
+-- An order that waits for a decision holds exactly the units that its customer was offered. It may
+-- also hold nothing, because reservations expire.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

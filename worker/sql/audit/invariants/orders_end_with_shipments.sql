@@ -1,4 +1,5 @@
--- An order ends with its shipments.
+-- When an order has ended or is delivered, each of its shipments has a final status. No shipment of
+-- a failed or cancelled order was delivered.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT s.id AS subject, format('%s, and the order is %s', s.status, o.status) AS detail
 FROM shipments s

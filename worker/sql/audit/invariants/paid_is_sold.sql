@@ -1,4 +1,7 @@
--- What is recorded as paid is what was sold, whichever gateway has it: its own books only it can read.
+-- The payment of a delivered or completed order is recorded as captured, whether or not it was
+-- refunded later, and its amount is the order's total. A failed or cancelled order has no payment
+-- that is authorized, captured or partially refunded. This is checked for every gateway in Postgres
+-- alone, because only the gateway itself can read its ledger.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

@@ -1,5 +1,6 @@
--- A payment is recorded as the ledger has it. A decline stays unrecorded if the order was cancelled before it was
--- recorded; in either case nothing is held.
+-- The recorded payment of an order that has ended agrees with the sandbox gateway's ledger.
+-- Declined and voided payments count as no payment, because both hold no money: a decline is not
+-- recorded if the order was cancelled first.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

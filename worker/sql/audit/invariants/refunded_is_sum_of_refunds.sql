@@ -1,4 +1,4 @@
--- What is given back is what refunds say.
+-- The refunded amount of a completed order's payment is the sum of its successful refunds.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     p.order_id AS subject,

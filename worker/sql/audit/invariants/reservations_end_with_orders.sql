@@ -1,4 +1,4 @@
--- No reservation outlives its order.
+-- An order that has ended has no units that are held or in transit.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     u.order_id AS subject,

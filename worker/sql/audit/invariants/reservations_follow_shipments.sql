@@ -1,4 +1,6 @@
--- Reservations follow their shipments. Without a carrier, units are sold when the order is complete.
+-- The state of a reservation follows from the status of its shipment. A reservation without a
+-- shipment is committed only when the order is complete, because then nothing is shipped by a
+-- carrier.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     s.id AS subject,

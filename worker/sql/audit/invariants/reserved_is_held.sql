@@ -1,4 +1,4 @@
--- What was taken from stock is what orders hold.
+-- The reserved units of a product are the units that orders hold.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     p.id AS subject,

@@ -1,4 +1,4 @@
--- Stock is never below zero.
+-- Neither the stock nor the reserved units of a product are negative.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT id AS subject, format('stock %s, reserved %s', stock, reserved) AS detail
 FROM products

@@ -1,4 +1,4 @@
--- Stock is the sum of its movements.
+-- The stock of a product is the sum of its stock movements.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     p.id AS subject,

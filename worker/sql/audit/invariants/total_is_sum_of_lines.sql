@@ -1,4 +1,4 @@
--- A total is the sum of its line items.
+-- The total of an order is the sum of its line items.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

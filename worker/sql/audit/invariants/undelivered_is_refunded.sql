@@ -1,4 +1,5 @@
--- What does not arrive is paid back.
+-- The price of the units that will not be delivered is refunded, or pending refunds will refund it.
+-- Only delivered and completed orders are checked.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

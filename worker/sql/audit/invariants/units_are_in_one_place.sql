@@ -1,4 +1,4 @@
--- Every unit is in one place.
+-- Each unit of an order is in exactly one place.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     order_id AS subject,

@@ -1,4 +1,5 @@
--- What came back or was written off is what refunds say, of units that arrived: others follow their shipments.
+-- The returned and written-off units of a reservation are those of its refunds. Products in a lost
+-- or returned shipment are not checked, because their units follow the shipment.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     u.order_id AS subject,

@@ -1,4 +1,4 @@
--- No more units are given back than were bought.
+-- The refunds of an order are not for more units than the order has.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     f.order_id AS subject,

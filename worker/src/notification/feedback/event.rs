@@ -1,5 +1,7 @@
-//! What SES tells of a mail after it has taken it: a record of its event publishing, or a notification of the sender's identity, which differ in
-//! the name of one field. Addresses and what a mail server said about them are left out: they are personal.
+//! Events that SES publishes about an e-mail after it has accepted it. An event comes either from
+//! SES's event publishing or as a notification of the sender's identity. The two differ in the name
+//! of one field. Addresses and the answers of mail servers are not read, because they are personal
+//! data.
 
 use serde::Deserialize;
 use std::time::Duration;
@@ -33,7 +35,8 @@ struct Bounce {
 
 #[derive(Deserialize)]
 struct BouncedRecipient {
-    /// Of the mail server, such as 5.1.1; there is none when SES did not ask it.
+    /// The status code from the mail server, such as 5.1.1. `None` if SES did not contact the
+    /// server.
     status: Option<String>,
 }
 
@@ -48,20 +51,21 @@ struct Reject {
     reason: String,
 }
 
-/// What became of a mail, with a reason that names nobody.
+/// What happened to an e-mail, with a reason that contains no personal data.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It did not reach the customer.
+    /// The e-mail did not reach the customer.
     Bounced(String),
-    /// The customer calls it spam.
+    /// The customer reported the e-mail as spam.
     Complained(String),
-    /// SES has taken it and then found something in it, such as a virus.
+    /// SES accepted the e-mail and then found something forbidden in it, such as a virus.
     Rejected(String),
-    /// Something came back which may as well be somebody's absence note.
+    /// The recipient's side sent something back. It may be an out-of-office reply, so the e-mail
+    /// does not count as undelivered.
     Answered(String),
 }
 
-/// Why a message cannot be read. Holds nothing of the message.
+/// Why a message cannot be read. The error contains no text of the message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     #[error("it is no event: {:?} error at column {}", .0.classify(), .0.column())]
@@ -75,17 +79,17 @@ impl Event {
         Ok(serde_json::from_str(body)?)
     }
 
-    /// The mail's id, as SES answered it when it took the mail.
+    /// The e-mail's id, which SES returned when it accepted the e-mail.
     pub(super) fn message_id(&self) -> &str {
         &self.mail.message_id
     }
 
-    /// How long ago SES took the mail.
+    /// The time since SES accepted the e-mail.
     pub(super) fn age(&self) -> Duration {
         (OffsetDateTime::now_utc() - self.mail.timestamp).try_into().unwrap_or_default()
     }
 
-    /// Nothing when the event tells of no trouble.
+    /// What happened to the e-mail, or `None` if the event reports no problem.
     pub(super) fn outcome(&self) -> Result<Option<Outcome>, Error> {
         Ok(match self.kind.as_str() {
             "Bounce" => Some(self.bounce.as_ref().ok_or(Error::Incomplete("Bounce"))?.outcome()),

@@ -1,21 +1,24 @@
-//! What a payment method makes the sandbox gateway do.
+//! The payment methods of the sandbox gateway, and what each of them causes.
 
-/// What a payment method does.
+/// The behaviour that a payment method causes.
 pub(super) struct Script {
-    /// Why it is declined; `None` when it is authorized.
+    /// The code with which the payment is declined; `None` if it is authorized.
     pub(super) decline_code: Option<&'static str>,
-    /// The attempt at authorizing that decides; earlier ones fail.
+    /// The number of the authorization attempt that is decided. Earlier attempts fail.
     pub(super) decides_at: i32,
     pub(super) answer: Answer,
-    /// The attempt at giving back of the charge that works; earlier ones are refused for now.
+    /// The number of the refund attempt that succeeds. Earlier attempts for the same charge are
+    /// temporarily refused.
     pub(super) gives_back_at: i32,
 }
 
+/// How the sandbox answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Prompt,
-    /// The first answer to the capture is lost, after it was captured.
+    /// The amount is captured, but the answer to the first capture is lost.
     FirstCaptureIsLost,
+    /// Authorizations are never answered.
     Never,
 }
 
@@ -36,7 +39,7 @@ impl Script {
     }
 }
 
-/// What the customer reads.
+/// The reason for a decline code, as the customer reads it.
 pub(super) fn decline_reason(code: Option<&str>) -> String {
     match code {
         Some("card_declined") => "the card was declined",

@@ -1,27 +1,28 @@
-//! Amounts as Stripe counts them. Mostly ISO 4217's minor units; <https://docs.stripe.com/currencies> lists where not.
+//! Conversion between minor units and Stripe's units. Stripe mostly uses the minor units of ISO
+//! 4217; <https://docs.stripe.com/currencies> lists the exceptions.
 
 use orders::Currency;
 use orders::money::minor_digits;
 
-/// How many decimal places Stripe's amounts of a currency have.
+/// The number of decimal places of Stripe's amounts in this currency.
 fn places(currency: Currency) -> u32 {
     match currency {
-        // ISO says 2; Stripe has no fifths of an ariary.
+        // ISO 4217 says 2, but Stripe only accepts whole ariary.
         Currency::MGA => 0,
-        // ISO says 0, as Stripe once did not.
+        // ISO 4217 says 0, but Stripe keeps the former 2 for compatibility.
         Currency::ISK | Currency::UGX => 2,
         other => minor_digits(other).min(3),
     }
 }
 
-/// What is asked of Stripe for so many minor units; `None` when Stripe cannot take exactly that.
+/// Converts minor units to Stripe's units; `None` if Stripe cannot take exactly this amount.
 pub(super) fn to_stripe(minor: i64, currency: Currency) -> Option<i64> {
     let amount = scale(minor, minor_digits(currency), places(currency))?;
-    // Card networks know no thousandths: Stripe wants their last digit to be 0.
+    // Card networks do not support three decimal places, so Stripe requires the last digit to be 0.
     (places(currency) < 3 || amount % 10 == 0).then_some(amount)
 }
 
-/// How many minor units an amount of Stripe's is.
+/// Converts Stripe's units to minor units; `None` if the result is not a whole number.
 pub(super) fn from_stripe(amount: i64, currency: Currency) -> Option<i64> {
     scale(amount, places(currency), minor_digits(currency))
 }

@@ -1,4 +1,5 @@
-//! Calls of Stripe's API, by the HTTP client that the AWS SDK brings: it speaks TLS as all of our connections do.
+//! Calls of Stripe's API. They use the HTTP client of the AWS SDK, so TLS works as in the worker's
+//! other connections.
 
 use super::{
     Settings,
@@ -19,21 +20,23 @@ use form_urlencoded::Serializer;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// The version of the API whose answers are read here; an account's own default may be any.
+/// The API version of the answers that this code reads. It is sent with each call, because the
+/// account's default version may be another one.
 const VERSION: &str = "2025-03-31.basil";
-/// How long a connection may take. How long a call may take, the attempt at the activity says.
+/// The time limit for opening a connection. The time limit of the call is that of the activity's
+/// attempt.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long Stripe may be silent, for calls that nobody limits.
+/// How long Stripe may send nothing. This ends calls that have no other time limit.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The largest answer, in bytes.
+/// The maximum size of an answer, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
-/// Idempotency keys that are tried for one call.
+/// The maximum number of idempotency keys that are tried for one call.
 const KEYS: u8 = 3;
 
-/// What a call's form holds, as names and values.
+/// The fields of a form or query, as names and values.
 pub(super) type Form<'a> = &'a [(&'a str, &'a str)];
 
-/// The encoded form, and the idempotency key if there is one.
+/// An encoded form, and its idempotency key if it has one.
 type Posted<'a> = (&'a str, Option<&'a str>);
 
 pub(super) struct Client {
@@ -42,18 +45,20 @@ pub(super) struct Client {
     key: Key,
 }
 
-/// What Stripe did.
+/// A successful answer.
 pub(super) struct Answer<T> {
     pub(super) content: T,
-    /// It is the stored answer to an earlier request with the same idempotency key, so things may have changed since.
+    /// True if this is Stripe's stored answer to an earlier request with the same idempotency key.
+    /// The object may have changed since then.
     pub(super) replayed: bool,
 }
 
 impl Client {
-    /// Calls nothing yet.
+    /// Creates the client without calling Stripe.
     ///
     /// # Errors
-    /// When the settings lack a key, or it would not be safe on its way.
+    /// Fails if there is no key, if the secret with the key cannot be read, or if the key could be
+    /// read on its way to Stripe.
     pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
         let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build();
         let http = Connector::builder().connector_settings(limits).tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
@@ -65,20 +70,22 @@ impl Client {
         Ok(self.call(&path, None).await?.content)
     }
 
-    /// Has something done, once for each idempotency key.
+    /// Sends a form. Stripe executes it once for each idempotency key.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, idempotency_key: &str) -> Result<Answer<T>, Failure> {
         self.call(path, Some((&encode(form), Some(idempotency_key)))).await
     }
 
-    /// Has something done that may be asked for at any time and again, since nothing is done when nothing is left to do. Under a key, a refusal
-    /// that has passed would be repeated for a day.
+    /// Sends a form without an idempotency key. This is for requests that may be repeated at any
+    /// time, because they do nothing if nothing is left to do. Under a key, Stripe would repeat a
+    /// stored refusal for a day, even if its cause is gone.
     pub(super) async fn post_unkeyed<T: DeserializeOwned>(&self, path: &str, form: Form<'_>) -> Result<T, Failure> {
         Ok(self.call(path, Some((&encode(form), None))).await?.content)
     }
 
-    /// Has something done that cannot be done twice, whatever the idempotency keys: what it changes is in one state before and in another after.
-    /// Stripe stores a failure of its own, too, and would answer with it for a day; such a call is then made anew under the next key, which is the
-    /// same for everybody.
+    /// Sends a form that cannot take effect twice, whatever the idempotency keys: it changes an
+    /// object's state, and is only possible in the state before. Stripe also stores its own
+    /// internal errors under a key, and would repeat such an error for a day. In this case the form
+    /// is sent again under the next key. All workers use the same sequence of keys.
     pub(super) async fn post_guarded<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, key: &str) -> Result<Answer<T>, Failure> {
         let mut answer = self.post(path, form, key).await;
         for number in 2..=KEYS {
@@ -90,6 +97,8 @@ impl Client {
         answer
     }
 
+    /// Makes a call. If Stripe refuses the API key (401) and the secret now contains another one,
+    /// repeats the call once with that.
     async fn call<T: DeserializeOwned>(&self, path: &str, posted: Option<Posted<'_>>) -> Result<Answer<T>, Failure> {
         let key = self.key.current().await;
         let (mut head, mut body) = self.exchange(path, posted, &key).await.map_err(Failure::unavailable)?;
@@ -111,7 +120,7 @@ impl Client {
         let mut request = HttpRequest::new(posted.map_or_else(SdkBody::empty, |(form, _)| SdkBody::from(form)));
         request.set_uri(format!("{}{path}", self.url))?;
         let headers = request.headers_mut();
-        // The error would quote the key.
+        // The original error is dropped, because it would quote the key.
         headers.try_insert("authorization", format!("Bearer {key}")).map_err(|_| anyhow!("Stripe's key is none"))?;
         headers.try_insert("stripe-version", VERSION)?;
         if let Some((_, idempotency_key)) = posted {

@@ -1,4 +1,4 @@
-//! What Stripe answers when it does not do what was asked, and whether asking again may help
+//! Failed calls of Stripe's API: what the answers mean, and whether another attempt may succeed
 //! (<https://docs.stripe.com/error-low-level>).
 
 use super::reason;
@@ -6,20 +6,22 @@ use crate::payment::Error;
 use anyhow::anyhow;
 use serde::Deserialize;
 
-/// Why a call did not do what was asked, or may not have.
+/// Why a call had no effect, or may have had none.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Stripe refuses; asking again changes nothing.
+    /// Stripe refuses the call. Repeating it at once changes nothing.
     Refused(Refusal),
-    /// Stripe failed, was busy or did not answer.
+    /// Stripe failed, was busy, or did not answer.
     Unavailable {
         error: anyhow::Error,
-        /// Stripe has stored this answer and gives it to everybody who asks with the same idempotency key.
+        /// True if Stripe has stored this answer, and repeats it for every request with the same
+        /// idempotency key.
         stored: bool,
     },
 }
 
-/// The error object of Stripe's answers. Of its texts none is taken: they may quote what was sent.
+/// The error object in Stripe's answers. Its texts are not read, because they may quote what was
+/// sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Refusal {
     #[serde(default, rename = "type")]
@@ -29,7 +31,8 @@ pub(super) struct Refusal {
     pub(super) param: Option<String>,
 }
 
-/// The codes of refusals that pass by themselves, the one list of them: nothing was done, and the same may be granted later.
+/// The codes of temporary refusals: nothing was done, and Stripe may accept the same request later.
+/// No other place lists such codes.
 const FOR_NOW: [&str; 1] = ["balance_insufficient"];
 
 #[derive(Deserialize)]
@@ -38,13 +41,13 @@ struct Document {
 }
 
 impl Refusal {
-    /// Its codes, for the log.
+    /// The codes as text for the log.
     fn codes(&self) -> String {
         let codes = [Some(&self.kind), self.code.as_ref(), self.param.as_ref()].into_iter().flatten();
         codes.filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether Stripe refuses for now only.
+    /// Whether the refusal is temporary.
     pub(super) fn is_for_now(&self) -> bool {
         FOR_NOW.iter().any(|code| self.has_code(code))
     }
@@ -54,15 +57,16 @@ impl Refusal {
     }
 }
 
-/// What matters of an answer but its content.
+/// The status and the relevant headers of an answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
     pub(super) status: u16,
     /// Header `Idempotent-Replayed`: this is the stored answer to an earlier request.
     pub(super) replayed: bool,
-    /// Header `Stripe-Should-Retry`: Stripe knows better than the status tells.
+    /// Header `Stripe-Should-Retry`. If it is true, another attempt may succeed, whatever the
+    /// status is.
     pub(super) should_retry: Option<bool>,
-    /// By which Stripe finds the request in its logs.
+    /// Header `Request-Id`, by which Stripe finds the request in its logs.
     pub(super) request_id: String,
 }
 
@@ -71,15 +75,17 @@ impl Failure {
         Self::Unavailable { error: error.into(), stored: false }
     }
 
-    /// The failure that an answer is; `None` when it is none.
+    /// The failure that an answer reports; `None` if the call succeeded.
     pub(super) fn of(head: &Head, body: &[u8]) -> Option<Self> {
         let status = head.status;
         if (200..300).contains(&status) {
             return None;
         }
         let refusal = serde_json::from_slice(body).map(|document: Document| document.error).unwrap_or_default();
-        // 401 and 403: our key is at fault, not the order. 409: another request has the lock or the key. 424: somebody behind Stripe failed.
-        // An idempotency error otherwise: an order's requests have changed, which says nothing of what the first ones did.
+        // 401 and 403: the API key is at fault, not the order. 409: another request holds the lock
+        // or uses the idempotency key. 424: a system behind Stripe failed. An idempotency error
+        // with another status: the requests for an order have changed, so it is unknown what the
+        // first ones did.
         let may_pass = !(400..500).contains(&status)
             || matches!(status, 401 | 403 | 408 | 409 | 424 | 429)
             || refusal.kind == "idempotency_error"
@@ -92,7 +98,7 @@ impl Failure {
     }
 }
 
-/// A call that was to hold, take or give back money.
+/// For calls that authorize, capture or refund.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -104,7 +110,8 @@ impl From<Failure> for Error {
 }
 
 impl Failure {
-    /// A call that nothing is known about if it is refused: then something is wrong that people must look at.
+    /// For calls that Stripe should never refuse. A refusal means that something is wrong, and that
+    /// people must look into it.
     pub(super) fn unexpected(self) -> anyhow::Error {
         match self {
             Self::Refused(refusal) => anyhow!("Stripe refuses: {}", refusal.codes()),

@@ -1,18 +1,18 @@
-//! What we read of Stripe's objects.
+//! The parts of Stripe's objects that OrderFlow reads.
 
 use super::{failure::Refusal, reason};
 use crate::payment::{Error, Standing};
 use serde::{Deserialize, de::IgnoredAny};
 use std::collections::BTreeMap;
 
-/// A payment intent: what one order is charged through.
+/// A payment intent. Each order is charged through one.
 #[derive(Debug, Deserialize)]
 pub(super) struct Intent {
     pub(super) id: String,
     pub(super) status: Status,
-    /// Stripe's units of `currency`.
+    /// In Stripe's units of `currency`.
     pub(super) amount: i64,
-    /// In lower case.
+    /// The currency code in lower case.
     pub(super) currency: String,
     #[serde(default)]
     pub(super) metadata: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ pub(super) struct Intent {
     pub(super) latest_charge: Option<LatestCharge>,
 }
 
-/// <https://docs.stripe.com/payments/paymentintents/lifecycle>
+/// The status of an intent (<https://docs.stripe.com/payments/paymentintents/lifecycle>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -35,7 +35,7 @@ pub(super) enum Status {
     Other,
 }
 
-/// The charge where it was asked for (`expand[]`), else its id.
+/// The charge if the call requested it (`expand[]`), otherwise its id.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum LatestCharge {
@@ -43,21 +43,21 @@ pub(super) enum LatestCharge {
     Id(IgnoredAny),
 }
 
-/// The money of an intent. Amounts are Stripe's.
+/// The charge of an intent. The amounts are in Stripe's units.
 #[derive(Debug, Deserialize)]
 pub(super) struct Charge {
     pub(super) amount_captured: i64,
     pub(super) amount_refunded: i64,
 }
 
-/// Money that was given back.
+/// A refund. The amount is in Stripe's units.
 #[derive(Debug, Deserialize)]
 pub(super) struct Refund {
     pub(super) id: String,
     pub(super) amount: i64,
     pub(super) status: Option<String>,
     pub(super) failure_reason: Option<String>,
-    /// Null where there is none.
+    /// Null if there is none.
     pub(super) metadata: Option<BTreeMap<String, String>>,
 }
 
@@ -72,7 +72,7 @@ impl Intent {
             Status::RequiresCapture => Standing::Authorized(self.id.clone()),
             Status::Succeeded => Standing::Captured(self.id.clone()),
             Status::Canceled => Standing::Declined("the authorization is not valid any more".to_owned()),
-            // Nobody is there to act.
+            // The customer is not present to confirm.
             Status::RequiresAction => Standing::Declined("the card's bank asks the customer to confirm the payment".to_owned()),
             Status::RequiresPaymentMethod => match &self.last_payment_error {
                 Some(refusal) => Standing::Declined(reason::of(refusal).to_owned()),
@@ -89,24 +89,25 @@ impl Intent {
         }
     }
 
-    /// Whether a charge was ever made, be it only to hold the amount.
+    /// Whether a charge succeeded, even one that only authorized the amount.
     pub(super) fn was_charged(&self) -> bool {
         self.latest_charge.is_some() && self.last_payment_error.is_none()
     }
 
-    /// Whether all that was taken has been given back.
+    /// Whether everything that was captured is refunded.
     pub(super) fn is_refunded(&self) -> bool {
         self.charge().is_some_and(|charge| charge.amount_captured > 0 && charge.amount_refunded >= charge.amount_captured)
     }
 }
 
 impl Refund {
-    /// Whether the money goes back; a refund may fail days later, and is then the shop's again.
+    /// Whether the refund is valid, so that the customer gets the money. A refund may still fail
+    /// days later. The money is then the shop's again.
     pub(super) fn holds(&self) -> bool {
         !matches!(self.status.as_deref(), Some("failed" | "canceled"))
     }
 
-    /// As an answer to whoever asked for it.
+    /// The result of this refund for [`Gateway::refund`](crate::payment::Gateway::refund).
     pub(super) fn settled(&self) -> Result<(), Error> {
         match self.failure_reason.as_deref() {
             _ if self.holds() => Ok(()),
@@ -119,7 +120,7 @@ impl Refund {
         self.metadata.as_ref().and_then(|metadata| metadata.get(name)).is_some_and(|found| found == value)
     }
 
-    /// Whether we asked for it.
+    /// Whether OrderFlow requested the refund.
     pub(super) fn is_ours(&self) -> bool {
         self.metadata.as_ref().is_some_and(|metadata| metadata.contains_key(super::REFUND_ID) || metadata.contains_key(super::ORDER_ID))
     }

@@ -1,4 +1,5 @@
-//! Stripe's secret key. It may lie in a secret that somebody rotates at any moment: when Stripe refuses it, the secret is read again.
+//! Stripe's secret key. It may come from a secret that is rotated at any time. If Stripe refuses
+//! the key, the secret is read again.
 
 use super::Settings;
 use anyhow::Context;
@@ -7,9 +8,9 @@ use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// Setting that holds the secret's ARN.
+/// The setting that holds the secret's ARN.
 const SETTING: &str = "STRIPE_SECRET_ARN";
-/// The secret is not read more often than this, however many calls are refused.
+/// The minimum time between two reads of the secret, however many calls Stripe refuses.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
@@ -37,8 +38,10 @@ struct Known {
 }
 
 impl Key {
+    /// Reads the key from the settings or from the secret.
+    ///
     /// # Errors
-    /// When there is no key, or the secret with it cannot be read.
+    /// Fails if there is no key, or if the secret cannot be read.
     pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
         let secret_arn = settings.stripe_secret_arn.clone();
         let key = match &secret_arn {
@@ -52,7 +55,8 @@ impl Key {
         self.known.lock().await.key.clone()
     }
 
-    /// What the secret holds now, if that is not what was refused. Whoever comes while it is read waits for the same answer.
+    /// Reads the secret again, and returns its key if that is not the refused one. Calls during the
+    /// read wait for its result.
     pub(super) async fn renewed(&self, refused: &str) -> Option<String> {
         let arn = self.secret_arn.as_ref()?;
         let mut known = self.known.lock().await;

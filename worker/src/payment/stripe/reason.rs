@@ -1,11 +1,13 @@
-//! Stripe's decline codes in words for customers (<https://docs.stripe.com/declines/codes>). Some must not be told: a thief learns from "stolen"
-//! that the card is known to be.
+//! The reasons that customers read for Stripe's decline codes
+//! (<https://docs.stripe.com/declines/codes>). Some codes must not be revealed: "stolen" would tell
+//! a thief that the theft is known.
 
 use super::failure::Refusal;
 
-/// The code of an amount that Stripe cannot be asked for.
+/// OrderFlow's own code for an amount that Stripe's units cannot express.
 pub(super) const TOO_PRECISE: &str = "amount_too_precise";
 
+/// The reason that the customer reads for a refusal.
 pub(super) fn of(refusal: &Refusal) -> &'static str {
     let codes = [refusal.decline_code.as_deref(), refusal.code.as_deref()];
     let told = codes.into_iter().flatten().find_map(|code| by_code(code, refusal.param.as_deref()));
@@ -32,7 +34,7 @@ fn by_code(code: &str, param: Option<&str>) -> Option<&'static str> {
         "testmode_decline" => "the card is a test card",
         "amount_too_small" => "the amount is too small to be charged",
         "amount_too_large" => "the amount is too large to be charged",
-        // Ours: Stripe's amounts are coarser than the currency's.
+        // OrderFlow's own code: Stripe's units are coarser than the currency's minor units.
         TOO_PRECISE => "this amount cannot be charged in this currency",
         "payment_intent_unexpected_state" | "charge_expired_for_capture" | "capture_charge_authorization_expired" => {
             "the authorization is not valid any more"

@@ -1,4 +1,4 @@
-//! Where Stripe is, and what it knows us by.
+//! The settings of the Stripe gateway: the address of the API, and the key.
 
 use anyhow::bail;
 use axum::http::Uri;
@@ -7,27 +7,30 @@ use std::net::IpAddr;
 #[derive(clap::Args, Clone)]
 #[group(id = "stripe")]
 pub struct Settings {
-    /// ARN of the secret with Stripe's secretKey and webhookSecret; used instead of the key below.
+    /// ARN of the secret that contains Stripe's secretKey and webhookSecret. It replaces the key
+    /// below.
     #[arg(long, env = "STRIPE_SECRET_ARN")]
     pub stripe_secret_arn: Option<String>,
-    /// Stripe's secret key, or a restricted one that may write payment intents and refunds and read charges.
+    /// Stripe's secret key, or a restricted key that may write payment intents and refunds and read
+    /// charges.
     #[arg(long, env = "STRIPE_SECRET_KEY", hide_env_values = true)]
     pub stripe_secret_key: Option<String>,
-    /// Where Stripe's API is.
+    /// Address of Stripe's API.
     #[arg(long, env = "STRIPE_URL", default_value = "https://api.stripe.com")]
     pub stripe_url: String,
 }
 
 impl Settings {
-    /// Whether there is a key, or is said to be.
+    /// Whether a key is set, or a secret that contains one.
     pub(crate) fn has_key(&self) -> bool {
         self.stripe_secret_arn.is_some() || self.stripe_secret_key.is_some()
     }
 
-    /// The API's address without a slash at its end.
+    /// The address of the API without a slash at its end.
     ///
     /// # Errors
-    /// When what is sent there could be read on its way: the key goes with each call.
+    /// Fails if others could read the key on its way to this address. The key is sent with each
+    /// call.
     pub(super) fn url(&self) -> anyhow::Result<&str> {
         let url = self.stripe_url.trim_end_matches('/');
         if !is_private(url) {
@@ -37,6 +40,7 @@ impl Settings {
     }
 }
 
+/// Whether nobody else can read what is sent to this URL.
 fn is_private(url: &str) -> bool {
     let Ok(url) = url.parse::<Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);

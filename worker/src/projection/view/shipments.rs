@@ -1,10 +1,10 @@
-//! An order's shipments as readers see them.
+//! An order's shipments in the form in which readers see them.
 
 use super::{TEXT_BYTES, listed, within};
 use crate::sql::projection as sql;
 use orders::view::{ShipmentItemView, ShipmentView};
 
-/// The order's shipments, each with what is packed in it.
+/// Returns the order's shipments, each with its items.
 pub(super) fn shipments(order: &mut sql::Order) -> anyhow::Result<Vec<ShipmentView>> {
     let (ids, warehouses, statuses) = (order.shipment_ids.take(), order.shipment_warehouses.take(), order.shipment_statuses.take());
     let (carriers, numbers, urls) = (order.shipment_carriers.take(), order.tracking_numbers.take(), order.tracking_urls.take());
@@ -23,7 +23,7 @@ pub(super) fn shipments(order: &mut sql::Order) -> anyhow::Result<Vec<ShipmentVi
                 status: status.parse()?,
                 carrier,
                 tracking_number: within(tracking_number),
-                // Half an address leads nowhere.
+                // A URL that is too long is left out, because a part of a URL leads nowhere.
                 tracking_url: tracking_url.filter(|url| url.len() <= 2 * TEXT_BYTES),
                 reason: within(reason),
                 items: items.collect(),
