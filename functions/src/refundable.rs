@@ -6,6 +6,7 @@ use orders::{
     Currency, Money,
     json::{Fault, Faults},
     refund::{RefundRequest, What},
+    status::PaymentStatus,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -57,7 +58,7 @@ impl Refundable<'_> {
     /// request's text.
     pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8]) -> Option<Problem> {
         let nothing = |detail: &'static str| Some(Problem::new(Kind::NothingToRefund, detail));
-        let payment = self.payment.as_ref().filter(|payment| ["CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED"].contains(&&*payment.status));
+        let payment = self.payment.as_ref().filter(|payment| payment.status.parse().is_ok_and(PaymentStatus::was_captured));
         let Some(payment) = payment else { return nothing("The order is not paid.") };
         let units = match &request.what {
             What::Items(units) => self.cost(units.iter().map(|(id, quantity)| (id.as_str(), i64::from(*quantity))), body),

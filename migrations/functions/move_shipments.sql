@@ -1,8 +1,10 @@
 -- Records tracking events of an order's shipments, and moves the order on. The arrays have one
--- element for each event. A shipment only goes forward: booked, in transit, final. The first final
--- status stays, and a shipment that left the shop cannot be cancelled. Its units follow it: in
--- transit when it leaves, with the customer when it arrives, written off when it is lost, in stock
--- when it returns or never leaves. Repeating a call changes nothing.
+-- element for each event. `steps` are the permitted transitions of a shipment, as FROM>TO; an event
+-- that needs another one changes nothing. The units of a shipment follow it: in transit when it
+-- leaves, with the customer when it arrives, written off when it is lost, in stock when it returns
+-- or never leaves. Repeating a call changes nothing.
+--
+-- `open` are the statuses of a shipment that has not ended, `left_shop` those of one that left the shop.
 --
 -- Answers:
 --   status    the order's status
@@ -19,6 +21,7 @@
 -- call would cost half of the call.
 CREATE OR REPLACE FUNCTION move_shipments(
     the_order text, ids text[], statuses text[], numbers text[], urls text[], reasons text[],
+    steps text[], open text[], left_shop text[],
     to_shipped text[], to_delivered text[], to_completed text[]
 ) RETURNS TABLE (
     status text, age_ms bigint, has_news boolean, underway boolean, arrived boolean, failed boolean
@@ -38,11 +41,8 @@ BEGIN
     SELECT o.status, o.created_at INTO status, accepted
         FROM orders o WHERE o.id = the_order FOR NO KEY UPDATE;
     WITH said AS (
-        SELECT s.id, d.status, d.number, d.url, d.reason, CASE
-            WHEN d.status IN ('REFUSED', 'CANCELLED') THEN s.status IN ('PENDING', 'BOOKED')
-            WHEN d.status = 'BOOKED' THEN s.status = 'PENDING'
-            WHEN d.status = 'IN_TRANSIT' THEN s.status IN ('PENDING', 'BOOKED')
-            ELSE s.status IN ('PENDING', 'BOOKED', 'IN_TRANSIT') END AS onward
+        SELECT s.id, d.status, d.number, d.url, d.reason,
+            s.status || '>' || d.status = ANY (steps) AS onward
         FROM unnest(ids, statuses, numbers, urls, reasons) AS d (id, status, number, url, reason)
         JOIN shipments s ON s.id = d.id AND s.order_id = the_order
     ), noted AS (
@@ -86,10 +86,10 @@ BEGIN
             stock = p.stock + CASE WHEN u.back THEN u.units ELSE 0 END
             FROM units u WHERE p.id = u.product_id AND (u.held OR u.back);
     END IF;
-    SELECT bool_or(s.status IN ('PENDING', 'BOOKED', 'IN_TRANSIT')),
+    SELECT bool_or(s.status = ANY (open)),
         bool_or(s.status = 'DELIVERED'),
-        bool_or(s.status IN ('LOST', 'RETURNED', 'REFUSED', 'CANCELLED')),
-        bool_or(s.status IN ('IN_TRANSIT', 'DELIVERED', 'LOST', 'RETURNED'))
+        bool_or(s.status <> ALL (open) AND s.status <> 'DELIVERED'),
+        bool_or(s.status = ANY (left_shop))
         INTO underway, arrived, failed, shipped FROM shipments s WHERE s.order_id = the_order;
     IF shipped AND status = ANY (to_shipped) THEN
         status = 'SHIPPED';

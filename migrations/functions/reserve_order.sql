@@ -66,5 +66,5 @@ BEGIN
     INSERT INTO reservations (order_id, product_id, quantity, expires_at)
         SELECT the_order, w.product_id, w.quantity, now() + held_ms * interval '1 millisecond'
             FROM unnest(products, quantities) AS w (product_id, quantity);
-    RETURN QUERY SELECT m.status, m.age_ms FROM move_order(the_order, target, predecessors) m;
+    RETURN QUERY SELECT m.status, m.age_ms FROM move_order(the_order, target, predecessors, '{}') m;
 END $$;

@@ -16,6 +16,7 @@ use crate::{
     status::OrderStatus,
 };
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
 use time::OffsetDateTime;
@@ -149,8 +150,9 @@ pub struct Notice {
     pub kind: NoticeKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", prefix = "ORDER_")]
 pub enum NoticeKind {
     /// Also the last step of an order without shipping: recording it completes the order.
     Confirmed,
@@ -167,15 +169,7 @@ impl NoticeKind {
     /// The name used in SQL (`notifications.type`).
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "ORDER_CONFIRMED",
-            Self::ActionRequired => "ORDER_ACTION_REQUIRED",
-            Self::InReview => "ORDER_IN_REVIEW",
-            Self::Shipped => "ORDER_SHIPPED",
-            Self::Delivered => "ORDER_DELIVERED",
-            Self::Failed => "ORDER_FAILED",
-            Self::Cancelled => "ORDER_CANCELLED",
-        }
+        self.into()
     }
 }
 
@@ -258,7 +252,7 @@ pub struct Tracking {
 
 /// Why an order is refused permanently. Temporal carries it as the type of a non-retryable
 /// application failure. The customer reads that failure's message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 pub enum Refusal {
     OutOfStock,
     InvalidOrder,
@@ -278,26 +272,18 @@ pub const PAYMENT_UNANSWERED: &str = "the payment service did not answer; nothin
 pub const NO_SUCH_ORDER: &str = "there is no such order";
 
 impl Refusal {
-    pub const ALL: &[Self] =
-        &[Self::OutOfStock, Self::InvalidOrder, Self::PaymentDeclined, Self::PaymentUnanswered, Self::NotApproved, Self::NotDeliverable];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The refusal with this name; `None` if this release does not know the name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|refusal| refusal.as_str() == name).copied()
+        name.parse().ok()
     }
 
     /// The failure's type name in Temporal.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OutOfStock => "OutOfStock",
-            Self::InvalidOrder => "InvalidOrder",
-            Self::PaymentDeclined => "PaymentDeclined",
-            Self::PaymentUnanswered => "PaymentUnanswered",
-            Self::NotApproved => "NotApproved",
-            Self::NotDeliverable => "NotDeliverable",
-        }
+        self.into()
     }
 }
 

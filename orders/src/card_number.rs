@@ -2,9 +2,10 @@
 //! never be stored must never be accepted.
 //!
 //! A card number has 13 to 19 digits of any script, with or without separators between them. Every
-//! character that is neither a letter nor a digit is a separator, so are invisible ones. Its first digits and its length belong to a payment network, and its last digit is a valid
-//! check digit (Luhn). Other long numbers are common in requests, and one in ten of them has a
-//! valid last digit by chance. The following are therefore not treated as card numbers:
+//! character that is neither a letter nor a digit is a separator, including invisible characters.
+//! The first digits and the length of a card number belong to a payment network, and its last digit
+//! is a valid check digit (Luhn). Other long numbers are common in requests, and one in ten of them
+//! has a valid last digit by chance. The following are therefore not treated as card numbers:
 //!
 //! - Ids of 24 or more hexadecimal digits, and UUIDs.
 //! - Article numbers of 13 digits with a valid check digit (GTIN-13).

@@ -4,6 +4,7 @@ use crate::json::{self, Faults, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
+use strum::{IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
 /// Where notifications about an order are sent. This is personal data: it is never logged, and
@@ -27,30 +28,29 @@ impl fmt::Debug for Contact {
 }
 
 /// A way to reach a customer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Channel {
     Email,
     Sms,
 }
 
 impl Channel {
-    pub const ALL: &[Self] = &[Self::Email, Self::Sms];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name used in JSON and in SQL (`orders.contact_channel`, `notifications.channel`).
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "EMAIL",
-            Self::Sms => "SMS",
-        }
+        self.into()
     }
 }
 
 /// A language that customers are written to in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[schema(description = "ISO 639.")]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Language {
     #[default]
     En,
@@ -58,15 +58,12 @@ pub enum Language {
 }
 
 impl Language {
-    pub const ALL: &[Self] = &[Self::En, Self::Ru];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name used in JSON and in SQL (`orders.contact_language`): an ISO 639 code.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ru => "ru",
-        }
+        self.into()
     }
 }
 

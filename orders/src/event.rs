@@ -12,7 +12,8 @@ use utoipa::{ToSchema, openapi::Schema};
 
 /// The type of [`StatusChanged`].
 pub const STATUS_CHANGED: &str = "order.status_changed";
-/// The version of the format of [`StatusChanged`]. It rises when a field changes its meaning or is removed.
+/// The version of the format of [`StatusChanged`]. It rises when a field changes its meaning or is
+/// removed.
 pub const STATUS_CHANGED_VERSION: u32 = 1;
 
 /// An order has a new status.

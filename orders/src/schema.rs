@@ -84,7 +84,8 @@ pub fn only_true(description: &str) -> Schema {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).description(description).into()
 }
 
-/// Joins the lines of each description, since Rust's doc comments end at a column; removes empty ones.
+/// Joins the lines of each description, because a line of a doc comment has a maximum length.
+/// Removes empty descriptions.
 pub fn tidy(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -108,8 +109,8 @@ fn unwrapped(text: &str) -> String {
     paragraphs.map(|paragraph| paragraph.trim().to_owned()).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The JSON of a document, indented. Members have a fixed order: what names and explains comes first,
-/// required properties come in the order of `required`, and the rest by name.
+/// The text of a JSON document, indented. Members have a fixed order: first those that name and
+/// explain, then required properties in the order of `required`, then the others by name.
 ///
 /// # Panics
 /// Never: strings, numbers and lists always serialize.

@@ -1,13 +1,12 @@
 //! Shipments: their ids, their tracking events and their statuses.
 
 mod said;
-mod status;
-
 use crate::id::{OrderId, RefundId};
+pub use crate::status::ShipmentStatus;
 pub use said::{Message, Report};
 use serde::{Deserialize, Serialize};
-pub use status::{ShipmentStatus, UnknownStatus};
 use std::{borrow::Cow, fmt, str::FromStr};
+use strum::{IntoStaticStr, VariantArray};
 use time::OffsetDateTime;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -103,9 +102,10 @@ pub struct Scan {
 }
 
 /// Where a shipment is. The last three are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[schema(description = "LOST: the shipment's units are gone. RETURNED: its units are back in the warehouse.")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum ScanEvent {
     /// The carrier has the parcel.
     InTransit,
@@ -117,17 +117,12 @@ pub enum ScanEvent {
 }
 
 impl ScanEvent {
-    pub const ALL: &[Self] = &[Self::InTransit, Self::Delivered, Self::Lost, Self::Returned];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name used in JSON and SQL.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InTransit => "IN_TRANSIT",
-            Self::Delivered => "DELIVERED",
-            Self::Lost => "LOST",
-            Self::Returned => "RETURNED",
-        }
+        self.into()
     }
 
     #[must_use]

@@ -1,169 +1,129 @@
-//! The statuses of an order, and the only table of its transitions. The workflow, the SQL that
-//! changes orders, and the read model all use it.
+//! The state machines: of an order, its reservations, its payment, its refunds, its shipments and
+//! its notifications.
+//!
+//! Each module here is the only home of its machine: the statuses, the transitions between them, and
+//! what may cause each transition. The workflow, the worker and the audit ask these tables. SQL takes
+//! the permitted transitions as parameters. Where a statement or an index writes statuses out, tests
+//! compare it with these tables. `docs/states.md` is drawn from them.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
-use utoipa::ToSchema;
+mod notification;
+mod order;
+mod payment;
+mod refund;
+mod reservation;
+mod shipment;
 
-/// The status of an order. Every order starts as `Pending`; `Completed`, `Failed` and `Cancelled`
-/// are final. Names may be added but never changed, because workflow histories, tables and clients
-/// hold them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[schema(description = "ACTION_REQUIRED waits for the customer (amend or cancel), IN_REVIEW for the shop. From SHIPPED on an order \
-        can no longer be cancelled. COMPLETED, FAILED and CANCELLED are final.")]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OrderStatus {
-    /// Accepted; nothing is reserved yet.
-    #[default]
-    Pending,
-    /// Only a part of the order is in stock. The customer gets an offer, which is held for a short
-    /// time. The customer takes the offer, cancels the order, or does not answer in time.
-    ActionRequired,
-    /// Staff must approve or decline the order. Until then it holds no stock.
-    InReview,
-    /// The stock of every line item is reserved.
-    Reserved,
-    /// The payment is captured.
-    Paid,
-    /// At least one parcel is on its way; it is too late to cancel.
-    Shipped,
-    /// Every parcel has arrived, or did not arrive and is refunded.
-    Delivered,
-    /// All steps are done, and the customer is notified.
-    Completed,
-    /// The order was refused (payment declined, out of stock, wrong price, …), or nothing could
-    /// be delivered. Nothing is held or charged.
-    Failed,
-    /// The order was cancelled on request or because a decision did not come in time. Nothing is
-    /// held or charged.
-    Cancelled,
+pub use notification::NotificationState;
+pub use order::OrderStatus;
+pub use payment::PaymentStatus;
+pub use refund::RefundStatus;
+pub use reservation::ReservationState;
+pub use shipment::ShipmentStatus;
+
+/// What may cause a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Cause {
+    /// A request of the customer.
+    Customer,
+    /// A request or a decision of the shop's staff.
+    Staff,
+    /// The order's workflow, in the normal course of the order.
+    Workflow,
+    /// An answer or an event of the payment gateway, or its silence.
+    Gateway,
+    /// An answer or an event of the carrier.
+    Carrier,
+    /// An answer or an event of the provider of e-mail or SMS.
+    Provider,
+    /// A deadline that passed.
+    Deadline,
 }
 
-use OrderStatus::{ActionRequired, Cancelled, Completed, Delivered, Failed, InReview, Paid, Pending, Reserved, Shipped};
+/// A permitted change of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition<S: 'static> {
+    pub from: S,
+    pub to: S,
+    /// What may cause it; never empty.
+    pub by: &'static [Cause],
+}
 
-/// Every permitted transition, as (from, to).
-pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
-    (Pending, ActionRequired),
-    (Pending, InReview),
-    (Pending, Reserved),
-    (Pending, Failed),
-    (Pending, Cancelled),
-    (ActionRequired, InReview),
-    (ActionRequired, Reserved),
-    (ActionRequired, Failed),
-    (ActionRequired, Cancelled),
-    (InReview, ActionRequired),
-    (InReview, Reserved),
-    (InReview, Failed),
-    (InReview, Cancelled),
-    (Reserved, Paid),
-    (Reserved, Failed),
-    (Reserved, Cancelled),
-    (Paid, Shipped),
-    (Paid, Completed),
-    (Paid, Failed),
-    (Paid, Cancelled),
-    (Shipped, Delivered),
-    (Shipped, Failed),
-    (Delivered, Completed),
-];
+/// Adds to an enum of statuses what all state machines have in common. The enum derives
+/// `strum::VariantArray` and `strum::IntoStaticStr`.
+macro_rules! state_machine {
+    ($status:ident starts as [$($first:ident),+]; $($from:ident => [$($to:ident),+] by $causes:tt;)+) => {
+        impl $status {
+            pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-impl OrderStatus {
-    pub const ALL: &[Self] = &[Pending, ActionRequired, InReview, Reserved, Paid, Shipped, Delivered, Completed, Failed, Cancelled];
+            /// The statuses in which a row may begin.
+            pub const FIRST: &'static [Self] = &[$(Self::$first),+];
 
-    /// The name used in JSON, in SQL and in the read model.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Pending => "PENDING",
-            ActionRequired => "ACTION_REQUIRED",
-            InReview => "IN_REVIEW",
-            Reserved => "RESERVED",
-            Paid => "PAID",
-            Shipped => "SHIPPED",
-            Delivered => "DELIVERED",
-            Completed => "COMPLETED",
-            Failed => "FAILED",
-            Cancelled => "CANCELLED",
+            /// Every permitted transition.
+            pub const TRANSITIONS: &'static [$crate::status::Transition<Self>] = &[$($(
+                state_machine!(@transition $from $to $causes)
+            ),+),+];
+
+            /// The name that is used in JSON, in SQL and in the read model.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                self.into()
+            }
+
+            /// Whether a transition leads from this status to `to`.
+            #[must_use]
+            pub fn leads_to(self, to: Self) -> bool {
+                Self::TRANSITIONS.iter().any(|known| known.from == self && known.to == to)
+            }
+
+            /// Whether no transition leads away from this status.
+            #[must_use]
+            pub fn is_final(self) -> bool {
+                !Self::TRANSITIONS.iter().any(|known| known.from == self)
+            }
+
+            /// The names of the statuses from which a transition leads to this one. SQL takes them
+            /// for `status = ANY(…)`.
+            #[must_use]
+            pub fn predecessors(self) -> Vec<&'static str> {
+                Self::TRANSITIONS.iter().filter(|known| known.to == self).map(|known| known.from.as_str()).collect()
+            }
+
+            /// The permitted transitions, each as `FROM>TO`. SQL takes them as an array.
+            #[must_use]
+            pub fn steps() -> Vec<String> {
+                Self::TRANSITIONS.iter().map(|known| format!("{}>{}", known.from, known.to)).collect()
+            }
+
+            /// The names of the statuses that are not final.
+            #[must_use]
+            pub fn open() -> Vec<&'static str> {
+                Self::ALL.iter().filter(|status| !status.is_final()).map(|status| status.as_str()).collect()
+            }
         }
-    }
 
-    /// Whether no transition leads away from this status.
-    #[must_use]
-    pub fn is_final(self) -> bool {
-        !TRANSITIONS.iter().any(|(from, _)| *from == self)
-    }
-
-    /// Whether an order with this status can still be cancelled.
-    #[must_use]
-    pub fn may_be_cancelled(self) -> bool {
-        TRANSITIONS.contains(&(self, Cancelled))
-    }
-
-    /// The names of the statuses from which a transition leads to this one. Updates of an order use
-    /// them in `status = ANY(…)`.
-    #[must_use]
-    pub fn predecessors(self) -> Vec<&'static str> {
-        TRANSITIONS.iter().filter(|(_, to)| *to == self).map(|(from, _)| from.as_str()).collect()
-    }
-
-    /// The names of the statuses that are not final.
-    #[must_use]
-    pub fn open() -> Vec<&'static str> {
-        Self::ALL.iter().filter(|status| !status.is_final()).map(|status| status.as_str()).collect()
-    }
+        impl std::fmt::Display for $status {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+    (@transition $from:ident $to:ident [$($cause:ident),+]) => {
+        $crate::status::Transition { from: Self::$from, to: Self::$to, by: &[$($crate::status::Cause::$cause),+] }
+    };
 }
+use state_machine;
 
-impl fmt::Display for OrderStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Error: the text is not the name of an order status.
+/// Error: the text is not the name of a status. A newer release may have written it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an order status")]
+#[error("this release does not know the status")]
 pub struct UnknownStatus;
 
-impl FromStr for OrderStatus {
-    type Err = UnknownStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL.iter().find(|status| status.as_str() == text).copied().ok_or(UnknownStatus)
+impl UnknownStatus {
+    fn new(_: &str) -> Self {
+        Self
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_agree_everywhere() {
-        for status in OrderStatus::ALL {
-            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
-            assert_eq!(status.as_str().parse(), Ok(*status));
-        }
-    }
-
-    #[test]
-    fn final_statuses_are_the_three_ends() {
-        let finals: Vec<_> = OrderStatus::ALL.iter().filter(|s| s.is_final()).collect();
-        assert_eq!(finals, [&Completed, &Failed, &Cancelled]);
-        assert_eq!(OrderStatus::open(), ["PENDING", "ACTION_REQUIRED", "IN_REVIEW", "RESERVED", "PAID", "SHIPPED", "DELIVERED"]);
-    }
-
-    #[test]
-    fn every_status_is_reachable_and_every_open_one_leads_on() {
-        for status in OrderStatus::ALL {
-            assert_eq!(*status == Pending, status.predecessors().is_empty(), "{status}: only the first has none before it");
-            let leads_on = TRANSITIONS.iter().any(|(from, _)| from == status);
-            assert_eq!(leads_on, !status.is_final(), "{status}: all but the ends lead on");
-        }
-    }
-
-    #[test]
-    fn what_is_on_its_way_cannot_be_cancelled() {
-        let not: Vec<_> = OrderStatus::ALL.iter().filter(|status| !status.may_be_cancelled()).collect();
-        assert_eq!(not, [&Shipped, &Delivered, &Completed, &Failed, &Cancelled]);
-    }
-}
+mod tests;

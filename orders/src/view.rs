@@ -7,7 +7,7 @@ use crate::{
     money::{Currency, Money},
     schema::{self, Identifier, Time},
     shipping::{ShipmentId, ShipmentStatus},
-    status::OrderStatus,
+    status::{OrderStatus, PaymentStatus, RefundStatus},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -145,8 +145,8 @@ impl ItemView {
 #[schema(as = Payment)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentView {
-    #[schema(schema_with = payment_status)]
-    pub status: String,
+    #[schema(inline)]
+    pub status: PaymentStatus,
     pub amount: Money,
     /// What was refunded of it. Left out when nothing was.
     #[schema(value_type = Money)]
@@ -154,21 +154,13 @@ pub struct PaymentView {
     pub refunded_amount: Option<Money>,
 }
 
-fn payment_status() -> Schema {
-    schema::one_of(
-        &["AUTHORIZED", "CAPTURED", "PARTIALLY_REFUNDED", "REFUNDED", "VOIDED", "DECLINED", "UNKNOWN"],
-        "`AUTHORIZED`: the amount is held. `CAPTURED`: it is taken. `VOIDED`: it is not held any more, and was not taken. \
-        `UNKNOWN`: the gateway has not answered yet.",
-    )
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Refund)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundView {
     pub id: RefundId,
-    #[schema(schema_with = refund_status)]
-    pub status: String,
+    #[schema(inline)]
+    pub status: RefundStatus,
     pub amount: Money,
     /// As given by the person who requested the refund.
     #[schema(required)]
@@ -179,10 +171,6 @@ pub struct RefundView {
     #[schema(value_type = Time)]
     #[serde(with = "crate::rfc3339")]
     pub requested_at: OffsetDateTime,
-}
-
-fn refund_status() -> Schema {
-    schema::one_of(&["PENDING", "SUCCEEDED", "FAILED"], "`PENDING`: not decided yet, or the payment gateway refuses it for now.")
 }
 
 /// A message to the customer: that it was written, not whether it has arrived.

@@ -4,7 +4,7 @@
 //! the views and functions that have changed ([`definitions`]). If the schema is newer than this
 //! release, it changes nothing. The rules are in docs/decisions/0023-one-baseline.md.
 
-mod definitions;
+pub(crate) mod definitions;
 #[cfg(test)]
 mod released;
 

@@ -28,19 +28,24 @@ use orders::{
 /// commits the reservations that the order still holds. If the order's status is not the one that
 /// the notification is about, nothing is recorded.
 pub(crate) async fn record(client: &dyn Client, notice: Notice) -> anyhow::Result<Move> {
-    let (told, from) = match notice.kind {
-        NoticeKind::Confirmed | NoticeKind::Delivered => (OrderStatus::Completed, OrderStatus::Completed.predecessors()),
-        // All other kinds are about the order's present status and do not change it.
-        NoticeKind::ActionRequired => (OrderStatus::ActionRequired, Vec::new()),
-        NoticeKind::InReview => (OrderStatus::InReview, Vec::new()),
-        NoticeKind::Shipped => (OrderStatus::Shipped, Vec::new()),
-        NoticeKind::Failed => (OrderStatus::Failed, Vec::new()),
-        NoticeKind::Cancelled => (OrderStatus::Cancelled, Vec::new()),
+    let about = match notice.kind {
+        NoticeKind::Confirmed | NoticeKind::Delivered => OrderStatus::Completed,
+        NoticeKind::ActionRequired => OrderStatus::ActionRequired,
+        NoticeKind::InReview => OrderStatus::InReview,
+        NoticeKind::Shipped => OrderStatus::Shipped,
+        NoticeKind::Failed => OrderStatus::Failed,
+        NoticeKind::Cancelled => OrderStatus::Cancelled,
+    };
+    // Only a completion is recorded together with the order's transition. All other notifications
+    // are about the order's present status.
+    let (from, from_in_compensation) = match about {
+        OrderStatus::Completed => (about.predecessors(), about.predecessors_in_compensation()),
+        _ => (Vec::new(), Vec::new()),
     };
     // A new notification must reach the read model. It gets there with the order's transition, or
     // the statement raises the order's version.
     let (id, kind) = (notice.order_id.to_string(), notice.kind.as_str());
-    Move::of(&sql::record_notice(client, &id, told.as_str(), &from, kind).await?)
+    Move::of(&sql::record_notice(client, &id, about.as_str(), &from, &from_in_compensation, kind).await?)
 }
 
 /// Records the notification about a refund, once.

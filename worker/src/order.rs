@@ -147,6 +147,7 @@ impl Move {
 /// status. An order that is being compensated can only move to its end, unless it turns out to be
 /// delivered.
 pub(crate) async fn advance(client: &dyn Client, id: OrderId, to: OrderStatus, reason: Option<&str>) -> anyhow::Result<Move> {
-    let moved = sql::move_order(client, &id.to_string(), to.as_str(), &to.predecessors(), reason).await?;
+    let moved =
+        sql::move_order(client, &id.to_string(), to.as_str(), &to.predecessors(), &to.predecessors_in_compensation(), reason).await?;
     Move::of(&moved.context("the order is not on record")?)
 }

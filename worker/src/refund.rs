@@ -16,6 +16,7 @@ use deadpool_postgres::Transaction;
 use orders::{
     OrderId, OrderStatus, RefundId,
     refund::{RefundInput, RefundRequest, What},
+    status::{PaymentStatus, RefundStatus},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -56,17 +57,17 @@ pub(crate) async fn decide(transaction: &Transaction<'_>, refund: &RefundInput) 
     if let Some(known) = sql::find_refund(transaction, &id, REFUNDS).await? {
         let sql::Refund { state, amount_minor, refusals, is_put_off } = known;
         let due = Due { id: refund.id, amount_minor, again: true, refusals, is_put_off };
-        return Ok((status, if state == "PENDING" { Decision::Due(due) } else { Decision::Done }));
+        return Ok((status, if state.parse() == Ok(RefundStatus::Pending) { Decision::Due(due) } else { Decision::Done }));
     }
     let request = &refund.request;
     let (state, Claim { amount_minor, units }, refusal) = match claim(transaction, refund, status).await? {
-        Ok(claim) => ("PENDING", claim, None),
-        Err(refusal) => ("FAILED", Claim::default(), Some(refusal)),
+        Ok(claim) => (RefundStatus::Pending, claim, None),
+        Err(refusal) => (RefundStatus::Failed, Claim::default(), Some(refusal)),
     };
     let new = sql::NewRefund {
         id: &id,
         order_id: &order_id,
-        state,
+        state: state.as_str(),
         amount_minor,
         reason: request.reason.as_deref(),
         failure_reason: refusal.as_deref(),
@@ -206,7 +207,7 @@ pub(crate) async fn record_given(transaction: &Transaction<'_>, order: OrderId, 
     if amount_minor > 0 {
         // If a compensation has reversed the payment meanwhile, that includes this refund, and the
         // payment does not change.
-        sql::add_to_payment(transaction, &order_id, amount_minor).await?;
+        sql::add_to_payment(transaction, &order_id, amount_minor, &PaymentStatus::refundable()).await?;
         notification::record_refund(transaction, &order_id, &id).await?;
     }
     if restock {

@@ -5,6 +5,7 @@ use orders::{
     request::NewOrder,
     rfc3339,
     shipping::{ShipmentId, ShipmentStatus},
+    status::PaymentStatus,
     view::{PaymentView, ShipmentItemView, ShipmentView, StatusChange},
 };
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ pub(crate) fn delivered() -> OrderView {
 /// [`new_order`] after it was paid and then had these statuses.
 fn paid(since: &[(OrderStatus, u16)]) -> OrderView {
     let mut order = accepted(false);
-    order.payment = Some(PaymentView { status: "CAPTURED".to_owned(), amount: order.total_amount, refunded_amount: None });
+    order.payment = Some(PaymentView { status: PaymentStatus::Captured, amount: order.total_amount, refunded_amount: None });
     for (status, millisecond) in [(OrderStatus::Reserved, 548), (OrderStatus::Paid, 549)].iter().chain(since) {
         order.history.push(StatusChange { status: *status, at: at(*millisecond) });
         (order.status, order.updated_at) = (*status, at(*millisecond));

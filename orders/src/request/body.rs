@@ -1,8 +1,8 @@
 //! The bodies of requests as clients write them, for the API document.
 //!
-//! Nothing reads JSON into these types. The parsers of this crate read JSON themselves, so that they
-//! can report every fault of a body at once, each with its place. `functions/tests/http/bodies.rs`
-//! compares these types with what the parsers accept.
+//! Nothing reads JSON into these types. The parsers of this crate read JSON themselves, so that
+//! they can report every fault of a body at once, each with its place.
+//! `functions/tests/http/bodies.rs` compares these types with what the parsers accept.
 
 use crate::{
     contact::{Channel, Language},
@@ -93,8 +93,8 @@ pub struct NewRefund {
     /// Units, at the order's prices; each product once.
     #[schema(min_items = 1, max_items = 100)]
     pub items: Option<Vec<RefundedItem>>,
-    /// Whether the units are back and can be sold again. Not with an amount, and only for units that
-    /// have arrived. Units that are refunded without it are written off.
+    /// Whether the units are back and can be sold again. Not with an amount, and only for units
+    /// that have arrived. Units that are refunded without it are written off.
     pub restock: Option<bool>,
     /// For people to read; without control characters.
     #[schema(max_length = 200)]

@@ -1,11 +1,11 @@
 //! Every order follows the status table, reaches a final status, and stays there.
 
-use orders::{OrderStatus, status::TRANSITIONS};
+use orders::OrderStatus;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// The statuses to which a transition leads from this one.
 fn next(from: OrderStatus) -> Vec<OrderStatus> {
-    TRANSITIONS.iter().filter(|(known, _)| *known == from).map(|(_, to)| *to).collect()
+    OrderStatus::TRANSITIONS.iter().filter(|known| known.from == from).map(|known| known.to).collect()
 }
 
 proptest! {

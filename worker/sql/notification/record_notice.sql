@@ -4,9 +4,9 @@
 -- its version.
 WITH step AS MATERIALIZED (
     SELECT status, moved, age_ms
-    FROM move_order($1, $2, $3)
+    FROM move_order($1, $2, $3, $4)
 ), notices AS MATERIALIZED (
-    SELECT moved, record_notices($1, $4, '{""}') AS seen
+    SELECT moved, record_notices($1, $5, '{""}') AS seen
     FROM step
     WHERE status = $2
 ), shown AS (

@@ -7,7 +7,7 @@ WITH payment AS (
         AND status = ANY ($5)
     ON CONFLICT (order_id) DO UPDATE
     SET status = 'DECLINED'
-    WHERE p.status IN ('UNKNOWN', 'AUTHORIZED')
+    WHERE p.status = ANY ($6)
 )
 SELECT status
 FROM orders

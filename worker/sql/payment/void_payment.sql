@@ -3,4 +3,4 @@
 UPDATE payments
 SET status = 'VOIDED'
 WHERE order_id = $1
-    AND status IN ('UNKNOWN', 'AUTHORIZED')
+    AND status = ANY ($2)

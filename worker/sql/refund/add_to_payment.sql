@@ -6,4 +6,4 @@ SET refunded_minor = refunded_minor + $2,
         ELSE 'PARTIALLY_REFUNDED'
     END
 WHERE order_id = $1
-    AND status IN ('CAPTURED', 'PARTIALLY_REFUNDED')
+    AND status = ANY ($3)

@@ -12,6 +12,6 @@ JOIN shipments s ON s.order_id = o.id
 JOIN shipment_items i ON i.shipment_id = s.id
 WHERE o.id = $1
     AND o.compensating_since IS NULL
-    AND s.status IN ('LOST', 'RETURNED', 'REFUSED', 'CANCELLED')
+    AND s.status = ANY ($2)
 GROUP BY s.id
 ORDER BY s.number

@@ -78,8 +78,7 @@ async fn illegal_steps(snapshot: &deadpool_postgres::Transaction<'_>) -> anyhow:
 }
 
 fn legal_steps() -> Vec<String> {
-    let first = format!(">{}", OrderStatus::Pending);
-    orders::status::TRANSITIONS.iter().map(|(from, to)| format!("{from}>{to}")).chain([first]).collect()
+    OrderStatus::steps().into_iter().chain(OrderStatus::FIRST.iter().map(|first| format!(">{first}"))).collect()
 }
 
 #[cfg(test)]

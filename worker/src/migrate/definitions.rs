@@ -20,7 +20,7 @@ macro_rules! files {
 /// All files in the order in which they are applied. A view or an SQL function comes after
 /// everything that it uses.
 #[rustfmt::skip]
-pub(super) const FILES: [File; 26] = files![
+pub(crate) const FILES: [File; 26] = files![
     "views/order_units.sql"
     "functions/admit_notice.sql"
     "functions/authorize_payment.sql"

@@ -6,7 +6,7 @@ use super::{Payment, Return, Reversal, State, Statement, record};
 use crate::{notification, order, sql::payment as sql};
 use anyhow::ensure;
 use deadpool_postgres::Transaction;
-use orders::{OrderId, OrderStatus, RefundId, activities::End};
+use orders::{OrderId, OrderStatus, RefundId, activities::End, status::PaymentStatus};
 use sha2::{Digest, Sha256};
 
 /// What remains to be done at the gateway.
@@ -29,20 +29,20 @@ pub(crate) async fn compare(
 ) -> anyhow::Result<(OrderStatus, Due)> {
     let status = order::lock(transaction, order_id).await?;
     let recorded = sql::payment_status(transaction, &order_id.to_string()).await?;
-    let recorded = recorded.as_ref().map_or("", |payment| payment.status.as_str());
+    let recorded = recorded.map(|payment| payment.status.parse()).transpose()?;
     let mut changed = false;
     match (End::of(status), statement.state, recorded) {
         (Some(_), State::Held | State::Taken, _) => return Ok((status, Due::Reversal)),
-        (Some(_), State::Returned, other) if other != "REFUNDED" => {
+        (Some(_), State::Returned, other) if other != Some(PaymentStatus::Refunded) => {
             let reversal = Reversal::Refunded(payment.reference.clone().unwrap_or_default());
             record::record_reversed(transaction, order_id, payment, gateway, &reversal).await?;
             changed = true;
         }
-        (Some(_), State::Open | State::Void, "UNKNOWN" | "AUTHORIZED") => {
+        (Some(_), State::Open | State::Void, Some(PaymentStatus::Unknown | PaymentStatus::Authorized)) => {
             record::record_reversed(transaction, order_id, payment, gateway, &Reversal::Nothing).await?;
             changed = true;
         }
-        (None, State::Taken | State::Returned, "CAPTURED" | "PARTIALLY_REFUNDED" | "REFUNDED") => {
+        (None, State::Taken | State::Returned, Some(recorded)) if recorded.was_captured() => {
             for given in &statement.returns {
                 changed |= record_return(transaction, order_id, given).await?;
             }

@@ -5,7 +5,7 @@ use super::{Payment, Reversal};
 use crate::{inventory, order::Move, sql::Client, sql::payment as sql};
 use anyhow::Context;
 use deadpool_postgres::Transaction;
-use orders::{OrderId, OrderStatus};
+use orders::{OrderId, OrderStatus, status::PaymentStatus};
 
 /// Reads an order's payment. Fails if the order is not on record.
 pub(crate) async fn load(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Payment> {
@@ -80,6 +80,7 @@ pub(crate) async fn record_captured(
         order_id: &order_id.to_string(),
         to: paid.as_str(),
         predecessors: &paid.predecessors(),
+        predecessors_in_compensation: &paid.predecessors_in_compensation(),
         amount_minor: payment.amount_minor,
         currency: payment.currency.code(),
         gateway,
@@ -99,7 +100,10 @@ pub(crate) async fn record_declined(
 ) -> anyhow::Result<OrderStatus> {
     let unpaid = OrderStatus::Paid.predecessors();
     let (id, currency) = (order_id.to_string(), payment.currency.code());
-    Ok(sql::decline_payment(client, &id, payment.amount_minor, currency, gateway, &unpaid).await?.status.parse()?)
+    Ok(sql::decline_payment(client, &id, payment.amount_minor, currency, gateway, &unpaid, &PaymentStatus::Captured.predecessors())
+        .await?
+        .status
+        .parse()?)
 }
 
 /// Records the result of reversing an order's payment. The caller raises the order's version in the
@@ -114,16 +118,16 @@ pub(crate) async fn record_reversed(
     let (status, refunded_minor, reference) = match reversal {
         // If the outcome of the payment was unknown, it is known now: nothing is charged.
         Reversal::Nothing => {
-            sql::void_payment(transaction, &order_id.to_string()).await?;
+            sql::void_payment(transaction, &order_id.to_string(), &PaymentStatus::Captured.predecessors()).await?;
             return Ok(());
         }
-        Reversal::Voided(reference) => ("VOIDED", 0, reference),
-        Reversal::Refunded(reference) => ("REFUNDED", payment.amount_minor, reference),
+        Reversal::Voided(reference) => (PaymentStatus::Voided, 0, reference),
+        Reversal::Refunded(reference) => (PaymentStatus::Refunded, payment.amount_minor, reference),
     };
     // The payment may not be on record yet: the gateway charged it, but the answer was lost.
     let reversed = sql::Reversed {
         order_id: &order_id.to_string(),
-        status,
+        status: status.as_str(),
         amount_minor: payment.amount_minor,
         currency: payment.currency.code(),
         gateway,

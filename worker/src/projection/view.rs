@@ -60,6 +60,11 @@ fn order(mut order: sql::Order) -> anyhow::Result<OrderView> {
     let asked = status == OrderStatus::ActionRequired;
     let lines = order.products.into_iter().zip(order.quantities).zip(order.prices).zip(order.available).zip(order.ordered);
     let history = order.statuses.iter().zip(order.times).map(|(status, at)| Ok(StatusChange { status: status.parse()?, at }));
+    let payment = order.payment_status.zip(order.payment_amount).map(|(status, amount)| {
+        let refunded_amount = order.payment_refunded.filter(|minor| *minor > 0).map(|minor| Money { minor, currency });
+        anyhow::Ok(PaymentView { status: status.parse()?, amount: Money { minor: amount, currency }, refunded_amount })
+    });
+    let payment = payment.transpose()?;
     let mut view = OrderView {
         id: order.id.parse()?,
         customer_id: order.customer_id,
@@ -74,11 +79,7 @@ fn order(mut order: sql::Order) -> anyhow::Result<OrderView> {
                 ItemView { available: available.filter(|_| asked), ordered_quantity, ..line }
             })
             .collect(),
-        payment: order.payment_status.zip(order.payment_amount).map(|(status, amount)| PaymentView {
-            status,
-            amount: Money { minor: amount, currency },
-            refunded_amount: order.payment_refunded.filter(|minor| *minor > 0).map(|minor| Money { minor, currency }),
-        }),
+        payment,
         compensating: !status.is_final() && order.is_compensating,
         cancellation: order.cancel_refused_at.map(|at| CancellationView { status: CancellationStatus::TooLate, at }),
         refunds,
@@ -102,7 +103,8 @@ fn refunds(order: &mut sql::Order, currency: Currency) -> anyhow::Result<Vec<Ref
     columns
         .map(|(((((id, status), minor), reason), failure_reason), requested_at)| {
             let amount = Money { minor, currency };
-            Ok(RefundView { id: id.parse()?, status, amount, reason: within(reason), failure_reason: within(failure_reason), requested_at })
+            let (reason, failure_reason) = (within(reason), within(failure_reason));
+            Ok(RefundView { id: id.parse()?, status: status.parse()?, amount, reason, failure_reason, requested_at })
         })
         .collect()
 }

@@ -112,6 +112,9 @@ pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Repo
         tracking_numbers: &column(|said| said.tracking_number.as_deref()),
         tracking_urls: &column(|said| said.tracking_url.as_deref()),
         reasons: &column(|said| said.reason.as_deref()),
+        steps: &ShipmentStatus::steps(),
+        open: &ShipmentStatus::open(),
+        left_shop: &ShipmentStatus::left_shop(),
         to_shipped: &OrderStatus::Shipped.predecessors(),
         to_delivered: &OrderStatus::Delivered.predecessors(),
         to_completed: &OrderStatus::Completed.predecessors(),
@@ -124,7 +127,7 @@ pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Repo
 /// The refunds for an order's failed shipments. Empty if the order is being compensated, because
 /// the compensation refunds everything.
 pub(crate) async fn undelivered(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<RefundInput>> {
-    sql::undelivered_shipments(client, &order_id.to_string()).await?.into_iter().map(refund).collect()
+    sql::undelivered_shipments(client, &order_id.to_string(), &ShipmentStatus::failed()).await?.into_iter().map(refund).collect()
 }
 
 fn refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> {

@@ -3,7 +3,7 @@
 use super::{Rows, order::Moved, rows, statements};
 
 statements! { "notification";
-    cached fn record_notice(order_id: &str, status: &str, predecessors: &[&str], kind: &str) -> Moved;
+    cached fn record_notice(order_id: &str, status: &str, predecessors: &[&str], predecessors_in_compensation: &[&str], kind: &str) -> Moved;
     cached fn record_refund_notice(order_id: &str, refund_id: &str) -> u64;
     cached fn lease_due_notices(limit: i64) -> Rows<(NoticeKey, DueNotice)>;
     cached fn record_attempt(Attempt<'a> {

@@ -29,7 +29,9 @@ statements! { "order";
     cached fn total(id: &str) -> Option<Total>;
     cached fn raise_version(id: &str) -> u64;
     cached fn refuse_cancellation(id: &str, from: &[&str]) -> u64;
-    cached fn move_order(id: &str, to: &str, predecessors: &[&str], reason: Option<&str>) -> Option<Moved>;
+    cached fn move_order(
+        id: &str, to: &str, predecessors: &[&str], predecessors_in_compensation: &[&str], reason: Option<&str>
+    ) -> Option<Moved>;
 }
 
 rows! {

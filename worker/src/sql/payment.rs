@@ -15,14 +15,15 @@ statements! { "payment";
         order_id: &'a str,
         to: &'a str,
         predecessors: &'a [&'a str],
+        predecessors_in_compensation: &'a [&'a str],
         amount_minor: i64,
         currency: &'a str,
         gateway: &'a str,
         reference: Option<&'a str>,
         carrier: Option<&'a str>,
     }) -> Moved;
-    cached fn decline_payment(order_id: &str, amount_minor: i64, currency: &str, gateway: &str, unpaid: &[&str]) -> Status;
-    cached fn void_payment(order_id: &str) -> u64;
+    cached fn decline_payment(order_id: &str, amount_minor: i64, currency: &str, gateway: &str, unpaid: &[&str], open: &[&str]) -> Status;
+    cached fn void_payment(order_id: &str, open: &[&str]) -> u64;
     cached fn record_reversal(Reversed<'a> {
         order_id: &'a str,
         status: &'a str,

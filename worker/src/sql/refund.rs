@@ -19,7 +19,7 @@ statements! { "refund";
     once fn refundable_amount(order_id: &str) -> Option<RefundableAmount>;
     once fn refundable_units(order_id: &str) -> Vec<RefundableUnits>;
     once fn succeed_refund(id: &str) -> Option<GivenRefund>;
-    once fn add_to_payment(order_id: &str, amount_minor: i64) -> u64;
+    once fn add_to_payment(order_id: &str, amount_minor: i64, refundable: &[&str]) -> u64;
     once fn settle_units(order_id: &str, refund_id: &str) -> u64;
     once fn refuse_refund(id: &str, reason: &str) -> u64;
     once fn count_refusal(id: &str, refusals: i32) -> u64;

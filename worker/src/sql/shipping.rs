@@ -13,11 +13,14 @@ statements! { "shipping";
         tracking_numbers: &'a [Option<&'a str>],
         tracking_urls: &'a [Option<&'a str>],
         reasons: &'a [Option<&'a str>],
+        steps: &'a [String],
+        open: &'a [&'a str],
+        left_shop: &'a [&'a str],
         to_shipped: &'a [&'a str],
         to_delivered: &'a [&'a str],
         to_completed: &'a [&'a str],
     }) -> MovedShipments;
-    cached fn undelivered_shipments(order_id: &str) -> Vec<UndeliveredShipment>;
+    cached fn undelivered_shipments(order_id: &str, failed: &[&str]) -> Vec<UndeliveredShipment>;
     cached fn unknown_shipments(order_id: &str, ids: &[String]) -> Vec<Id>;
     cached fn clear_compensation(order_id: &str) -> u64;
 }

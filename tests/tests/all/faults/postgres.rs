@@ -11,8 +11,9 @@ use tokio::{time::interval, try_join};
 
 const OUTAGE: Duration = Duration::from_secs(20);
 
-/// The sandbox keeps its ledger in Postgres, so a charge that meets the outage counts as one attempt
-/// that the gateway did not answer. `tok_processing_error` needs three attempts that it answers.
+/// The sandbox keeps its ledger in Postgres, so a charge that meets the outage counts as one
+/// attempt that the gateway did not answer. `tok_processing_error` needs three attempts that it
+/// answers.
 const ONE_MORE_PAYMENT_ATTEMPT: (&str, &str) = ("RETRY_MAXIMUM_ATTEMPTS", "4");
 
 #[test]

@@ -34,8 +34,8 @@ enum Outcome {
 }
 
 impl Model {
-    /// The offer of a short product is at most its remaining stock, mostly less, and the first lines
-    /// get it. If no product is in stock in full, the order fails as out of stock.
+    /// The offer of a short product is at most its remaining stock, mostly less, and the first
+    /// lines get it. If no product is in stock in full, the order fails as out of stock.
     fn outcome(&self, lines: &Lines) -> Outcome {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();

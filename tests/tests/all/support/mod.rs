@@ -11,6 +11,7 @@ mod pool;
 mod second_api;
 mod shop;
 mod stack_guard;
+mod transitions;
 mod until;
 
 pub(crate) use fail_points::FailPoints;

@@ -1,6 +1,6 @@
 //! A running stack, as its customers and its operator see it.
 
-use super::{Draft, Product, contract, until, until_ok};
+use super::{Draft, Product, contract, transitions::refuse_unknown_transitions, until, until_ok};
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
@@ -35,7 +35,9 @@ impl Shop {
     pub(crate) async fn open(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
         let stack = Stack::fresh(workers, env)?;
         stack.start().await?;
-        Self::of(stack)
+        let shop = Self::of(stack)?;
+        refuse_unknown_transitions(&shop.db().await?).await?;
+        Ok(shop)
     }
 
     /// Uses a stack that the caller starts.

@@ -2,7 +2,7 @@
 //! statuses must follow the table of transitions.
 
 use super::context::FaultContext;
-use ::orders::{OrderStatus, status::TRANSITIONS};
+use ::orders::OrderStatus;
 use serde_json::Value;
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 use tokio::time::sleep;
@@ -56,8 +56,8 @@ fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
     let mut looked_at = 0;
     while let Some(status) = reached.get(looked_at).copied() {
         looked_at += 1;
-        for (step, next) in TRANSITIONS {
-            if *step == status && !reached.contains(next) {
+        for next in OrderStatus::ALL {
+            if status.leads_to(*next) && !reached.contains(next) {
                 reached.push(*next);
             }
         }

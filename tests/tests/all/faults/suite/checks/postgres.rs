@@ -9,7 +9,7 @@ use crate::{
     },
     support::Shop,
 };
-use ::orders::{OrderStatus, status::TRANSITIONS};
+use ::orders::OrderStatus;
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -93,7 +93,8 @@ impl Facts {
             let legal = match last.insert(id.as_str(), (*version, status.as_str())) {
                 None => status == OrderStatus::default().as_str(),
                 Some((before, from)) => {
-                    before < *version && TRANSITIONS.iter().any(|(known, to)| known.as_str() == from && to.as_str() == status)
+                    before < *version
+                        && OrderStatus::TRANSITIONS.iter().any(|known| known.from.as_str() == from && known.to.as_str() == status)
                 }
             };
             if !legal {
