@@ -53,7 +53,7 @@ record-histories: ready ## Record missing workflow histories (tests/tests/all/hi
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
 contract: ## Generate functions/openapi.json and the events' schemas in docs/events
-	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib --test events is_up_to_date
+	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib --test contract is_up_to_date
 
 lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate
 	@local/install rust cargo-deny node page

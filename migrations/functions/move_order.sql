@@ -2,8 +2,8 @@
 -- status afterwards (no row: no such order), whether this call moved it, and the order's age.
 -- Repeating a call changes nothing.
 --
--- An order that is being compensated moves only if its status is one of `compensating`. A worker that
--- lost its task to another worker therefore cannot move the order on meanwhile.
+-- An order that is being compensated moves only if its status is one of `compensating`. A worker
+-- that lost its task to another worker therefore cannot move the order on meanwhile.
 CREATE OR REPLACE FUNCTION move_order(
     the_order text, target text, predecessors text[], compensating text[],
     reason text DEFAULT NULL

@@ -4,7 +4,8 @@
 -- leaves, with the customer when it arrives, written off when it is lost, in stock when it returns
 -- or never leaves. Repeating a call changes nothing.
 --
--- `open` are the statuses of a shipment that has not ended, `left_shop` those of one that left the shop.
+-- `open` are the statuses of a shipment that has not ended, `left_shop` those of a shipment that
+-- left the shop.
 --
 -- Answers:
 --   status    the order's status

@@ -126,4 +126,25 @@ impl UnknownStatus {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use serde::Serialize;
+
+    fn assert_names<S: Serialize + Copy + std::fmt::Debug + Into<&'static str>>(statuses: &[S]) {
+        for status in statuses {
+            assert_eq!(serde_json::to_value(status).unwrap(), Into::<&str>::into(*status));
+        }
+    }
+
+    #[test]
+    fn statuses_have_one_name_everywhere() {
+        assert_names(OrderStatus::ALL);
+        assert_names(PaymentStatus::ALL);
+        assert_names(RefundStatus::ALL);
+        assert_names(ShipmentStatus::ALL);
+        for status in OrderStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+        }
+        assert_eq!("SOLD".parse::<OrderStatus>(), Err(UnknownStatus));
+    }
+}

@@ -1,26 +1,7 @@
-//! Holds the names of all statuses to their JSON, and `docs/states.md` to the tables.
+//! `docs/states.md` draws the state machines.
 
-use super::*;
-use serde::Serialize;
+use orders::status::{NotificationState, OrderStatus, PaymentStatus, RefundStatus, ReservationState, ShipmentStatus, Transition};
 use std::{env, fmt::Write as _, fs, path::Path};
-
-fn assert_names<S: Serialize + Copy + std::fmt::Debug + Into<&'static str>>(statuses: &[S]) {
-    for status in statuses {
-        assert_eq!(serde_json::to_value(status).unwrap(), Into::<&str>::into(*status));
-    }
-}
-
-#[test]
-fn statuses_have_one_name_everywhere() {
-    assert_names(OrderStatus::ALL);
-    assert_names(PaymentStatus::ALL);
-    assert_names(RefundStatus::ALL);
-    assert_names(ShipmentStatus::ALL);
-    for status in OrderStatus::ALL {
-        assert_eq!(status.as_str().parse(), Ok(*status));
-    }
-    assert_eq!("SOLD".parse::<OrderStatus>(), Err(UnknownStatus));
-}
 
 fn draw<S: Copy + PartialEq + Into<&'static str>>(
     text: &mut String,
