@@ -1,8 +1,9 @@
 //! The router of `api`, which contains every handler.
 
 use crate::{
-    amend_order, cancel_order, carrier_webhook, create_order, create_refund, get_operations, get_order, health, list_orders, list_products,
-    openapi, restock_product, review_order, scan_shipment, state::AppState, stripe_webhook,
+    openapi, operation::get_operations, operation::health, order::amend_order, order::cancel_order, order::create_order,
+    order::create_refund, order::get_order, order::list_orders, order::review_order, product::list_products, product::restock_product,
+    shipment::scan_shipment, state::AppState, webhook::carrier_webhook, webhook::stripe_webhook,
 };
 use axum::Router;
 

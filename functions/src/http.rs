@@ -3,9 +3,11 @@
 
 mod body;
 mod edge;
+pub mod idempotency;
 mod order_path;
 mod problem;
 mod request_id;
+pub mod request_limit;
 pub mod signature;
 mod webhook;
 mod well_formed;
@@ -20,7 +22,7 @@ use axum::{
 pub use body::JsonBody;
 pub use order_path::OrderPath;
 #[cfg(test)]
-pub(crate) use problem::Document;
+pub(crate) use problem::ProblemBody;
 pub use problem::{Kind, Problem};
 pub use request_id::RequestId;
 use std::time::Duration;
@@ -32,13 +34,13 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The headers of an answer that depends on the caller. Shared caches must not store the answer,
 /// and the caller's own cache must ask again each time.
-pub const OF_CALLER: [(HeaderName, &str); 2] = [(header::CACHE_CONTROL, "private, no-cache"), (header::VARY, "Authorization")];
+pub const PER_CALLER_CACHING: [(HeaderName, &str); 2] = [(header::CACHE_CONTROL, "private, no-cache"), (header::VARY, "Authorization")];
 
-/// Wraps the routes in what all answers have in common. `otherwise` answers requests that match no
+/// Wraps the routes in what all answers have in common. `fallback` answers requests that match no
 /// route. Call it last, before the router is served.
-pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, otherwise: H) -> Router {
+pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, fallback: H) -> Router {
     routes
-        .fallback(otherwise)
+        .fallback(fallback)
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "This address does not support the method."))
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(middleware::from_fn(well_formed::well_formed))
@@ -48,7 +50,7 @@ pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, otherwise: H) -> Ro
 /// Marks a request that came over a connection of OrderFlow's own server, and not through API
 /// Gateway.
 #[derive(Clone, Copy, Debug)]
-pub struct Direct {
+pub struct DirectConnection {
     /// The time limit for receiving the request's body.
     pub body_timeout: Duration,
 }
@@ -59,6 +61,6 @@ pub fn refuse(problem: Problem) -> Response {
 }
 
 /// Answers requests that match no route.
-pub async fn nothing_here() -> Problem {
+pub async fn not_found() -> Problem {
     Problem::new(Kind::NotFound, "There is nothing at this address.")
 }

@@ -26,7 +26,7 @@ use axum::{
 };
 pub use caller::Caller;
 use claims::Policy;
-use gateway::Vouched;
+use gateway::GatewayClaims;
 use keys::Keys;
 use std::{fmt, sync::Arc};
 use time::OffsetDateTime;
@@ -118,9 +118,9 @@ impl Identity {
 
     async fn caller(&self, parts: &Parts) -> Result<Caller, Problem> {
         let Self::Required(tokens) = self else { return Ok(Caller::Anyone) };
-        let claims = match parts.extensions.get::<Vouched>() {
-            Some(Vouched(claims)) => claims.clone(),
-            None => bearer::verified(bearer::token(&parts.headers)?, &tokens.keys).await?,
+        let claims = match parts.extensions.get::<GatewayClaims>() {
+            Some(GatewayClaims(claims)) => claims.clone(),
+            None => bearer::verify(bearer::bearer_token(&parts.headers)?, &tokens.keys).await?,
         };
         tokens.policy.check(&claims, OffsetDateTime::now_utc().unix_timestamp())?;
         Ok(claims.into_caller())

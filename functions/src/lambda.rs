@@ -1,7 +1,7 @@
 //! Serves handlers as Lambda functions.
 
 use crate::{
-    http::{finish, nothing_here},
+    http::{finish, not_found},
     identity::gateway,
 };
 use axum::{Router, http::Uri};
@@ -31,33 +31,33 @@ pub fn settings<S: clap::Args>() -> S {
 /// # Errors
 /// Fails if the Lambda runtime ends.
 pub async fn serve(routes: Router) -> Result<(), Error> {
-    lambda_http::run(finish(routes, nothing_here).map_request(from_gateway)).await
+    lambda_http::run(finish(routes, not_found).map_request(from_gateway)).await
 }
 
 /// Converts an event of API Gateway to a normal request. If API Gateway has verified the caller's
 /// claims, they become an extension of the request.
 fn from_gateway(mut request: Request) -> Request {
     let Some(context) = request.request_context_ref() else { return request };
-    let vouched = gateway::vouched(context);
-    if let Some(uri) = strip(request.uri(), stage(context)) {
+    let claims = gateway::gateway_claims(context);
+    if let Some(uri) = strip_stage(request.uri(), stage_name(context)) {
         *request.uri_mut() = uri;
     }
-    if let Some(vouched) = vouched {
-        request.extensions_mut().insert(vouched);
+    if let Some(claims) = claims {
+        request.extensions_mut().insert(claims);
     }
     request
 }
 
 /// The stage. In API Gateway's events, the path begins with the name of the stage unless that is
 /// `$default`. The routes do not contain it.
-fn stage(context: &RequestContext) -> &str {
+fn stage_name(context: &RequestContext) -> &str {
     match context {
         RequestContext::ApiGatewayV2(context) => context.stage.as_deref().unwrap_or("$default"),
         _ => "$default",
     }
 }
 
-fn strip(uri: &Uri, stage: &str) -> Option<Uri> {
+fn strip_stage(uri: &Uri, stage: &str) -> Option<Uri> {
     let rest = uri.path_and_query()?.as_str().strip_prefix('/')?.strip_prefix(stage)?;
     rest.starts_with('/').then(|| rest.parse().ok())?
 }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_stage_is_no_part_of_the_route() {
-        let strip = |uri: &'static str| strip(&Uri::from_static(uri), "prod").map(|uri| uri.to_string());
+        let strip = |uri: &'static str| strip_stage(&Uri::from_static(uri), "prod").map(|uri| uri.to_string());
         assert_eq!(strip("https://x.test/prod/api/orders?limit=1"), Some("/api/orders?limit=1".to_owned()));
         assert_eq!(strip("/production/api/orders"), None);
         assert_eq!(strip("/api/orders"), None);

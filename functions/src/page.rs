@@ -7,7 +7,7 @@ mod config;
 pub use config::PaymentMethods;
 
 use crate::{
-    http::{Problem, nothing_here},
+    http::{Problem, not_found},
     identity,
 };
 use axum::{
@@ -37,16 +37,17 @@ pub struct Settings {
     pub auth_client_origins: Vec<String>,
     /// The payment gateway, as the worker has it. With `sandbox`, the page says that no money
     /// moves, and offers the sandbox's tokens.
-    #[arg(long = "payment-gateway", env = "PAYMENT_GATEWAY", default_value = "sandbox")]
-    pub paid_through: String,
+    #[arg(long, env = "PAYMENT_GATEWAY", default_value = "sandbox")]
+    pub payment_gateway: String,
     /// Payment methods that the page offers if the gateway is not the sandbox: the gateway's tokens
     /// and their names for customers, such as pm_card=Card,pm_sepa=SEPA.
     #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
     pub payment_methods: PaymentMethods,
     /// The carrier, as the worker has it. With `none`, nothing is shipped, and the page announces
     /// no parcels.
-    #[arg(long = "carrier", env = "CARRIER", default_value = "sandbox")]
-    pub shipped_by: String,
+    // The id `carrier` belongs to the group of the webhook's settings.
+    #[arg(id = "page-carrier", long = "carrier", value_name = "CARRIER", env = "CARRIER", default_value = "sandbox")]
+    pub carrier: String,
     /// Port of Temporal's web UI on this machine. The page links to it.
     #[arg(long, env = "TEMPORAL_WEB_PORT")]
     pub temporal_web_port: Option<u16>,
@@ -100,7 +101,7 @@ impl Page {
     /// itself if the path is the address of one of its views.
     pub async fn serve(mut self, mut request: Request) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return nothing_here().await.into_response();
+            return not_found().await.into_response();
         }
         let path = request.uri().path().to_owned();
         if path == "/config.json" {
@@ -110,9 +111,9 @@ impl Page {
             *request.uri_mut() = Uri::from_static("/index.html");
         }
         let mut response = match self.files.try_call(request).await {
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => return nothing_here().await.into_response(),
+            Ok(response) if response.status() == StatusCode::NOT_FOUND => return not_found().await.into_response(),
             Ok(response) => response,
-            Err(error) if can_be_no_file(&error) => return nothing_here().await.into_response(),
+            Err(error) if is_invalid_path(&error) => return not_found().await.into_response(),
             Err(error) => return Problem::unavailable("The page cannot be read right now.", error).into_response(),
         };
         let is_there = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
@@ -135,7 +136,7 @@ fn is_view(path: &str) -> bool {
 
 /// Whether the error is the fault of the path and not of the disk: the path is too long, or
 /// contains a character that no file name may have.
-fn can_be_no_file(error: &io::Error) -> bool {
+fn is_invalid_path(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied};
     matches!(error.kind(), InvalidFilename | InvalidInput | NotADirectory | NotFound | PermissionDenied)
 }

@@ -76,8 +76,8 @@ pub async fn run(settings: &Settings, page: Page, state: AppState, stop: watch::
 
 /// Serves `app` until `stop` is true. It then finishes the running requests.
 pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: watch::Receiver<bool>) {
-    let places = || Arc::new(Semaphore::new(limits.connections));
-    let slots = Slots { free: places(), lingering: places(), crowded: watch::Sender::new(()) };
+    let semaphore = || Arc::new(Semaphore::new(limits.connections));
+    let slots = ConnectionSlots { free: semaphore(), lingering: semaphore(), slot_wanted: watch::Sender::new(()) };
     let mut connections = JoinSet::new();
     let stopping = stop::wait(stop.clone());
     tokio::pin!(stopping);
@@ -87,14 +87,14 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
             let accepted = listener.accept().await;
             (accepted, slots.acquire().await)
         };
-        let (accepted, place) = select! {
+        let (accepted, slot) = select! {
             biased;
             () = &mut stopping => break,
             accepted = accepted => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(connection::serve(stream, app.clone(), limits, stop.clone(), slots.crowded.subscribe(), place));
+                connections.spawn(connection::serve(stream, app.clone(), limits, stop.clone(), slots.slot_wanted.subscribe(), slot));
             }
             Err(error) => {
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -110,42 +110,42 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
     }
 }
 
-/// The places for connections.
-struct Slots {
+/// The slots for connections.
+struct ConnectionSlots {
     free: Arc<Semaphore>,
-    /// The places for connections that have sent their last answer and wait for the client to
+    /// The slots for connections that have sent their last answer and wait for the client to
     /// close.
     lingering: Arc<Semaphore>,
-    /// Notifies all connections that another one waits for a place.
-    crowded: watch::Sender<()>,
+    /// Notifies all connections that another one waits for a slot.
+    slot_wanted: watch::Sender<()>,
 }
 
-/// The place of one connection.
-struct Place {
+/// The slot of one connection.
+struct ConnectionSlot {
     /// Always a permit, because the semaphore is never closed.
     open: Option<OwnedSemaphorePermit>,
     lingering: Arc<Semaphore>,
 }
 
-impl Place {
-    /// Gives up the place, and returns a place for a connection that lingers. `None` if there is
+impl ConnectionSlot {
+    /// Gives up the slot, and returns a slot for a connection that lingers. `None` if there is
     /// none.
-    fn linger(self) -> Option<OwnedSemaphorePermit> {
+    fn into_lingering(self) -> Option<OwnedSemaphorePermit> {
         drop(self.open);
         self.lingering.try_acquire_owned().ok()
     }
 }
 
-impl Slots {
-    /// Waits for a place. If all places are taken, idle connections are closed at once, and the
+impl ConnectionSlots {
+    /// Waits for a slot. If all slots are taken, idle connections are closed at once, and the
     /// other connections after their current request.
-    async fn acquire(&self) -> Place {
-        let place = |open| Place { open, lingering: Arc::clone(&self.lingering) };
+    async fn acquire(&self) -> ConnectionSlot {
+        let slot = |open| ConnectionSlot { open, lingering: Arc::clone(&self.lingering) };
         if let Ok(open) = Arc::clone(&self.free).try_acquire_owned() {
-            return place(Some(open));
+            return slot(Some(open));
         }
         tracing::warn!("all connections are taken (API_MAX_CONNECTIONS); the idle ones are closed");
-        self.crowded.send_replace(());
-        place(Arc::clone(&self.free).acquire_owned().await.ok())
+        self.slot_wanted.send_replace(());
+        slot(Arc::clone(&self.free).acquire_owned().await.ok())
     }
 }

@@ -5,21 +5,21 @@
 //! other functions.
 
 use crate::{
-    carrier_webhook::{self, CarrierSecret},
-    catalogue::{self, Catalogue},
-    idempotency::{self, Idempotency},
+    http::idempotency::{self, Idempotency},
     identity::{self, Identity},
-    intake_queue::{self, IntakeQueue},
-    queue_poller::Consumer,
-    queues::{FeedbackQueue, Queues},
-    stripe_webhook::{self, StripeSecret},
+    intake::intake_queue::{self, IntakeQueue},
+    intake::queue_poller::Consumer,
+    operation::queues::{FeedbackQueue, Queues},
+    product::catalogue::{self, Catalogue},
+    webhook::carrier_webhook::{self, CarrierSecret},
+    webhook::stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
 use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
 use axum::extract::FromRef;
 use platform::{
-    aws::{self, Patience, SdkConfig},
+    aws::{self, SdkConfig, Timeouts},
     read_model::{self, ReadModel},
     temporal,
 };
@@ -195,7 +195,7 @@ struct Aws(OnceCell<SdkConfig>);
 
 impl Aws {
     async fn config(&self) -> &SdkConfig {
-        self.0.get_or_init(|| aws::config(Patience::INTERACTIVE)).await
+        self.0.get_or_init(|| aws::config(Timeouts::INTERACTIVE)).await
     }
 
     async fn dynamodb(&self) -> DynamoDb {

@@ -1,18 +1,18 @@
 //! Starts and signals workflows.
 //!
 //! A client waits for each call, and an order that Temporal does not take goes to the intake queue.
-//! Therefore every call has the time limit [`LIMIT`], which includes connecting.
+//! Therefore every call has the time limit [`CALL_TIMEOUT`], which includes connecting.
 //!
 //! The first call opens the connection, and later the connection reconnects by itself. The
 //! connection is replaced if Temporal refuses its credentials, because the credentials may have
 //! been rotated. The connection is also replaced if no call has reached Temporal for a while
-//! ([`Unreached`]), because outdated credentials may be the reason.
+//! ([`ReconnectWatch`]), because outdated credentials may be the reason.
 //!
 //! While Temporal is away, a circuit breaker ([`Breaker`]) lets one request a second try, and the
 //! other requests do not wait.
 
 mod breaker;
-mod unreached;
+mod reconnect;
 
 use breaker::Breaker;
 use orders::{
@@ -27,6 +27,7 @@ use orders::{
     },
 };
 use platform::temporal::{self, Backlog};
+use reconnect::ReconnectWatch;
 use std::time::{Duration, Instant};
 use temporalio_client::{
     Client, WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
@@ -38,27 +39,26 @@ use tokio::{
     sync::{Mutex, Semaphore},
     time::timeout,
 };
-use unreached::Unreached;
 
 /// The time limit for each call to Temporal.
-pub const LIMIT: Duration = Duration::from_secs(2);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum number of orders of one process that wait for Temporal at once while a client waits.
 /// So many orders keep Temporal's processors busy. More orders would only make each other wait.
-pub const STARTS_AT_ONCE: usize = 16;
+pub const MAX_CONCURRENT_STARTS: usize = 16;
 /// How long a call waits for the end of the workflow that it has started.
-const MOMENT: Duration = Duration::from_secs(2);
+const RESULT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The retries within a call survive a lost connection. During longer outages, the intake queue
 /// takes the orders.
-const PATIENCE: temporal::Patience = temporal::Patience { connect: Duration::from_secs(1), call: Duration::from_millis(500) };
+const TIMEOUTS: temporal::Timeouts = temporal::Timeouts { connect: Duration::from_secs(1), call: Duration::from_millis(500) };
 
 /// A call to Temporal failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("Temporal was away a moment ago")]
-    Resting,
-    #[error("{STARTS_AT_ONCE} orders wait for Temporal already")]
+    CircuitOpen,
+    #[error("{MAX_CONCURRENT_STARTS} orders wait for Temporal already")]
     Busy,
-    #[error("Temporal did not answer within {} s", LIMIT.as_secs())]
+    #[error("Temporal did not answer within {} s", CALL_TIMEOUT.as_secs())]
     TimedOut,
     #[error(transparent)]
     Connect(#[from] temporal::Error),
@@ -124,7 +124,7 @@ pub struct Workflows {
     connector: temporal::Connector,
     client: Mutex<Option<Client>>,
     breaker: Breaker,
-    unreached: Unreached,
+    reconnect_watch: ReconnectWatch,
     /// One permit for each start while a client waits.
     starts: Semaphore,
 }
@@ -133,9 +133,16 @@ impl Workflows {
     #[must_use]
     pub fn new(settings: temporal::Settings) -> Self {
         let task_queue = settings.temporal_task_queue.clone();
-        let connector = temporal::Connector::new(settings, "orderflow-functions", PATIENCE);
-        let starts = Semaphore::new(STARTS_AT_ONCE);
-        Self { task_queue, connector, client: Mutex::default(), breaker: Breaker::default(), unreached: Unreached::default(), starts }
+        let connector = temporal::Connector::new(settings, "orderflow-functions", TIMEOUTS);
+        let starts = Semaphore::new(MAX_CONCURRENT_STARTS);
+        Self {
+            task_queue,
+            connector,
+            client: Mutex::default(),
+            breaker: Breaker::default(),
+            reconnect_watch: ReconnectWatch::default(),
+            starts,
+        }
     }
 
     /// Connects before the first call. If Temporal is away, a later call connects.
@@ -149,43 +156,44 @@ impl Workflows {
     /// # Errors
     /// Fails if Temporal does not confirm this in time. The workflow may have been started
     /// nevertheless.
-    pub async fn start(&self, order: OrderInput) -> Result<(), Error> {
-        let options = self.once(order.id.to_string());
+    pub async fn start_order(&self, order: OrderInput) -> Result<(), Error> {
+        let options = self.start_once_options(order.id.to_string());
         let start = OrderStart::New(order);
-        self.call(|client| async move { started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
+        self.call(|client| async move { ok_if_started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
     }
 
-    /// As [`Self::start`], but fails at once if [`STARTS_AT_ONCE`] orders are already waiting.
+    /// As [`Self::start_order`], but fails at once if [`MAX_CONCURRENT_STARTS`] orders are already
+    /// waiting.
     ///
     /// # Errors
-    /// As for [`Self::start`], and [`Error::Busy`].
-    pub async fn start_unless_busy(&self, order: OrderInput) -> Result<(), Error> {
+    /// As for [`Self::start_order`], and [`Error::Busy`].
+    pub async fn start_order_unless_busy(&self, order: OrderInput) -> Result<(), Error> {
         let _turn = self.starts.try_acquire().map_err(|_| Error::Busy)?;
-        self.start(order).await
+        self.start_order(order).await
     }
 
     /// Ensures that the refund's workflow has been started.
     ///
     /// # Errors
-    /// As for [`Self::start`].
-    pub async fn refund(&self, refund: RefundInput) -> Result<(), Error> {
-        let options = self.once(refund.id.to_string());
-        self.call(|client| async move { started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
+    /// As for [`Self::start_order`].
+    pub async fn start_refund(&self, refund: RefundInput) -> Result<(), Error> {
+        let options = self.start_once_options(refund.id.to_string());
+        self.call(|client| async move { ok_if_started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
     }
 
     /// Ensures that the restock's workflow has been started, and waits a moment for its end.
     /// Returns `None` if it is still running then.
     ///
     /// # Errors
-    /// As for [`Self::start`].
-    pub async fn restock(&self, restock: RestockInput) -> Result<Option<Restocked>, Error> {
+    /// As for [`Self::start_order`].
+    pub async fn start_restock(&self, restock: RestockInput) -> Result<Option<Restocked>, Error> {
         let id = restock.id.to_string();
-        let options = self.once(id.clone());
-        self.call(|client| async move { started(client.start_workflow(RestockWorkflowType, restock, options).await) }).await?;
-        let end = timeout(MOMENT, async {
+        let options = self.start_once_options(id.clone());
+        self.call(|client| async move { ok_if_started(client.start_workflow(RestockWorkflowType, restock, options).await) }).await?;
+        let end = timeout(RESULT_TIMEOUT, async {
             let handle = self.client().await.ok()?.get_workflow_handle::<RestockWorkflowType>(&id);
             let end = handle.get_result(WorkflowGetResultOptions::default()).await;
-            end.inspect_err(|error| tracing::warn!(restock_id = id, %error, "{id}: it was started, and its end is not known")).ok()
+            end.inspect_err(|error| tracing::warn!(restock_id = id, %error, "restock {id} was started, but its result is not known")).ok()
         });
         Ok(end.await.unwrap_or_default())
     }
@@ -194,14 +202,14 @@ impl Workflows {
     /// event of the payment gateway.
     ///
     /// # Errors
-    /// As for [`Self::start`].
-    pub async fn reconcile(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
-        let options = self.once(id);
-        self.call(|client| async move { started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
+    /// As for [`Self::start_order`].
+    pub async fn start_reconciliation(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
+        let options = self.start_once_options(id);
+        self.call(|client| async move { ok_if_started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
     }
 
     /// The options of a workflow that must never be started a second time.
-    fn once(&self, id: String) -> WorkflowStartOptions {
+    fn start_once_options(&self, id: String) -> WorkflowStartOptions {
         WorkflowStartOptions::new(self.task_queue.clone(), id)
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
@@ -227,9 +235,9 @@ impl Workflows {
             .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
             .build();
-        let (start, cancel) = (OrderStart::Again(Resume::of(order)), Cancel { reason });
+        let (start, cancel) = (OrderStart::Again(Resume::for_order(order)), Cancel { reason });
         self.call(|client| async move {
-            started(client.signal_with_start_workflow(OrderWorkflowType, start, OrderWorkflow::cancel, cancel, options).await)
+            ok_if_started(client.signal_with_start_workflow(OrderWorkflowType, start, OrderWorkflow::cancel, cancel, options).await)
         })
         .await
     }
@@ -254,7 +262,7 @@ impl Workflows {
     ///
     /// # Errors
     /// As for [`Self::cancel`].
-    pub async fn scan(&self, scan: Scan) -> Result<Signalled, Error> {
+    pub async fn signal_tracking_event(&self, scan: Scan) -> Result<Signalled, Error> {
         self.signal(scan.shipment_id.order_id, OrderWorkflow::scan, scan).await
     }
 
@@ -292,19 +300,19 @@ impl Workflows {
 
     /// Makes one attempt, unless the circuit breaker is open.
     async fn call<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
-        if self.breaker.allows() { self.attempt(work).await } else { Err(Error::Resting) }
+        if self.breaker.allows() { self.attempt(work).await } else { Err(Error::CircuitOpen) }
     }
 
     async fn attempt<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
-        let attempt = timeout(LIMIT, async { work(self.client().await?).await });
+        let attempt = timeout(CALL_TIMEOUT, async { work(self.client().await?).await });
         let result = attempt.await.unwrap_or(Err(Error::TimedOut));
-        self.breaker.record(&result);
+        self.breaker.record_result(&result);
         let is_refused = result.as_ref().is_err_and(Error::refuses_credentials);
         if is_refused {
             self.connector.forget_credentials();
         }
         // The connector decides whether the secret must be read again.
-        if is_refused || (self.unreached.for_too_long(&result, Instant::now()) && self.connector.has_secret()) {
+        if is_refused || (self.reconnect_watch.should_reconnect(&result, Instant::now()) && self.connector.has_secret()) {
             *self.client.lock().await = None;
         }
         result
@@ -321,7 +329,7 @@ impl Workflows {
     }
 }
 
-fn started<T>(result: Result<T, WorkflowStartError>) -> Result<(), Error> {
+fn ok_if_started<T>(result: Result<T, WorkflowStartError>) -> Result<(), Error> {
     match result {
         Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
         Err(error) => Err(Error::Start(error)),

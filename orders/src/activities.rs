@@ -5,10 +5,10 @@
 //! status that the order then has in Postgres. The workflow follows that status, even if it
 //! expected another one.
 
-pub use crate::contact::Contact;
 use crate::{
     id::OrderId,
     money::Currency,
+    order::{LineItem, OrderInput},
     reconciliation::PaymentEvent,
     refund::RefundInput,
     restock::{RestockInput, Restocked},
@@ -19,41 +19,6 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
-use time::OffsetDateTime;
-
-/// An order as it was accepted. It is the input of the `CreateOrder` activity and, as
-/// [`crate::workflow::OrderStart::New`], of [`crate::OrderWorkflow`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderInput {
-    pub id: OrderId,
-    pub customer_id: String,
-    pub items: Vec<LineItem>,
-    /// In minor units of `currency`; the sum of the line items.
-    pub total_minor: i64,
-    pub currency: Currency,
-    /// A token of the payment gateway, never a card number.
-    pub payment_method: String,
-    pub contact: Option<Contact>,
-    #[serde(with = "time::serde::rfc3339")]
-    pub accepted_at: OffsetDateTime,
-}
-
-/// A line item of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineItem {
-    pub product_id: String,
-    pub quantity: i32,
-    /// In minor units of the order's currency.
-    pub unit_price_minor: i64,
-}
-
-impl LineItem {
-    /// The price of all units of the line item, in minor units; `None` on overflow.
-    #[must_use]
-    pub fn total_minor(&self) -> Option<i64> {
-        self.unit_price_minor.checked_mul(i64::from(self.quantity))
-    }
-}
 
 /// The result of an activity that acts on an order.
 ///
@@ -61,7 +26,7 @@ impl LineItem {
 /// field was added must continue unchanged. And results are stored in workflow histories, where
 /// every byte costs money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct StepResult {
     /// The order's status in Postgres after the activity.
     pub status: OrderStatus,
     /// The duration of the attempt, in milliseconds.
@@ -78,7 +43,7 @@ pub struct Progress {
     pub ships: bool,
 }
 
-impl Progress {
+impl StepResult {
     /// A result with this status and nothing to wait for.
     #[must_use]
     pub fn at(status: OrderStatus) -> Self {
@@ -120,15 +85,15 @@ pub struct Resumption {
 /// steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumed {
-    pub progress: Progress,
+    pub progress: StepResult,
     /// `None` if the order has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rest: Option<Rest>,
+    pub rest: Option<RemainingSteps>,
 }
 
 /// The input of an order's remaining steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rest {
+pub struct RemainingSteps {
     /// In minor units of `currency`.
     pub total_minor: i64,
     pub currency: Currency,
@@ -140,7 +105,7 @@ pub struct Rest {
     pub payment_method: String,
     /// The compensation in progress, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub withdrawal: Option<Withdrawal>,
+    pub withdrawal: Option<CompensationRequest>,
 }
 
 /// The input of `SendNotification`: which notification to record for the customer.
@@ -175,7 +140,7 @@ impl NoticeKind {
 
 /// The input of `CancelOrder`: a compensation request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdrawal {
+pub struct CompensationRequest {
     pub order_id: OrderId,
     pub end: End,
     /// The customer can read it.
@@ -201,7 +166,7 @@ impl End {
 
     /// The `End` with this status; `None` if the status is neither FAILED nor CANCELLED.
     #[must_use]
-    pub fn of(status: OrderStatus) -> Option<Self> {
+    pub fn from_status(status: OrderStatus) -> Option<Self> {
         [Self::Failed, Self::Cancelled].into_iter().find(|end| end.status() == status)
     }
 
@@ -222,7 +187,7 @@ pub struct Amendment {
 
 /// The input of `ReviewOrder`: the review decision about an order that is IN_REVIEW.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct ReviewDecision {
     pub order_id: OrderId,
     pub approved: bool,
     /// The reviewer: the subject of their access token, or a placeholder when authentication is
@@ -295,7 +260,7 @@ pub struct OrderActivities;
 impl OrderActivities {
     /// Records the accepted order.
     #[activity(name = "CreateOrder")]
-    pub fn create_order(input: OrderInput) -> Result<Progress, ActivityError> {
+    pub fn create_order(input: OrderInput) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
@@ -313,13 +278,13 @@ impl OrderActivities {
     /// ACTION_REQUIRED means that only a part of the order is available; some of that part is
     /// reserved for a short time.
     #[activity(name = "CheckInventory")]
-    pub fn check_inventory(input: ReservationRequest) -> Result<Progress, ActivityError> {
+    pub fn check_inventory(input: ReservationRequest) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
     /// Charges the order at the payment gateway. The number of attempts is limited.
     #[activity(name = "ProcessPayment")]
-    pub fn process_payment(input: PaymentRequest) -> Result<Progress, ActivityError> {
+    pub fn process_payment(input: PaymentRequest) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
@@ -327,7 +292,7 @@ impl OrderActivities {
     /// or IN_REVIEW. If the offered units are no longer available, it stays ACTION_REQUIRED with a
     /// new offer.
     #[activity(name = "AmendOrder")]
-    pub fn amend_order(input: Amendment) -> Result<Progress, ActivityError> {
+    pub fn amend_order(input: Amendment) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
@@ -335,28 +300,28 @@ impl OrderActivities {
     /// RESERVED, or ACTION_REQUIRED if a part of it is no longer available. The activity refuses
     /// the order if it is declined or if nothing of it is left.
     #[activity(name = "ReviewOrder")]
-    pub fn review_order(input: Verdict) -> Result<Progress, ActivityError> {
+    pub fn review_order(input: ReviewDecision) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
     /// Splits the paid order into shipments, one for each warehouse, and books each with a carrier.
     /// Records the confirmation for the customer.
     #[activity(name = "ShipOrder")]
-    pub fn ship_order(input: Dispatch) -> Result<Progress, ActivityError> {
+    pub fn ship_order(input: Dispatch) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
     /// Records the status of the shipments, and refunds what does not arrive. The order becomes
     /// SHIPPED or DELIVERED. The activity refuses the order if nothing of it arrives.
     #[activity(name = "TrackOrder")]
-    pub fn track_order(input: Tracking) -> Result<Progress, ActivityError> {
+    pub fn track_order(input: Tracking) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
     /// Records a notification, which is sent later. [`NoticeKind::Confirmed`] and
     /// [`NoticeKind::Delivered`] also complete the order.
     #[activity(name = "SendNotification")]
-    pub fn send_notification(input: Notice) -> Result<Progress, ActivityError> {
+    pub fn send_notification(input: Notice) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
@@ -364,20 +329,20 @@ impl OrderActivities {
     /// releases the stock, and ends the order. Does nothing if the order has already ended, or if
     /// one of its parcels is on its way.
     #[activity(name = "CancelOrder")]
-    pub fn cancel_order(input: Withdrawal) -> Result<Progress, ActivityError> {
+    pub fn cancel_order(input: CompensationRequest) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
     /// Refunds the payment if the refund is permitted, and records the result.
     #[activity(name = "RefundPayment")]
-    pub fn refund_payment(input: RefundInput) -> Result<Progress, ActivityError> {
+    pub fn refund_payment(input: RefundInput) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 
     /// Compares the recorded payment with the gateway after one of the gateway's events, and
     /// corrects the record.
     #[activity(name = "ReconcilePayment")]
-    pub fn reconcile_payment(input: PaymentEvent) -> Result<Progress, ActivityError> {
+    pub fn reconcile_payment(input: PaymentEvent) -> Result<StepResult, ActivityError> {
         unimplemented!()
     }
 

@@ -1,6 +1,6 @@
 //! The addresses at which a customer receives notifications.
 
-use crate::json::{self, Faults, Object};
+use crate::json::{self, FieldErrors, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -69,7 +69,7 @@ impl Language {
 
 impl Contact {
     /// Reads the field `contact` of an order request; `None` if it has no address.
-    pub(crate) fn read(value: &RawValue, faults: &mut Faults) -> Option<Self> {
+    pub(crate) fn read(value: &RawValue, faults: &mut FieldErrors) -> Option<Self> {
         let mut contact = Object::read(value, "/contact".to_owned(), faults)?;
         let email = contact.optional("email").and_then(|value| json::string(value, "/contact/email", faults));
         let phone = contact.optional("phone").and_then(|value| json::string(value, "/contact/phone", faults));
@@ -94,7 +94,7 @@ impl Contact {
 }
 
 /// Reads one of the known names. Adds a fault that lists them if the value is none of them.
-fn one_of<T: Copy>(value: &RawValue, pointer: &str, all: &[T], name: impl Fn(T) -> &'static str, faults: &mut Faults) -> Option<T> {
+fn one_of<T: Copy>(value: &RawValue, pointer: &str, all: &[T], name: impl Fn(T) -> &'static str, faults: &mut FieldErrors) -> Option<T> {
     let text = json::string(value, pointer, faults)?;
     let found = all.iter().copied().find(|known| name(*known) == text);
     if found.is_none() {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn read(contact: &str) -> (Option<Contact>, Vec<String>) {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let contact = Contact::read(serde_json::from_str(contact).unwrap(), &mut faults);
         (contact, faults.into_vec().into_iter().map(|fault| fault.pointer).collect())
     }

@@ -19,8 +19,9 @@ use utoipa::ToSchema;
 
 /// One thing wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Fault)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub struct FieldError {
     /// JSON pointer into the body, empty for the whole body; or the name of a query parameter or
     /// header.
     pub pointer: String,
@@ -30,8 +31,8 @@ pub struct Fault {
 
 /// The faults found in one request.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    faults: Vec<Fault>,
+pub struct FieldErrors {
+    faults: Vec<FieldError>,
     /// True if strings may contain card numbers.
     any_number: bool,
 }
@@ -40,7 +41,7 @@ pub struct Faults {
 /// long as its request.
 const MAX_FAULTS: usize = 100;
 
-impl Faults {
+impl FieldErrors {
     /// For a message that a program has signed. Its strings contain tracking numbers, which may
     /// look like card numbers.
     #[must_use]
@@ -51,7 +52,7 @@ impl Faults {
     /// Adds a fault, unless as many are reported as may be.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Fault { pointer: pointer.into(), message: message.into() });
+            self.faults.push(FieldError { pointer: pointer.into(), message: message.into() });
         }
     }
 
@@ -61,7 +62,7 @@ impl Faults {
     }
 
     #[must_use]
-    pub fn into_vec(self) -> Vec<Fault> {
+    pub fn into_vec(self) -> Vec<FieldError> {
         self.faults
     }
 }
@@ -110,7 +111,7 @@ const MAX_MEMBERS: usize = 100;
 impl<'a> Object<'a> {
     /// Reads the object at `pointer`. Adds a fault and returns `None` if the value is not an object
     /// or has more than [`MAX_MEMBERS`] members.
-    pub fn read(value: &'a RawValue, pointer: String, faults: &mut Faults) -> Option<Self> {
+    pub fn read(value: &'a RawValue, pointer: String, faults: &mut FieldErrors) -> Option<Self> {
         match serde_json::from_str::<Members<'a>>(value.get()) {
             Ok(Members(members)) if members.len() > MAX_MEMBERS => {
                 faults.add(pointer, format!("must have at most {MAX_MEMBERS} fields, not {}", members.len()));
@@ -128,7 +129,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn refuse_repeated(&mut self, faults: &mut Faults) {
+    fn refuse_repeated(&mut self, faults: &mut FieldErrors) {
         let mut kept: Vec<(String, &'a RawValue)> = Vec::with_capacity(self.members.len());
         for (name, value) in std::mem::take(&mut self.members) {
             if kept.iter().any(|(known, _)| *known == name) {
@@ -156,7 +157,7 @@ impl<'a> Object<'a> {
     }
 
     /// Takes a required member. Adds a fault if it is missing.
-    pub fn required(&mut self, name: &str, faults: &mut Faults) -> Option<&'a RawValue> {
+    pub fn required(&mut self, name: &str, faults: &mut FieldErrors) -> Option<&'a RawValue> {
         let value = self.optional(name);
         if value.is_none() {
             faults.add(self.at(name), "is required");
@@ -165,7 +166,7 @@ impl<'a> Object<'a> {
     }
 
     /// Ends reading. Every member that was not taken becomes a fault.
-    pub fn end(self, faults: &mut Faults) {
+    pub fn end(self, faults: &mut FieldErrors) {
         for (name, _) in &self.members {
             faults.add(self.at(name), "is not a known field");
         }
@@ -173,7 +174,7 @@ impl<'a> Object<'a> {
 }
 
 /// Reads an array. Adds a fault if the value is of another type.
-pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<Vec<&'a RawValue>> {
+pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<Vec<&'a RawValue>> {
     let elements = serde_json::from_str(value.get()).ok();
     if elements.is_none() {
         faults.add(pointer, "must be an array");
@@ -182,7 +183,7 @@ pub fn array<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Opt
 }
 
 /// Reads a string. Adds a fault if the value is of another type or contains a card number.
-pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
+pub fn string(value: &RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<String> {
     let Ok(text) = serde_json::from_str::<String>(value.get()) else {
         faults.add(pointer, "must be a string");
         return None;
@@ -195,7 +196,7 @@ pub fn string(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<St
 }
 
 /// Reads a boolean. Adds a fault if the value is of another type.
-pub fn boolean(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<bool> {
+pub fn boolean(value: &RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<bool> {
     match value.get() {
         "true" => Some(true),
         "false" => Some(false),
@@ -207,7 +208,7 @@ pub fn boolean(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<b
 }
 
 /// Reads a number as its text in the request. Adds a fault if the value is of another type.
-pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut Faults) -> Option<&'a str> {
+pub fn number<'a>(value: &'a RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<&'a str> {
     let text = value.get();
     if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         Some(text)
@@ -224,7 +225,7 @@ mod tests {
     /// The faults of an object from which no member is taken.
     fn faults(members: impl Iterator<Item = String>) -> Vec<(String, String)> {
         let text = format!("{{{}}}", members.map(|name| format!(r#""{name}":1"#)).collect::<Vec<_>>().join(","));
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         if let Some(object) = Object::read(serde_json::from_str(&text).unwrap(), "/at".to_owned(), &mut faults) {
             object.end(&mut faults);
         }
@@ -233,14 +234,14 @@ mod tests {
 
     #[test]
     fn a_text_with_a_card_number_is_refused_and_not_repeated() {
-        let read = |json: &str, mut faults: Faults| {
+        let read = |json: &str, mut faults: FieldErrors| {
             let text = string(serde_json::from_str(json).unwrap(), "/reason", &mut faults);
             (text, faults.into_vec())
         };
-        let refused = Fault { pointer: "/reason".to_owned(), message: CARD_NUMBER.to_owned() };
+        let refused = FieldError { pointer: "/reason".to_owned(), message: CARD_NUMBER.to_owned() };
         for json in [r#""4242424242424242""#, r#""card: 4242-4242 4242.4242!""#, r#""\u0034242424242424242""#] {
-            assert_eq!(read(json, Faults::default()), (None, vec![refused.clone()]), "{json}");
-            assert!(read(json, Faults::of_signed()).0.is_some(), "{json}");
+            assert_eq!(read(json, FieldErrors::default()), (None, vec![refused.clone()]), "{json}");
+            assert!(read(json, FieldErrors::of_signed()).0.is_some(), "{json}");
         }
         let named = faults(["4242424242424242".to_owned(), "note".to_owned()].into_iter());
         assert_eq!(named[0], ("/at/(card number)".to_owned(), "is not a known field".to_owned()));

@@ -2,7 +2,7 @@
 
 use crate::{
     id::{OrderId, RefundId},
-    json::{self, Faults, Object},
+    json::{self, FieldErrors, Object},
     money::{Currency, Money},
     request::{self, Error},
 };
@@ -54,7 +54,7 @@ impl RefundRequest {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self { what: What::Rest, reason: None, restock: false });
         }
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let request =
             Object::read(request::document(body)?, String::new(), &mut faults).and_then(|object| read(object, currency, &mut faults));
         match request {
@@ -64,7 +64,7 @@ impl RefundRequest {
     }
 }
 
-fn read(mut object: Object<'_>, currency: Currency, faults: &mut Faults) -> Option<RefundRequest> {
+fn read(mut object: Object<'_>, currency: Currency, faults: &mut FieldErrors) -> Option<RefundRequest> {
     let reason = object.optional("reason").and_then(|value| request::reason(value, faults));
     let restock = object.optional("restock").map(|value| json::boolean(value, "/restock", faults));
     let amount = object.optional("amount").map(|value| amount(value, currency, faults));
@@ -85,7 +85,7 @@ fn read(mut object: Object<'_>, currency: Currency, faults: &mut Faults) -> Opti
     Some(RefundRequest { what, reason, restock: restock.unwrap_or(Some(false))? })
 }
 
-fn amount(value: &RawValue, currency: Currency, faults: &mut Faults) -> Option<i64> {
+fn amount(value: &RawValue, currency: Currency, faults: &mut FieldErrors) -> Option<i64> {
     let number = json::number(value, "/amount", faults)?;
     match Money::parse(number, currency) {
         Ok(money) if money.minor > 0 => Some(money.minor),
@@ -100,7 +100,7 @@ fn amount(value: &RawValue, currency: Currency, faults: &mut Faults) -> Option<i
     }
 }
 
-fn items(value: &RawValue, faults: &mut Faults) -> Option<BTreeMap<String, i32>> {
+fn items(value: &RawValue, faults: &mut FieldErrors) -> Option<BTreeMap<String, i32>> {
     let elements = json::array(value, "/items", faults)?;
     if !request::ITEMS.contains(&elements.len()) {
         faults.add("/items", format!("must hold {} to {} items, not {}", request::ITEMS.start(), request::ITEMS.end(), elements.len()));

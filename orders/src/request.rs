@@ -3,12 +3,12 @@
 pub mod body;
 
 use crate::{
-    activities::{LineItem, OrderInput},
     card_number,
     contact::Contact,
     id::OrderId,
-    json::{self, Faults, Object},
+    json::{self, FieldErrors, Object},
     money::{Currency, Money},
+    order::{LineItem, OrderInput},
 };
 use serde_json::value::RawValue;
 use std::ops::RangeInclusive;
@@ -33,7 +33,7 @@ pub enum Error {
     Malformed(String),
     /// The body is JSON, but not a valid request (422).
     #[error("the request is not valid")]
-    Invalid(Vec<json::Fault>),
+    Invalid(Vec<json::FieldError>),
 }
 
 /// A valid order that has no id yet.
@@ -55,7 +55,7 @@ impl NewOrder {
     /// faults.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         let body = document(body)?;
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let order = Object::read(body, String::new(), &mut faults).and_then(|order| read_order(order, &mut faults));
         match order {
             Some(order) if faults.is_empty() => Ok(order),
@@ -89,7 +89,7 @@ pub fn parse_cancel(body: &[u8]) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     let body = document(body)?;
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let reason = Object::read(body, String::new(), &mut faults).and_then(|mut request| {
         let reason = request.optional("reason").and_then(|value| reason(value, &mut faults));
         request.end(&mut faults);
@@ -108,7 +108,7 @@ pub fn parse_amendment(body: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     let body = document(body)?;
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     if let Some(request) = Object::read(body, String::new(), &mut faults) {
         request.end(&mut faults);
     }
@@ -122,7 +122,7 @@ pub fn parse_amendment(body: &[u8]) -> Result<(), Error> {
 /// As [`NewOrder::parse`].
 pub fn parse_review(body: &[u8]) -> Result<(bool, Option<String>), Error> {
     let body = document(body)?;
-    let mut faults = Faults::default();
+    let mut faults = FieldErrors::default();
     let review = Object::read(body, String::new(), &mut faults).map(|mut request| {
         let approved = request.required("approved", &mut faults).and_then(|value| json::boolean(value, "/approved", &mut faults));
         let note = request.optional("note").and_then(|value| text(value, "/note", &mut faults));
@@ -136,11 +136,11 @@ pub fn parse_review(body: &[u8]) -> Result<(bool, Option<String>), Error> {
 }
 
 /// Reads the field `reason`; `None` if the text is blank.
-pub(crate) fn reason(value: &RawValue, faults: &mut Faults) -> Option<String> {
+pub(crate) fn reason(value: &RawValue, faults: &mut FieldErrors) -> Option<String> {
     text(value, "/reason", faults)
 }
 
-fn text(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
+fn text(value: &RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<String> {
     let text = json::string(value, pointer, faults)?;
     if text.chars().count() > MAX_REASON_CHARS || text.chars().any(char::is_control) {
         faults.add(pointer, format!("must be at most {MAX_REASON_CHARS} characters without control characters"));
@@ -153,7 +153,7 @@ pub(crate) fn document(body: &[u8]) -> Result<&RawValue, Error> {
     serde_json::from_str(text).map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))
 }
 
-fn read_order(mut order: Object<'_>, faults: &mut Faults) -> Option<NewOrder> {
+fn read_order(mut order: Object<'_>, faults: &mut FieldErrors) -> Option<NewOrder> {
     let customer_id = order.required("customerID", faults).and_then(|value| identifier(value, "/customerID", faults));
     let currency = match order.optional("currency") {
         None => Some(Currency::USD),
@@ -185,7 +185,7 @@ fn read_order(mut order: Object<'_>, faults: &mut Faults) -> Option<NewOrder> {
     Some(NewOrder { customer_id: customer_id?, items, total, payment_method: payment_method?, contact })
 }
 
-fn read_items(value: &RawValue, currency: Option<Currency>, faults: &mut Faults) -> Option<Vec<LineItem>> {
+fn read_items(value: &RawValue, currency: Option<Currency>, faults: &mut FieldErrors) -> Option<Vec<LineItem>> {
     let elements = json::array(value, "/items", faults)?;
     if !ITEMS.contains(&elements.len()) {
         faults.add("/items", format!("must hold {} to {} items, not {}", ITEMS.start(), ITEMS.end(), elements.len()));
@@ -195,7 +195,7 @@ fn read_items(value: &RawValue, currency: Option<Currency>, faults: &mut Faults)
     items.into_iter().collect()
 }
 
-fn read_item(value: &RawValue, n: usize, currency: Option<Currency>, faults: &mut Faults) -> Option<LineItem> {
+fn read_item(value: &RawValue, n: usize, currency: Option<Currency>, faults: &mut FieldErrors) -> Option<LineItem> {
     let mut item = Object::read(value, format!("/items/{n}"), faults)?;
     let product_id = item.required("productID", faults).and_then(|value| identifier(value, &item.at("productID"), faults));
     let quantity = item.required("quantity", faults).and_then(|value| quantity(value, &item.at("quantity"), faults));
@@ -208,11 +208,11 @@ fn read_item(value: &RawValue, n: usize, currency: Option<Currency>, faults: &mu
     Some(LineItem { product_id: product_id?, quantity: quantity?, unit_price_minor: unit_price?.minor })
 }
 
-fn amount(number: &str, currency: Currency, pointer: &str, faults: &mut Faults) -> Option<Money> {
+fn amount(number: &str, currency: Currency, pointer: &str, faults: &mut FieldErrors) -> Option<Money> {
     Money::parse(number, currency).map_err(|error| faults.add(pointer, error.to_string())).ok()
 }
 
-fn currency(value: &RawValue, faults: &mut Faults) -> Option<Currency> {
+fn currency(value: &RawValue, faults: &mut FieldErrors) -> Option<Currency> {
     let code = json::string(value, "/currency", faults)?;
     let currency = Currency::from_code(&code);
     if currency.is_none() {
@@ -221,11 +221,11 @@ fn currency(value: &RawValue, faults: &mut Faults) -> Option<Currency> {
     currency
 }
 
-pub(crate) fn quantity(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<i32> {
+pub(crate) fn quantity(value: &RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<i32> {
     whole_number(value, pointer, &QUANTITY, faults)
 }
 
-pub(crate) fn whole_number(value: &RawValue, pointer: &str, range: &RangeInclusive<i32>, faults: &mut Faults) -> Option<i32> {
+pub(crate) fn whole_number(value: &RawValue, pointer: &str, range: &RangeInclusive<i32>, faults: &mut FieldErrors) -> Option<i32> {
     let number = json::number(value, pointer, faults)?.parse().ok().filter(|number| range.contains(number));
     if number.is_none() {
         faults.add(pointer, format!("must be a whole number from {} to {}", range.start(), range.end()));
@@ -233,7 +233,7 @@ pub(crate) fn whole_number(value: &RawValue, pointer: &str, range: &RangeInclusi
     number
 }
 
-pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut Faults) -> Option<String> {
+pub(crate) fn identifier(value: &RawValue, pointer: &str, faults: &mut FieldErrors) -> Option<String> {
     let text = json::string(value, pointer, faults)?;
     // `json::string` has already refused card numbers.
     if has_form_of_identifier(&text) {
@@ -254,7 +254,7 @@ fn has_form_of_identifier(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'@' | b'|' | b'+' | b'-'))
 }
 
-fn payment_method(value: &RawValue, faults: &mut Faults) -> Option<String> {
+fn payment_method(value: &RawValue, faults: &mut FieldErrors) -> Option<String> {
     let text = json::string(value, "/paymentMethod", faults)?;
     let known = (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if known {

@@ -2,7 +2,7 @@
 
 use crate::{
     id::RestockId,
-    json::{Faults, Object},
+    json::{FieldErrors, Object},
     request::{self, Error},
 };
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ impl RestockRequest {
     /// # Errors
     /// As [`request::NewOrder::parse`].
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        let mut faults = Faults::default();
+        let mut faults = FieldErrors::default();
         let request = Object::read(request::document(body)?, String::new(), &mut faults).and_then(|object| read(object, &mut faults));
         match request {
             Some(request) if faults.is_empty() => Ok(request),
@@ -55,7 +55,7 @@ impl RestockRequest {
     }
 }
 
-fn read(mut object: Object<'_>, faults: &mut Faults) -> Option<RestockRequest> {
+fn read(mut object: Object<'_>, faults: &mut FieldErrors) -> Option<RestockRequest> {
     let quantity = object.required("quantity", faults).and_then(|value| request::whole_number(value, "/quantity", &QUANTITY, faults));
     let reason = object.optional("reason").and_then(|value| request::reason(value, faults));
     object.end(faults);

@@ -1,13 +1,13 @@
 //! Shipments: their ids, their tracking events and their statuses.
 
-mod said;
+mod tracking_event;
 use crate::id::{OrderId, RefundId};
 pub use crate::status::ShipmentStatus;
-pub use said::{Message, Report};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};
 use strum::{IntoStaticStr, VariantArray};
 use time::OffsetDateTime;
+pub use tracking_event::{Message, Report};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},

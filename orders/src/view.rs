@@ -1,10 +1,10 @@
 //! The JSON of `GET /api/orders/{id}` and `GET /api/products`. The read model stores the same JSON.
 
 use crate::{
-    activities::{LineItem, OrderInput},
     contact::Channel,
     id::{OrderId, RefundId},
     money::{Currency, Money},
+    order::{LineItem, OrderInput},
     schema::{self, Identifier, Time},
     shipping::{ShipmentId, ShipmentStatus},
     status::{OrderStatus, PaymentStatus, RefundStatus},

@@ -4,7 +4,7 @@
 //! work is the most expensive part of an order, and each regular activity adds more than a third of
 //! what the whole happy path costs.
 //!
-//! Every step follows one rule ([`step::take`]). It is tried once as a local activity with a short
+//! Every step follows one rule ([`step::run_step`]). It is tried once as a local activity with a short
 //! timeout. If that attempt fails with an error that may be retried, or takes longer than the
 //! timeout, the step continues as a regular activity. Operators can see the retries of a regular
 //! activity, and signals reach the workflow in the meantime.
@@ -19,10 +19,11 @@ mod step;
 
 use crate::{
     activities::{
-        End, Notice, NoticeKind, OrderActivities, OrderInput, PAYMENT_UNANSWERED, PaymentRequest, Progress, Refusal, ReservationRequest,
-        Withdrawal,
+        CompensationRequest, End, Notice, NoticeKind, OrderActivities, PAYMENT_UNANSWERED, PaymentRequest, Refusal, ReservationRequest,
+        StepResult,
     },
     id::OrderId,
+    order::OrderInput,
     shipping::Scan,
     status::OrderStatus,
 };
@@ -33,7 +34,7 @@ pub use resume::{Carried, OrderStart, Resume};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;
-use step::{Stepping, detached, take};
+use step::{Stepping, detached, run_step};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
@@ -129,7 +130,7 @@ enum Halt {
     /// A step was refused. The field is the reason that the customer reads.
     Refused(String),
     /// The order was already being compensated when its workflow was started again.
-    Withdrawn(Withdrawal),
+    Withdrawn(CompensationRequest),
     /// The order to resume does not exist. The field is the reason.
     Unknown(String),
     /// The history is long: the workflow continues as new.
@@ -237,7 +238,7 @@ impl OrderWorkflow {
     }
 
     /// Runs the forward steps up to the payment.
-    async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<Progress, Halt> {
+    async fn forward(ctx: &WorkflowContext<Self>, order: OrderInput) -> Result<StepResult, Halt> {
         let order_id = order.id;
         let reservation = ReservationRequest { order_id, currency: order.currency, items: order.items.clone() };
         let mut payment = PaymentRequest {
@@ -249,7 +250,7 @@ impl OrderWorkflow {
         };
         // An accepted order is always recorded, even if it is already cancelled: its result must be
         // visible.
-        let recorded = take(ctx, || OrderActivities::create_order, order, detached()).await;
+        let recorded = run_step(ctx, || OrderActivities::create_order, order, detached()).await;
         // If the order is already recorded, the workflow may have been started again long
         // afterwards, when the gateway has forgotten the order's idempotency key.
         payment.resumed = Self::advance(ctx, recorded).await?.status != OrderStatus::Pending;
@@ -261,22 +262,22 @@ impl OrderWorkflow {
         ctx: &WorkflowContext<Self>,
         reservation: ReservationRequest,
         mut payment: PaymentRequest,
-    ) -> Result<Progress, Halt> {
+    ) -> Result<StepResult, Halt> {
         let order_id = reservation.order_id;
         let scope = ctx.state(|s| s.scope.clone());
-        let reserved = take(ctx, || OrderActivities::check_inventory, reservation, scope.clone()).await;
+        let reserved = run_step(ctx, || OrderActivities::check_inventory, reservation, scope.clone()).await;
         let mut progress = Self::advance(ctx, reserved).await?;
         payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
         while matches!(progress.status, OrderStatus::ActionRequired | OrderStatus::InReview) {
             progress = Self::decide(ctx, order_id, progress).await?;
             payment.amount_minor = progress.amount_minor.unwrap_or(payment.amount_minor);
         }
-        let paid = take(ctx, || OrderActivities::process_payment, payment, scope).await;
+        let paid = run_step(ctx, || OrderActivities::process_payment, payment, scope).await;
         Self::advance(ctx, paid).await
     }
 
     /// Records the result of a step, and checks whether the order may continue.
-    async fn advance(ctx: &WorkflowContext<Self>, result: Result<Progress, ActivityExecutionError>) -> Result<Progress, Halt> {
+    async fn advance(ctx: &WorkflowContext<Self>, result: Result<StepResult, ActivityExecutionError>) -> Result<StepResult, Halt> {
         let progress = match result {
             Ok(progress) => progress,
             Err(ActivityExecutionError::Cancelled(_)) => return Err(Halt::Cancelled),
@@ -321,15 +322,15 @@ impl OrderWorkflow {
     /// Records a notification. Returns the order's status after that.
     async fn tell(ctx: &WorkflowContext<Self>, order_id: OrderId, kind: NoticeKind) -> Result<OrderStatus, ActivityExecutionError> {
         let notice = Notice { order_id, kind };
-        let told = take(ctx, || OrderActivities::send_notification, notice, detached()).await?;
-        Ok(told.status)
+        let notified = run_step(ctx, || OrderActivities::send_notification, notice, detached()).await?;
+        Ok(notified.status)
     }
 
     /// Ends the workflow of an order that has already ended. The notification is recorded again,
     /// because a worker may have died after it ended the order and before it recorded the
     /// notification.
     async fn ended(ctx: &WorkflowContext<Self>, order_id: OrderId, status: OrderStatus) -> Result<Ended, ActivityExecutionError> {
-        if let Some(end) = End::of(status) {
+        if let Some(end) = End::from_status(status) {
             Self::tell(ctx, order_id, end.notice()).await?;
         }
         Ok((status, None))
@@ -351,10 +352,10 @@ impl OrderWorkflow {
     /// cannot be cancelled, and is retried until it succeeds.
     async fn compensate(ctx: &WorkflowContext<Self>, order_id: OrderId, end: End, reason: String) -> Result<Ended, ActivityExecutionError> {
         ctx.state_mut(|s| s.compensating = true);
-        let withdrawal = Withdrawal { order_id, end, reason: reason.clone() };
-        let ended = take(ctx, || OrderActivities::cancel_order, withdrawal, detached()).await?;
+        let withdrawal = CompensationRequest { order_id, end, reason: reason.clone() };
+        let ended = run_step(ctx, || OrderActivities::cancel_order, withdrawal, detached()).await?;
         let withdrawn = ended.status == end.status();
-        if let Some(end) = End::of(ended.status) {
+        if let Some(end) = End::from_status(ended.status) {
             // The order may have ended with the other status, through a worker that died before it
             // recorded the notification.
             Self::tell(ctx, order_id, end.notice()).await?;

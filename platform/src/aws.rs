@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Timeouts and the number of attempts for a call to AWS.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// The time limit for opening a connection.
     pub connect: Duration,
     /// The time limit for one attempt.
@@ -20,7 +20,7 @@ pub struct Patience {
     pub attempts: u32,
 }
 
-impl Patience {
+impl Timeouts {
     /// For a call whose client waits for the answer.
     pub const INTERACTIVE: Self = Self { connect: Duration::from_secs(1), attempt: Duration::from_secs(2), attempts: 3 };
     /// For background work.
@@ -28,7 +28,7 @@ impl Patience {
 }
 
 /// Loads the configuration from which every AWS client of the process is created.
-pub async fn config(patience: Patience) -> SdkConfig {
+pub async fn config(patience: Timeouts) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(patience.connect).operation_attempt_timeout(patience.attempt).build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())

@@ -5,7 +5,7 @@
 //! it can be rotated while processes run. No error and no log line ever contains any of its
 //! content.
 
-use crate::aws::{self, Patience};
+use crate::aws::{self, Timeouts};
 use aws_sdk_secretsmanager::Client;
 use serde::de::DeserializeOwned;
 use std::error::Error as StdError;
@@ -35,7 +35,7 @@ pub trait Secret: DeserializeOwned {
 /// # Errors
 /// Fails if Secrets Manager does not return the secret, or the content is not as expected.
 pub async fn read<T: Secret>(setting: &'static str, arn: &str) -> Result<T, Error> {
-    let client = Client::new(&aws::config(Patience::INTERACTIVE).await);
+    let client = Client::new(&aws::config(Timeouts::INTERACTIVE).await);
     let found = client.get_secret_value().secret_id(arn).send().await.map_err(|error| Error::Unreadable {
         setting,
         arn: arn.to_owned(),

@@ -58,7 +58,7 @@ pub enum Error {
 
 /// Time limits for a connection to Temporal.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// The time limit for opening a connection.
     pub connect: Duration,
     /// The time limit for one call, including its retries.

@@ -2,8 +2,8 @@
 //! [`orders::activities`].
 
 mod attempt;
+mod charge;
 mod decision;
-mod money;
 mod reconcile;
 pub(crate) mod refund;
 mod restock;
@@ -11,8 +11,8 @@ mod resume;
 mod shipping;
 
 use crate::{
-    db, inventory, inventory::Terms, metrics::Metrics, notification, order, order::Move, payment, payment::Gateways, projection::Projector,
-    refund as refunds, shipping::Shipping,
+    db, notification, ops::metrics::Metrics, order, order::TransitionResult, payment, payment::Gateways, payment::refund as refunds,
+    projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy,
 };
 use anyhow::anyhow;
 use attempt::Failure;
@@ -20,8 +20,8 @@ use deadpool_postgres::Pool;
 use orders::{
     OrderInput, OrderStatus,
     activities::{
-        Amendment, Dispatch, End, Notice, PaymentRequest, Progress, ReservationRequest, Resumed, Resumption, Tracking, Verdict, Withdrawal,
-        definitions,
+        Amendment, CompensationRequest, Dispatch, End, Notice, PaymentRequest, ReservationRequest, Resumed, Resumption, ReviewDecision,
+        StepResult, Tracking, definitions,
     },
     reconciliation::PaymentEvent,
     refund::RefundInput,
@@ -43,21 +43,21 @@ pub struct Activities {
     pub(crate) payment_attempts: i32,
     pub(crate) projector: Projector,
     /// Wakes the notification dispatcher when a notification is recorded.
-    pub(crate) courier: Arc<Notify>,
+    pub(crate) notifications_wakeup: Arc<Notify>,
     /// Wakes the publisher of events after each successful attempt, because the order's status may
     /// have changed.
-    pub(crate) changed: Arc<Notify>,
+    pub(crate) events_wakeup: Arc<Notify>,
     pub(crate) metrics: Metrics,
     pub(crate) limits: StepSettings,
-    pub(crate) terms: Terms,
+    pub(crate) reservation_policy: ReservationPolicy,
     pub(crate) shipping: Shipping,
-    /// Permits for local attempts that take long; see [`attempt::LONG`].
+    /// Permits for local attempts that take long; see [`attempt::LONG_ATTEMPT`].
     pub(crate) long_attempts: Arc<Semaphore>,
 }
 
-/// The result of an attempt, from which the [`Progress`] for the workflow is made.
-struct Answer {
-    step: Move,
+/// The result of an attempt, from which the [`StepResult`] for the workflow is made.
+struct StepOutcome {
+    step: TransitionResult,
     /// How long the workflow waits for the customer, the shop or the carrier.
     wait: Option<Duration>,
     /// The order's total in minor units, if it may have changed.
@@ -66,8 +66,8 @@ struct Answer {
     ships: bool,
 }
 
-impl From<Move> for Answer {
-    fn from(step: Move) -> Self {
+impl From<TransitionResult> for StepOutcome {
+    fn from(step: TransitionResult) -> Self {
         Self { step, wait: None, amount_minor: None, ships: false }
     }
 }
@@ -75,8 +75,8 @@ impl From<Move> for Answer {
 #[activities]
 impl Activities {
     #[activity(definition = definitions::CreateOrder)]
-    pub async fn create_order(self: Arc<Self>, ctx: ActivityContext, order: OrderInput) -> Result<Progress, ActivityError> {
-        self.attempt(&ctx, order.id, self.record(&order)).await
+    pub async fn create_order(self: Arc<Self>, ctx: ActivityContext, order: OrderInput) -> Result<StepResult, ActivityError> {
+        self.attempt(&ctx, order.id, self.record_order(&order)).await
     }
 
     #[activity(definition = definitions::ResumeOrder)]
@@ -87,7 +87,7 @@ impl Activities {
     }
 
     #[activity(definition = definitions::CheckInventory)]
-    pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<Progress, ActivityError> {
+    pub async fn check_inventory(self: Arc<Self>, ctx: ActivityContext, request: ReservationRequest) -> Result<StepResult, ActivityError> {
         // A local activity has a single attempt, so it has not waited. A regular activity may have
         // many, and has waited since it was scheduled.
         let scheduled = ctx.info().scheduled_time.filter(|_| !ctx.info().is_local);
@@ -96,73 +96,73 @@ impl Activities {
     }
 
     #[activity(definition = definitions::AmendOrder)]
-    pub async fn amend_order(self: Arc<Self>, ctx: ActivityContext, amendment: Amendment) -> Result<Progress, ActivityError> {
+    pub async fn amend_order(self: Arc<Self>, ctx: ActivityContext, amendment: Amendment) -> Result<StepResult, ActivityError> {
         self.attempt(&ctx, amendment.order_id, self.amend(amendment)).await
     }
 
     #[activity(definition = definitions::ReviewOrder)]
-    pub async fn review_order(self: Arc<Self>, ctx: ActivityContext, verdict: Verdict) -> Result<Progress, ActivityError> {
+    pub async fn review_order(self: Arc<Self>, ctx: ActivityContext, verdict: ReviewDecision) -> Result<StepResult, ActivityError> {
         self.attempt(&ctx, verdict.order_id, self.review(&verdict)).await
     }
 
     #[activity(definition = definitions::ProcessPayment)]
-    pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<Progress, ActivityError> {
-        let again = ctx.info().attempt > 1 || !ctx.info().is_local || request.resumed;
-        self.attempt(&ctx, request.order_id, self.pay(&request, again, self.limit(&ctx))).await
+    pub async fn process_payment(self: Arc<Self>, ctx: ActivityContext, request: PaymentRequest) -> Result<StepResult, ActivityError> {
+        let is_retry = ctx.info().attempt > 1 || !ctx.info().is_local || request.resumed;
+        self.attempt(&ctx, request.order_id, self.pay(&request, is_retry, self.limit(&ctx))).await
     }
 
     #[activity(definition = definitions::ShipOrder)]
-    pub async fn ship_order(self: Arc<Self>, ctx: ActivityContext, dispatch: Dispatch) -> Result<Progress, ActivityError> {
+    pub async fn ship_order(self: Arc<Self>, ctx: ActivityContext, dispatch: Dispatch) -> Result<StepResult, ActivityError> {
         self.attempt(&ctx, dispatch.order_id, self.ship(dispatch)).await
     }
 
     #[activity(definition = definitions::TrackOrder)]
-    pub async fn track_order(self: Arc<Self>, ctx: ActivityContext, tracking: Tracking) -> Result<Progress, ActivityError> {
+    pub async fn track_order(self: Arc<Self>, ctx: ActivityContext, tracking: Tracking) -> Result<StepResult, ActivityError> {
         self.attempt(&ctx, tracking.order_id, self.track(tracking)).await
     }
 
     #[activity(definition = definitions::SendNotification)]
-    pub async fn send_notification(self: Arc<Self>, ctx: ActivityContext, notice: Notice) -> Result<Progress, ActivityError> {
-        self.attempt(&ctx, notice.order_id, self.notify(notice)).await
+    pub async fn send_notification(self: Arc<Self>, ctx: ActivityContext, notice: Notice) -> Result<StepResult, ActivityError> {
+        self.attempt(&ctx, notice.order_id, self.record_notification(notice)).await
     }
 
     #[activity(definition = definitions::CancelOrder)]
-    pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, withdrawal: Withdrawal) -> Result<Progress, ActivityError> {
-        self.attempt(&ctx, withdrawal.order_id, self.withdraw(&withdrawal)).await
+    pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, withdrawal: CompensationRequest) -> Result<StepResult, ActivityError> {
+        self.attempt(&ctx, withdrawal.order_id, self.compensate(&withdrawal)).await
     }
 
     #[activity(definition = definitions::RefundPayment)]
-    pub async fn refund_payment(self: Arc<Self>, ctx: ActivityContext, refund: RefundInput) -> Result<Progress, ActivityError> {
+    pub async fn refund_payment(self: Arc<Self>, ctx: ActivityContext, refund: RefundInput) -> Result<StepResult, ActivityError> {
         self.attempt(&ctx, refund.order_id, self.refund(&refund)).await
     }
 
     #[activity(definition = definitions::ReconcilePayment)]
-    pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<Progress, ActivityError> {
+    pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<StepResult, ActivityError> {
         self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
     }
 
     #[activity(definition = definitions::RestockProduct)]
     pub async fn restock_product(self: Arc<Self>, ctx: ActivityContext, restock: RestockInput) -> Result<Restocked, ActivityError> {
-        self.bring_in(&ctx, &restock).await
+        self.add_units(&ctx, &restock).await
     }
 }
 
 impl Activities {
-    async fn record(&self, order: &OrderInput) -> Result<Move, Failure> {
+    async fn record_order(&self, order: &OrderInput) -> Result<TransitionResult, Failure> {
         let client = db::connection(&self.pool).await?;
-        Ok(Move::none(order::record(&client, order).await?))
+        Ok(TransitionResult::unchanged(order::record_order(&client, order).await?))
     }
 
-    async fn notify(&self, notice: Notice) -> Result<Move, Failure> {
+    async fn record_notification(&self, notice: Notice) -> Result<TransitionResult, Failure> {
         let client = db::connection(&self.pool).await?;
-        let step = notification::record(&client, notice).await?;
-        self.courier.notify_one();
+        let step = notification::record_notification(&client, notice).await?;
+        self.notifications_wakeup.notify_one();
         Ok(step)
     }
 
     /// Compensates an order: undoes the forward steps in reverse order, and ends the order. No
     /// other code does this.
-    async fn withdraw(&self, withdrawal: &Withdrawal) -> Result<Move, Failure> {
+    async fn compensate(&self, withdrawal: &CompensationRequest) -> Result<TransitionResult, Failure> {
         let id = withdrawal.order_id;
         let status = {
             let mut client = db::connection(&self.pool).await?;
@@ -172,43 +172,43 @@ impl Activities {
             status
         };
         if status.is_final() {
-            self.note_late_cancellation(withdrawal).await?;
-            return Ok(Move::none(status));
+            self.record_late_cancellation(withdrawal).await?;
+            return Ok(TransitionResult::unchanged(status));
         }
         if matches!(status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered)
-            && let Some(status) = self.take_back(id, withdrawal.end).await?
+            && let Some(status) = self.cancel_shipments(id, withdrawal.end).await?
         {
-            self.note_late_cancellation(withdrawal).await?;
-            return Ok(Move::none(status));
+            self.record_late_cancellation(withdrawal).await?;
+            return Ok(TransitionResult::unchanged(status));
         }
         let (payment, reversal) = self.reverse_payment(id, status).await?;
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let now = order::lock(&transaction, id).await?;
+        let now = order::lock_order(&transaction, id).await?;
         if now.is_final() {
-            return Ok(Move::none(now));
+            return Ok(TransitionResult::unchanged(now));
         }
         if now != status {
-            return Err(Failure::Temporary(anyhow!("the order went from {status} to {now} while it was being withdrawn")));
+            return Err(Failure::Temporary(anyhow!("the order went from {status} to {now} during its compensation")));
         }
         payment::record_reversed(&transaction, id, &payment, self.gateways.name_of(&payment), &reversal).await?;
-        refunds::close(&transaction, id).await?;
-        inventory::release(&transaction, id).await?;
+        refunds::close_pending_refunds(&transaction, id).await?;
+        stock::release(&transaction, id).await?;
         let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
         transaction.commit().await?;
         Ok(step)
     }
 
     /// Records that a requested cancellation came too late, so that readers see it.
-    async fn note_late_cancellation(&self, withdrawal: &Withdrawal) -> Result<(), Failure> {
+    async fn record_late_cancellation(&self, withdrawal: &CompensationRequest) -> Result<(), Failure> {
         if withdrawal.end == End::Cancelled {
-            order::refuse_cancellation(&db::connection(&self.pool).await?, withdrawal.order_id).await?;
+            order::record_late_cancellation(&db::connection(&self.pool).await?, withdrawal.order_id).await?;
         }
         Ok(())
     }
 }
 
-fn refusal(error: inventory::Error) -> Failure {
+fn to_failure(error: stock::Error) -> Failure {
     match error.refusal() {
         Some(refusal) => Failure::Refused(refusal, error.to_string()),
         None => Failure::Temporary(error.into()),

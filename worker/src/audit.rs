@@ -3,26 +3,26 @@
 //!
 //! Without `--repair` the audit only reads, in snapshots, so it may run on a live system. Some
 //! differences exist only for a moment, such as those of a pending projection or of an order that
-//! was just accepted. The audit therefore checks each difference again after [`SETTLE`] before it
-//! counts.
+//! was just accepted. The audit therefore checks each difference again after [`SETTLE_TIME`] before
+//! it counts.
 
-mod books;
+mod facts;
 mod processes;
-mod readers;
+mod read_model;
 
-use crate::{config, db, projection::Projector, resume};
+use crate::{config, db, ops::resume, projection::Projector};
 use platform::{
     read_model::ReadModel,
-    temporal::{Connector, Patience},
+    temporal::{Connector, Timeouts},
 };
 use std::{fmt, process::ExitCode, time::Duration};
 
 /// How long a change may take to reach all stores. A difference that lasts longer counts.
-const SETTLE: Duration = Duration::from_secs(10);
+const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// A broken invariant.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub(crate) struct BrokenInvariant {
     /// The invariant as a short text that does not change, such as `stock is never below zero`.
     pub(crate) invariant: &'static str,
     /// The id of the order or product.
@@ -31,7 +31,7 @@ pub(crate) struct Finding {
     pub(crate) detail: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for BrokenInvariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.invariant, self.subject, self.detail)
     }
@@ -48,11 +48,11 @@ impl fmt::Display for Finding {
 pub async fn project(settings: config::Project) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let pool = db::pool(&settings.postgres).await?;
-    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let aws = platform::aws::config(platform::aws::Timeouts::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model);
-    let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: Duration::ZERO };
-    let lagging = readers.version_differences().await?;
-    println!("{}", readers.repair(&Projector::new(pool.clone(), read_model.clone()), &lagging).await?);
+    let check = read_model::ReadModelCheck { pool: &pool, read_model: &read_model, stuck_after: Duration::ZERO };
+    let differences = check.find_version_differences().await?;
+    println!("{}", check.repair(&Projector::new(pool.clone(), read_model.clone()), &differences).await?);
     Ok(())
 }
 
@@ -65,37 +65,37 @@ pub async fn project(settings: config::Project) -> anyhow::Result<()> {
 pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     platform::log::init(&settings.log);
     let pool = if settings.repair { db::pool(&settings.postgres).await? } else { db::reading_pool(&settings.postgres).await? };
-    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let aws = platform::aws::config(platform::aws::Timeouts::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
-    let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let timeouts = Timeouts { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
     let task_queue = settings.temporal.temporal_task_queue.clone();
-    let temporal = Connector::new(settings.temporal, "audit", patience).connect().await?;
+    let temporal = Connector::new(settings.temporal, "audit", timeouts).connect().await?;
     if settings.repair {
-        let lost = resume::all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after, false).await?;
+        let lost = resume::find_all_lost(&pool, &temporal, &read_model, settings.stuck.stuck_after, false).await?;
         for id in &lost {
-            resume::start(&temporal, &task_queue, *id).await?;
+            resume::restart_workflow(&temporal, &task_queue, *id).await?;
         }
         println!("resumed {} orders", lost.len());
         if !lost.is_empty() {
-            tokio::time::sleep(SETTLE).await;
+            tokio::time::sleep(SETTLE_TIME).await;
         }
     }
 
-    let told = settings.events.events_topic_arn.is_some_and(|arn| !arn.is_empty());
-    let mut findings = books::check(&pool, told, settings.stuck.stuck_after).await?;
-    findings.extend(processes::check(&pool, &temporal, &settings.stuck).await?);
-    let readers = readers::Check { pool: &pool, read_model: &read_model, stuck_after: settings.stuck.stuck_after };
-    let lagging = readers.settled_differences().await?;
+    let publishes_events = settings.events.events_topic_arn.is_some_and(|arn| !arn.is_empty());
+    let mut broken = facts::check(&pool, publishes_events, settings.stuck.stuck_after).await?;
+    broken.extend(processes::check(&pool, &temporal, &settings.stuck).await?);
+    let check = read_model::ReadModelCheck { pool: &pool, read_model: &read_model, stuck_after: settings.stuck.stuck_after };
+    let differences = check.find_settled_differences().await?;
     if settings.repair {
         let projector = Projector::new(pool.clone(), read_model.clone());
-        println!("{}", readers.repair(&projector, &lagging).await?);
-        findings.extend(readers::findings(&readers.settled_differences().await?));
+        println!("{}", check.repair(&projector, &differences).await?);
+        broken.extend(read_model::broken_invariants(&check.find_settled_differences().await?));
     } else {
-        findings.extend(readers::findings(&lagging));
+        broken.extend(read_model::broken_invariants(&differences));
     }
-    for finding in &findings {
-        println!("{finding}");
+    for invariant in &broken {
+        println!("{invariant}");
     }
-    println!("{} broken invariants", findings.len());
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("{} broken invariants", broken.len());
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

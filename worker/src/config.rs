@@ -3,10 +3,10 @@
 mod shipping;
 
 use crate::{
-    inventory::Terms,
     notification::{DEFAULT_SMS_PREFIXES, Prefix},
+    order::risk::Limits,
     payment::StripeSettings,
-    risk::Limits,
+    stock::ReservationPolicy,
 };
 use clap::{Args, builder::RangedU64ValueParser};
 use orders::{Currency, Money, OrderId, RestockId, restock::QUANTITY, workflow::StepSettings};
@@ -90,7 +90,7 @@ pub struct Audit {
     #[arg(long)]
     pub repair: bool,
     #[command(flatten)]
-    pub stuck: Stuck,
+    pub stuck: StuckLimits,
     #[command(flatten)]
     pub events: Events,
 }
@@ -227,8 +227,9 @@ pub enum PaymentGateway {
 
 /// The limits from which an order counts as stuck.
 #[derive(Args, Clone)]
-pub struct Stuck {
-    /// Seconds after which an open order or a running compensation counts as stuck.
+pub struct StuckLimits {
+    /// Seconds after which an open order whose status does not change, or a compensation, counts as
+    /// stuck.
     #[arg(long, env = "AUDIT_STUCK_AFTER_S", value_parser = seconds, default_value = "900")]
     pub stuck_after: Duration,
     /// Seconds without a new tracking event after which a parcel counts as stuck.
@@ -248,7 +249,7 @@ pub struct Resume {
     #[command(flatten)]
     pub temporal: platform::temporal::Settings,
     #[command(flatten)]
-    pub stuck: Stuck,
+    pub stuck: StuckLimits,
     /// Ids of the orders.
     #[arg(required_unless_present = "all")]
     pub orders: Vec<OrderId>,
@@ -317,7 +318,7 @@ pub struct Run {
     #[command(flatten)]
     pub port: Port,
     #[command(flatten)]
-    pub stuck: Stuck,
+    pub stuck: StuckLimits,
     #[command(flatten)]
     pub cloudwatch: CloudWatch,
     /// Seconds that running activities have to finish after SIGTERM, SIGINT or SIGHUP.
@@ -348,12 +349,12 @@ pub struct Run {
     #[command(flatten)]
     pub events: Events,
     #[command(flatten)]
-    pub notices: Notices,
+    pub notifications: Notifications,
 }
 
 /// Notifications to customers.
 #[derive(Args, Clone)]
-pub struct Notices {
+pub struct Notifications {
     /// Sender of e-mails. SES must have verified it.
     #[arg(long, env = "EMAIL_FROM", default_value = "orders@orderflow.example")]
     pub email_from: String,
@@ -373,7 +374,7 @@ pub struct Notices {
     #[arg(long, env = "SMS_PREFIXES", value_delimiter = ',', default_value = DEFAULT_SMS_PREFIXES)]
     pub sms_prefixes: Vec<Prefix>,
     #[command(flatten)]
-    pub limits: NoticeLimits,
+    pub limits: NotificationLimits,
     /// Seconds for which the delivery of a message is retried.
     #[arg(long, env = "NOTICE_MAX_AGE_S", value_parser = period, default_value = "259200")]
     pub notice_max_age: Duration,
@@ -384,7 +385,7 @@ pub struct Notices {
 
 /// How many messages customers get within a window of time. Messages beyond a limit are not sent.
 #[derive(Args, Clone)]
-pub struct NoticeLimits {
+pub struct NotificationLimits {
     /// Length of the window, in seconds.
     #[arg(long, env = "NOTICE_WINDOW_S", value_parser = period, default_value = "86400")]
     pub notice_window: Duration,
@@ -405,12 +406,12 @@ pub struct NoticeLimits {
 
 impl Run {
     /// The reservation policy that these settings describe.
-    pub(crate) fn terms(&self) -> Terms {
+    pub(crate) fn reservation_policy(&self) -> ReservationPolicy {
         let risk = &self.risk;
         let spend = risk.risk_spend_limits.iter().map(|limit| (limit.currency.code(), limit.minor)).collect();
         let limits = Limits { spend, orders: risk.risk_order_limit, window: risk.risk_window };
         let (max_orders, max_units) = (self.hold_max_orders, self.hold_max_units);
-        Terms { held_for: self.reservation_ttl, decision_timeout: self.decision_timeout, limits, max_orders, max_units }
+        ReservationPolicy { held_for: self.reservation_ttl, decision_timeout: self.decision_timeout, limits, max_orders, max_units }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A Postgres server may become read-only while connections to it are open: its primary was
 //! demoted, and another server is now the primary. Nothing closes these connections. When the
-//! worker notices this ([`note`]), it drops all connections that it has opened so far. New
-//! connections go to a server that accepts writes.
+//! worker notices this ([`drop_connections_if_read_only`]), it drops all connections that it has
+//! opened so far. New connections go to a server that accepts writes.
 
 mod access;
 pub(crate) mod role;
@@ -24,9 +24,12 @@ use tokio_postgres::{config::TargetSessionAttrs, error::SqlState};
 /// stays behind.
 const STATEMENT_TIMEOUT_MS: u32 = 4_500;
 
-/// The time of the last call of [`leave`]. Connections that this process opened until then are not
-/// used again, because their Postgres is read-only.
-static LEFT: Mutex<Option<Instant>> = Mutex::new(None);
+/// The time limit for a connection: to wait for a free one, to open one, or to check one.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The time of the last call of [`drop_connections`]. Connections that this process opened until
+/// then are not used again, because their Postgres is read-only.
+static CONNECTIONS_DROPPED_AT: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// Creates the connection pool that the activities share. Its connections go to a Postgres server
 /// that accepts writes. They are opened when needed and replaced when lost.
@@ -35,7 +38,7 @@ static LEFT: Mutex<Option<Instant>> = Mutex::new(None);
 /// Fails if the settings do not allow a connection, or the pool's size is 0. It does not fail if
 /// Postgres is unreachable.
 pub(crate) async fn pool(settings: &config::Postgres) -> anyhow::Result<Pool> {
-    pool_to(settings, TargetSessionAttrs::ReadWrite).await
+    create_pool(settings, TargetSessionAttrs::ReadWrite).await
 }
 
 /// Creates a connection pool for reading. Its connections may go to a replica.
@@ -43,10 +46,10 @@ pub(crate) async fn pool(settings: &config::Postgres) -> anyhow::Result<Pool> {
 /// # Errors
 /// As [`pool`].
 pub(crate) async fn reading_pool(settings: &config::Postgres) -> anyhow::Result<Pool> {
-    pool_to(settings, TargetSessionAttrs::Any).await
+    create_pool(settings, TargetSessionAttrs::Any).await
 }
 
-async fn pool_to(settings: &config::Postgres, target: TargetSessionAttrs) -> anyhow::Result<Pool> {
+async fn create_pool(settings: &config::Postgres, target: TargetSessionAttrs) -> anyhow::Result<Pool> {
     let access = Access::new(settings).await?;
     let mut options = access.options();
     // The statements of an order find rows by their keys. A new plan for each order's values would
@@ -56,14 +59,18 @@ async fn pool_to(settings: &config::Postgres, target: TargetSessionAttrs) -> any
     ));
     options.target_session_attrs(target);
     let manager = Manager::from_connect(options, access, ManagerConfig { recycling_method: RecyclingMethod::Fast });
-    let limit = Some(Duration::from_secs(3));
+    let timeout = Some(CONNECTION_TIMEOUT);
     Pool::builder(manager)
         .max_size(settings.postgres_pool_size)
         .runtime(Runtime::Tokio1)
-        .timeouts(Timeouts { wait: limit, create: limit, recycle: limit })
+        .timeouts(Timeouts { wait: timeout, create: timeout, recycle: timeout })
         .pre_recycle(Hook::sync_fn(|_, connection| {
-            let left = *LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-            if left.is_some_and(|left| connection.created <= left) { Err(HookError::message("Postgres turned read-only")) } else { Ok(()) }
+            let dropped_at = *CONNECTIONS_DROPPED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+            if dropped_at.is_some_and(|dropped_at| connection.created <= dropped_at) {
+                Err(HookError::message("Postgres is read-only"))
+            } else {
+                Ok(())
+            }
         }))
         .build()
         .context("POSTGRES_POOL_SIZE")
@@ -75,17 +82,22 @@ pub(crate) async fn connection(pool: &Pool) -> anyhow::Result<Object> {
 }
 
 /// If the error says that Postgres does not accept writes, drops all connections that are open now.
-pub(crate) fn note(pool: &Pool, error: &anyhow::Error) {
+pub(crate) fn drop_connections_if_read_only(pool: &Pool, error: &anyhow::Error) {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<tokio_postgres::Error>());
     if causes.any(|cause| cause.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)) {
-        leave(pool);
+        drop_connections(pool);
     }
 }
 
 /// Drops all connections that are open now. A connection in use is dropped when it returns to the
 /// pool.
-pub(crate) fn leave(pool: &Pool) {
-    *LEFT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+pub(crate) fn drop_connections(pool: &Pool) {
+    *CONNECTIONS_DROPPED_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     let dropped = pool.retain(|_, _| false).removed.len();
-    tracing::warn!(dropped, "Postgres turned read-only: the connections to it are dropped");
+    tracing::warn!(dropped, "Postgres is read-only; dropped the connections to it");
+}
+
+/// The duration in milliseconds, as the SQL statements take it.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -8,9 +8,10 @@
 //! order ([`failing::EVENTS`]). A repeated event has the same id, so subscribers can detect it.
 
 use crate::{
-    db, failing,
-    inventory::currency,
-    reason,
+    db,
+    ops::failing,
+    order::parse_currency,
+    order::reason,
     sql::{Columns, events as sql},
 };
 use anyhow::{Context, anyhow};
@@ -36,30 +37,31 @@ use tokio::{
 };
 
 /// The interval at which the outbox is read if nothing wakes the publisher.
-const SWEEP: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// The pause between a wake-up and the next read. It gathers several events for one call to SNS.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER_PAUSE: Duration = Duration::from_millis(100);
 /// How many orders one read of the outbox may include.
-const ORDERS: i64 = 100;
+const MAX_ORDERS: i64 = 100;
 /// How many events one read of the outbox may include.
-const EVENTS: i64 = 1_000;
+const MAX_EVENTS: i64 = 1_000;
 /// The maximum number of messages in one call to SNS.
-const MESSAGES: usize = 10;
+const MAX_MESSAGES: usize = 10;
 /// How many calls to SNS run at the same time.
-const CALLS: usize = 10;
+const MAX_CONCURRENT_CALLS: usize = 10;
 /// After this time no further round begins, so accepted events are soon recorded as published.
-const ROUNDS: Duration = Duration::from_secs(2);
+const MAX_ROUNDS_TIME: Duration = Duration::from_secs(2);
 /// How long the publisher waits for SNS. Postgres ends a transaction that is idle for 10 s; then
 /// the accepted events would not be recorded as published, and would be published again.
-const PATIENCE: Duration = Duration::from_secs(7);
+const SNS_TIMEOUT: Duration = Duration::from_secs(7);
 /// The key of the advisory lock that the publishing worker holds. It may be any number that nothing
 /// else uses.
-const LOCK: i64 = 0x6f72_6465_7266_6c6f;
+const OUTBOX_LOCK_KEY: i64 = 0x6f72_6465_7266_6c6f;
 /// Error codes that SNS reports as the sender's fault although the event is not the cause. The
 /// cause is the topic, a permission, an encryption key or a quota.
-const NOT_THE_EVENT: &[&str] = &["AuthorizationError", "AccessDenied", "NotFound", "Throttled", "ThrottlingException", "RequestThrottled"];
+const NOT_EVENT_FAULT: &[&str] =
+    &["AuthorizationError", "AccessDenied", "NotFound", "Throttled", "ThrottlingException", "RequestThrottled"];
 /// Error codes with which SNS refuses a whole call because of the content of one of its events.
-const CONTENT: &[&str] =
+const CONTENT_ERRORS: &[&str] =
     &["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationException", "BatchRequestTooLong"];
 
 type PublishError = SdkError<PublishBatchError>;
@@ -110,15 +112,15 @@ impl Publisher {
     /// Publishes events for ever.
     pub(crate) async fn run(self) {
         loop {
-            match self.publish_some().await {
+            match self.publish_next().await {
                 Ok(0) => {
-                    let _ = tokio::time::timeout(SWEEP, self.woken.notified()).await;
-                    tokio::time::sleep(GATHER).await;
+                    let _ = tokio::time::timeout(POLL_INTERVAL, self.woken.notified()).await;
+                    tokio::time::sleep(GATHER_PAUSE).await;
                 }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(error = format!("{error:#}"), "events cannot be published now");
-                    tokio::time::sleep(SWEEP).await;
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
             }
         }
@@ -126,10 +128,10 @@ impl Publisher {
 
     /// Publishes the next events of some orders. Returns the number of published events and failed
     /// orders; 0 if there is nothing to do, or another worker publishes.
-    async fn publish_some(&self) -> anyhow::Result<usize> {
+    async fn publish_next(&self) -> anyhow::Result<usize> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        if !sql::try_lock_outbox(&transaction, LOCK).await?.is_locked {
+        if !sql::try_lock_outbox(&transaction, OUTBOX_LOCK_KEY).await?.is_locked {
             return Ok(0);
         }
         let mut outbox = Outbox::read(&transaction).await?;
@@ -137,41 +139,45 @@ impl Publisher {
         // Each round publishes the next event of every order.
         loop {
             let round = outbox.next_round();
-            if round.is_empty() || begun.elapsed() > ROUNDS {
+            if round.is_empty() || begun.elapsed() > MAX_ROUNDS_TIME {
                 break;
             }
-            let calls: Vec<_> = round.chunks(MESSAGES).map(|events| self.publish(events)).collect();
-            let (mut calls, mut result) = (stream::iter(calls).buffer_unordered(CALLS), Published::default());
+            let calls: Vec<_> = round.chunks(MAX_MESSAGES).map(|events| self.publish(events)).collect();
+            let (mut calls, mut result) = (stream::iter(calls).buffer_unordered(MAX_CONCURRENT_CALLS), Published::default());
             loop {
-                match timeout_at(begun + PATIENCE, calls.next()).await {
-                    Ok(Some(published)) => result = result.and(published),
+                match timeout_at(begun + SNS_TIMEOUT, calls.next()).await {
+                    Ok(Some(published)) => result = result.merge(published),
                     Ok(None) => break,
                     Err(_) => {
-                        result.error = Some(anyhow!("SNS has not answered within {} s", PATIENCE.as_secs()));
+                        result.error = Some(anyhow!("SNS has not answered within {} s", SNS_TIMEOUT.as_secs()));
                         break;
                     }
                 }
             }
             drop(calls);
-            outbox.advance(&result.taken);
-            published = published.and(result);
+            outbox.advance(&result.accepted);
+            published = published.merge(result);
         }
-        note(&transaction, &published.taken).await?;
-        let healed: Vec<String> =
-            published.taken.iter().map(|(order_id, _)| order_id.to_string()).filter(|order_id| outbox.failing.contains(order_id)).collect();
-        if !healed.is_empty() {
-            failing::clear(&transaction, failing::EVENTS, &healed).await?;
+        mark_published(&transaction, &published.accepted).await?;
+        let recovered: Vec<String> = published
+            .accepted
+            .iter()
+            .map(|(order_id, _)| order_id.to_string())
+            .filter(|order_id| outbox.failing.contains(order_id))
+            .collect();
+        if !recovered.is_empty() {
+            failing::clear_failures(&transaction, failing::EVENTS, &recovered).await?;
         }
         outbox.failures.append(&mut published.refused);
-        failing::record(&transaction, failing::EVENTS, &outbox.failures).await?;
+        failing::record_failures(&transaction, failing::EVENTS, &outbox.failures).await?;
         transaction.commit().await?;
         match published.error {
-            Some(error) if published.taken.is_empty() => Err(error),
+            Some(error) if published.accepted.is_empty() => Err(error),
             Some(error) => {
-                tracing::warn!(error = format!("{error:#}"), "SNS has not taken some events; they come again");
-                Ok(published.taken.len())
+                tracing::warn!(error = format!("{error:#}"), "SNS did not accept some events; they will be published again");
+                Ok(published.accepted.len())
             }
-            None => Ok(published.taken.len() + outbox.failures.len()),
+            None => Ok(published.accepted.len() + outbox.failures.len()),
         }
     }
 
@@ -179,14 +185,14 @@ impl Publisher {
     async fn publish(&self, events: &[&Event]) -> Published {
         match self.publish_batch(events).await {
             // Publish the events one by one to find the one that SNS refuses.
-            Err(error) if events.len() > 1 && is_content(&error) => {
+            Err(error) if events.len() > 1 && is_content_error(&error) => {
                 let mut published = Published::default();
                 for event in events {
-                    published = published.and(self.publish_batch(&[event]).await.unwrap_or_else(|error| refused_or_late(event, error)));
+                    published = published.merge(self.publish_batch(&[event]).await.unwrap_or_else(|error| classify_failure(event, error)));
                 }
                 published
             }
-            Err(error) if events.len() == 1 => refused_or_late(events[0], error),
+            Err(error) if events.len() == 1 => classify_failure(events[0], error),
             Err(error) => Published { error: Some(anyhow::Error::new(error).context("SNS")), ..Published::default() },
             Ok(published) => published,
         }
@@ -205,7 +211,7 @@ impl Publisher {
         let answer = batch.send().await?;
         let event = |id: Option<&str>| id.and_then(|id| events.get(id.parse::<usize>().ok()?));
         let mut published = Published::default();
-        published.taken.extend(answer.successful().iter().filter_map(|entry| event(entry.id())).map(|event| event.key()));
+        published.accepted.extend(answer.successful().iter().filter_map(|entry| event(entry.id())).map(|event| event.key()));
         for entry in answer.failed() {
             let error = anyhow!("SNS: {} {}", entry.code(), entry.message().unwrap_or_default());
             match event(Some(entry.id())) {
@@ -235,7 +241,7 @@ impl Event {
 #[derive(Default)]
 struct Published {
     /// The keys of the events that SNS has accepted.
-    taken: Vec<(OrderId, i64)>,
+    accepted: Vec<(OrderId, i64)>,
     /// The orders whose event SNS refuses because of its content.
     refused: Vec<failing::Failure>,
     /// Why SNS did not accept other events. The events themselves are not the cause.
@@ -243,8 +249,8 @@ struct Published {
 }
 
 impl Published {
-    fn and(mut self, other: Self) -> Self {
-        self.taken.extend(other.taken);
+    fn merge(mut self, other: Self) -> Self {
+        self.accepted.extend(other.accepted);
         self.refused.extend(other.refused);
         self.error = self.error.or(other.error);
         self
@@ -265,19 +271,19 @@ impl Outbox {
     /// Reads the unpublished events of the oldest orders. Failing rows that are not due are left
     /// out.
     async fn read(transaction: &Transaction<'_>) -> anyhow::Result<Self> {
-        let next = sql::next_events(transaction, ORDERS, EVENTS).await?;
+        let next = sql::next_events(transaction, MAX_ORDERS, MAX_EVENTS).await?;
         let mut outbox = Self { orders: Vec::new(), failures: Vec::new(), failing: HashSet::new() };
         let mut last = String::new();
         for row in next.iter() {
-            let sql::EventOrder { order_id, fails } = sql::EventOrder::read(row)?;
-            if fails {
+            let sql::EventOrder { order_id, is_failing } = sql::EventOrder::read(row)?;
+            if is_failing {
                 outbox.failing.insert(order_id.clone());
             }
             if order_id != last {
                 last.clone_from(&order_id);
                 outbox.orders.push(VecDeque::new());
             }
-            match sql::NextEvent::read(row).map_err(anyhow::Error::from).and_then(event) {
+            match sql::NextEvent::read(row).map_err(anyhow::Error::from).and_then(build_event) {
                 _ if outbox.failures.last().is_some_and(|failure| failure.row_id == order_id) => {}
                 Ok(event) => outbox.orders.last_mut().context("no order")?.push_back(event),
                 Err(error) => outbox.failures.push(failing::Failure::new(order_id, &error.context("its event cannot be read"))),
@@ -293,32 +299,32 @@ impl Outbox {
 
     /// Removes the first event of each order if SNS has accepted it. If not, the order's events are
     /// dropped from this outbox; a later read finds them again.
-    fn advance(&mut self, taken: &[(OrderId, i64)]) {
-        let taken: HashSet<&(OrderId, i64)> = taken.iter().collect();
-        self.orders.retain_mut(|events| events.pop_front().is_some_and(|event| taken.contains(&event.key())));
+    fn advance(&mut self, accepted: &[(OrderId, i64)]) {
+        let accepted: HashSet<&(OrderId, i64)> = accepted.iter().collect();
+        self.orders.retain_mut(|events| events.pop_front().is_some_and(|event| accepted.contains(&event.key())));
     }
 }
 
 /// Records the accepted events as published.
-async fn note(transaction: &Transaction<'_>, taken: &[(OrderId, i64)]) -> anyhow::Result<()> {
-    let (ids, versions): (Vec<String>, Vec<i64>) = taken.iter().map(|(order_id, version)| (order_id.to_string(), *version)).unzip();
+async fn mark_published(transaction: &Transaction<'_>, accepted: &[(OrderId, i64)]) -> anyhow::Result<()> {
+    let (ids, versions): (Vec<String>, Vec<i64>) = accepted.iter().map(|(order_id, version)| (order_id.to_string(), *version)).unzip();
     sql::mark_published(transaction, &ids, &versions).await?;
     Ok(())
 }
 
 /// Whether SNS refuses a call because of the content of an event.
-fn is_content(error: &PublishError) -> bool {
-    error.code().is_some_and(|code| CONTENT.contains(&code))
+fn is_content_error(error: &PublishError) -> bool {
+    error.code().is_some_and(|code| CONTENT_ERRORS.contains(&code))
 }
 
 /// Whether SNS refuses an event because of its content.
 fn is_refusal(entry: &BatchResultErrorEntry) -> bool {
-    entry.sender_fault() && !NOT_THE_EVENT.contains(&entry.code())
+    entry.sender_fault() && !NOT_EVENT_FAULT.contains(&entry.code())
 }
 
 /// The result of a failed call for one event: SNS refuses the event, or the call can be repeated.
-fn refused_or_late(event: &Event, error: PublishError) -> Published {
-    let refused = is_content(&error);
+fn classify_failure(event: &Event, error: PublishError) -> Published {
+    let refused = is_content_error(&error);
     let error = anyhow::Error::new(error).context("SNS");
     if refused {
         Published { refused: vec![failing::Failure::new(event.order_id.to_string(), &error)], ..Published::default() }
@@ -327,9 +333,9 @@ fn refused_or_late(event: &Event, error: PublishError) -> Published {
     }
 }
 
-fn event(next: sql::NextEvent) -> anyhow::Result<Event> {
+fn build_event(next: sql::NextEvent) -> anyhow::Result<Event> {
     let (order_id, order_version): (OrderId, i64) = (next.order_id.parse()?, next.version);
-    let (currency, minor) = (currency(&next.currency)?, next.total_minor);
+    let (currency, minor) = (parse_currency(&next.currency)?, next.total_minor);
     let status = next.status.parse()?;
     // The recorded reason belongs to the order's present status, so events of earlier statuses have
     // none.
@@ -341,7 +347,7 @@ fn event(next: sql::NextEvent) -> anyhow::Result<Event> {
         order_version,
         total_amount: Money { minor, currency },
         currency: currency.code().to_owned(),
-        failure_reason: reason::of_order(status, recorded).map(Cow::into_owned),
+        failure_reason: reason::public_order_reason(status, recorded).map(Cow::into_owned),
     };
     let id = format!("{order_id}.{order_version}");
     let message = Message { id: id.clone(), r#type: "order.status_changed", version: 1, time: next.at, data };
@@ -362,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_goes_on_only_when_its_event_was_taken() {
+    fn an_orders_next_event_waits_until_the_first_is_accepted() {
         let orders = vec![events(1, &[1, 2]), events(2, &[10, 20, 30])];
         let mut outbox = Outbox { orders, failures: Vec::new(), failing: HashSet::new() };
         assert_eq!(versions(&outbox), [1, 10]);

@@ -4,31 +4,17 @@
 //! `worker migrate` and `worker audit` are part of this crate, because they use the same tables.
 
 pub mod activities;
-mod attention;
 pub mod audit;
-mod cloudwatch;
 pub mod config;
 mod db;
 mod events;
-mod failing;
-pub mod finding;
-mod health;
-pub mod healthcheck;
-mod inventory;
-pub mod maintenance;
-mod metrics;
 pub mod migrate;
 pub mod notification;
+pub mod ops;
 mod order;
 pub mod payment;
 mod projection;
-mod reason;
-mod refund;
-pub mod resend;
-pub mod restock;
-pub mod resume;
-mod risk;
 pub mod run;
 mod shipping;
 mod sql;
-mod system;
+pub mod stock;

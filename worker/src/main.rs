@@ -1,6 +1,12 @@
 use clap::Parser;
 use std::process::ExitCode;
-use worker::{audit, config, finding, healthcheck, maintenance, migrate, resend, restock, resume, run};
+use worker::{
+    audit, config, migrate,
+    notification::resend,
+    ops::{finding, healthcheck, maintenance, resume},
+    run,
+    stock::restock,
+};
 
 /// Each order needs many small allocations that several threads use. With the system's allocator,
 /// they would take a tenth of the worker's time.
@@ -41,7 +47,7 @@ enum Command {
 /// threads would cost more than it gains. To process more orders, run more workers.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let ended = match platform::config::read() {
+    let result = match platform::config::read() {
         Command::Run(settings) => run::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
@@ -53,7 +59,7 @@ async fn main() -> ExitCode {
         Command::Dismiss(settings) => finding::dismiss(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
     };
-    ended.unwrap_or_else(|error| {
+    result.unwrap_or_else(|error| {
         tracing::error!("{error:#}");
         ExitCode::FAILURE
     })

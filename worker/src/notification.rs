@@ -11,10 +11,11 @@ mod feedback;
 mod limits;
 mod notice;
 mod provider;
+pub mod resend;
 mod templates;
 
-use crate::{order::Move, sql::Client, sql::notification as sql};
-pub(crate) use delivery::Courier;
+use crate::{order::TransitionResult, sql::Client, sql::notification as sql};
+pub(crate) use delivery::NotificationDispatcher;
 pub(crate) use destination::DEFAULT as DEFAULT_SMS_PREFIXES;
 pub use destination::Prefix;
 pub(crate) use feedback::Feedback;
@@ -27,7 +28,7 @@ use orders::{
 /// order's status after that. A confirmation also completes the order in the same statement and
 /// commits the reservations that the order still holds. If the order's status is not the one that
 /// the notification is about, nothing is recorded.
-pub(crate) async fn record(client: &dyn Client, notice: Notice) -> anyhow::Result<Move> {
+pub(crate) async fn record_notification(client: &dyn Client, notice: Notice) -> anyhow::Result<TransitionResult> {
     let about = match notice.kind {
         NoticeKind::Confirmed | NoticeKind::Delivered => OrderStatus::Completed,
         NoticeKind::ActionRequired => OrderStatus::ActionRequired,
@@ -45,11 +46,11 @@ pub(crate) async fn record(client: &dyn Client, notice: Notice) -> anyhow::Resul
     // A new notification must reach the read model. It gets there with the order's transition, or
     // the statement raises the order's version.
     let (id, kind) = (notice.order_id.to_string(), notice.kind.as_str());
-    Move::of(&sql::record_notice(client, &id, about.as_str(), &from, &from_in_compensation, kind).await?)
+    TransitionResult::from_row(&sql::record_notice(client, &id, about.as_str(), &from, &from_in_compensation, kind).await?)
 }
 
 /// Records the notification about a refund, once.
-pub(crate) async fn record_refund(client: &dyn Client, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
+pub(crate) async fn record_refund_notification(client: &dyn Client, order_id: &str, refund_id: &str) -> anyhow::Result<()> {
     sql::record_refund_notice(client, order_id, refund_id).await?;
     Ok(())
 }

@@ -1,18 +1,22 @@
 //! The orders table: recording an accepted order, and changing its status.
 
-use crate::{inventory, sql::Client, sql::order as sql};
+pub(crate) mod reason;
+pub(crate) mod risk;
+
+use crate::{sql::Client, sql::order as sql};
 use anyhow::Context;
 use deadpool_postgres::Transaction;
 use orders::{
-    OrderId, OrderInput, OrderStatus,
-    activities::{End, LineItem, Rest, Withdrawal},
+    Currency, OrderId, OrderInput, OrderStatus,
+    activities::{CompensationRequest, End, RemainingSteps},
     contact::Channel,
+    order::LineItem,
 };
 use std::time::Duration;
 
 /// Records an accepted order with its line items, unless it is on record already. Returns its
 /// status.
-pub(crate) async fn record(client: &dyn Client, order: &OrderInput) -> anyhow::Result<OrderStatus> {
+pub(crate) async fn record_order(client: &dyn Client, order: &OrderInput) -> anyhow::Result<OrderStatus> {
     let contact = order.contact.as_ref();
     let products: Vec<&str> = order.items.iter().map(|item| item.product_id.as_str()).collect();
     let quantities: Vec<i32> = order.items.iter().map(|item| item.quantity).collect();
@@ -33,19 +37,19 @@ pub(crate) async fn record(client: &dyn Client, order: &OrderInput) -> anyhow::R
         contact_language: contact.and_then(|contact| contact.language).unwrap_or_default().as_str(),
         payment_method: &order.payment_method,
     };
-    let known = sql::record_order(client, new).await?;
+    let existing = sql::record_order(client, new).await?;
     // The statement reads the table as it was before its own insert. If it returns no row, this
     // call recorded the order.
-    known.map_or(Ok(OrderStatus::Pending), |known| Ok(known.status.parse()?))
+    existing.map_or(Ok(OrderStatus::Pending), |existing| Ok(existing.status.parse()?))
 }
 
 /// Records that an order's compensation has begun and how it is to end, unless the order has
 /// already ended. If the compensation has begun before, its end and reason stay. Returns the
 /// order's status. From then on the order can only move to its end; see [`advance`].
-pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, withdrawal: &Withdrawal) -> anyhow::Result<OrderStatus> {
-    let Withdrawal { order_id, end, reason } = withdrawal;
+pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, withdrawal: &CompensationRequest) -> anyhow::Result<OrderStatus> {
+    let CompensationRequest { order_id, end, reason } = withdrawal;
     // The status is read under the lock, because the lock's previous owner may have changed it.
-    let status = lock(transaction, *order_id).await?;
+    let status = lock_order(transaction, *order_id).await?;
     if !status.is_final() {
         sql::begin_compensation(transaction, &order_id.to_string(), end.status().as_str(), reason).await?;
     }
@@ -58,30 +62,35 @@ const NOT_COMPLETED: &str = "the order could not be completed; nothing was charg
 
 /// The order's status and, if it has not ended, the input of its remaining steps. `None` if the
 /// order is not on record.
-pub(crate) async fn resume(client: &dyn Client, id: OrderId) -> anyhow::Result<Option<(OrderStatus, Option<Rest>)>> {
-    let Some(process) = sql::process(client, &id.to_string()).await? else { return Ok(None) };
-    let status: OrderStatus = process.status.parse()?;
+pub(crate) async fn load_for_resume(client: &dyn Client, id: OrderId) -> anyhow::Result<Option<(OrderStatus, Option<RemainingSteps>)>> {
+    let Some(facts) = sql::find_order_facts(client, &id.to_string()).await? else { return Ok(None) };
+    let status: OrderStatus = facts.status.parse()?;
     if status.is_final() {
         return Ok(Some((status, None)));
     }
-    let end = if process.compensating_to.as_deref() == Some(End::Cancelled.status().as_str()) { End::Cancelled } else { End::Failed };
-    let reason = process.compensating_reason.unwrap_or_else(|| NOT_COMPLETED.to_owned());
+    let end = if facts.compensating_to.as_deref() == Some(End::Cancelled.status().as_str()) { End::Cancelled } else { End::Failed };
+    let reason = facts.compensating_reason.unwrap_or_else(|| NOT_COMPLETED.to_owned());
     let items = sql::line_items(client, &id.to_string())
         .await?
         .into_iter()
         .map(|sql::LineItem { product_id, quantity, unit_price_minor }| LineItem { product_id, quantity, unit_price_minor });
-    let rest = Rest {
-        total_minor: process.total_minor,
-        currency: inventory::currency(&process.currency)?,
+    let rest = RemainingSteps {
+        total_minor: facts.total_minor,
+        currency: parse_currency(&facts.currency)?,
         items: items.collect(),
-        payment_method: process.payment_method,
-        withdrawal: process.is_compensating.then_some(Withdrawal { order_id: id, end, reason }),
+        payment_method: facts.payment_method,
+        withdrawal: facts.is_compensating.then_some(CompensationRequest { order_id: id, end, reason }),
     };
     Ok(Some((status, Some(rest))))
 }
 
+/// Parses a currency code from the database.
+pub(crate) fn parse_currency(code: &str) -> anyhow::Result<Currency> {
+    Currency::from_code(code).with_context(|| format!("unknown currency {code:?} in the database"))
+}
+
 /// Locks the order until the transaction ends, and returns its status.
-pub(crate) async fn lock(client: &dyn Client, id: OrderId) -> anyhow::Result<OrderStatus> {
+pub(crate) async fn lock_order(client: &dyn Client, id: OrderId) -> anyhow::Result<OrderStatus> {
     Ok(sql::lock_order(client, &id.to_string()).await?.context("the order is not on record")?.status.parse()?)
 }
 
@@ -96,7 +105,7 @@ pub(crate) async fn find_status(client: &dyn Client, id: OrderId) -> anyhow::Res
 }
 
 /// How long the order has had its status.
-pub(crate) async fn stands_for(client: &dyn Client, id: OrderId) -> anyhow::Result<Duration> {
+pub(crate) async fn time_at_status(client: &dyn Client, id: OrderId) -> anyhow::Result<Duration> {
     let millis = sql::time_at_status(client, &id.to_string()).await?.millis;
     Ok(Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
 }
@@ -108,36 +117,36 @@ pub(crate) async fn total_minor(client: &dyn Client, id: OrderId) -> anyhow::Res
 
 /// Raises the order's version, because something other than the status has changed that readers
 /// see.
-pub(crate) async fn touch(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
+pub(crate) async fn raise_version(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
     sql::raise_version(client, &id.to_string()).await?;
     Ok(())
 }
 
 /// Records, once, that a cancellation came too late, if the order is shipped, delivered or
 /// completed.
-pub(crate) async fn refuse_cancellation(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
-    let gone = [OrderStatus::Shipped, OrderStatus::Delivered, OrderStatus::Completed].map(OrderStatus::as_str);
-    sql::refuse_cancellation(client, &id.to_string(), &gone).await?;
+pub(crate) async fn record_late_cancellation(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
+    let left_shop = [OrderStatus::Shipped, OrderStatus::Delivered, OrderStatus::Completed].map(OrderStatus::as_str);
+    sql::refuse_cancellation(client, &id.to_string(), &left_shop).await?;
     Ok(())
 }
 
 /// The result of a call that may change an order's status, such as [`advance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Move {
+pub(crate) struct TransitionResult {
     /// The status that the order now has.
     pub(crate) status: OrderStatus,
     /// The time from the order's acceptance to this change; `None` if this call changed nothing.
     pub(crate) moved_after: Option<Duration>,
 }
 
-impl Move {
+impl TransitionResult {
     /// The result for an order whose status did not change.
-    pub(crate) fn none(status: OrderStatus) -> Self {
+    pub(crate) fn unchanged(status: OrderStatus) -> Self {
         Self { status, moved_after: None }
     }
 
     /// Reads the row that a statement for a change of status returns.
-    pub(crate) fn of(sql::Moved { status, age_ms }: &sql::Moved) -> anyhow::Result<Self> {
+    pub(crate) fn from_row(sql::Moved { status, age_ms }: &sql::Moved) -> anyhow::Result<Self> {
         let moved_after = age_ms.map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or_default()));
         Ok(Self { status: status.parse()?, moved_after })
     }
@@ -146,8 +155,8 @@ impl Move {
 /// Changes an order's status, if the transition table permits it. Otherwise the order keeps its
 /// status. An order that is being compensated can only move to its end, unless it turns out to be
 /// delivered.
-pub(crate) async fn advance(client: &dyn Client, id: OrderId, to: OrderStatus, reason: Option<&str>) -> anyhow::Result<Move> {
+pub(crate) async fn advance(client: &dyn Client, id: OrderId, to: OrderStatus, reason: Option<&str>) -> anyhow::Result<TransitionResult> {
     let moved =
         sql::move_order(client, &id.to_string(), to.as_str(), &to.predecessors(), &to.predecessors_in_compensation(), reason).await?;
-    Move::of(&moved.context("the order is not on record")?)
+    TransitionResult::from_row(&moved.context("the order is not on record")?)
 }

@@ -8,14 +8,17 @@ mod free;
 mod gateways;
 mod reconcile;
 mod record;
+pub(crate) mod refund;
 mod sandbox;
 mod stripe;
 
 use futures::future::BoxFuture;
 pub use gateways::Gateways;
 use orders::{Currency, OrderId};
-pub(crate) use reconcile::{Due, compare};
-pub(crate) use record::{Permission, find, load, record_attempt, record_authorized, record_captured, record_declined, record_reversed};
+pub(crate) use reconcile::{Remaining, reconcile_record};
+pub(crate) use record::{
+    CapturePermission, find_payment, load_payment, record_attempt, record_authorized, record_captured, record_declined, record_reversed,
+};
 pub use sandbox::Sandbox;
 pub use stripe::{Settings as StripeSettings, Stripe};
 
@@ -33,9 +36,9 @@ pub trait Gateway: Send + Sync {
     /// Captures the authorized amount.
     fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Asks the gateway for the state of a payment. If an answer of the gateway may have been lost,
+    /// Asks the gateway for the status of a charge. If an answer of the gateway may have been lost,
     /// the worker calls this before it tries anything again.
-    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>>;
+    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<ChargeStatus>>;
 
     /// Makes sure that nothing is charged, now or later: voids an authorization, and refunds what
     /// was captured and is not refunded yet. It may be called if it is unknown whether anything was
@@ -69,7 +72,7 @@ pub struct Payment {
 impl Payment {
     /// The payment of an order, with neither a gateway nor a reference.
     #[must_use]
-    pub fn of(order_id: OrderId, amount_minor: i64, currency: Currency) -> Self {
+    pub fn for_order(order_id: OrderId, amount_minor: i64, currency: Currency) -> Self {
         Self { idempotency_key: order_id.to_string(), amount_minor, currency, gateway: None, reference: None }
     }
 }
@@ -82,15 +85,15 @@ pub struct Refund {
     pub amount_minor: i64,
     /// True if the gateway may have been asked for this refund before. That may be so long ago that
     /// the gateway has forgotten the idempotency key.
-    pub again: bool,
+    pub may_be_known: bool,
     /// How often the gateway has temporarily refused this refund.
     pub refusals: i32,
 }
 
-/// The state of a payment at the gateway. `Authorized` and `Captured` hold the gateway's id of the
-/// payment.
+/// The status of a payment's charge at the gateway. `Authorized` and `Captured` hold the gateway's
+/// id of the payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ChargeStatus {
     /// The gateway has not decided: it does not know the payment, or could not process it.
     Open,
     Authorized(String),
@@ -116,7 +119,7 @@ pub enum Reversal {
 pub struct Statement {
     pub state: State,
     /// The refunds that OrderFlow did not request.
-    pub returns: Vec<Return>,
+    pub external_refunds: Vec<ExternalRefund>,
 }
 
 /// Where the money of a payment is, according to the gateway.
@@ -125,18 +128,18 @@ pub enum State {
     /// The gateway has not decided.
     Open,
     /// The amount is authorized.
-    Held,
+    Authorized,
     /// The amount is captured, and at most a part of it is refunded.
-    Taken,
+    Captured,
     /// The whole amount is refunded.
-    Returned,
+    Refunded,
     /// Nothing is authorized, and nothing can be captured any more.
-    Void,
+    Voided,
 }
 
 /// A refund that somebody made at the gateway itself, for example in its dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Return {
+pub struct ExternalRefund {
     /// The gateway's id of the refund.
     pub id: String,
     /// In minor units of the payment's currency.
@@ -155,8 +158,8 @@ pub enum Error {
     Unavailable(#[from] anyhow::Error),
     /// A temporary refusal: nothing was done, and a later attempt may succeed. For example, the
     /// shop's balance at the gateway does not cover a refund.
-    #[error("refused for now: {0}")]
-    NotNow(String),
+    #[error("temporarily refused: {0}")]
+    TemporarilyRefused(String),
     /// The gateway's payment with this reference belongs to another order, has another amount or
     /// currency, or does not exist.
     #[error("{0}")]
@@ -166,7 +169,7 @@ pub enum Error {
 impl Error {
     /// Tells temporary errors from final ones. `Ok` holds the cause if another attempt may succeed;
     /// `Err` holds the reason of a final refusal, for the customer.
-    pub(crate) fn passing(self) -> Result<anyhow::Error, String> {
+    pub(crate) fn into_temporary(self) -> Result<anyhow::Error, String> {
         match self {
             Self::Declined(reason) => Err(reason),
             Self::Unavailable(error) => Ok(error),

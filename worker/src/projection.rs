@@ -17,7 +17,7 @@ mod view;
 
 use crate::{
     db,
-    failing::{self, Failure, PROJECTION_ORDERS, PROJECTION_PRODUCTS},
+    ops::failing::{self, Failure, PROJECTION_ORDERS, PROJECTION_PRODUCTS},
     sql::projection as sql,
 };
 use deadpool_postgres::Pool;
@@ -36,49 +36,49 @@ pub(crate) use view::{Loaded, load_orders, load_products};
 /// How long reports are gathered before their orders are projected. The pause is short while single
 /// orders change and longer while many do, because reading ten orders costs little more than
 /// reading one.
-const GATHER: Duration = Duration::from_millis(25);
-const GATHER_MANY: Duration = Duration::from_millis(150);
+const GATHER_PAUSE: Duration = Duration::from_millis(25);
+const LONG_GATHER_PAUSE: Duration = Duration::from_millis(150);
 /// The longest delay for an order whose next step follows at once. An earlier projection would cost
 /// a write for a state that lasts only a moment. Besides, the next step would wait for the row's
 /// lock while `projected_version` is recorded.
-const LAG: Duration = Duration::from_millis(250);
+const MAX_DELAY: Duration = Duration::from_millis(250);
 /// The pause between two sweeps for rows that lag behind.
-const SWEEP: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How many orders are projected in one batch, and how many of them are written in parallel.
 const BATCH: usize = 100;
-const WRITES_AT_ONCE: usize = 16;
+const MAX_CONCURRENT_WRITES: usize = 16;
 
 /// The projector. Its clones share the reports of changed orders, so activities use it as a handle.
 #[derive(Clone)]
 pub(crate) struct Projector {
     pool: Pool,
     read_model: ReadModel,
-    changed: Arc<Mutex<Changed>>,
+    reported: Arc<Mutex<ReportedOrders>>,
     woken: Arc<Notify>,
 }
 
 /// The orders that were reported as changed.
 #[derive(Default)]
-struct Changed {
+struct ReportedOrders {
     /// The orders that do not change again until something happens from outside.
     settled: HashSet<OrderId>,
     /// The orders whose next step follows at once, and when each was first reported.
-    moving: HashMap<OrderId, Instant>,
+    in_progress: HashMap<OrderId, Instant>,
 }
 
-impl Changed {
+impl ReportedOrders {
     /// Removes and returns the orders to project now: all settled ones, and those that have been
-    /// moving for at least `lag`.
-    fn take(&mut self, lag: Duration) -> Vec<OrderId> {
+    /// in progress for at least `max_delay`.
+    fn drain_due(&mut self, max_delay: Duration) -> Vec<OrderId> {
         let now = Instant::now();
-        let late = self.moving.extract_if(|_, since| now.duration_since(*since) >= lag).map(|(id, _)| id);
+        let late = self.in_progress.extract_if(|_, since| now.duration_since(*since) >= max_delay).map(|(id, _)| id);
         self.settled.drain().chain(late).collect()
     }
 }
 
 impl Projector {
     pub(crate) fn new(pool: Pool, read_model: ReadModel) -> Self {
-        Self { pool, read_model, changed: Arc::default(), woken: Arc::default() }
+        Self { pool, read_model, reported: Arc::default(), woken: Arc::default() }
     }
 
     pub(crate) fn read_model(&self) -> &ReadModel {
@@ -87,16 +87,16 @@ impl Projector {
 
     /// Reports that an order changed. `settled` tells whether it stays unchanged until something
     /// happens from outside.
-    pub(crate) fn changed(&self, id: OrderId, settled: bool) {
-        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn report_change(&self, id: OrderId, settled: bool) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if settled {
-            changed.moving.remove(&id);
-            changed.settled.insert(id);
-            if changed.settled.len() == 1 {
+            reported.in_progress.remove(&id);
+            reported.settled.insert(id);
+            if reported.settled.len() == 1 {
                 self.woken.notify_one();
             }
-        } else if !changed.settled.contains(&id) {
-            changed.moving.entry(id).or_insert_with(Instant::now);
+        } else if !reported.settled.contains(&id) {
+            reported.in_progress.entry(id).or_insert_with(Instant::now);
         }
     }
 
@@ -104,20 +104,20 @@ impl Projector {
     pub(crate) async fn run(self) {
         let sweep = async {
             loop {
-                tokio::time::sleep(SWEEP).await;
+                tokio::time::sleep(SWEEP_INTERVAL).await;
                 if let Err(error) = self.sweep().await {
                     tracing::warn!(error = format!("{error:#}"), "the read model is behind and cannot be brought up to date now");
-                    tokio::time::sleep(SWEEP).await;
+                    tokio::time::sleep(SWEEP_INTERVAL).await;
                 }
             }
         };
         let follow = async {
-            let mut gather = GATHER;
+            let mut gather = GATHER_PAUSE;
             loop {
-                // The timeout is for orders that are moving: they wake nobody.
-                let _ = tokio::time::timeout(LAG / 2, self.woken.notified()).await;
+                // The timeout is for orders that are in progress: they wake nobody.
+                let _ = tokio::time::timeout(MAX_DELAY / 2, self.woken.notified()).await;
                 tokio::time::sleep(gather).await;
-                gather = if self.project_named(LAG).await > 1 { GATHER_MANY } else { GATHER };
+                gather = if self.project_reported(MAX_DELAY).await > 1 { LONG_GATHER_PAUSE } else { GATHER_PAUSE };
             }
         };
         tokio::join!(sweep, follow);
@@ -125,26 +125,26 @@ impl Projector {
 
     /// Projects all orders that were reported so far.
     pub(crate) async fn flush(&self) {
-        self.project_named(Duration::ZERO).await;
+        self.project_reported(Duration::ZERO).await;
     }
 
-    /// Projects the reported orders that are settled or have been moving for at least `lag`.
-    /// Returns their number.
-    async fn project_named(&self, lag: Duration) -> usize {
-        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner).take(lag);
-        let changed: Vec<String> = changed.into_iter().map(String::from).collect();
-        for ids in changed.chunks(BATCH) {
+    /// Projects the reported orders that are settled or have been in progress for at least
+    /// `max_delay`. Returns their number.
+    async fn project_reported(&self, max_delay: Duration) -> usize {
+        let due = self.reported.lock().unwrap_or_else(PoisonError::into_inner).drain_due(max_delay);
+        let due: Vec<String> = due.into_iter().map(String::from).collect();
+        for ids in due.chunks(BATCH) {
             if let Err(error) = self.project_orders(ids).await {
-                tracing::warn!(orders = ids.len(), error = format!("{error:#}"), "orders could not be projected; the sweep will do it");
+                tracing::warn!(orders = ids.len(), error = format!("{error:#}"), "orders could not be projected; the sweep retries them");
             }
         }
-        changed.len()
+        due.len()
     }
 
-    /// Projects the rows that have lagged behind for at least [`SWEEP`]. Newer changes are
+    /// Projects the rows that have lagged behind for at least [`SWEEP_INTERVAL`]. Newer changes are
     /// projected because activities report them.
     async fn sweep(&self) -> anyhow::Result<()> {
-        self.sweep_older_than(SWEEP).await
+        self.sweep_older_than(SWEEP_INTERVAL).await
     }
 
     /// Projects all rows that lag behind.
@@ -157,7 +157,7 @@ impl Projector {
     async fn sweep_older_than(&self, age: Duration) -> anyhow::Result<()> {
         let (orders, products, deleted) =
             (self.sweep_orders(age).await, self.project_products().await, self.remove_deleted_products().await);
-        self.clear_projected().await?;
+        self.clear_projected_failures().await?;
         orders.and(products).and(deleted)
     }
 
@@ -187,29 +187,29 @@ impl Projector {
         let client = db::connection(&self.pool).await?;
         let loaded = load_orders(&client, ids).await?;
         drop(client);
-        let mut done = Done::default();
-        let orders = done.readable(loaded);
+        let mut results = ProjectionResults::default();
+        let orders = results.keep_readable(loaded);
         let writes: Vec<_> = orders.iter().map(|order| self.read_model.put_order(order)).collect();
-        let written: Vec<_> = stream::iter(writes).buffered(WRITES_AT_ONCE).collect().await;
+        let written: Vec<_> = stream::iter(writes).buffered(MAX_CONCURRENT_WRITES).collect().await;
         for (order, written) in orders.iter().zip(written) {
-            done.written(order.id.to_string(), order.version, written.map(|_| ()));
+            results.add_written(order.id.to_string(), order.version, written.map(|_| ()));
         }
-        self.record_outcome(PROJECTION_ORDERS, done).await
+        self.record_results(PROJECTION_ORDERS, results).await
     }
 
     /// Records which rows were projected and which failed.
     ///
     /// # Errors
     /// Fails if Postgres does not accept the record, or DynamoDB was away.
-    async fn record_outcome(&self, loop_name: &str, done: Done) -> anyhow::Result<()> {
+    async fn record_results(&self, loop_name: &str, results: ProjectionResults) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
-        match (done.ids.is_empty(), loop_name) {
+        match (results.ids.is_empty(), loop_name) {
             (true, _) => 0,
-            (false, PROJECTION_ORDERS) => sql::note_projected_orders(&client, &done.ids, &done.versions).await?,
-            (false, _) => sql::note_projected_products(&client, &done.ids, &done.versions).await?,
+            (false, PROJECTION_ORDERS) => sql::record_projected_orders(&client, &results.ids, &results.versions).await?,
+            (false, _) => sql::record_projected_products(&client, &results.ids, &results.versions).await?,
         };
-        failing::record(&client, loop_name, &done.failures).await?;
-        done.away.map_or(Ok(()), |error| Err(error.into()))
+        failing::record_failures(&client, loop_name, &results.failures).await?;
+        results.outage.map_or(Ok(()), |error| Err(error.into()))
     }
 
     async fn project_products(&self) -> anyhow::Result<()> {
@@ -219,15 +219,15 @@ impl Projector {
         if loaded.is_empty() {
             return Ok(());
         }
-        let mut done = Done::default();
-        for (product, version) in done.readable(loaded) {
+        let mut results = ProjectionResults::default();
+        for (product, version) in results.keep_readable(loaded) {
             let written = self.read_model.put_product(&product, version).await;
-            done.written(product.product_id, version, written.map(|_| ()));
-            if done.away.is_some() {
+            results.add_written(product.product_id, version, written.map(|_| ()));
+            if results.outage.is_some() {
                 break;
             }
         }
-        self.record_outcome(PROJECTION_PRODUCTS, done).await
+        self.record_results(PROJECTION_PRODUCTS, results).await
     }
 
     /// Removes deleted products from the read model. Each is removed twice, because a projection
@@ -240,15 +240,15 @@ impl Projector {
             self.read_model.remove_product(&id, Some(version)).await?;
             let client = db::connection(&self.pool).await?;
             if sql::record_first_removal(&client, &id, version).await? == 0 {
-                sql::forget_deleted_product(&client, &id, version).await?;
+                sql::delete_removed_product(&client, &id, version).await?;
             }
-            tracing::info!(product_id = id, "{id} was deleted, and the read model has it no more");
+            tracing::info!(product_id = id, "{id} was deleted and removed from the read model");
         }
         Ok(())
     }
 
     /// Clears the failures of rows that any worker has projected meanwhile.
-    async fn clear_projected(&self) -> anyhow::Result<()> {
+    async fn clear_projected_failures(&self) -> anyhow::Result<()> {
         let client = db::connection(&self.pool).await?;
         sql::clear_projected_failures(&client, PROJECTION_ORDERS, PROJECTION_PRODUCTS).await?;
         Ok(())
@@ -257,17 +257,17 @@ impl Projector {
 
 /// The results of projecting some rows.
 #[derive(Default)]
-struct Done {
+struct ProjectionResults {
     ids: Vec<String>,
     versions: Vec<i64>,
     failures: Vec<Failure>,
     /// The first error that is not a row's own fault.
-    away: Option<read_model::Error>,
+    outage: Option<read_model::Error>,
 }
 
-impl Done {
+impl ProjectionResults {
     /// Returns the rows that could be read from Postgres, and adds the others to the failures.
-    fn readable<T>(&mut self, loaded: Vec<Loaded<T>>) -> Vec<T> {
+    fn keep_readable<T>(&mut self, loaded: Vec<Loaded<T>>) -> Vec<T> {
         let mut readable = Vec::with_capacity(loaded.len());
         for Loaded { id, view } in loaded {
             match view {
@@ -278,7 +278,7 @@ impl Done {
         readable
     }
 
-    fn written(&mut self, id: String, version: i64, written: Result<(), read_model::Error>) {
+    fn add_written(&mut self, id: String, version: i64, written: Result<(), read_model::Error>) {
         match written {
             Ok(()) => {
                 self.ids.push(id);
@@ -286,7 +286,7 @@ impl Done {
             }
             Err(error) if error.is_of_item() => self.failures.push(Failure::new(id, &error.into())),
             Err(error) => {
-                self.away.get_or_insert(error);
+                self.outage.get_or_insert(error);
             }
         }
     }

@@ -2,20 +2,21 @@
 
 use crate::{
     activities::{self, Activities},
-    attention, cloudwatch,
     config::{Concurrency, PaymentGateway, Payments, Run},
     db,
     events::Publisher,
-    health,
-    health::Health,
-    inventory,
-    metrics::Metrics,
-    notification::{Courier, Feedback},
+    notification::{Feedback, NotificationDispatcher},
+    ops::attention,
+    ops::cloudwatch,
+    ops::health,
+    ops::health::Health,
+    ops::metrics::Metrics,
+    ops::resume::Resumer,
+    ops::system::System,
     payment::{Gateway, Gateways, Sandbox, Stripe},
     projection::Projector,
-    resume::Resumer,
     shipping::Shipping,
-    system::System,
+    stock,
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
@@ -24,7 +25,7 @@ use platform::{
     background::Background,
     read_model::ReadModel,
     stop,
-    temporal::{Connector, Patience},
+    temporal::{Connector, Timeouts},
 };
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 use temporalio_client::Client;
@@ -39,12 +40,12 @@ use temporalio_sdk::{
 use tokio::sync::{Notify, Semaphore, watch};
 
 /// The wait before the next attempt to connect to Temporal.
-const RECONNECT: Duration = Duration::from_secs(1);
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// How long after the drain the SDK's worker may take to end. It is also the time limit for the
 /// last projections.
-const OVERDUE: Duration = Duration::from_millis(300);
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
 /// How long after the drain the process ends at the latest.
-const LAST: Duration = Duration::from_millis(900);
+const FORCED_EXIT_AFTER: Duration = Duration::from_millis(900);
 
 /// Works until SIGTERM, SIGINT or SIGHUP. Then it finishes what it has begun.
 ///
@@ -54,7 +55,7 @@ const LAST: Duration = Duration::from_millis(900);
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
     let stop = stop::requested()?;
-    stop::enforce(stop.clone(), settings.drain + LAST);
+    stop::enforce(stop.clone(), settings.drain + FORCED_EXIT_AFTER);
     let listener = health::bind(settings.port.address()).await?;
     let pool = tokio::select! {
         pool = db::pool(&settings.postgres) => pool?,
@@ -70,22 +71,22 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     let meter: Arc<dyn CoreMeter> = exporter.meter;
     let metrics = Metrics::new(meter.clone());
 
-    let aws = platform::aws::config(platform::aws::Patience::BACKGROUND).await;
+    let aws = platform::aws::config(platform::aws::Timeouts::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model.clone());
-    let (sns, changed) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
-    let courier = Courier::new(pool.clone(), &aws, &settings.notices, metrics.clone())?;
+    let (sns, events_wakeup) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
+    let dispatcher = NotificationDispatcher::new(pool.clone(), &aws, &settings.notifications, metrics.clone())?;
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
-        gateways: gateways(&settings.payments, &pool).await?,
+        gateways: create_gateways(&settings.payments, &pool).await?,
         payment_attempts: settings.steps.retry_maximum_attempts,
         projector: projector.clone(),
-        courier: courier.waker(),
-        changed: changed.clone(),
+        notifications_wakeup: dispatcher.waker(),
+        events_wakeup: events_wakeup.clone(),
         metrics: metrics.clone(),
         limits: limits.clone(),
-        terms: settings.terms(),
+        reservation_policy: settings.reservation_policy(),
         shipping: Shipping::new(&settings.shipping, pool.clone()),
         // Half of the workflow tasks stay free for quick steps.
         long_attempts: Arc::new(Semaphore::new(settings.concurrency.worker_workflow_tasks / 2)),
@@ -101,20 +102,20 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         metrics: metrics.clone(),
     };
     let system =
-        System { pool, temporal, task_queue, stuck: settings.stuck.clone(), has_topic: settings.events.events_topic_arn.is_some() };
+        System { pool, temporal, task_queue, stuck_limits: settings.stuck.clone(), has_topic: settings.events.events_topic_arn.is_some() };
     let health = Health { system: system.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
     let mut background = Background::default();
     background.spawn("health", health::serve(listener, health));
     background.spawn("projector", projector.clone().run());
-    background.spawn("courier", courier.run());
-    if let Some(queue_url) = settings.notices.notice_feedback_queue_url.clone() {
+    background.spawn("notification dispatcher", dispatcher.run());
+    if let Some(queue_url) = settings.notifications.notice_feedback_queue_url.clone() {
         background.spawn("feedback", Feedback::new(system.pool.clone(), queue_url).await.run());
     }
     if let Some(topic_arn) = settings.events.events_topic_arn.clone() {
-        background.spawn("events", Publisher::new(system.pool.clone(), sns, topic_arn, changed).run());
+        background.spawn("events", Publisher::new(system.pool.clone(), sns, topic_arn, events_wakeup).run());
     }
     background.spawn("resumer", resumer.run());
-    background.spawn("expiry", inventory::expiry::run(system.pool.clone()));
+    background.spawn("expiry", stock::expiry::run(system.pool.clone()));
     background.spawn("refunds", activities::refund::run(activities.clone()));
     background.spawn("attention", attention::run(system.clone(), read_model));
     if let Some(stack) = settings.cloudwatch.metrics_stack.clone() {
@@ -123,18 +124,18 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 
     let telemetry = TelemetryOptions::builder().metrics(meter).build();
     let runtime = Runtime::from_current_tokio(RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(anyhow::Error::msg)?)?;
-    let patience = Patience { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
-    let connector = Connector::new(settings.temporal.clone(), "worker", patience);
+    let timeouts = Timeouts { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
+    let connector = Connector::new(settings.temporal.clone(), "worker", timeouts);
     let work = async {
-        let mut said = String::new();
+        let mut last_error = String::new();
         while !*stop.borrow() {
-            if let Err(error) = poll(&runtime, &connector, &settings, &activities, &limits, &connected, stop.clone()).await {
+            if let Err(error) = process_tasks(&runtime, &connector, &settings, &activities, &limits, &connected, stop.clone()).await {
                 let error = format!("{error:#}");
-                if said != error {
-                    tracing::warn!(error, "no tasks come from Temporal; trying again each second");
-                    said = error;
+                if last_error != error {
+                    tracing::warn!(error, "cannot receive tasks from Temporal; retrying every second");
+                    last_error = error;
                 }
-                let _ = tokio::time::timeout(RECONNECT, stop::wait(stop.clone())).await;
+                let _ = tokio::time::timeout(RECONNECT_PAUSE, stop::wait(stop.clone())).await;
             }
         }
     };
@@ -144,26 +145,26 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         ended = background.ended() => return Err(ended.into()),
     }
     // The next worker's sweep projects the rest.
-    let _ = tokio::time::timeout(OVERDUE, projector.flush()).await;
+    let _ = tokio::time::timeout(SHUTDOWN_GRACE, projector.flush()).await;
     drop(background);
     tracing::info!("stopped");
     Ok(())
 }
 
 /// The gateway for new payments, and the gateways that may have taken earlier ones.
-async fn gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
+async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
     let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
-    let is_stripe = settings.payment_gateway == PaymentGateway::Stripe;
-    if !is_stripe && !settings.stripe.has_key() {
-        return Ok(Gateways::new(sandbox, Vec::new()));
-    }
-    let stripe: Arc<dyn Gateway> = Arc::new(Stripe::new(&settings.stripe).await?);
-    Ok(if is_stripe { Gateways::new(stripe, vec![sandbox]) } else { Gateways::new(sandbox, vec![stripe]) })
+    let stripe = async || anyhow::Ok(Arc::new(Stripe::new(&settings.stripe).await?) as Arc<dyn Gateway>);
+    Ok(match settings.payment_gateway {
+        PaymentGateway::Stripe => Gateways::new(stripe().await?, vec![sandbox]),
+        PaymentGateway::Sandbox if settings.stripe.has_key() => Gateways::new(sandbox, vec![stripe().await?]),
+        PaymentGateway::Sandbox => Gateways::new(sandbox, Vec::new()),
+    })
 }
 
 /// Connects to Temporal and processes tasks. Returns when `stop` becomes true, or fails if the
 /// connection cannot recover.
-async fn poll(
+async fn process_tasks(
     runtime: &Runtime,
     connector: &Connector,
     settings: &Run,
@@ -176,17 +177,18 @@ async fn poll(
         client = connector.connect() => client?,
         () = stop::wait(stop.clone()) => return Ok(()),
     };
-    let mut worker = Worker::new(runtime, client.clone(), options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
+    let mut worker =
+        Worker::new(runtime, client.clone(), worker_options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
     let shut_down = worker.shutdown_handle();
     connected.send_replace(Some(client));
-    tracing::info!(task_queue = settings.temporal.temporal_task_queue, "working");
-    let overdue = settings.drain + OVERDUE;
+    tracing::info!(task_queue = settings.temporal.temporal_task_queue, "receiving tasks from Temporal");
+    let time_limit = settings.drain + SHUTDOWN_GRACE;
     let drain = async move {
         stop::wait(stop).await;
         shut_down();
         // The SDK waits half a minute for its polls to end. A frozen Temporal server does not end
         // them, and neither does a server without support for it (sdk-rust#1297).
-        tokio::time::sleep(overdue).await;
+        tokio::time::sleep(time_limit).await;
         tracing::warn!("Temporal did not end this worker's polls in time");
     };
     let result = tokio::select! {
@@ -200,7 +202,7 @@ async fn poll(
     result.map_err(|error| anyhow!("{error}")).context("the worker stopped polling")
 }
 
-fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> anyhow::Result<WorkerOptions> {
+fn worker_options(settings: &Run, activities: &Activities, limits: &StepSettings) -> anyhow::Result<WorkerOptions> {
     let concurrency: &Concurrency = &settings.concurrency;
     let pollers = || {
         let scaling = AutoscalingOptions::builder().minimum(1).maximum(concurrency.worker_max_pollers).initial(1).build();
@@ -212,12 +214,12 @@ fn options(settings: &Run, activities: &Activities, limits: &StepSettings) -> an
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(concurrency.worker_local_activities))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
-    let (of_orders, of_refunds, of_events, of_restocks) = (limits.clone(), limits.clone(), limits.clone(), limits.clone());
+    let (order_limits, refund_limits, event_limits, restock_limits) = (limits.clone(), limits.clone(), limits.clone(), limits.clone());
     Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
-        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(of_orders.clone()))?
-        .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(of_refunds.clone()))?
-        .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(of_events.clone()))?
-        .register_workflow_with_factory::<RestockWorkflow, _>(move || RestockWorkflow::new(of_restocks.clone()))?
+        .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(order_limits.clone()))?
+        .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(refund_limits.clone()))?
+        .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(event_limits.clone()))?
+        .register_workflow_with_factory::<RestockWorkflow, _>(move || RestockWorkflow::new(restock_limits.clone()))?
         .register_activities(activities.clone())
         .max_cached_workflows(concurrency.worker_cached_workflows)
         .workflow_task_poller_behavior(pollers())

@@ -12,7 +12,10 @@ use anyhow::Context;
 use deadpool_postgres::Pool;
 use futures::future::BoxFuture;
 use orders::shipping::{ShipmentId, ShipmentStatus};
-pub(crate) use record::{Outcome, Report, let_go, load, record, split, undelivered, unknown};
+pub(crate) use record::{
+    Outcome, TrackingReport, clear_compensation, load_shipments, record_tracking, refunds_of_failed_shipments, split_order,
+    unknown_shipments,
+};
 use sandbox::Sandbox;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,20 +26,21 @@ pub(crate) trait Carrier: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Asks the carrier to collect a parcel, under the shipment's id. A repeated call returns the
-    /// parcel's current tracking status. After [`Carrier::take_back`] the booking is refused.
-    fn book<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Whereabouts, Error>>;
+    /// parcel's current tracking status. After [`Carrier::cancel_shipment`] the booking is
+    /// refused.
+    fn book<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<TrackingStatus, Error>>;
 
     /// Returns the tracking status of a booked parcel.
-    fn track<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<Whereabouts>>;
+    fn track<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<TrackingStatus>>;
 
     /// Cancels a parcel that the carrier has not collected yet, even if it was never booked.
     /// Returns the parcel's tracking status afterwards: it is cancelled, or it was collected
     /// before.
-    fn take_back<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<Whereabouts>>;
+    fn cancel_shipment<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<TrackingStatus>>;
 
     /// The time after which the status of a parcel may have changed, if the carrier does not report
     /// changes by itself; `None` if it does.
-    fn pace(&self) -> Option<Duration> {
+    fn polling_interval(&self) -> Option<Duration> {
         None
     }
 }
@@ -57,7 +61,7 @@ pub(crate) struct Parcel {
 
 /// The tracking status: what a carrier reports of a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Whereabouts {
+pub(crate) struct TrackingStatus {
     pub(crate) status: ShipmentStatus,
     pub(crate) tracking_number: Option<String>,
     pub(crate) tracking_url: Option<String>,
@@ -67,9 +71,9 @@ pub(crate) struct Whereabouts {
     pub(crate) moves_in: Option<Duration>,
 }
 
-impl Whereabouts {
+impl TrackingStatus {
     /// A tracking status without any details.
-    pub(crate) fn at(status: ShipmentStatus) -> Self {
+    pub(crate) fn with_status(status: ShipmentStatus) -> Self {
         Self { status, tracking_number: None, tracking_url: None, reason: None, moves_in: None }
     }
 }
@@ -101,7 +105,7 @@ impl Shipping {
     pub(crate) fn new(settings: &config::Shipping, pool: Pool) -> Self {
         let carrier: Option<Arc<dyn Carrier>> = match settings.carrier {
             config::Carrier::Sandbox => Some(Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay))),
-            config::Carrier::Nobody => None,
+            config::Carrier::None => None,
         };
         Self { carrier, poll_every: settings.carrier_poll, poll_max: settings.carrier_poll_max }
     }
@@ -125,23 +129,24 @@ impl Shipping {
     /// The pause before the carrier is asked again about an order's parcels. `moves_in` is the time
     /// until the first of them changes its status, if that is known. `quiet_for` is the time
     /// without news.
-    pub(crate) fn look_after(&self, moves_in: Option<Duration>, quiet_for: Duration) -> Duration {
-        let pace = moves_in.or_else(|| self.carrier.as_ref()?.pace());
-        pause(pace, quiet_for, self.poll_every, self.poll_max)
+    pub(crate) fn next_poll_in(&self, moves_in: Option<Duration>, quiet_for: Duration) -> Duration {
+        let next_change_in = moves_in.or_else(|| self.carrier.as_ref()?.polling_interval());
+        polling_pause(next_change_in, quiet_for, self.poll_every, self.poll_max)
     }
 }
 
 /// The pause before a carrier is asked again. Each question adds about six events to the history of
 /// the order's workflow. So the pause grows with the time without news: about a parcel that is on
-/// its way for a year, the carrier is asked some four hundred times.
-fn pause(pace: Option<Duration>, quiet_for: Duration, poll_every: Duration, poll_max: Duration) -> Duration {
-    let longest = poll_every.max((quiet_for / 10).min(poll_max)).max(SOONEST);
-    pace.map_or(longest, |pace| pace.clamp(SOONEST, longest))
+/// its way for a year, the carrier is asked some four hundred times. If the time until the next
+/// change is known and shorter, the pause ends then.
+fn polling_pause(next_change_in: Option<Duration>, quiet_for: Duration, poll_every: Duration, poll_max: Duration) -> Duration {
+    let longest = poll_every.max((quiet_for / 10).min(poll_max)).max(MIN_PAUSE);
+    next_change_in.map_or(longest, |next_change_in| next_change_in.clamp(MIN_PAUSE, longest))
 }
 
 /// The shortest pause before a carrier is asked again. The carrier's clock and Temporal's clock may
 /// differ by that much.
-const SOONEST: Duration = Duration::from_millis(10);
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -152,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_quiet_parcel_is_asked_about_ever_more_rarely_and_at_least_daily() {
-        let after = |quiet_for| pause(None, quiet_for, HOUR, DAY);
+        let after = |quiet_for| polling_pause(None, quiet_for, HOUR, DAY);
         assert_eq!(after(Duration::ZERO), HOUR);
         assert_eq!(after(5 * DAY), DAY / 2);
         assert_eq!(after(100 * DAY), DAY);
@@ -166,9 +171,9 @@ mod tests {
 
     #[test]
     fn what_a_carrier_says_of_the_next_move_shortens_the_pause_only() {
-        assert_eq!(pause(Some(Duration::from_secs(5)), 100 * DAY, HOUR, DAY), Duration::from_secs(5));
-        assert_eq!(pause(Some(300 * DAY), Duration::ZERO, HOUR, DAY), HOUR);
-        assert_eq!(pause(Some(300 * DAY), 100 * DAY, HOUR, DAY), DAY);
-        assert_eq!(pause(Some(Duration::ZERO), Duration::ZERO, HOUR, DAY), SOONEST);
+        assert_eq!(polling_pause(Some(Duration::from_secs(5)), 100 * DAY, HOUR, DAY), Duration::from_secs(5));
+        assert_eq!(polling_pause(Some(300 * DAY), Duration::ZERO, HOUR, DAY), HOUR);
+        assert_eq!(polling_pause(Some(300 * DAY), 100 * DAY, HOUR, DAY), DAY);
+        assert_eq!(polling_pause(Some(Duration::ZERO), Duration::ZERO, HOUR, DAY), MIN_PAUSE);
     }
 }

@@ -14,7 +14,6 @@ pub(crate) mod attention;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod failing;
-pub(crate) mod inventory;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod notification;
@@ -28,6 +27,7 @@ pub(crate) mod risk;
 pub(crate) mod sandbox_carrier;
 pub(crate) mod sandbox_gateway;
 pub(crate) mod shipping;
+pub(crate) mod stock;
 pub(crate) mod system;
 #[cfg(test)]
 mod tests;
@@ -124,12 +124,12 @@ impl<C: GenericClient + Sync> Client for C {
     }
 }
 
-/// The result type of a statement.
-pub(crate) trait Answer: Sized {
+/// The result of a statement.
+pub(crate) trait QueryResult: Sized {
     #[cfg(test)]
     fn columns() -> Vec<Column>;
 
-    fn of(
+    fn fetch(
         client: &dyn Client,
         statement: &str,
         preparation: Preparation,
@@ -138,47 +138,47 @@ pub(crate) trait Answer: Sized {
 }
 
 /// The number of rows that a statement changed, or that a SELECT found.
-impl Answer for u64 {
+impl QueryResult for u64 {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
         Vec::new()
     }
 
-    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+    async fn fetch(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
         client.execute(statement, preparation, values).await
     }
 }
 
 /// Exactly one row.
-impl<R: Columns> Answer for R {
+impl<R: Columns> QueryResult for R {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
         R::columns()
     }
 
-    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+    async fn fetch(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
         R::read(&client.query_one(statement, preparation, values).await?)
     }
 }
 
-impl<R: Columns> Answer for Option<R> {
+impl<R: Columns> QueryResult for Option<R> {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
         R::columns()
     }
 
-    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+    async fn fetch(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
         client.query_opt(statement, preparation, values).await?.as_ref().map(R::read).transpose()
     }
 }
 
-impl<R: Columns> Answer for Vec<R> {
+impl<R: Columns> QueryResult for Vec<R> {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
         R::columns()
     }
 
-    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+    async fn fetch(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
         client.query(statement, preparation, values).await?.iter().map(R::read).collect()
     }
 }
@@ -197,13 +197,13 @@ impl<R: Columns> Rows<R> {
     }
 }
 
-impl<R: Columns> Answer for Rows<R> {
+impl<R: Columns> QueryResult for Rows<R> {
     #[cfg(test)]
     fn columns() -> Vec<Column> {
         R::columns()
     }
 
-    async fn of(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
+    async fn fetch(client: &dyn Client, statement: &str, preparation: Preparation, values: Values<'_>) -> Result<Self, Error> {
         Ok(Self { rows: client.query(statement, preparation, values).await?, read_as: PhantomData })
     }
 }
@@ -226,15 +226,15 @@ const fn statement(file: &'static str) -> &'static str {
 /// Declares the statements of an area. For each statement, it defines a function that runs it. A
 /// statement with many parameters takes them as a struct.
 macro_rules! statements {
-    ($area:literal; $($(#[$meta:meta])* $mode:ident fn $name:ident $parameters:tt -> $answer:ty;)*) => {
-        $($crate::sql::function! { $area $(#[$meta])* $mode $name $parameters $answer })*
+    ($area:literal; $($(#[$meta:meta])* $mode:ident fn $name:ident $parameters:tt -> $result:ty;)*) => {
+        $($crate::sql::function! { $area $(#[$meta])* $mode $name $parameters $result })*
 
         #[cfg(test)]
         pub(super) const DECLARED: &[$crate::sql::Declared] = &[$($crate::sql::Declared {
             file: concat!($area, "/", stringify!($name), ".sql"),
             statement: $crate::sql::text!($area $name),
             parameters: $crate::sql::parameters!($parameters),
-            columns: <$answer as $crate::sql::Answer>::columns,
+            columns: <$result as $crate::sql::QueryResult>::columns,
         }),*];
     };
 }
@@ -246,20 +246,20 @@ macro_rules! text {
 }
 
 macro_rules! function {
-    ($area:literal $(#[$meta:meta])* $mode:ident $name:ident ($($parameter:ident: $type:ty),* $(,)?) $answer:ty) => {
+    ($area:literal $(#[$meta:meta])* $mode:ident $name:ident ($($parameter:ident: $type:ty),* $(,)?) $result:ty) => {
         #[doc = "```sql"]
         #[doc = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/sql/", $area, "/", stringify!($name), ".sql"))]
         #[doc = "```"]
         $(#[$meta])*
         pub(crate) async fn $name(
             client: &dyn $crate::sql::Client, $($parameter: $type),*
-        ) -> Result<$answer, tokio_postgres::Error> {
-            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $answer, [$($parameter),*])
+        ) -> Result<$result, tokio_postgres::Error> {
+            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $result, [$($parameter),*])
         }
     };
     ($area:literal $(#[$meta:meta])* $mode:ident $name:ident ($struct:ident<$life:lifetime> {
         $($(#[$parameter_meta:meta])* $parameter:ident: $type:ty),* $(,)?
-    }) $answer:ty) => {
+    }) $result:ty) => {
         #[doc = concat!("Parameters of [`", stringify!($name), "`].")]
         pub(crate) struct $struct<$life> {
             $($(#[$parameter_meta])* pub(crate) $parameter: $type),*
@@ -276,18 +276,18 @@ macro_rules! function {
         $(#[$meta])*
         pub(crate) async fn $name(
             client: &dyn $crate::sql::Client, values: $struct<'_>
-        ) -> Result<$answer, tokio_postgres::Error> {
-            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $answer, [$(values.$parameter),*])
+        ) -> Result<$result, tokio_postgres::Error> {
+            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $result, [$(values.$parameter),*])
         }
     };
 }
 
 macro_rules! run {
-    (cached $client:ident, $text:expr, $answer:ty, [$($value:expr),*]) => {
-        <$answer as $crate::sql::Answer>::of($client, $text, $crate::sql::Preparation::Cached, &[$(&$value),*]).await
+    (cached $client:ident, $text:expr, $result:ty, [$($value:expr),*]) => {
+        <$result as $crate::sql::QueryResult>::fetch($client, $text, $crate::sql::Preparation::Cached, &[$(&$value),*]).await
     };
-    (once $client:ident, $text:expr, $answer:ty, [$($value:expr),*]) => {
-        <$answer as $crate::sql::Answer>::of($client, $text, $crate::sql::Preparation::Once, &[$(&$value),*]).await
+    (once $client:ident, $text:expr, $result:ty, [$($value:expr),*]) => {
+        <$result as $crate::sql::QueryResult>::fetch($client, $text, $crate::sql::Preparation::Once, &[$(&$value),*]).await
     };
 }
 

@@ -1,6 +1,6 @@
 //! `POST /api/orders/{id}/amend` as a Lambda function.
 
-use functions::{amend_order, lambda, state::OrderActionState};
+use functions::{lambda, order::amend_order, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -3,8 +3,8 @@
 
 use clap::Parser;
 use functions::{
+    intake::queue_poller::{Consumer, QueuePoller},
     page::{self, Page},
-    queue_poller::{Consumer, QueuePoller},
     server,
     state::{AppSettings, AppState},
 };
@@ -46,20 +46,20 @@ async fn main() -> ExitCode {
 
 /// The time that the consumer has, after the requests' time limit [`server::DRAIN`], to finish the
 /// messages that it has received.
-const LAST: Duration = Duration::from_secs(1);
+const CONSUMER_DRAIN: Duration = Duration::from_secs(1);
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let stop = stop::requested()?;
-    stop::enforce(stop.clone(), server::DRAIN + LAST);
+    stop::enforce(stop.clone(), server::DRAIN + CONSUMER_DRAIN);
     let page = Page::new(&cli.page, &cli.state.identity, &cli.state.temporal.temporal_namespace)?;
-    let state = AppState { consumer: Consumer::here(), ..AppState::new(cli.state).await? };
+    let state = AppState { consumer: Consumer::local(), ..AppState::new(cli.state).await? };
     let poller = QueuePoller::new(state.workflows.clone(), state.intake_queue.clone(), state.consumer.clone()).await;
     let (finished, has_finished) = oneshot::channel();
     let mut background = Background::default();
-    let is_told = stop.clone();
+    let stop_requested = stop.clone();
     background.spawn("queue consumer", async move {
-        poller.run(is_told.clone()).await;
-        if *is_told.borrow() {
+        poller.run(stop_requested.clone()).await;
+        if *stop_requested.borrow() {
             let _ = finished.send(());
             std::future::pending::<()>().await;
         }

@@ -1,6 +1,6 @@
 //! `POST /api/orders/{id}/cancel` as a Lambda function.
 
-use functions::{cancel_order, lambda, state::OrderActionState};
+use functions::{lambda, order::cancel_order, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `POST /api/webhooks/carrier` as a Lambda function.
 
-use functions::{carrier_webhook, lambda, state::CarrierWebhookState};
+use functions::{lambda, state::CarrierWebhookState, webhook::carrier_webhook};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `POST /api/orders` as a Lambda function.
 
-use functions::{create_order, lambda, state::CreateOrderState};
+use functions::{lambda, order::create_order, state::CreateOrderState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `POST /api/orders/{id}/refunds` as a Lambda function.
 
-use functions::{create_refund, lambda, state::OrderActionState};
+use functions::{lambda, order::create_refund, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

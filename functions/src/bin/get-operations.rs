@@ -1,6 +1,6 @@
 //! `GET /api/operations` as a Lambda function.
 
-use functions::{get_operations, lambda, state::OperationsState};
+use functions::{lambda, operation::get_operations, state::OperationsState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `GET /api/orders/{id}` as a Lambda function.
 
-use functions::{get_order, lambda, state::ReadOrdersState};
+use functions::{lambda, order::get_order, state::ReadOrdersState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `GET /api/health`, `GET /api/health/live` and `GET /api/openapi.json` as a Lambda function.
 
-use functions::{health, lambda, openapi, state::HealthState};
+use functions::{lambda, openapi, operation::health, state::HealthState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `GET /api/orders` as a Lambda function.
 
-use functions::{lambda, list_orders, state::ReadOrdersState};
+use functions::{lambda, order::list_orders, state::ReadOrdersState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `GET /api/products` as a Lambda function.
 
-use functions::{lambda, list_products, state::ListProductsState};
+use functions::{lambda, product::list_products, state::ListProductsState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `POST /api/products/{id}/restock` as a Lambda function.
 
-use functions::{lambda, restock_product, state::RestockProductState};
+use functions::{lambda, product::restock_product, state::RestockProductState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `POST /api/orders/{id}/review` as a Lambda function.
 
-use functions::{lambda, review_order, state::OrderActionState};
+use functions::{lambda, order::review_order, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

@@ -1,6 +1,6 @@
 //! `POST /api/orders/{id}/shipments/{shipmentID}/scans` as a Lambda function.
 
-use functions::{lambda, scan_shipment, state::OrderActionState};
+use functions::{lambda, shipment::scan_shipment, state::OrderActionState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

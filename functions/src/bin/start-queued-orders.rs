@@ -1,6 +1,6 @@
 //! The intake queue's consumer as a Lambda function.
 
-use functions::{lambda, start_queued_orders::start_queued_orders, state::StartQueuedOrdersState};
+use functions::{intake::start_queued_orders::start_queued_orders, lambda, state::StartQueuedOrdersState};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]

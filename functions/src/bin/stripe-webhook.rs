@@ -1,6 +1,6 @@
 //! `POST /api/webhooks/stripe` as a Lambda function.
 
-use functions::{lambda, state::StripeWebhookState, stripe_webhook};
+use functions::{lambda, state::StripeWebhookState, webhook::stripe_webhook};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {

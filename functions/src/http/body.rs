@@ -1,6 +1,6 @@
 //! Reads a request body that must be JSON.
 
-use super::{Direct, Kind, MAX_BODY_BYTES, Problem};
+use super::{DirectConnection, Kind, MAX_BODY_BYTES, Problem};
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
@@ -26,12 +26,12 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         if declared == Some(false) {
             return Err(unsupported());
         }
-        if length(request.headers()).is_some_and(|length| length > MAX_BODY_BYTES) {
+        if content_length(request.headers()).is_some_and(|length| length > MAX_BODY_BYTES) {
             return Err(too_large());
         }
-        let limit = request.extensions().get::<Direct>().map_or(BODY_TIMEOUT, |direct| direct.body_timeout);
+        let limit = request.extensions().get::<DirectConnection>().map_or(BODY_TIMEOUT, |direct| direct.body_timeout);
         let late = |_| Problem::new(Kind::RequestTimeout, "The body did not arrive in time.");
-        let body = timeout(limit, read(request.into_body())).await.map_err(late)??;
+        let body = timeout(limit, read_body(request.into_body())).await.map_err(late)??;
         if declared.is_none() && !body.is_empty() {
             return Err(unsupported());
         }
@@ -40,7 +40,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 }
 
 /// Reads at most [`MAX_BODY_BYTES`]. The server of the connection reads and drops the rest.
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
     let (mut stream, mut kept) = (body.into_data_stream(), Vec::new());
     while let Some(chunk) = stream.try_next().await.map_err(|_| Problem::new(Kind::MalformedRequest, "The body ended early."))? {
         if kept.len() + chunk.len() > MAX_BODY_BYTES {
@@ -56,7 +56,7 @@ fn too_large() -> Problem {
 }
 
 /// The body's length according to the header `Content-Length`.
-fn length(headers: &HeaderMap) -> Option<usize> {
+fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -28,7 +28,7 @@ impl Problem {
 
     /// The order does not wait for this decision, or waits for it no longer.
     #[must_use]
-    pub fn decided() -> Self {
+    pub fn not_waiting() -> Self {
         Self::new(Kind::NotWaiting, "The order does not, or not any more, wait for this decision.")
     }
 }

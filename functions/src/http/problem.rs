@@ -4,13 +4,13 @@
 //! return problems. The body is written in the outermost layer, where the request id is known.
 
 use super::RequestId;
-use crate::request_limit;
+use crate::http::request_limit;
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use orders::{json::Fault, request};
+use orders::{json::FieldError, request};
 use serde::Serialize;
 use std::{any::Any, borrow::Cow};
 
@@ -80,7 +80,7 @@ impl Kind {
     ];
 
     /// Returns the status, the last part of the type URI, and the title.
-    fn traits(self) -> (StatusCode, &'static str, &'static str) {
+    fn properties(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed-request", "The request cannot be read"),
             Self::InvalidSignature => (StatusCode::BAD_REQUEST, "invalid-signature", "The signature is not valid"),
@@ -115,7 +115,7 @@ impl Kind {
     }
 
     fn type_uri(self) -> String {
-        format!("/problems/{}", self.traits().1)
+        format!("/problems/{}", self.properties().1)
     }
 
     /// The header `WWW-Authenticate`, which tells a client which token it needs (RFC 6750, 3).
@@ -137,7 +137,7 @@ const _: () = assert!(Kind::ALL.len() == Kind::Internal as usize + 1, "Kind::ALL
 pub struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
-    errors: Vec<Fault>,
+    errors: Vec<FieldError>,
     cause: Option<String>,
 }
 
@@ -148,16 +148,16 @@ const RETRY_AFTER_SECONDS: u16 = 2;
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Problem))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Document<'a> {
+pub(crate) struct ProblemBody<'a> {
     #[cfg_attr(test, schema(schema_with = type_uri))]
     r#type: String,
     title: &'static str,
     #[cfg_attr(test, schema(minimum = 400, maximum = 599))]
     status: u16,
     detail: &'a str,
-    #[cfg_attr(test, schema(value_type = Vec<Fault>, min_items = 1))]
-    #[serde(skip_serializing_if = "<[Fault]>::is_empty")]
-    errors: &'a [Fault],
+    #[cfg_attr(test, schema(value_type = Vec<FieldError>, min_items = 1))]
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
     request_id: &'a str,
 }
 
@@ -176,7 +176,7 @@ impl Problem {
 
     /// A request that can be read, but has these faults.
     #[must_use]
-    pub fn invalid(errors: Vec<Fault>) -> Self {
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = if errors.len() == 1 {
             "One thing is wrong with the request.".into()
         } else {
@@ -196,13 +196,13 @@ impl Problem {
     }
 
     pub(super) fn status(&self) -> StatusCode {
-        self.kind.traits().0
+        self.kind.properties().0
     }
 
     /// The last part of the type URI, and the pointers of the faults.
     #[cfg(test)]
-    pub(crate) fn told(&self) -> (String, Vec<String>) {
-        (self.kind.traits().1.to_owned(), self.errors.iter().map(|fault| fault.pointer.clone()).collect())
+    pub(crate) fn type_and_pointers(&self) -> (String, Vec<String>) {
+        (self.kind.properties().1.to_owned(), self.errors.iter().map(|fault| fault.pointer.clone()).collect())
     }
 
     pub(super) fn cause(&self) -> Option<&str> {
@@ -212,26 +212,26 @@ impl Problem {
     /// Writes the body into the response that [`IntoResponse`] began.
     pub(super) fn render(&self, mut response: Response, request_id: &RequestId) -> Response {
         // Strings and numbers always serialize.
-        *response.body_mut() = Body::from(serde_json::to_vec(&self.document(request_id.as_str())).unwrap_or_default());
+        *response.body_mut() = Body::from(serde_json::to_vec(&self.body(request_id.as_str())).unwrap_or_default());
         response
     }
 
-    fn document<'a>(&'a self, request_id: &'a str) -> Document<'a> {
-        let (status, _, title) = self.kind.traits();
+    fn body<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
+        let (status, _, title) = self.kind.properties();
         let (status, detail, errors) = (status.as_u16(), &*self.detail, &*self.errors);
-        Document { r#type: self.kind.type_uri(), title, status, detail, errors, request_id }
+        ProblemBody { r#type: self.kind.type_uri(), title, status, detail, errors, request_id }
     }
 
     /// The problem's body, as an example in the OpenAPI document.
     #[cfg(test)]
     pub(crate) fn example(&self) -> serde_json::Value {
-        serde_json::json!(self.document(crate::openapi::examples::REQUEST_ID))
+        serde_json::json!(self.body(crate::openapi::examples::REQUEST_ID))
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.kind.traits().0.into_response();
+        let mut response = self.kind.properties().0.into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

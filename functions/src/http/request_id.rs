@@ -11,7 +11,7 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         headers.get(HEADER).filter(|value| is_well_formed(value.as_bytes())).cloned().map_or_else(Self::make, Self)
     }
 
@@ -45,7 +45,9 @@ mod tests {
 
     #[test]
     fn keeps_a_good_id_and_replaces_a_bad_one() {
-        let id = |text: &str| RequestId::of(&HeaderMap::from_iter([(HEADER, HeaderValue::from_str(text).unwrap())])).as_str().to_owned();
+        let id = |text: &str| {
+            RequestId::from_headers(&HeaderMap::from_iter([(HEADER, HeaderValue::from_str(text).unwrap())])).as_str().to_owned()
+        };
         assert_eq!(id("01H-abc_7.x"), "01H-abc_7.x");
         for text in ["", "two words", "<script>", "4242-4242-4242-4242", &"x".repeat(129)] {
             assert_eq!(Uuid::parse_str(&id(text)).unwrap().get_version_num(), 7, "{text}");

@@ -40,7 +40,7 @@ pub struct WebhookSecret {
 enum Source {
     /// No such sender is configured.
     None,
-    Set(String),
+    Setting(String),
     SecretsManager {
         /// The name of the setting that contains the ARN.
         setting: &'static str,
@@ -58,7 +58,7 @@ impl WebhookSecret {
     pub fn new(header: &'static str, (setting, arn): (&'static str, Option<String>), secret: Option<String>) -> Self {
         let source = match (arn, secret) {
             (Some(arn), _) => Source::SecretsManager { setting, arn, known: Mutex::default() },
-            (None, Some(secret)) => Source::Set(secret),
+            (None, Some(secret)) => Source::Setting(secret),
             (None, None) => Source::None,
         };
         Self { header, source }
@@ -73,12 +73,12 @@ impl WebhookSecret {
         let header = headers.get(self.header).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let verify = |secret: &str| signature::verify(header, secret.as_bytes(), body, OffsetDateTime::now_utc().unix_timestamp());
         let verified = match &self.source {
-            Source::None => return Err(Problem::new(Kind::NotFound, "Nobody reports here.")),
-            Source::Set(secret) => verify(secret),
+            Source::None => return Err(Problem::new(Kind::NotFound, "This webhook is not configured.")),
+            Source::Setting(secret) => verify(secret),
             Source::SecretsManager { setting, arn, known } => {
-                let secret = current(setting, arn, known, None).await?;
+                let secret = current_secret(setting, arn, known, None).await?;
                 match verify(&secret) {
-                    Err(signature::Error::Wrong) => verify(&current(setting, arn, known, Some(&secret)).await?),
+                    Err(signature::Error::Wrong) => verify(&current_secret(setting, arn, known, Some(&secret)).await?),
                     verified => verified,
                 }
             }
@@ -87,17 +87,18 @@ impl WebhookSecret {
     }
 }
 
-/// Returns the secret. It is read if it is not known. It is read again if it equals `misfit`, the
-/// secret that did not match the signature, and the last read is older than [`PAUSE`].
-async fn current(
+/// Returns the secret. It is read if it is not known. It is read again if it equals
+/// `refused_secret`, the secret that did not match the signature, and the last read is older than
+/// [`PAUSE`].
+async fn current_secret(
     setting: &'static str,
     arn: &str,
     known: &Mutex<Option<(String, Instant)>>,
-    misfit: Option<&str>,
+    refused_secret: Option<&str>,
 ) -> Result<String, Problem> {
     let mut known = known.lock().await;
     if let Some((secret, read_at)) = &*known
-        && (misfit != Some(secret) || read_at.elapsed() < PAUSE)
+        && (refused_secret != Some(secret) || read_at.elapsed() < PAUSE)
     {
         return Ok(secret.clone());
     }

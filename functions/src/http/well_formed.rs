@@ -1,6 +1,6 @@
 //! Checks of every request before a handler sees it (RFC 9112).
 
-use super::{Direct, Kind, Problem};
+use super::{DirectConnection, Kind, Problem};
 use axum::{
     extract::Request,
     http::{HeaderName, Version, header, request::Parts, uri::Authority},
@@ -25,7 +25,7 @@ pub(super) async fn well_formed(request: Request, next: Next) -> Response {
 
 fn check(parts: &Parts) -> Result<(), Problem> {
     // API Gateway has checked these headers itself.
-    if parts.extensions.get::<Direct>().is_some() {
+    if parts.extensions.get::<DirectConnection>().is_some() {
         check_host(parts)?;
         check_transfer_coding(parts)?;
     }

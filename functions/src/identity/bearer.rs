@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 
 /// The token of the request.
-pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::Missing)?;
     if values.next().is_some() {
@@ -18,7 +18,7 @@ pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
 
 /// Verifies the signature of a token and returns its claims. The caller must check the claims with
 /// the policy.
-pub(super) async fn verified(token: &str, keys: &Keys) -> Result<Claims, Problem> {
+pub(super) async fn verify(token: &str, keys: &Keys) -> Result<Claims, Problem> {
     let header = decode_header(token).map_err(|_| Refusal::Unreadable)?;
     // A token with a critical extension must be refused if the extension is not known (RFC 7515,
     // 4.1.11). No extension is known here.
@@ -45,18 +45,18 @@ mod tests {
 
     #[test]
     fn reads_one_bearer_token() {
-        let of = |values: &[&'static str]| {
+        let token_of = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
             }
-            token(&headers).map(str::to_owned)
+            bearer_token(&headers).map(str::to_owned)
         };
-        assert_eq!(of(&["Bearer a.b.c"]), Ok("a.b.c".to_owned()));
-        assert_eq!(of(&["bearer  a.b.c "]), Ok("a.b.c".to_owned()));
+        assert_eq!(token_of(&["Bearer a.b.c"]), Ok("a.b.c".to_owned()));
+        assert_eq!(token_of(&["bearer  a.b.c "]), Ok("a.b.c".to_owned()));
         for none in [&[][..], &["Basic YTpi"], &["a.b.c"], &["Bearer"]] {
-            assert_eq!(of(none), Err(Refusal::Missing), "{none:?}");
+            assert_eq!(token_of(none), Err(Refusal::Missing), "{none:?}");
         }
-        assert_eq!(of(&["Bearer a.b.c", "Bearer a.b.c"]), Err(Refusal::Unreadable));
+        assert_eq!(token_of(&["Bearer a.b.c", "Bearer a.b.c"]), Err(Refusal::Unreadable));
     }
 }

@@ -47,7 +47,7 @@ impl Caller {
     }
 
     /// Whether the caller is this customer or may act for this customer.
-    fn is(&self, customer_id: &str) -> bool {
+    fn acts_for(&self, customer_id: &str) -> bool {
         match self {
             Self::Anyone | Self::Staff { .. } | Self::Admin { .. } => true,
             Self::Customer { subject } => subject == customer_id,
@@ -58,15 +58,19 @@ impl Caller {
     ///
     /// # Errors
     /// 403 if it is another customer.
-    pub fn must_be(&self, customer_id: &str) -> Result<(), Problem> {
-        if self.is(customer_id) { Ok(()) } else { Err(Problem::new(Kind::Forbidden, "The customerID must be the subject of the token.")) }
+    pub fn ensure_acts_for(&self, customer_id: &str) -> Result<(), Problem> {
+        if self.acts_for(customer_id) {
+            Ok(())
+        } else {
+            Err(Problem::new(Kind::Forbidden, "The customerID must be the subject of the token."))
+        }
     }
 
     /// Checks that the caller belongs to the shop's staff.
     ///
     /// # Errors
     /// 403 for a customer.
-    pub fn must_be_staff(&self) -> Result<(), Problem> {
+    pub fn ensure_is_staff(&self) -> Result<(), Problem> {
         match self {
             Self::Anyone | Self::Staff { .. } | Self::Admin { .. } => Ok(()),
             Self::Customer { .. } => Err(Problem::new(Kind::StaffOnly, "The token's subject is in neither of the groups staff and admin.")),
@@ -77,7 +81,7 @@ impl Caller {
     ///
     /// # Errors
     /// 403 for a customer and for staff who are not admins.
-    pub fn must_be_admin(&self) -> Result<(), Problem> {
+    pub fn ensure_is_admin(&self) -> Result<(), Problem> {
         match self {
             Self::Anyone | Self::Admin { .. } => Ok(()),
             Self::Customer { .. } | Self::Staff { .. } => {
@@ -91,17 +95,17 @@ impl Caller {
     ///
     /// # Errors
     /// 404 if the order is another customer's. The answer must not show that such an order exists.
-    pub fn must_own(&self, order: Option<&StoredOrder>) -> Result<(), Problem> {
-        let owns = match order {
-            Some(order) => self.is(&order.customer_id),
+    pub fn ensure_may_see(&self, order: Option<&StoredOrder>) -> Result<(), Problem> {
+        let may_see = match order {
+            Some(order) => self.acts_for(&order.customer_id),
             None => !matches!(self, Self::Customer { .. }),
         };
-        if owns { Ok(()) } else { Err(Problem::no_such_order()) }
+        if may_see { Ok(()) } else { Err(Problem::no_such_order()) }
     }
 
     /// Whether the caller sees the whole order, including the fields that only staff see.
     #[must_use]
-    pub fn sees_all(&self) -> bool {
+    pub fn sees_staff_fields(&self) -> bool {
         !matches!(self, Self::Customer { .. })
     }
 
@@ -110,8 +114,8 @@ impl Caller {
     ///
     /// # Errors
     /// 503 if the order cannot be parsed.
-    pub fn may_read(&self, order: StoredOrder) -> Result<String, Problem> {
-        if order.status != OrderStatus::InReview || self.sees_all() {
+    pub fn visible_json(&self, order: StoredOrder) -> Result<String, Problem> {
+        if order.status != OrderStatus::InReview || self.sees_staff_fields() {
             return Ok(order.json);
         }
         let unreadable = |error| Problem::unavailable("The order cannot be read right now.", error);
@@ -143,10 +147,10 @@ mod tests {
     fn customers_have_what_is_theirs() {
         for groups in [&[][..], &["customers", "Staff", "staff ", "administrators"]] {
             let ada = caller(groups);
-            assert!(ada.must_be("ada").is_ok() && ada.must_be("Ada").is_err() && ada.must_be("").is_err());
-            assert!(ada.must_own(Some(&order("ada"))).is_ok());
-            assert!(ada.must_own(Some(&order("bob"))).is_err() && ada.must_own(None).is_err());
-            assert!(ada.must_be_staff().is_err() && ada.must_be_admin().is_err());
+            assert!(ada.ensure_acts_for("ada").is_ok() && ada.ensure_acts_for("Ada").is_err() && ada.ensure_acts_for("").is_err());
+            assert!(ada.ensure_may_see(Some(&order("ada"))).is_ok());
+            assert!(ada.ensure_may_see(Some(&order("bob"))).is_err() && ada.ensure_may_see(None).is_err());
+            assert!(ada.ensure_is_staff().is_err() && ada.ensure_is_admin().is_err());
         }
     }
 
@@ -157,29 +161,33 @@ mod tests {
             json: r#"{"status":"IN_REVIEW","reviewReason":"4 orders within 24 h","totalAmount":10.10}"#.to_owned(),
             ..order("ada")
         };
-        let json = caller(&[]).may_read(reviewed(OrderStatus::InReview)).unwrap();
+        let json = caller(&[]).visible_json(reviewed(OrderStatus::InReview)).unwrap();
         assert_eq!(json, r#"{"status":"IN_REVIEW","totalAmount":10.10}"#);
         for caller in [caller(&["staff"]), Caller::Anyone] {
-            assert!(caller.may_read(reviewed(OrderStatus::InReview)).unwrap().contains("4 orders"));
+            assert!(caller.visible_json(reviewed(OrderStatus::InReview)).unwrap().contains("4 orders"));
         }
-        assert!(caller(&[]).may_read(StoredOrder { json: String::new(), ..reviewed(OrderStatus::InReview) }).is_err());
+        assert!(caller(&[]).visible_json(StoredOrder { json: String::new(), ..reviewed(OrderStatus::InReview) }).is_err());
     }
 
     #[test]
     fn staff_and_everyone_in_an_open_shop_have_everything() {
         for caller in [caller(&["staff"]), caller(&["x", "admin"]), Caller::Anyone] {
-            assert!(caller.must_be("bob").is_ok());
-            assert!(caller.must_own(Some(&order("bob"))).is_ok() && caller.must_own(None).is_ok() && caller.must_be_staff().is_ok());
+            assert!(caller.ensure_acts_for("bob").is_ok());
+            assert!(
+                caller.ensure_may_see(Some(&order("bob"))).is_ok()
+                    && caller.ensure_may_see(None).is_ok()
+                    && caller.ensure_is_staff().is_ok()
+            );
         }
     }
 
     #[test]
     fn money_and_stock_are_moved_by_admins() {
         for admin in [caller(&["admin"]), caller(&["staff", "admin"]), Caller::Anyone] {
-            assert!(admin.must_be_admin().is_ok());
+            assert!(admin.ensure_is_admin().is_ok());
         }
         for other in [caller(&["staff"]), caller(&["Admin", "admins"]), caller(&[])] {
-            assert!(other.must_be_admin().is_err());
+            assert!(other.ensure_is_admin().is_err());
         }
         assert_eq!(caller(&["admin", "staff"]).subject(), Some("ada"));
     }

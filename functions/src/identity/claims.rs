@@ -81,7 +81,7 @@ impl Policy {
     /// Checks the claims. `now` is in seconds since 1970.
     pub(super) fn check(&self, claims: &Claims, now: i64) -> Result<(), Refusal> {
         if claims.iss != self.issuer {
-            return Err(Refusal::OtherIssuer);
+            return Err(Refusal::WrongIssuer);
         }
         if claims.exp.saturating_add(LEEWAY) <= now {
             return Err(Refusal::Expired);
@@ -90,17 +90,17 @@ impl Policy {
             return Err(Refusal::NotYet);
         }
         if !self.is_for_us(claims) {
-            return Err(Refusal::OtherAudience);
+            return Err(Refusal::WrongAudience);
         }
         // An identity token is only for the client, and a refresh token is only for the issuer.
         if claims.token_use.as_deref().is_some_and(|used| used != "access") {
-            return Err(Refusal::NoAccessToken);
+            return Err(Refusal::NotAccessToken);
         }
         if claims.sub.is_empty() {
             return Err(Refusal::Unreadable);
         }
         match &self.scope {
-            Some(scope) if !claims.has_scope(scope) => Err(Refusal::OtherScope),
+            Some(scope) if !claims.has_scope(scope) => Err(Refusal::WrongScope),
             _ => Ok(()),
         }
     }
@@ -152,17 +152,17 @@ mod tests {
     #[test]
     fn others_are_refused_for_what_is_wrong_with_them() {
         for (change, refusal) in [
-            (json!({ "iss": "https://i/" }), Refusal::OtherIssuer),
+            (json!({ "iss": "https://i/" }), Refusal::WrongIssuer),
             (json!({ "exp": NOW - 60 }), Refusal::Expired),
             (json!({ "exp": i64::MIN }), Refusal::Expired),
             (json!({ "nbf": NOW + 61 }), Refusal::NotYet),
-            (json!({ "aud": "other" }), Refusal::OtherAudience),
-            (json!({ "aud": null }), Refusal::OtherAudience),
-            (json!({ "aud": "other", "client_id": "shop" }), Refusal::OtherAudience),
-            (json!({ "token_use": "id" }), Refusal::NoAccessToken),
+            (json!({ "aud": "other" }), Refusal::WrongAudience),
+            (json!({ "aud": null }), Refusal::WrongAudience),
+            (json!({ "aud": "other", "client_id": "shop" }), Refusal::WrongAudience),
+            (json!({ "token_use": "id" }), Refusal::NotAccessToken),
             (json!({ "sub": "" }), Refusal::Unreadable),
-            (json!({}), Refusal::OtherScope),
-            (json!({ "scope": "orders.read ordersx" }), Refusal::OtherScope),
+            (json!({}), Refusal::WrongScope),
+            (json!({ "scope": "orders.read ordersx" }), Refusal::WrongScope),
         ] {
             assert_eq!(check(Some("orders"), change.clone()), Err(refusal), "{change}");
         }

@@ -1,68 +1,42 @@
-//! Fetches JSON documents of the issuer, with the HTTP client that the AWS SDK contains.
+//! Fetches JSON documents of the issuer.
 
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::{
-    client::{http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError},
-    http::HttpError,
-};
-use aws_smithy_types::byte_stream::{ByteStream, error::Error as BodyError};
 use axum::http::Uri;
+use platform::http::{self, Client};
 use serde::de::DeserializeOwned;
 use std::{net::IpAddr, time::Duration};
 use tokio::time::timeout;
 
 /// The time limit for one document. A caller is waiting for it.
-const LIMIT: Duration = Duration::from_secs(2);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// The largest document, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("its address is no address")]
-    Address(#[from] HttpError),
-    #[error("it cannot be reached")]
-    Connect(#[from] ConnectorError),
-    #[error("it did not answer within {} s", LIMIT.as_secs())]
+    #[error(transparent)]
+    Call(#[from] http::Error),
+    #[error("it did not answer within {} s", FETCH_TIMEOUT.as_secs())]
     TimedOut,
     #[error("it answered with status {0}")]
     Status(u16),
-    #[error("its answer ended early")]
-    Body(#[from] BodyError),
-    #[error("its answer is too large")]
-    TooLarge,
     #[error("its answer cannot be read")]
     Unreadable(#[from] serde_json::Error),
 }
 
-pub(super) struct Fetch(Connector);
+pub(super) struct Fetch(Client);
 
 impl Fetch {
     pub(super) fn new() -> Self {
-        Self(Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).build())
+        Self(Client::new(FETCH_TIMEOUT, FETCH_TIMEOUT, MAX_BYTES))
     }
 
-    /// Fetches the JSON document at this address. Redirects are not followed.
+    /// Fetches the JSON document at this URL. Redirects are not followed.
     pub(super) async fn json<T: DeserializeOwned>(&self, url: &str) -> Result<T, Error> {
-        timeout(LIMIT, self.bytes(url)).await.unwrap_or(Err(Error::TimedOut)).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
-    }
-
-    async fn bytes(&self, url: &str) -> Result<Vec<u8>, Error> {
-        let response = self.0.call(HttpRequest::get(url)?).await?;
-        if !response.status().is_success() {
-            return Err(Error::Status(response.status().as_u16()));
+        let answer = timeout(FETCH_TIMEOUT, self.0.get(url)).await.map_err(|_| Error::TimedOut)??;
+        if !(200..300).contains(&answer.status) {
+            return Err(Error::Status(answer.status));
         }
-        let mut body = ByteStream::new(response.into_body());
-        let mut bytes = Vec::new();
-        while let Some(chunk) = body.next().await {
-            bytes.extend_from_slice(&chunk?);
-            if bytes.len() > MAX_BYTES {
-                return Err(Error::TooLarge);
-            }
-        }
-        Ok(bytes)
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 }
 

@@ -9,20 +9,20 @@ use std::collections::HashMap;
 
 /// The claims of a token that API Gateway has verified.
 #[derive(Clone)]
-pub(crate) struct Vouched(pub(super) Claims);
+pub(crate) struct GatewayClaims(pub(super) Claims);
 
 /// Returns the verified claims of a token. `None` if API Gateway verified no token, or if its event
 /// does not contain the claims exactly.
-pub(crate) fn vouched(context: &RequestContext) -> Option<Vouched> {
+pub(crate) fn gateway_claims(context: &RequestContext) -> Option<GatewayClaims> {
     match context {
-        RequestContext::ApiGatewayV2(context) => read(&context.authorizer.as_ref()?.jwt.as_ref()?.claims).map(Vouched),
+        RequestContext::ApiGatewayV2(context) => parse_claims(&context.authorizer.as_ref()?.jwt.as_ref()?.claims).map(GatewayClaims),
         _ => None,
     }
 }
 
 /// Parses the claims. API Gateway writes each of them as text: a time as digits, and a list as its
 /// words between brackets.
-fn read(claims: &HashMap<String, String>) -> Option<Claims> {
+fn parse_claims(claims: &HashMap<String, String>) -> Option<Claims> {
     let text = |name: &str| claims.get(name).cloned();
     let names = |name: &str| Names(claims.get(name).map(|text| words(text).map(ToOwned::to_owned).collect()).unwrap_or_default());
     let groups = names("groups");
@@ -67,11 +67,11 @@ mod tests {
     fn claims(change: &[(&str, &str)]) -> Option<Claims> {
         let mut claims = HashMap::from([("iss", "https://i"), ("sub", "ada"), ("exp", "1800000000"), ("client_id", "shop")]);
         claims.extend(change.iter().copied());
-        read(&claims.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        parse_claims(&claims.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     fn is_staff(change: &[(&str, &str)]) -> Option<bool> {
-        Some(claims(change)?.into_caller().must_be_staff().is_ok())
+        Some(claims(change)?.into_caller().ensure_is_staff().is_ok())
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_it_cannot_tell_apart_are_not_believed() {
+    fn groups_that_cannot_be_distinguished_are_not_trusted() {
         assert_eq!(is_staff(&[]), Some(false));
         assert_eq!(is_staff(&[("cognito:groups", "[buyers staff]")]), Some(true));
         assert_eq!(is_staff(&[("cognito:groups", "[staffing]")]), Some(false));

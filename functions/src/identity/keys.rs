@@ -14,9 +14,9 @@ use std::{
 
 /// The age at which the keys are fetched again. It limits how long a key is trusted after the
 /// issuer has withdrawn it.
-const FRESH: Duration = Duration::from_secs(60 * 60);
+const REFRESH_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long the keys are trusted while the issuer cannot be reached.
-const BELIEVED: Duration = Duration::from_secs(24 * 60 * 60);
+const TRUSTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pause after a fetch. Tokens with invented key ids cause at most one fetch in this time. A
 /// new key of the issuer is found at the latest after this time.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -28,9 +28,9 @@ pub(super) enum Error {
     #[error("the issuer of tokens")]
     Fetch(#[from] fetch::Error),
     #[error("the issuer of tokens was away a moment ago")]
-    Resting,
+    Paused,
     #[error("the issuer's configuration is that of another issuer: {0}")]
-    OtherIssuer(String),
+    WrongIssuer(String),
     #[error("the issuer's keys are at an address without TLS")]
     Address,
 }
@@ -41,7 +41,7 @@ pub(super) struct Key {
     pub(super) decoding: DecodingKey,
 }
 
-struct Set {
+struct KeySet {
     keys: HashMap<String, Arc<Key>>,
     since: Instant,
 }
@@ -55,7 +55,7 @@ struct Attempt {
 pub(super) struct Keys {
     issuer: String,
     url: String,
-    set: Mutex<Option<Arc<Set>>>,
+    set: Mutex<Option<Arc<KeySet>>>,
     /// Locked while the keys are fetched, so that concurrent requests wait for one fetch.
     last: tokio::sync::Mutex<Option<Attempt>>,
 }
@@ -75,62 +75,62 @@ impl Keys {
 
     /// Returns the key with this id. `None` if the issuer has no such key that may sign tokens.
     pub(super) async fn find(&self, kid: &str) -> Result<Option<Arc<Key>>, Error> {
-        if let Some(set) = self.known()
-            && set.since.elapsed() < FRESH
+        if let Some(set) = self.known_keys()
+            && set.since.elapsed() < REFRESH_AFTER
             && let Some(key) = set.keys.get(kid)
         {
             return Ok(Some(key.clone()));
         }
-        Ok(self.refreshed().await?.keys.get(kid).cloned())
+        Ok(self.refresh_keys().await?.keys.get(kid).cloned())
     }
 
     /// Returns the keys. They are fetched unless the last fetch was a moment ago.
-    async fn refreshed(&self) -> Result<Arc<Set>, Error> {
+    async fn refresh_keys(&self) -> Result<Arc<KeySet>, Error> {
         let mut last = self.last.lock().await;
-        let known = self.known().filter(|set| set.since.elapsed() < BELIEVED);
+        let known = self.known_keys().filter(|set| set.since.elapsed() < TRUSTED_FOR);
         if let Some(last) = &*last {
             let pause = if last.failed && known.is_none() { SHORT_PAUSE } else { PAUSE };
             if last.at.elapsed() < pause {
-                return known.ok_or(Error::Resting);
+                return known.ok_or(Error::Paused);
             }
         }
-        let fetched = self.fetch().await;
+        let fetched = self.fetch_keys().await;
         *last = Some(Attempt { at: Instant::now(), failed: fetched.is_err() });
         match (fetched, known) {
             (Ok(keys), _) => {
-                let set = Arc::new(Set { keys, since: Instant::now() });
+                let set = Arc::new(KeySet { keys, since: Instant::now() });
                 *self.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(set.clone());
                 Ok(set)
             }
             (Err(error), Some(known)) => {
                 let cause = format!("{:#}", anyhow::Error::from(error));
-                tracing::warn!(cause, "the keys of the issuer of tokens cannot be fetched; those known are believed");
+                tracing::warn!(cause, "the keys of the issuer of tokens cannot be fetched; the known keys are still used");
                 Ok(known)
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    async fn fetch(&self) -> Result<HashMap<String, Arc<Key>>, Error> {
+    async fn fetch_keys(&self) -> Result<HashMap<String, Arc<Key>>, Error> {
         let fetch = Fetch::new();
         let discovery: Discovery = fetch.json(&self.url).await?;
         if discovery.issuer != self.issuer {
-            return Err(Error::OtherIssuer(discovery.issuer));
+            return Err(Error::WrongIssuer(discovery.issuer));
         }
         if !fetch::is_trustworthy(&discovery.jwks_uri) {
             return Err(Error::Address);
         }
         let JwkSet { keys } = fetch.json(&discovery.jwks_uri).await?;
-        Ok(keys.iter().filter_map(|jwk| Some((jwk.common.key_id.clone()?, Arc::new(usable(jwk)?)))).collect())
+        Ok(keys.iter().filter_map(|jwk| Some((jwk.common.key_id.clone()?, Arc::new(signing_key(jwk)?)))).collect())
     }
 
-    fn known(&self) -> Option<Arc<Set>> {
+    fn known_keys(&self) -> Option<Arc<KeySet>> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// Returns the key if it may sign tokens with an algorithm that is supported here.
-fn usable(jwk: &Jwk) -> Option<Key> {
+fn signing_key(jwk: &Jwk) -> Option<Key> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => Algorithm::ES256,
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn only_keys_for_signatures_that_we_know_are_used() {
-        let algorithm = |jwk: serde_json::Value| usable(&serde_json::from_value(jwk).unwrap()).map(|key| key.algorithm);
+        let algorithm = |jwk: serde_json::Value| signing_key(&serde_json::from_value(jwk).unwrap()).map(|key| key.algorithm);
         let rsa = json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB" });
         let ec = json!({ "kty": "EC", "crv": "P-256", "x": "AQAB", "y": "AQAB" });
         let with = |jwk: &serde_json::Value, name: &str, value: &str| {

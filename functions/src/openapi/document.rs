@@ -3,28 +3,28 @@
 //! ([`crate::http::finish`]).
 
 use super::{examples, responses};
-use crate::http::Document as Problem;
-use orders::{json::Fault, schema};
+use crate::http::ProblemBody;
+use orders::{json::FieldError, schema};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoResponses, OpenApi, PartialSchema};
 
 #[derive(OpenApi)]
 #[openapi(paths(
-    crate::create_order::create_order,
-    crate::list_orders::list_orders,
-    crate::get_order::get_order,
-    crate::cancel_order::cancel_order,
-    crate::amend_order::amend_order,
-    crate::review_order::review_order,
-    crate::create_refund::create_refund,
-    crate::scan_shipment::scan_shipment,
-    crate::list_products::list_products,
-    crate::restock_product::restock_product,
-    crate::carrier_webhook::carrier_webhook,
-    crate::stripe_webhook::stripe_webhook,
-    crate::get_operations::get_operations,
-    crate::health::health,
-    crate::health::live,
+    crate::order::create_order::create_order,
+    crate::order::list_orders::list_orders,
+    crate::order::get_order::get_order,
+    crate::order::cancel_order::cancel_order,
+    crate::order::amend_order::amend_order,
+    crate::order::review_order::review_order,
+    crate::order::create_refund::create_refund,
+    crate::shipment::scan_shipment::scan_shipment,
+    crate::product::list_products::list_products,
+    crate::product::restock_product::restock_product,
+    crate::webhook::carrier_webhook::carrier_webhook,
+    crate::webhook::stripe_webhook::stripe_webhook,
+    crate::operation::get_operations::get_operations,
+    crate::operation::health::health,
+    crate::operation::health::live,
     crate::openapi::openapi,
 ))]
 struct Handlers;
@@ -121,8 +121,8 @@ pub(super) fn text() -> String {
 /// The schemas of all operations and problems.
 fn schemas(handlers: &Value) -> Value {
     let mut schemas = handlers["components"]["schemas"].clone();
-    schemas["Problem"] = json!(Problem::schema());
-    schemas["Fault"] = json!(Fault::schema());
+    schemas["Problem"] = json!(ProblemBody::schema());
+    schemas["Fault"] = json!(FieldError::schema());
     // No attribute of utoipa says that two fields exclude each other.
     schemas["NewRefund"]["not"] = json!({ "required": ["amount", "items"] });
     schemas

@@ -17,7 +17,7 @@ impl IntoParams for OrderPath {
     }
 }
 
-/// The header with which a client tells [`crate::get_order`] which version it has.
+/// The header with which a client tells [`crate::order::get_order`] which version it has.
 pub(crate) struct IfNoneMatch;
 
 impl IntoParams for IfNoneMatch {
@@ -28,7 +28,7 @@ impl IntoParams for IfNoneMatch {
     }
 }
 
-/// The header that [`crate::idempotency::Key::of`] reads.
+/// The header that [`crate::http::idempotency::Key::from_headers`] reads.
 pub(crate) struct IdempotencyKey;
 
 impl IntoParams for IdempotencyKey {
@@ -38,7 +38,7 @@ impl IntoParams for IdempotencyKey {
     }
 }
 
-/// The header that [`crate::idempotency::required_key`] reads.
+/// The header that [`crate::http::idempotency::required_key`] reads.
 pub(crate) struct RequiredIdempotencyKey;
 
 impl IntoParams for RequiredIdempotencyKey {

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderName, header},
     response::IntoResponse,
 };
-use orders::json::Fault;
+use orders::json::FieldError;
 use std::collections::BTreeMap;
 use utoipa::{
     IntoResponses,
@@ -75,10 +75,10 @@ problems! {
         "ended": Problem::new(Kind::OrderEnded, "The order is COMPLETED and can no longer be cancelled."),
     }
     NothingToRefund 409 "The order is not paid, or everything has been refunded or is about to be." {
-        "refunded": Problem::new(Kind::NothingToRefund, "Everything has been given back."),
+        "refunded": Problem::new(Kind::NothingToRefund, "Everything has been refunded, or is about to be."),
     }
     NotWaiting 409 "The order does not wait for this decision, or waits no longer, or it was reviewed with the other decision before." {
-        "decided": Problem::decided(),
+        "decided": Problem::not_waiting(),
     }
     BodyTooLarge 413 "The body has more than 65536 bytes." {
         "body": Problem::new(Kind::BodyTooLarge, format!("A body may have at most {MAX_BODY_BYTES} bytes.")),
@@ -97,7 +97,7 @@ problems! {
         "reused": Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key; a new one needs a new key."),
     }
     TooManyRequests 429 "There were too many requests of this kind about this order within an hour (30 unless configured otherwise). `Retry-After` says how long to wait." {
-        "refused": Problem::new(Kind::TooManyRequests, "Too much of this was asked of this order within an hour."),
+        "refused": Problem::new(Kind::TooManyRequests, "Too many requests of this kind about this order within an hour."),
     }
     HeadersTooLarge 431 "Request line and headers have more than 16384 bytes, or there are more than 100 headers. The connection closes." {
         "headers": Problem::new(Kind::HeadersTooLarge, "The headers may have at most 16384 bytes, and be at most 100."),
@@ -147,8 +147,8 @@ fn insufficient_scope() -> Problem {
     Problem::new(Kind::InsufficientScope, "The token lacks the scope that this call needs.")
 }
 
-fn fault(pointer: &str, message: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), message: message.to_owned() }
+fn fault(pointer: &str, message: &str) -> FieldError {
+    FieldError { pointer: pointer.to_owned(), message: message.to_owned() }
 }
 
 /// A response with these problems. It has the headers that all of them have.
@@ -204,7 +204,7 @@ problems_of_operation! {
 problems_of_operation! {
     CarrierNotFound 404 "There is no such order, or no carrier is configured." {
         "order": Problem::no_such_order(),
-        "webhook": nobody_reports(),
+        "webhook": webhook_not_configured(),
     }
 }
 problems_of_operation! {
@@ -215,10 +215,10 @@ problems_of_operation! {
 }
 problems_of_operation! {
     StripeNotFound 404 "Stripe is not configured." {
-        "webhook": nobody_reports(),
+        "webhook": webhook_not_configured(),
     }
 }
 
-fn nobody_reports() -> Problem {
-    Problem::new(Kind::NotFound, "Nobody reports here.")
+fn webhook_not_configured() -> Problem {
+    Problem::new(Kind::NotFound, "This webhook is not configured.")
 }

@@ -44,9 +44,9 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
         .zip(settings.auth_client_id.as_ref())
         .map_or(Value::Null, |(issuer, client_id)| json!({ "issuer": issuer, "clientId": client_id, "scope": settings.auth_client_scope }));
     let temporal = settings.temporal_web_port.map(|port| format!("http://localhost:{port}/namespaces/{temporal_namespace}"));
-    let sandbox = settings.paid_through == "sandbox";
+    let sandbox = settings.payment_gateway == "sandbox";
     let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
-    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.shipped_by != "none", "links": links });
+    let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.carrier != "none", "links": links });
     if !sandbox && !settings.payment_methods.0.is_empty() {
         config["paymentMethods"] = json!(settings.payment_methods);
     }

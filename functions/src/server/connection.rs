@@ -1,8 +1,8 @@
 //! Serves one connection: handles its requests one after another, and closes it so that the client
 //! can still read the last answer.
 
-use super::{Limits, Place, answer, wire::Wire};
-use crate::http::{Direct, Kind, Problem};
+use super::{ConnectionSlot, Limits, answer, wire::Wire};
+use crate::http::{DirectConnection, Kind, Problem};
 use axum::{
     Router,
     body::{Body, HttpBody},
@@ -41,18 +41,18 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// How much data that no handler has read is dropped before the connection is closed: the limit in
 /// bytes, and the time limits.
 const MAX_DISCARDED_BYTES: usize = 8 << 20;
-const LINGER: Duration = Duration::from_secs(5);
-const LINGER_WHILE_STOPPING: Duration = Duration::from_millis(500);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+const STOP_LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Serves a connection until its end. The connection gives up its place before it lingers, so
+/// Serves a connection until its end. The connection gives up its slot before it lingers, so
 /// clients that do not close their side do not keep other clients out.
 pub(super) async fn serve(
     stream: TcpStream,
     app: Router,
     limits: Limits,
     stop: watch::Receiver<bool>,
-    mut crowded: watch::Receiver<()>,
-    place: Place,
+    mut slot_wanted: watch::Receiver<()>,
+    slot: ConnectionSlot,
 ) {
     // Without this option, the second answer on a connection waits until the first one is
     // acknowledged. If the option cannot be set, the connection is only slower.
@@ -70,7 +70,7 @@ pub(super) async fn serve(
     let leave = async {
         select! {
             () = stop::wait(stop.clone()) => {}
-            _ = crowded.changed() => {}
+            _ = slot_wanted.changed() => {}
         }
     };
     tokio::pin!(leave);
@@ -90,15 +90,15 @@ pub(super) async fn serve(
     if let Some(problem) = ended.err().and_then(|error| refusal(&error, &parts.read_buf)) {
         let _ = timeout(limits.write, stream.write_all(&answer::bytes(problem).await)).await;
     }
-    let Some(_lingering) = place.linger() else { return };
-    close(stream, if *stop.borrow() { LINGER_WHILE_STOPPING } else { LINGER }).await;
+    let Some(_lingering) = slot.into_lingering() else { return };
+    close(stream, if *stop.borrow() { STOP_LINGER_TIMEOUT } else { LINGER_TIMEOUT }).await;
 }
 
 /// Calls the handler. If it did not read the whole request, the connection is closed after the
 /// answer.
 async fn call(app: Router, request: Request<Incoming>, limits: Limits) -> Result<Response, Infallible> {
     let (mut parts, body) = request.into_parts();
-    parts.extensions.insert(Direct { body_timeout: limits.body });
+    parts.extensions.insert(DirectConnection { body_timeout: limits.body });
     // A request with a transfer coding is the last one on its connection. A proxy may see the end
     // of such a request at another place, and bytes after it could then be taken for another
     // request (RFC 9112, 11.2).

@@ -19,20 +19,20 @@ use tokio::{
 pub(super) struct Wire {
     stream: TcpStream,
     /// How long the client may read nothing.
-    patience: Duration,
+    write_timeout: Duration,
     /// The timer that runs while the client reads nothing.
     blocked: Option<Pin<Box<Sleep>>>,
-    given_up: bool,
+    timed_out: bool,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, blocked: None, given_up: false }
+    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
+        Self { stream, write_timeout, blocked: None, timed_out: false }
     }
 
     /// Returns the socket. `None` if the client has stopped reading.
     pub(super) fn into_stream(self) -> Option<TcpStream> {
-        (!self.given_up).then_some(self.stream)
+        (!self.timed_out).then_some(self.stream)
     }
 
     /// Writes bytes. Fails if the client has read nothing for too long.
@@ -41,10 +41,10 @@ impl Wire {
             self.blocked = None;
             return Poll::Ready(written);
         }
-        let patience = self.patience;
-        let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let write_timeout = self.write_timeout;
+        let blocked = self.blocked.get_or_insert_with(|| Box::pin(sleep(write_timeout)));
         ready!(blocked.as_mut().poll(context));
-        self.given_up = true;
+        self.timed_out = true;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

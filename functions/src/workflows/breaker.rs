@@ -5,7 +5,7 @@
 //! circuit breaker opened then, orders would wait in the intake queue for nothing. Therefore,
 //! timeouts count only if there are several in a row.
 
-use super::{Error, LIMIT};
+use super::{CALL_TIMEOUT, Error};
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use std::{
 /// The pause after a failure, in which no call tries.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The number of timeouts in a row after which Temporal counts as away.
-const TIMEOUTS: u32 = 5;
+const MAX_TIMEOUTS: u32 = 5;
 
 #[derive(Default)]
 pub(super) struct Breaker(Mutex<State>);
@@ -35,7 +35,7 @@ impl Breaker {
         match state.next_try {
             None => true,
             Some(at) if at <= now => {
-                state.next_try = Some(now + LIMIT + PAUSE);
+                state.next_try = Some(now + CALL_TIMEOUT + PAUSE);
                 true
             }
             Some(_) => false,
@@ -43,12 +43,12 @@ impl Breaker {
     }
 
     /// Records the result of an attempt. Logs when Temporal goes away and when it is back.
-    pub(super) fn record<T>(&self, result: &Result<T, Error>) {
+    pub(super) fn record_result<T>(&self, result: &Result<T, Error>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let was_away = state.next_try.is_some();
         state.timeouts = if matches!(result, Err(Error::TimedOut)) { state.timeouts + 1 } else { 0 };
         match result {
-            Err(Error::TimedOut) if !was_away && state.timeouts < TIMEOUTS => {}
+            Err(Error::TimedOut) if !was_away && state.timeouts < MAX_TIMEOUTS => {}
             Err(error) => {
                 state.next_try = Some(Instant::now() + PAUSE);
                 if !was_away {
@@ -73,12 +73,12 @@ mod tests {
     fn lets_one_try_after_a_pause() {
         let breaker = Breaker::default();
         assert!(breaker.allows() && breaker.allows());
-        breaker.record::<()>(&Err(Error::Resting));
+        breaker.record_result::<()>(&Err(Error::CircuitOpen));
         assert!(!breaker.allows());
         breaker.0.lock().unwrap().next_try = Some(Instant::now());
         assert!(breaker.allows());
         assert!(!breaker.allows(), "one at a time");
-        breaker.record(&Ok(()));
+        breaker.record_result(&Ok(()));
         assert!(breaker.allows() && breaker.allows());
     }
 
@@ -86,11 +86,11 @@ mod tests {
     fn being_slow_is_not_being_away() {
         let breaker = Breaker::default();
         for _ in 0..3 {
-            (1..TIMEOUTS).for_each(|_| breaker.record::<()>(&Err(Error::TimedOut)));
-            breaker.record(&Ok(()));
+            (1..MAX_TIMEOUTS).for_each(|_| breaker.record_result::<()>(&Err(Error::TimedOut)));
+            breaker.record_result(&Ok(()));
         }
         assert!(breaker.allows());
-        (0..TIMEOUTS).for_each(|_| breaker.record::<()>(&Err(Error::TimedOut)));
+        (0..MAX_TIMEOUTS).for_each(|_| breaker.record_result::<()>(&Err(Error::TimedOut)));
         assert!(!breaker.allows());
     }
 }

@@ -9,16 +9,16 @@ use axum::{
 };
 use functions::{
     api,
-    carrier_webhook::{self, CarrierSecret},
-    catalogue::{self, Catalogue},
-    http::{finish, nothing_here},
-    idempotency::{self, Idempotency},
+    http::idempotency::{self, Idempotency},
+    http::{finish, not_found},
     identity::Identity,
-    intake_queue::{self, IntakeQueue},
-    queue_poller::Consumer,
-    queues::{FeedbackQueue, Queues},
+    intake::intake_queue::{self, IntakeQueue},
+    intake::queue_poller::Consumer,
+    operation::queues::{FeedbackQueue, Queues},
+    product::catalogue::{self, Catalogue},
     state::AppState,
-    stripe_webhook::{self, StripeSecret},
+    webhook::carrier_webhook::{self, CarrierSecret},
+    webhook::stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
 };
 use platform::{
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use tower::ServiceExt;
 
 /// A port on which nothing can listen.
-const NOWHERE: &str = "127.0.0.1:0";
+const UNREACHABLE: &str = "127.0.0.1:0";
 
 /// The secret with which the carrier signs.
 pub(crate) const CARRIER_SECRET: &str = "secret_of_the_tests";
@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// An API without authentication.
 pub(crate) fn app() -> Router {
-    finish(routes().with_state(state(Arc::new(Identity::Open))), nothing_here)
+    finish(routes().with_state(state(Arc::new(Identity::Open))), not_found)
 }
 
 /// Calls an API without authentication.
@@ -68,7 +68,7 @@ pub(crate) async fn call(request: Request<Body>) -> Answer {
 
 /// Calls an API with this authentication.
 pub(crate) async fn call_as(identity: Arc<Identity>, request: Request<Body>) -> Answer {
-    let response = finish(routes().with_state(state(identity)), nothing_here).oneshot(request).await.unwrap();
+    let response = finish(routes().with_state(state(identity)), not_found).oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec();
     Answer { status, headers, body }
@@ -83,14 +83,14 @@ pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
 }
 
 fn state(identity: Arc<Identity>) -> AppState {
-    let endpoint = format!("http://{NOWHERE}");
+    let endpoint = format!("http://{UNREACHABLE}");
     let dynamodb = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("us-east-1"));
     let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.endpoint_url(&endpoint).build());
     let sqs = aws_sdk_sqs::Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::from_static("us-east-1"));
     let sqs = aws_sdk_sqs::Client::from_conf(sqs.endpoint_url(&endpoint).build());
     let tables = read_model::Settings { orders_table: "orders".to_owned(), products_table: "products".to_owned() };
     let temporal = temporal::Settings {
-        temporal_host_port: NOWHERE.to_owned(),
+        temporal_host_port: UNREACHABLE.to_owned(),
         temporal_namespace: "default".to_owned(),
         temporal_task_queue: "orders".to_owned(),
         temporal_tls: false,

@@ -159,7 +159,7 @@ async fn a_scope_may_be_asked_for() {
 }
 
 /// Waits until a call with this token is answered with this status.
-async fn until(identity: &Arc<Identity>, token: &str, status: u16) {
+async fn wait_for_status(identity: &Arc<Identity>, token: &str, status: u16) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let answer = get_with(identity, token).await;
@@ -185,7 +185,7 @@ async fn new_keys_are_found_and_made_up_ones_ask_the_issuer_seldom() {
     }
     let at_most = 2 + u32::try_from(before.elapsed().as_secs() / 5).unwrap();
     assert!(issuer.reads() <= at_most, "{} reads", issuer.reads());
-    until(&identity, &new, 503).await;
+    wait_for_status(&identity, &new, 503).await;
     assert_refused(&get_with(&identity, &old).await, 401, "invalid-token", r#"Bearer error="invalid_token""#, "a key that was given up");
 }
 
@@ -198,21 +198,21 @@ async fn an_issuer_that_is_away_is_no_reason_to_refuse_or_believe_anybody() {
     // verified.
     let is_verified = |answer: &Answer| !answer.json()["detail"].as_str().unwrap().starts_with("Tokens cannot be verified");
     let identity = issuer.identity(None);
-    issuer.is_away(true);
+    issuer.set_away(true);
     let answer = get_with(&identity, &token).await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after"), is_verified(&answer)), (503, "2", false));
-    issuer.is_away(false);
+    issuer.set_away(false);
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_verified(&get_with(&identity, &token).await) {
         assert!(Instant::now() < deadline, "the issuer is back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    issuer.is_away(true);
-    assert!(is_verified(&get_with(&identity, &token).await), "known keys are believed");
+    issuer.set_away(true);
+    assert!(is_verified(&get_with(&identity, &token).await), "known keys are still used");
 
     let identity = issuer.identity(None);
-    issuer.is_away(false);
-    issuer.pretend("https://other.example");
+    issuer.set_away(false);
+    issuer.set_issuer("https://other.example");
     let answer = get_with(&identity, &token).await;
     assert_eq!((answer.status.as_u16(), is_verified(&answer)), (503, false), "its configuration is another issuer's");
 }

@@ -65,12 +65,12 @@ impl Issuer {
     }
 
     /// Names another issuer in the configuration.
-    pub(crate) fn pretend(&self, issuer: &str) {
+    pub(crate) fn set_issuer(&self, issuer: &str) {
         issuer.clone_into(&mut self.published.issuer.lock().unwrap());
     }
 
     /// Lets the issuer fail, or work again.
-    pub(crate) fn is_away(&self, away: bool) {
+    pub(crate) fn set_away(&self, away: bool) {
         self.published.away.store(away, Ordering::Relaxed);
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// Longer than any step of these tests takes.
-const SOON: Duration = Duration::from_secs(20);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Server {
     address: SocketAddr,
@@ -26,10 +26,10 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits) -> Self {
-        Self::with(limits, app()).await
+        Self::start_with(limits, app()).await
     }
 
-    async fn with(limits: Limits, app: Router) -> Self {
+    async fn start_with(limits: Limits, app: Router) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
@@ -63,18 +63,18 @@ struct Answer {
 
 impl Answer {
     #[track_caller]
-    fn is_problem(&self, status: u16, kind: &str) {
+    fn assert_problem(&self, status: u16, kind: &str) {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let problem: Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem["type"], format!("/problems/{kind}"), "{self:?}");
         assert_eq!(problem["status"], status, "{self:?}");
         assert_eq!(problem["requestId"], self.headers["x-request-id"], "{self:?}");
-        self.is_signed();
+        self.assert_common_headers();
     }
 
     #[track_caller]
-    fn is_signed(&self) {
+    fn assert_common_headers(&self) {
         assert_eq!(self.headers["x-content-type-options"], "nosniff", "{self:?}");
         assert!(!self.headers["x-request-id"].is_empty() && self.headers.contains_key("date"), "{self:?}");
     }
@@ -83,7 +83,10 @@ impl Answer {
 /// Reads answers until the connection closes. A broken connection fails the test.
 async fn answers(stream: &mut TcpStream) -> Vec<Answer> {
     let mut bytes = Vec::new();
-    timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("the server closes the connection").expect("the connection is not broken");
+    timeout(STEP_TIMEOUT, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the server closes the connection")
+        .expect("the connection is not broken");
     let text = String::from_utf8(bytes).unwrap();
     let (mut rest, mut answers) = (text.as_str(), Vec::new());
     while !rest.is_empty() {
@@ -108,13 +111,13 @@ async fn a_request_has_one_host() {
     let server = Server::start(Limits::default()).await;
     for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n", "Host: \r\n", "Host: a b\r\n", "Host: me@a\r\n", "Host: a/b\r\n"]
     {
-        server.send_one(get_with(hosts)).await.is_problem(400, "malformed-request");
+        server.send_one(get_with(hosts)).await.assert_problem(400, "malformed-request");
     }
     for host in ["Host: a\r\n", "Host: [::1]:8080\r\n", "host: a.example:80\r\n"] {
         assert_eq!(server.send_one(get_with(host)).await.status, 200, "{host}");
     }
     // An absolute address does not replace the `Host`. HTTP/1.0 does not need a `Host`.
-    server.send_one("GET http://a/api/health/live HTTP/1.1\r\nConnection: close\r\n\r\n").await.is_problem(400, "malformed-request");
+    server.send_one("GET http://a/api/health/live HTTP/1.1\r\nConnection: close\r\n\r\n").await.assert_problem(400, "malformed-request");
     let absolute = server.send_one("GET http://a/api/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert_eq!(absolute.status, 200);
     assert_eq!(server.send_one("GET /api/health/live HTTP/1.0\r\n\r\n").await.status, 200);
@@ -149,12 +152,12 @@ async fn what_is_no_request_is_a_problem() {
     ] {
         let answer = server.send_one(&request).await;
         assert!(answer.status == 400, "{request:?}: {answer:?}");
-        answer.is_problem(400, "malformed-request");
+        answer.assert_problem(400, "malformed-request");
     }
     // A valid request before an invalid one is answered, too.
     let answers = server.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n").await;
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 400]);
-    answers[1].is_problem(400, "malformed-request");
+    answers[1].assert_problem(400, "malformed-request");
 }
 
 #[tokio::test]
@@ -162,15 +165,15 @@ async fn heads_are_bounded() {
     let server = Server::start(Limits::default()).await;
     for length in [9_000, 40_000, 200_000] {
         let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "a".repeat(length));
-        server.send_one(request).await.is_problem(414, "uri-too-long");
+        server.send_one(request).await.assert_problem(414, "uri-too-long");
         let request = format!("GET /?{} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "a".repeat(length));
-        server.send_one(request).await.is_problem(414, "uri-too-long");
+        server.send_one(request).await.assert_problem(414, "uri-too-long");
     }
     for length in [20_000, 200_000] {
         let request = get_with(&format!("Host: a\r\nX-Long: {}\r\n", "a".repeat(length)));
-        server.send_one(request).await.is_problem(431, "headers-too-large");
+        server.send_one(request).await.assert_problem(431, "headers-too-large");
     }
-    server.send_one(get_with(&"X: a\r\n".repeat(101))).await.is_problem(431, "headers-too-large");
+    server.send_one(get_with(&"X: a\r\n".repeat(101))).await.assert_problem(431, "headers-too-large");
 }
 
 #[tokio::test]
@@ -180,7 +183,7 @@ async fn smuggled_requests_are_not_read() {
     for lengths in ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"] {
         let request = format!("POST /api/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{lengths}\r\n0\r\n\r\n{inner}");
         let answer = server.send_one(request).await;
-        answer.is_problem(400, "malformed-request");
+        answer.assert_problem(400, "malformed-request");
         assert_eq!(answer.headers["connection"], "close");
     }
 }
@@ -194,10 +197,10 @@ async fn packed_bodies_are_refused() {
     };
     for path in ["/api/orders", "/api/orders/ord_01930000000070008000000000000001/cancel", "/api/webhooks/stripe"] {
         for coding in ["gzip", "br", "identity, gzip"] {
-            server.send_one(post(path, coding)).await.is_problem(415, "unsupported-media-type");
+            server.send_one(post(path, coding)).await.assert_problem(415, "unsupported-media-type");
         }
     }
-    server.send_one(post("/api/orders", "Identity")).await.is_problem(422, "invalid-request");
+    server.send_one(post("/api/orders", "Identity")).await.assert_problem(422, "invalid-request");
 }
 
 /// A client that writes its whole body before it reads must still get the answer.
@@ -220,13 +223,13 @@ async fn a_large_body_to_a_wrong_address_gets_its_answer() {
             }
             let answers = answers(&mut stream).await;
             assert_eq!(answers.len(), 1);
-            answers[0].is_problem(status, kind);
+            answers[0].assert_problem(status, kind);
             assert_eq!(answers[0].headers["connection"], "close", "{method} {path}");
         }
         // A client that waits for `100 Continue` need not send the body.
         let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000");
         let answer = server.send_one(format!("{head}\r\nExpect: 100-continue\r\n\r\n")).await;
-        answer.is_problem(status, kind);
+        answer.assert_problem(status, kind);
     }
 }
 
@@ -237,14 +240,14 @@ async fn a_body_that_is_waited_for_is_asked_for() {
     let head = "POST /api/orders HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2";
     stream.write_all(format!("{head}\r\nExpect: 100-continue\r\n\r\n").as_bytes()).await.unwrap();
     let mut go_on = [0; 25];
-    timeout(SOON, stream.read_exact(&mut go_on)).await.unwrap().unwrap();
+    timeout(STEP_TIMEOUT, stream.read_exact(&mut go_on)).await.unwrap().unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"{}").await.unwrap();
-    answers(&mut stream).await[0].is_problem(422, "invalid-request");
+    answers(&mut stream).await[0].assert_problem(422, "invalid-request");
 }
 
 /// The default limits with one change.
-fn short(change: impl FnOnce(&mut Limits)) -> Limits {
+fn limits_with(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits);
     limits
@@ -252,9 +255,9 @@ fn short(change: impl FnOnce(&mut Limits)) -> Limits {
 
 #[tokio::test]
 async fn slow_and_idle_connections_end() {
-    let server = Server::start(short(|limits| limits.head = Duration::from_millis(300))).await;
+    let server = Server::start(limits_with(|limits| limits.head = Duration::from_millis(300))).await;
     // Half a head, no byte at all, and nothing after an answer.
-    server.send_one("GET /api/health/live HTTP/1.1\r\nHos").await.is_problem(408, "request-timeout");
+    server.send_one("GET /api/health/live HTTP/1.1\r\nHos").await.assert_problem(408, "request-timeout");
     assert!(server.send("").await.is_empty());
     let answers = server.send("GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200]);
@@ -262,36 +265,36 @@ async fn slow_and_idle_connections_end() {
 
 #[tokio::test]
 async fn a_head_that_trickles_in_ends() {
-    let server = Server::start(short(|limits| limits.head = Duration::from_millis(300))).await;
+    let server = Server::start(limits_with(|limits| limits.head = Duration::from_millis(300))).await;
     let mut stream = server.connect().await;
     let started = Instant::now();
     stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     // The pause between two writes is shorter than the limit.
     let mut pause = tokio::time::interval(Duration::from_millis(20));
-    while started.elapsed() < SOON {
+    while started.elapsed() < STEP_TIMEOUT {
         pause.tick().await;
         if stream.write_all(b"X: 1\r\n").await.is_err() || stream.try_read(&mut [0]).is_ok() {
             return;
         }
     }
-    panic!("the server still waits after {SOON:?}");
+    panic!("the server still waits after {STEP_TIMEOUT:?}");
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_a_timeout() {
-    let server = Server::start(short(|limits| limits.body = Duration::from_millis(300))).await;
+    let server = Server::start(limits_with(|limits| limits.body = Duration::from_millis(300))).await;
     let answer = server
         .send_one("POST /api/orders HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"customerID\"")
         .await;
-    answer.is_problem(408, "request-timeout");
+    answer.assert_problem(408, "request-timeout");
     assert_eq!(answer.headers["connection"], "close");
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_left() {
     let large = Router::new().route("/large", get(async || vec![b'a'; 64 << 20])).route("/small", get(async || "small"));
-    let server = Server::with(
-        short(|limits| {
+    let server = Server::start_with(
+        limits_with(|limits| {
             limits.write = Duration::from_millis(300);
             limits.connections = 1;
         }),
@@ -300,18 +303,18 @@ async fn a_client_that_does_not_read_its_answer_is_left() {
     .await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    // The only place becomes free, although the first client still reads nothing.
+    // The only slot becomes free, although the first client still reads nothing.
     let mut other = server.connect().await;
     other.write_all(b"GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
-    timeout(SOON, other.read_to_end(&mut answer)).await.expect("there is a place").unwrap();
+    timeout(STEP_TIMEOUT, other.read_to_end(&mut answer)).await.expect("there is a slot").unwrap();
     assert!(answer.ends_with(b"small"));
     drop(stream);
 }
 
 #[tokio::test]
 async fn idle_connections_make_room() {
-    let server = Server::start(short(|limits| limits.connections = 2)).await;
+    let server = Server::start(limits_with(|limits| limits.connections = 2)).await;
     let request = b"GET /api/health/live HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut idle = [server.connect().await, server.connect().await];
     for stream in &mut idle {
@@ -340,13 +343,13 @@ async fn a_stopped_server_answers_what_it_has_taken_and_ends() {
         end.notified().await;
         "done"
     };
-    let server = Server::with(Limits::default(), Router::new().route("/slow", get(slow))).await;
+    let server = Server::start_with(Limits::default(), Router::new().route("/slow", get(slow))).await;
     let (idle, mut busy) = (server.connect().await, server.connect().await);
     busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     taken.notified().await;
     server.stop.send_replace(true);
     done.notify_one();
     assert_eq!(answers(&mut busy).await[0].body, "done");
-    timeout(SOON, server.serving).await.expect("the server ends").unwrap();
+    timeout(STEP_TIMEOUT, server.serving).await.expect("the server ends").unwrap();
     drop(idle);
 }

@@ -1,9 +1,9 @@
 //! Waiting for a decision: of the customer, if only a part of the order is in stock, or of the
 //! shop, if the order is in review.
 
-use super::{Halt, OrderWorkflow, reason, step::take};
+use super::{Halt, OrderWorkflow, reason, step::run_step};
 use crate::{
-    activities::{Amendment, NoticeKind, OrderActivities, Progress, Verdict},
+    activities::{Amendment, NoticeKind, OrderActivities, ReviewDecision, StepResult},
     id::OrderId,
     status::OrderStatus,
 };
@@ -18,7 +18,7 @@ pub(super) const NOT_REVIEWED: &str = "it could not be checked in time";
 impl OrderWorkflow {
     /// Notifies the customer, waits for the decision as long as the worker has specified, and
     /// applies it.
-    pub(super) async fn decide(ctx: &WorkflowContext<Self>, order_id: OrderId, asked: Progress) -> Result<Progress, Halt> {
+    pub(super) async fn decide(ctx: &WorkflowContext<Self>, order_id: OrderId, asked: StepResult) -> Result<StepResult, Halt> {
         let in_review = asked.status == OrderStatus::InReview;
         let notice = if in_review { NoticeKind::InReview } else { NoticeKind::ActionRequired };
         Self::tell(ctx, order_id, notice).await.map_err(|error| Halt::Refused(reason(&error)))?;
@@ -38,10 +38,10 @@ impl OrderWorkflow {
         }
         let decided = match ctx.state(|s| s.review.clone()) {
             Some(review) if in_review => {
-                let verdict = Verdict { order_id, approved: review.approved, by: review.by, note: review.note };
-                take(ctx, || OrderActivities::review_order, verdict, scope).await
+                let verdict = ReviewDecision { order_id, approved: review.approved, by: review.by, note: review.note };
+                run_step(ctx, || OrderActivities::review_order, verdict, scope).await
             }
-            _ => take(ctx, || OrderActivities::amend_order, Amendment { order_id }, scope).await,
+            _ => run_step(ctx, || OrderActivities::amend_order, Amendment { order_id }, scope).await,
         };
         // If there is another offer, the customer must answer again. A review is requested only
         // once.

@@ -2,7 +2,7 @@
 
 use super::{
     Ended, OrderWorkflow, reason, refusal,
-    step::{detached, take},
+    step::{detached, run_step},
 };
 use crate::{
     activities::{Dispatch, End, NoticeKind, OrderActivities, Tracking},
@@ -24,7 +24,7 @@ impl OrderWorkflow {
     pub(super) async fn deliver(ctx: &WorkflowContext<Self>, order_id: OrderId, mut too_late: bool) -> Result<Ended, WorkflowTermination> {
         let scope = ctx.state(|s| s.scope.clone());
         let ship = if too_late { detached() } else { scope.clone() };
-        let mut step = take(ctx, || OrderActivities::ship_order, Dispatch { order_id }, ship).await;
+        let mut step = run_step(ctx, || OrderActivities::ship_order, Dispatch { order_id }, ship).await;
         loop {
             let (status, wait_ms) = step.as_ref().map_or((OrderStatus::Paid, None), |progress| (progress.status, progress.wait_ms));
             ctx.state_mut(|s| s.status = status);
@@ -66,7 +66,7 @@ impl OrderWorkflow {
             }
             let (scans, cancel_requested) = ctx.state_mut(|s| (std::mem::take(&mut s.scans), s.cancel.is_some()));
             let tracking = Tracking { order_id, scans, cancel_requested };
-            step = take(ctx, || OrderActivities::track_order, tracking, detached()).await;
+            step = run_step(ctx, || OrderActivities::track_order, tracking, detached()).await;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The workflow of one event of the payment gateway.
 
-use super::step::{StepSettings, Stepping, detached, take};
+use super::step::{StepSettings, Stepping, detached, run_step};
 use crate::{
-    activities::{OrderActivities, Progress},
+    activities::{OrderActivities, StepResult},
     reconciliation::PaymentEvent,
 };
 use temporalio_macros::{workflow, workflow_methods};
@@ -37,7 +37,7 @@ impl Stepping for ReconcileWorkflow {
 impl ReconcileWorkflow {
     /// Returns the order's status after the reconciliation.
     #[run(name = "ReconcileWorkflow")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, event: PaymentEvent) -> WorkflowResult<Progress> {
-        Ok(take(ctx, || OrderActivities::reconcile_payment, event, detached()).await?)
+    pub async fn run(ctx: &mut WorkflowContext<Self>, event: PaymentEvent) -> WorkflowResult<StepResult> {
+        Ok(run_step(ctx, || OrderActivities::reconcile_payment, event, detached()).await?)
     }
 }

@@ -1,9 +1,9 @@
 //! The workflow of one refund. It is separate from the order's workflow, because that has usually
 //! ended when a refund is requested.
 
-use super::step::{StepSettings, Stepping, detached, take};
+use super::step::{StepSettings, Stepping, detached, run_step};
 use crate::{
-    activities::{OrderActivities, Progress},
+    activities::{OrderActivities, StepResult},
     refund::RefundInput,
 };
 use temporalio_macros::{workflow, workflow_methods};
@@ -39,7 +39,7 @@ impl RefundWorkflow {
     /// Returns the order's status. The result of the refund itself is in Postgres, from where
     /// readers get it.
     #[run(name = "RefundWorkflow")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, refund: RefundInput) -> WorkflowResult<Progress> {
-        Ok(take(ctx, || OrderActivities::refund_payment, refund, detached()).await?)
+    pub async fn run(ctx: &mut WorkflowContext<Self>, refund: RefundInput) -> WorkflowResult<StepResult> {
+        Ok(run_step(ctx, || OrderActivities::refund_payment, refund, detached()).await?)
     }
 }

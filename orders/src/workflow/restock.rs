@@ -1,7 +1,7 @@
 //! The workflow of one restock. A workflow is needed because only workers can reach Postgres; it is
 //! separate because a restock belongs to no order.
 
-use super::step::{StepSettings, Stepping, detached, take};
+use super::step::{StepSettings, Stepping, detached, run_step};
 use crate::{
     activities::OrderActivities,
     restock::{RestockInput, Restocked},
@@ -38,6 +38,6 @@ impl Stepping for RestockWorkflow {
 impl RestockWorkflow {
     #[run(name = "RestockWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>, restock: RestockInput) -> WorkflowResult<Restocked> {
-        Ok(take(ctx, || OrderActivities::restock_product, restock, detached()).await?)
+        Ok(run_step(ctx, || OrderActivities::restock_product, restock, detached()).await?)
     }
 }

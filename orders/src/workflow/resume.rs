@@ -8,11 +8,12 @@
 
 use super::{
     Cancel, Halt, OrderWorkflow, Review, refusal,
-    step::{detached, take},
+    step::{detached, run_step},
 };
 use crate::{
-    activities::{OrderActivities, OrderInput, PaymentRequest, Progress, ReservationRequest, Resumed, Resumption},
+    activities::{OrderActivities, PaymentRequest, ReservationRequest, Resumed, Resumption, StepResult},
     id::OrderId,
+    order::OrderInput,
     shipping::Scan,
     status::OrderStatus,
 };
@@ -41,7 +42,7 @@ pub struct Resume {
 impl Resume {
     /// The input for an order whose workflow was lost.
     #[must_use]
-    pub fn of(order_id: OrderId) -> Self {
+    pub fn for_order(order_id: OrderId) -> Self {
         Self { order_id, carried: Carried::default() }
     }
 }
@@ -81,8 +82,8 @@ impl OrderWorkflow {
     }
 
     /// Looks up the order, and runs its remaining steps up to the payment.
-    pub(super) async fn resume(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<Progress, Halt> {
-        let Resumed { progress, rest } = match take(ctx, || OrderActivities::resume_order, Resumption { order_id }, detached()).await {
+    pub(super) async fn resume(ctx: &WorkflowContext<Self>, order_id: OrderId) -> Result<StepResult, Halt> {
+        let Resumed { progress, rest } = match run_step(ctx, || OrderActivities::resume_order, Resumption { order_id }, detached()).await {
             Ok(resumed) => resumed,
             Err(error) => match refusal(&error) {
                 Some(reason) => return Err(Halt::Unknown(reason.to_owned())),
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_lost_order_is_named_by_its_id_alone() {
-        let start = OrderStart::Again(Resume::of(ID.parse().unwrap()));
+        let start = OrderStart::Again(Resume::for_order(ID.parse().unwrap()));
         assert_eq!(serde_json::to_value(&start).unwrap(), json!({ "resume": ID }));
         assert_eq!(serde_json::from_value::<OrderStart>(json!({ "resume": ID })).unwrap(), start);
     }

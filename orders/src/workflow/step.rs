@@ -44,7 +44,7 @@ pub(super) fn detached() -> WorkflowCancellationToken {
 /// Runs a step of a workflow. It retries until the step succeeds, is refused, or its scope is
 /// cancelled. The number of attempts is not limited: an accepted order must not be dropped because
 /// a database is unavailable.
-pub(super) async fn take<W, A>(
+pub(super) async fn run_step<W, A>(
     ctx: &WorkflowContext<W>,
     activity: impl Fn() -> A,
     input: A::Input,

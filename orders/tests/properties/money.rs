@@ -3,8 +3,8 @@
 
 use orders::{
     Currency, Money,
-    activities::LineItem,
     money::{AmountError, MAX_MINOR, minor_digits},
+    order::LineItem,
 };
 use proptest::{prelude::*, sample::select};
 

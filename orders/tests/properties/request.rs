@@ -3,7 +3,7 @@
 
 use orders::{
     Currency, Money,
-    json::Fault,
+    json::FieldError,
     refund::{RefundRequest, What},
     request::{Error, ITEMS, MAX_REASON_CHARS, NewOrder, QUANTITY, is_identifier, parse_amendment, parse_cancel, parse_review},
     restock::{self, RestockRequest},
@@ -129,7 +129,7 @@ fn other_body() -> impl Strategy<Value = Value> {
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>().into())
 }
 
-fn say_where(faults: &[Fault]) -> Result<(), TestCaseError> {
+fn say_where(faults: &[FieldError]) -> Result<(), TestCaseError> {
     prop_assert!(!faults.is_empty(), "it is refused, and nothing is wrong with it");
     for fault in faults {
         prop_assert!(fault.pointer.is_empty() || fault.pointer.starts_with('/'), "{:?}", fault);

@@ -1,6 +1,6 @@
 //! Opens connections to Temporal. The credentials come from settings or from a secret.
 
-use super::{Error, Patience, Settings};
+use super::{Error, Settings, Timeouts};
 use crate::secrets::{self, Secret};
 use serde::Deserialize;
 use std::{
@@ -41,14 +41,14 @@ impl Secret for Credentials {
 pub struct Connector {
     settings: Settings,
     identity: &'static str,
-    patience: Patience,
+    patience: Timeouts,
     /// The content of the secret, and the time at which it was read.
     secret: Mutex<Option<(Credentials, Instant)>>,
 }
 
 impl Connector {
     #[must_use]
-    pub fn new(settings: Settings, identity: &'static str, patience: Patience) -> Self {
+    pub fn new(settings: Settings, identity: &'static str, patience: Timeouts) -> Self {
         Self { settings, identity, patience, secret: Mutex::default() }
     }
 

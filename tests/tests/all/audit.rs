@@ -45,8 +45,8 @@ const BREACHES: &[(&str, &str)] = &[
         "every unit is in one place",
         "ALTER TABLE reservations DROP CONSTRAINT reservations_units_check; UPDATE reservations SET written_off = 2 WHERE order_id = '$1'",
     ),
-    ("what came back or was written off is what refunds say", "UPDATE reservations SET written_off = 1 WHERE order_id = '$1'"),
-    ("what came back or was written off is what refunds say", "UPDATE reservations SET returned = 1 WHERE order_id = '$1'"),
+    ("returned and written-off units match the refunds", "UPDATE reservations SET written_off = 1 WHERE order_id = '$1'"),
+    ("returned and written-off units match the refunds", "UPDATE reservations SET returned = 1 WHERE order_id = '$1'"),
     (
         "no more units are given back than were bought",
         "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'PENDING', 0, true, now());
@@ -55,7 +55,7 @@ const BREACHES: &[(&str, &str)] = &[
     ("an order ends with its shipments", "UPDATE shipments SET status = 'IN_TRANSIT' WHERE order_id = '$1'"),
     // The refund failed at the gateway.
     (
-        "what does not arrive is paid back",
+        "undelivered units are refunded",
         "UPDATE shipments SET status = 'LOST' WHERE order_id = '$1';
         INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'FAILED', 10, false, now())",
     ),
@@ -76,9 +76,9 @@ const BREACHES: &[(&str, &str)] = &[
         "UPDATE orders SET status = 'FAILED' WHERE id = '$1'; UPDATE payments SET status = 'REFUNDED', refunded_minor = amount_minor WHERE order_id = '$1'",
     ),
     ("what is recorded as paid is what was sold", "UPDATE orders SET status = 'CANCELLED' WHERE id = '$1'"),
-    ("a payment is recorded as the ledger has it", "UPDATE payments SET status = 'VOIDED' WHERE order_id = '$1'"),
+    ("a recorded payment matches the ledger", "UPDATE payments SET status = 'VOIDED' WHERE order_id = '$1'"),
     (
-        "what is given back is what refunds say",
+        "the refunded amount is the sum of refunds",
         "INSERT INTO refunds (id, order_id, state, amount_minor, restock, requested_at) VALUES ('ref_' || substr('$1', 5), '$1', 'SUCCEEDED', 5, false, now())",
     ),
     (
@@ -89,7 +89,7 @@ const BREACHES: &[(&str, &str)] = &[
     ("every change is in the history", "DELETE FROM order_history h WHERE order_id = '$1' AND status = 'COMPLETED'"),
     ("only legal transitions", "UPDATE order_history SET status = 'FAILED' WHERE order_id = '$1' AND status = 'RESERVED'"),
     (
-        "the customer is told how the order ended",
+        "the customer is notified of the order's end",
         "DELETE FROM notifications WHERE order_id = '$1';
         INSERT INTO notifications (order_id, type, channel, state) VALUES ('$1', 'ORDER_SHIPPED', 'NONE', 'RECORDED');
         UPDATE orders SET updated_at = now() - interval '1 hour' WHERE id = '$1'",
@@ -138,7 +138,7 @@ fn the_audit_finds_each_kind_of_breach_and_only_those() {
         .await?;
         expected.push(format!("stock is never below zero: {}", negative.id));
         expected.push(format!("stock is the sum of its movements: {}", unexplained.id));
-        expected.push(format!("what was taken from stock is what orders hold: {}", miscounted.id));
+        expected.push(format!("reserved stock is what orders hold: {}", miscounted.id));
         expected.push("money is charged for orders only: nobody".to_owned());
 
         let (dynamodb, table) = (dynamodb(shop)?, shop.stack.settings().get("ORDERS_TABLE")?);

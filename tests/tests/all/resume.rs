@@ -8,8 +8,8 @@ use crate::{
 };
 use ::orders::{
     OrderInput, OrderWorkflow,
-    activities::LineItem,
     money::Currency,
+    order::LineItem,
     shipping::{Scan, ScanEvent, ShipmentId},
     workflow::OrderWorkflowType,
 };

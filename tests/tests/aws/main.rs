@@ -63,9 +63,9 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
     let (status, refund) = deployed.request("create-refund", &event("create-refund")?).await?;
     assert_eq!((status, &refund["orderID"]), (202, &json!(ORDER)), "{refund}");
     let (status, problem) = deployed.request("carrier-webhook", &event("carrier-webhook")?).await?;
-    assert_eq!((status, &problem["detail"]), (404, &json!("Nobody reports here.")), "{problem}");
+    assert_eq!((status, &problem["detail"]), (404, &json!("This webhook is not configured.")), "{problem}");
     let (status, problem) = deployed.request("stripe-webhook", &event("stripe-webhook")?).await?;
-    assert_eq!((status, &problem["detail"]), (404, &json!("Nobody reports here.")), "{problem}");
+    assert_eq!((status, &problem["detail"]), (404, &json!("This webhook is not configured.")), "{problem}");
     let (status, received) = deployed.request("scan-shipment", &event("scan-shipment")?).await?;
     assert_eq!((status, &received), (200, &json!({ "received": true })), "{received}");
     let (status, restocked) = deployed.request("restock-product", &event("restock-product")?).await?;

@@ -370,9 +370,9 @@ export const ru: Words = {
     [/^The order cannot be cancelled right now; try again\.$/, 'Сейчас отменить заказ нельзя; попробуйте ещё раз.'],
     [/^The order is (\w+) and can no longer be cancelled\.$/, 'Отменять этот заказ уже поздно.'],
     [/^The order is not paid\.$/, 'Заказ не оплачен.'],
-    [/^Everything has been given back(?:, or is about to be)?\.$/, 'Уже возвращено всё, или деньги вот-вот вернутся.'],
-    [/^Too much of this was asked of this order within an hour\.$/, 'За последний час таких запросов об этом заказе было слишком много; попробуйте позже.'],
-    [/^The order has been approved already; the first verdict counts\.$/, 'Заказ уже одобрен; решает первый ответ.'],
-    [/^The order has been declined already; the first verdict counts\.$/, 'Заказ уже отклонён; решает первый ответ.'],
+    [/^Everything has been refunded, or is about to be\.$/, 'Уже возвращено всё, или деньги вот-вот вернутся.'],
+    [/^Too many requests of this kind about this order within an hour\.$/, 'За последний час таких запросов об этом заказе было слишком много; попробуйте позже.'],
+    [/^The order has been approved already; the first decision counts\.$/, 'Заказ уже одобрен; решает первый ответ.'],
+    [/^The order has been declined already; the first decision counts\.$/, 'Заказ уже отклонён; решает первый ответ.'],
   ],
 };

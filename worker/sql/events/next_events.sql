@@ -10,11 +10,11 @@ SELECT
     o.currency,
     o.failure_reason,
     o.status = h.status AS is_current,
-    due.fails
+    due.is_failing
 FROM (
     SELECT
         order_id,
-        EXISTS (SELECT FROM failing_rows f WHERE f.loop = 'EVENTS' AND f.row_id = order_id) AS fails
+        EXISTS (SELECT FROM failing_rows f WHERE f.loop = 'EVENTS' AND f.row_id = order_id) AS is_failing
     FROM (
         SELECT DISTINCT order_id
         FROM order_history w

@@ -24,7 +24,7 @@ WITH due AS (
     ORDER BY next_attempt_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED
-), taken AS (
+), leased AS (
     UPDATE notifications n
     SET attempts = n.attempts + 1, next_attempt_at = now() + interval '1 minute'
     FROM due
@@ -52,7 +52,7 @@ SELECT
     s.carrier,
     s.tracking_number,
     s.tracking_url
-FROM taken t
+FROM leased t
 JOIN orders o ON o.id = t.order_id
 LEFT JOIN refunds r ON r.id = t.about
 LEFT JOIN shipments s ON s.id = t.about

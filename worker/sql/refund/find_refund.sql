@@ -8,6 +8,6 @@ SELECT
         FROM failing_rows
         WHERE loop = $2
             AND row_id = order_id || ' ' || id
-    ) AS is_put_off
+    ) AS is_failing
 FROM refunds
 WHERE id = $1

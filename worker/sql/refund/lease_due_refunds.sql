@@ -1,6 +1,6 @@
 -- Leases refunds that are failing rows and due. For a number of milliseconds, no other worker asks
 -- the gateway for them.
-WITH taken AS (
+WITH due AS (
     SELECT loop, row_id
     FROM failing_rows
     WHERE loop = $1
@@ -9,15 +9,15 @@ WITH taken AS (
     ORDER BY next_attempt_at
     LIMIT $2
     FOR UPDATE SKIP LOCKED
-), later AS (
+), leased AS (
     UPDATE failing_rows f
     SET next_attempt_at = now() + $3::bigint * interval '1 ms'
-    FROM taken t
-    WHERE f.loop = t.loop
-        AND f.row_id = t.row_id
+    FROM due d
+    WHERE f.loop = d.loop
+        AND f.row_id = d.row_id
     RETURNING f.row_id
 )
 SELECT r.order_id, r.id, r.amount_minor, r.refusals
-FROM later l
+FROM leased l
 JOIN refunds r ON r.id = split_part(l.row_id, ' ', 2)
 WHERE r.state = 'PENDING'

@@ -1,7 +1,7 @@
 -- Voids a charge that is undecided or authorized, or refunds the rest of a captured one. Returns
 -- the states before and after. An unknown charge is recorded as VOIDED, so a later authorization is
 -- refused.
-WITH was AS (
+WITH earlier AS (
     SELECT state
     FROM sandbox.charges
     WHERE idempotency_key = $1
@@ -15,18 +15,18 @@ WITH was AS (
         ELSE c.state
     END
     RETURNING idempotency_key, id::text, amount_minor, currency, state, attempts
-), given AS (
-    SELECT coalesce(sum(amount_minor), 0)::bigint AS back
+), refunded AS (
+    SELECT coalesce(sum(amount_minor), 0)::bigint AS already_refunded
     FROM sandbox.entries
     WHERE idempotency_key = $1
         AND kind = 'REFUND'
 ), entry AS (
     INSERT INTO sandbox.entries (idempotency_key, kind, amount_minor, currency)
-    SELECT idempotency_key, 'REFUND', amount_minor - back, currency
-    FROM charge, given
+    SELECT idempotency_key, 'REFUND', amount_minor - already_refunded, currency
+    FROM charge, refunded
     WHERE state = 'REFUNDED'
-        AND amount_minor > back
+        AND amount_minor > already_refunded
     ON CONFLICT DO NOTHING
 )
-SELECT id, state, (SELECT state FROM was) AS state_before
+SELECT id, state, (SELECT state FROM earlier) AS state_before
 FROM charge

@@ -4,12 +4,12 @@
 #[cfg(debug_assertions)]
 pub(super) mod fail_point;
 
-use super::{Activities, Answer};
+use super::{Activities, StepOutcome};
 use crate::db;
 use anyhow::anyhow;
 use orders::{
     OrderId,
-    activities::{Progress, Refusal},
+    activities::{Refusal, StepResult},
 };
 use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
@@ -19,7 +19,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 /// worker's workflow tasks, so only a limited number of long ones may continue
 /// (`Activities::long_attempts`). The others end, and their steps continue as regular activities.
 /// So a payment gateway that does not answer cannot delay orders that do not wait for it.
-pub(super) const LONG: Duration = Duration::from_secs(1);
+pub(super) const LONG_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// Why an attempt failed.
 pub(super) enum Failure {
@@ -43,19 +43,22 @@ impl Activities {
         &self,
         ctx: &ActivityContext,
         order_id: OrderId,
-        work: impl Future<Output = Result<impl Into<Answer>, Failure>>,
-    ) -> Result<Progress, ActivityError> {
+        work: impl Future<Output = Result<impl Into<StepOutcome>, Failure>>,
+    ) -> Result<StepResult, ActivityError> {
         let started = Instant::now();
         let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
         let limit = self.limit(ctx);
         let work = async {
             tokio::pin!(work);
-            if local && LONG < limit {
-                if let Ok(result) = tokio::time::timeout(LONG, &mut work).await {
+            if local && LONG_ATTEMPT < limit {
+                if let Ok(result) = tokio::time::timeout(LONG_ATTEMPT, &mut work).await {
                     return result;
                 }
                 let Ok(_permit) = self.long_attempts.try_acquire() else {
-                    return Err(Failure::Temporary(anyhow!("no answer within {} ms, and other steps wait as long", LONG.as_millis())));
+                    return Err(Failure::Temporary(anyhow!(
+                        "no result within {} ms, and too many long attempts are running",
+                        LONG_ATTEMPT.as_millis()
+                    )));
                 };
                 return work.await;
             }
@@ -65,33 +68,33 @@ impl Activities {
             result = tokio::time::timeout(limit.mul_f32(0.95), work) => {
                 result.unwrap_or_else(|_| Err(Failure::Temporary(anyhow!("no answer within {} ms", limit.as_millis()))))
             }
-            () = self.heartbeats(ctx), if !local => return Err(ActivityError::cancelled()),
+            () = self.send_heartbeats(ctx), if !local => return Err(ActivityError::cancelled()),
         };
         let took = started.elapsed();
         let duration_ms = millis(took);
         match result {
-            Ok(answer) => {
-                let Answer { step, wait, amount_minor, ships } = answer.into();
+            Ok(outcome) => {
+                let StepOutcome { step, wait, amount_minor, ships } = outcome.into();
                 #[cfg(debug_assertions)]
                 fail_point::reached(activity);
-                self.metrics.attempt(activity, "ok", took);
-                self.metrics.moved(step);
-                self.projector.changed(order_id, step.status.is_final() || wait.is_some());
-                self.changed.notify_one();
+                self.metrics.count_attempt(activity, "ok", took);
+                self.metrics.count_ended_order(step);
+                self.projector.report_change(order_id, step.status.is_final() || wait.is_some());
+                self.events_wakeup.notify_one();
                 let status = step.status;
                 tracing::info!(%order_id, activity, attempt, local, %status, duration_ms, "{order_id}: {activity} → {status}");
-                Ok(Progress { status, took_ms: duration_ms, wait_ms: wait.map(millis), amount_minor, ships })
+                Ok(StepResult { status, took_ms: duration_ms, wait_ms: wait.map(millis), amount_minor, ships })
             }
             Err(Failure::Refused(refusal, reason)) => {
-                self.metrics.attempt(activity, "refused", took);
+                self.metrics.count_attempt(activity, "refused", took);
                 let kind = refusal.as_str();
                 tracing::info!(%order_id, activity, attempt, local, refusal = kind, reason, duration_ms, "{order_id}: {activity} refused: {reason}");
                 let failure = ApplicationFailure::builder(anyhow!(reason)).type_name(kind.to_owned()).non_retryable(true).build();
                 Err(ActivityError::application(failure))
             }
             Err(Failure::Temporary(error)) => {
-                self.metrics.attempt(activity, "failed", took);
-                db::note(&self.pool, &error);
+                self.metrics.count_attempt(activity, "failed", took);
+                db::drop_connections_if_read_only(&self.pool, &error);
                 let error = format!("{error:#}");
                 tracing::warn!(%order_id, activity, attempt, local, error, duration_ms, "{order_id}: {activity} failed, will be tried again: {error}");
                 Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))
@@ -105,7 +108,7 @@ impl Activities {
     }
 
     /// Sends heartbeats until the attempt is cancelled.
-    async fn heartbeats(&self, ctx: &ActivityContext) {
+    async fn send_heartbeats(&self, ctx: &ActivityContext) {
         loop {
             if let Err(error) = ctx.record_heartbeat(()).await {
                 tracing::warn!(%error, "a heartbeat could not be recorded");

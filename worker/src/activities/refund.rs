@@ -6,10 +6,11 @@
 
 use super::{Activities, attempt::Failure};
 use crate::{
-    db, failing,
-    order::Move,
+    db,
+    ops::failing,
+    order::TransitionResult,
+    payment::refund::{self, Decision, Due},
     payment::{self, Refund},
-    refund::{self, Decision, Due},
 };
 use anyhow::anyhow;
 use orders::{OrderId, OrderStatus, refund::RefundInput};
@@ -17,84 +18,89 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// The pause between two searches for refunds that are due.
-const PERIOD: Duration = Duration::from_secs(1);
-/// The maximum number of refunds that one search takes.
-const BATCH: i64 = 20;
-/// After a worker has taken a refund, no other worker takes it for this long.
-const TAKEN_FOR: Duration = Duration::from_secs(60);
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+/// The maximum number of refunds that one search finds.
+const MAX_BATCH: i64 = 20;
+/// After a search has given a refund to a worker, no other worker gets it for this long.
+const LEASE: Duration = Duration::from_secs(60);
 
 /// The result of asking the gateway for a refund.
-pub(super) enum Settled {
+pub(super) enum RefundResult {
     /// The refund is made, or refused for good. The field is the order's status.
     Done(OrderStatus),
     /// The refund is temporarily refused; nothing was done.
-    NotNow,
+    TemporarilyRefused,
     /// It is unknown whether the refund was made.
     Unanswered(anyhow::Error),
 }
 
 impl Activities {
     /// Decides on a refund and, if it is permitted, asks the gateway for it.
-    pub(super) async fn refund(&self, refund: &RefundInput) -> Result<Move, Failure> {
-        let (status, decision) = self.decide(refund).await?;
-        let Decision::Due(due) = decision else { return Ok(Move::none(status)) };
+    pub(super) async fn refund(&self, refund: &RefundInput) -> Result<TransitionResult, Failure> {
+        let (status, decision) = self.decide_refund(refund).await?;
+        let Decision::Due(due) = decision else { return Ok(TransitionResult::unchanged(status)) };
         // The gateway may take the whole limit here, because the attempt itself is limited, too.
-        match self.settle(refund.order_id, &due, self.limits.attempt_limit).await? {
-            Settled::Done(status) => Ok(Move::none(status)),
-            Settled::NotNow => Ok(Move::none(status)),
-            Settled::Unanswered(error) => Err(Failure::Temporary(error)),
+        match self.request_refund(refund.order_id, &due, self.limits.attempt_limit).await? {
+            RefundResult::Done(status) => Ok(TransitionResult::unchanged(status)),
+            RefundResult::TemporarilyRefused => Ok(TransitionResult::unchanged(status)),
+            RefundResult::Unanswered(error) => Err(Failure::Temporary(error)),
         }
     }
 
-    /// Refunds units that did not arrive. If the gateway does not do so within `patience`, the
+    /// Refunds units that did not arrive. If the gateway does not do so within `budget`, the
     /// refund is left to [`run`], and the order does not wait for it.
-    pub(super) async fn refund_or_put_off(&self, refund: &RefundInput, patience: Duration) -> Result<(), Failure> {
-        if let (_, Decision::Due(due)) = self.decide(refund).await?
-            && !due.is_put_off
+    pub(super) async fn refund_or_defer(&self, refund: &RefundInput, budget: Duration) -> Result<(), Failure> {
+        if let (_, Decision::Due(due)) = self.decide_refund(refund).await?
+            && !due.is_failing
         {
-            self.settle(refund.order_id, &due, patience).await?;
+            self.request_refund(refund.order_id, &due, budget).await?;
         }
         Ok(())
     }
 
-    async fn decide(&self, refund: &RefundInput) -> anyhow::Result<(OrderStatus, Decision)> {
+    async fn decide_refund(&self, refund: &RefundInput) -> anyhow::Result<(OrderStatus, Decision)> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let decided = refund::decide(&transaction, refund).await?;
+        let decided = refund::decide_refund(&transaction, refund).await?;
         transaction.commit().await?;
         Ok(decided)
     }
 
-    /// Asks the gateway for a refund, and records the answer. The gateway may take `patience`.
-    async fn settle(&self, order_id: OrderId, due: &Due, patience: Duration) -> anyhow::Result<Settled> {
-        let given = if due.amount_minor == 0 { Ok(()) } else { self.ask_gateway(order_id, due, patience).await? };
+    /// Asks the gateway for a refund, and records the answer. The gateway may take `budget`.
+    async fn request_refund(&self, order_id: OrderId, due: &Due, budget: Duration) -> anyhow::Result<RefundResult> {
+        let answer = if due.amount_minor == 0 { Ok(()) } else { self.ask_gateway(order_id, due, budget).await? };
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let settled = match given {
-            Ok(()) => Settled::Done(refund::record_given(&transaction, order_id, due.id).await?),
-            Err(payment::Error::NotNow(reason)) => {
-                refund::record_put_off(&transaction, order_id, due, &anyhow!(reason)).await?;
-                Settled::NotNow
+        let result = match answer {
+            Ok(()) => RefundResult::Done(refund::record_succeeded(&transaction, order_id, due.id).await?),
+            Err(payment::Error::TemporarilyRefused(reason)) => {
+                refund::record_temporary_refusal(&transaction, order_id, due, &anyhow!(reason)).await?;
+                RefundResult::TemporarilyRefused
             }
-            Err(error) => match error.passing() {
-                Err(reason) => Settled::Done(refund::record_refused(&transaction, order_id, due.id, &reason).await?),
+            Err(error) => match error.into_temporary() {
+                Err(reason) => RefundResult::Done(refund::record_refused(&transaction, order_id, due.id, &reason).await?),
                 Ok(error) => {
-                    failing::record(&transaction, failing::REFUNDS, &[failing::Failure::new(due.row_id(order_id), &error)]).await?;
-                    Settled::Unanswered(error)
+                    failing::record_failures(&transaction, failing::REFUNDS, &[failing::Failure::new(due.row_id(order_id), &error)])
+                        .await?;
+                    RefundResult::Unanswered(error)
                 }
             },
         };
         transaction.commit().await?;
-        self.courier.notify_one();
-        Ok(settled)
+        self.notifications_wakeup.notify_one();
+        Ok(result)
     }
 
-    async fn ask_gateway(&self, order_id: OrderId, due: &Due, patience: Duration) -> anyhow::Result<Result<(), payment::Error>> {
-        let payment = payment::load(&db::connection(&self.pool).await?, order_id).await?;
-        let refund =
-            Refund { idempotency_key: due.id.to_string(), amount_minor: due.amount_minor, again: due.again, refusals: due.refusals };
-        let silent = |_| Err(payment::Error::Unavailable(anyhow!("no answer within {} ms", patience.as_millis())));
-        Ok(timeout(patience, self.gateways.of(&payment)?.refund(&payment, &refund)).await.unwrap_or_else(silent))
+    async fn ask_gateway(&self, order_id: OrderId, due: &Due, budget: Duration) -> anyhow::Result<Result<(), payment::Error>> {
+        let payment = payment::load_payment(&db::connection(&self.pool).await?, order_id).await?;
+        let refund = Refund {
+            idempotency_key: due.id.to_string(),
+            amount_minor: due.amount_minor,
+            may_be_known: due.may_be_known,
+            refusals: due.refusals,
+        };
+        let no_answer = |_| Err(payment::Error::Unavailable(anyhow!("no answer within {} ms", budget.as_millis())));
+        Ok(timeout(budget, self.gateways.for_payment(&payment)?.refund(&payment, &refund)).await.unwrap_or_else(no_answer))
     }
 }
 
@@ -102,22 +108,22 @@ impl Activities {
 /// never returns. Any number of workers may run it at the same time.
 pub(crate) async fn run(activities: Activities) {
     loop {
-        sleep(PERIOD).await;
-        if let Err(error) = ask_again(&activities).await {
-            tracing::warn!(error = format!("{error:#}"), "refunds that wait cannot be asked for now");
-            sleep(PERIOD).await;
+        sleep(SEARCH_INTERVAL).await;
+        if let Err(error) = retry_due_refunds(&activities).await {
+            tracing::warn!(error = format!("{error:#}"), "pending refunds cannot be retried now");
+            sleep(SEARCH_INTERVAL).await;
         }
     }
 }
 
-async fn ask_again(activities: &Activities) -> anyhow::Result<()> {
-    let due = refund::take_put_off(&db::connection(&activities.pool).await?, BATCH, TAKEN_FOR).await?;
+async fn retry_due_refunds(activities: &Activities) -> anyhow::Result<()> {
+    let due = refund::lease_due_refunds(&db::connection(&activities.pool).await?, MAX_BATCH, LEASE).await?;
     for (order_id, due) in due {
-        if let Err(error) = activities.settle(order_id, &due, activities.limits.attempt_limit).await {
+        if let Err(error) = activities.request_refund(order_id, &due, activities.limits.attempt_limit).await {
             // A refund that cannot be handled does not delay the others.
-            tracing::warn!(%order_id, refund_id = %due.id, error = format!("{error:#}"), "{}: it cannot be asked for", due.id);
+            tracing::warn!(%order_id, refund_id = %due.id, error = format!("{error:#}"), "{}: the refund cannot be retried now", due.id);
         }
-        activities.projector.changed(order_id, true);
+        activities.projector.report_change(order_id, true);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use super::Activities;
 #[cfg(debug_assertions)]
 use super::attempt::fail_point;
-use crate::{db, restock};
+use crate::{db, stock::restock};
 use anyhow::anyhow;
 use orders::restock::{RestockInput, Restocked};
 use std::time::Instant;
@@ -14,11 +14,11 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 impl Activities {
     /// Adds the units of a restock. This is one statement, so it sends no heartbeats. Its time
     /// limit is shorter than the heartbeat timeout.
-    pub(super) async fn bring_in(&self, ctx: &ActivityContext, restock: &RestockInput) -> Result<Restocked, ActivityError> {
+    pub(super) async fn add_units(&self, ctx: &ActivityContext, restock: &RestockInput) -> Result<Restocked, ActivityError> {
         let started = Instant::now();
         let (activity, attempt) = (ctx.info().activity_type.as_str(), ctx.info().attempt);
         let limit = self.limits.local_limit.min(self.limits.attempt_limit).min(self.limits.heartbeat_limit).mul_f32(0.95);
-        let work = async { restock::record(&db::connection(&self.pool).await?, restock).await };
+        let work = async { restock::record_restock(&db::connection(&self.pool).await?, restock).await };
         let result = tokio::time::timeout(limit, work).await;
         let result = result.unwrap_or_else(|_| Err(anyhow!("no answer within {} ms", limit.as_millis())));
         let (id, product_id, took) = (restock.id, &restock.product_id, started.elapsed());
@@ -26,14 +26,14 @@ impl Activities {
             Ok(restocked) => {
                 #[cfg(debug_assertions)]
                 fail_point::reached(activity);
-                self.metrics.attempt(activity, "ok", took);
+                self.metrics.count_attempt(activity, "ok", took);
                 let (quantity, stock) = (restock.request.quantity, restocked.stock);
-                tracing::info!(restock_id = %id, product_id, attempt, quantity, stock, "{id}: {quantity} of {product_id} came in");
+                tracing::info!(restock_id = %id, product_id, attempt, quantity, stock, "{id}: restock of {quantity} units of {product_id} completed");
                 Ok(restocked)
             }
             Err(error) => {
-                self.metrics.attempt(activity, "failed", took);
-                db::note(&self.pool, &error);
+                self.metrics.count_attempt(activity, "failed", took);
+                db::drop_connections_if_read_only(&self.pool, &error);
                 let error = format!("{error:#}");
                 tracing::warn!(restock_id = %id, product_id, attempt, error, "{id}: {activity} failed, will be tried again: {error}");
                 Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))

@@ -28,6 +28,5 @@ pub enum Carrier {
     /// Ships nothing, but keeps records as if it did.
     Sandbox,
     /// Nothing is shipped. An order is complete when it is paid.
-    #[value(name = "none")]
-    Nobody,
+    None,
 }

@@ -4,7 +4,7 @@
 //! rotation does not affect open connections. If Postgres refuses a new connection, the secret is
 //! read again. So a rotation needs no restart and delays new connections by at most one second.
 
-use super::tls::Tls;
+use super::tls;
 use crate::config;
 use anyhow::Context as _;
 use deadpool_postgres::Connect;
@@ -14,11 +14,12 @@ use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_postgres::{Client, Config, Error, config::SslMode, error::SqlState};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Name of the setting that holds the secret's ARN.
 const SETTING: &str = "POSTGRES_SECRET_ARN";
 /// The shortest time between two reads of the secret, however many connections are refused.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The role to connect as, and its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -34,12 +35,12 @@ impl Secret for Credentials {
 pub(crate) struct Access {
     /// The options of a connection, without the credentials.
     options: Config,
-    tls: Tls,
+    tls: MakeRustlsConnect,
     secret_arn: Option<String>,
-    known: Mutex<Known>,
+    cached: Mutex<CachedCredentials>,
 }
 
-struct Known {
+struct CachedCredentials {
     credentials: Credentials,
     read_at: Instant,
 }
@@ -64,7 +65,7 @@ impl Access {
             .connect_timeout(Duration::from_secs(3))
             .keepalives_idle(Duration::from_secs(10))
             .tcp_user_timeout(Duration::from_secs(15));
-        let tls = Tls::new(settings)?;
+        let tls = tls::connector(settings)?;
         let credentials = match &settings.postgres_secret_arn {
             Some(arn) => secrets::read(SETTING, arn).await?,
             None => Credentials {
@@ -72,13 +73,13 @@ impl Access {
                 password: settings.postgres_password.clone().context("POSTGRES_PASSWORD is not set")?,
             },
         };
-        let known = Mutex::new(Known { credentials, read_at: Instant::now() });
-        Ok(Self { options, tls, secret_arn: settings.postgres_secret_arn.clone(), known })
+        let cached = Mutex::new(CachedCredentials { credentials, read_at: Instant::now() });
+        Ok(Self { options, tls, secret_arn: settings.postgres_secret_arn.clone(), cached })
     }
 
     /// The current credentials.
     pub(super) async fn credentials(&self) -> Credentials {
-        self.known.lock().await.credentials.clone()
+        self.cached.lock().await.credentials.clone()
     }
 
     /// The options of a connection. The caller may add to them.
@@ -96,9 +97,9 @@ impl Access {
     /// others that it accepts.
     pub(crate) async fn open(&self, options: Config) -> Result<(Client, JoinHandle<()>), Error> {
         let credentials = self.credentials().await;
-        match self.open_as(&credentials, options.clone()).await {
-            Err(error) if are_refused(&error) => match self.renewed(&credentials).await {
-                Some(credentials) => self.open_as(&credentials, options).await,
+        match self.connect_as(&credentials, options.clone()).await {
+            Err(error) if is_auth_failure(&error) => match self.reload_credentials(&credentials).await {
+                Some(credentials) => self.connect_as(&credentials, options).await,
                 None => Err(error),
             },
             result => result,
@@ -106,7 +107,7 @@ impl Access {
     }
 
     /// Opens a connection with other credentials than the configured ones.
-    pub(super) async fn open_as(&self, credentials: &Credentials, mut options: Config) -> Result<(Client, JoinHandle<()>), Error> {
+    pub(super) async fn connect_as(&self, credentials: &Credentials, mut options: Config) -> Result<(Client, JoinHandle<()>), Error> {
         options.user(&credentials.username).password(&credentials.password);
         let (client, connection) = options.connect(self.tls.clone()).await?;
         let task = tokio::spawn(async move {
@@ -119,20 +120,20 @@ impl Access {
 
     /// Returns the secret's credentials if they differ from the `refused` ones. Concurrent callers
     /// wait for one read of the secret and share its result.
-    async fn renewed(&self, refused: &Credentials) -> Option<Credentials> {
+    async fn reload_credentials(&self, refused: &Credentials) -> Option<Credentials> {
         let arn = self.secret_arn.as_ref()?;
-        let mut known = self.known.lock().await;
-        if known.credentials == *refused && known.read_at.elapsed() > PAUSE {
-            known.read_at = Instant::now();
+        let mut cached = self.cached.lock().await;
+        if cached.credentials == *refused && cached.read_at.elapsed() > MIN_RELOAD_INTERVAL {
+            cached.read_at = Instant::now();
             match secrets::read(SETTING, arn).await {
-                Ok(credentials) => known.credentials = credentials,
-                Err(error) => tracing::warn!(%error, "Postgres refuses the credentials"),
+                Ok(credentials) => cached.credentials = credentials,
+                Err(error) => tracing::warn!(%error, "cannot read {SETTING} again after Postgres refused the credentials"),
             }
-            if known.credentials != *refused {
+            if cached.credentials != *refused {
                 tracing::info!("Postgres refused the credentials; {SETTING} holds others now");
             }
         }
-        (known.credentials != *refused).then(|| known.credentials.clone())
+        (cached.credentials != *refused).then(|| cached.credentials.clone())
     }
 }
 
@@ -144,6 +145,6 @@ impl Connect for Access {
 
 /// Whether Postgres refused the credentials: the role does not exist, its password is another one,
 /// or it may no longer log in.
-pub(super) fn are_refused(error: &Error) -> bool {
+pub(super) fn is_auth_failure(error: &Error) -> bool {
     error.code().is_some_and(|code| [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code))
 }

@@ -1,7 +1,7 @@
 //! Creates the role that the worker connects as, if no administrator has created it. RDS creates
 //! only the master user.
 
-use super::access::{Access, Credentials, are_refused};
+use super::access::{Access, Credentials, is_auth_failure};
 use anyhow::{Context as _, anyhow};
 use postgres_protocol::password::scram_sha_256;
 
@@ -18,16 +18,16 @@ const SETTING: &str = "POSTGRES_ADMIN_SECRET";
 ///
 /// # Errors
 /// Fails if Postgres cannot be reached, or if the master may not do this.
-pub(crate) async fn ensure(access: &Access, admin: &str, lock: i64) -> anyhow::Result<()> {
+pub(crate) async fn ensure_login(access: &Access, admin: &str, lock: i64) -> anyhow::Result<()> {
     match access.open(access.options()).await {
         Ok(_) => return Ok(()),
-        Err(error) if are_refused(&error) => {}
+        Err(error) if is_auth_failure(&error) => {}
         Err(error) => return Err(error).context("Postgres cannot be reached"),
     }
     // The parser's error is dropped, because it quotes the text.
     let admin: Credentials =
         serde_json::from_str(admin).map_err(|_| anyhow!("{SETTING} must be a JSON object with username and password"))?;
-    let (client, _connection) = access.open_as(&admin, access.options()).await.context("Postgres refuses the master")?;
+    let (client, _connection) = access.connect_as(&admin, access.options()).await.context("cannot connect as the master user")?;
     client.execute("SELECT pg_advisory_lock($1)", &[&lock]).await?;
     let role = access.credentials().await;
     // Statements may be logged. So this sends the password's hash, as Postgres would compute it,
@@ -42,7 +42,7 @@ pub(crate) async fn ensure(access: &Access, admin: &str, lock: i64) -> anyhow::R
             &[&role.username, &password],
         )
         .await?;
-    client.batch_execute(statements.try_get("statements")?).await.context("the master may not make the role of the worker")?;
-    tracing::info!(role = role.username, "made the role {} and gave it the database", role.username);
+    client.batch_execute(statements.try_get("statements")?).await.context("the master user cannot create or change the worker's role")?;
+    tracing::info!(role = role.username, "created or updated the role {}; it owns the database", role.username);
     Ok(())
 }

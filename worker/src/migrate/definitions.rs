@@ -55,7 +55,7 @@ pub(super) fn checksum(text: &str) -> Vec<u8> {
 
 /// Applies the files that have changed, all in one transaction. Returns the number of files
 /// applied.
-pub(super) async fn apply(client: &mut Client) -> anyhow::Result<usize> {
+pub(super) async fn apply_changed(client: &mut Client) -> anyhow::Result<usize> {
     let transaction = client.transaction().await?;
     let rows = transaction.query("SELECT file, checksum FROM schema_definitions", &[]).await?;
     let mut applied = HashMap::with_capacity(rows.len());
@@ -68,10 +68,10 @@ pub(super) async fn apply(client: &mut Client) -> anyhow::Result<usize> {
         if applied.get(file) == Some(&checksum) {
             continue;
         }
-        transaction.batch_execute(text).await.with_context(|| format!("migrations/{file} cannot be applied"))?;
-        let note = "INSERT INTO schema_definitions (file, checksum) VALUES ($1, $2)
+        transaction.batch_execute(text).await.with_context(|| format!("cannot apply migrations/{file}"))?;
+        let record_checksum = "INSERT INTO schema_definitions (file, checksum) VALUES ($1, $2)
             ON CONFLICT (file) DO UPDATE SET checksum = EXCLUDED.checksum, applied_at = now()";
-        transaction.execute(note, &[&file, &checksum]).await?;
+        transaction.execute(record_checksum, &[&file, &checksum]).await?;
         replaced += 1;
     }
     transaction.commit().await?;

@@ -2,14 +2,14 @@
 
 use super::{
     definitions::{FILES, checksum},
-    embedded, newest,
+    embedded, newest_version,
 };
 use std::{collections::BTreeSet, fs, path::Path};
 
 const RELEASED: &str = include_str!("../../../migrations/released.txt");
 
 /// The lines of `released.txt` that this release needs.
-fn lines() -> Vec<String> {
+fn expected_lines() -> Vec<String> {
     let own = embedded::migrations::runner();
     let short = |text: &str| checksum(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut migrations = own.get_migrations().clone();
@@ -17,7 +17,7 @@ fn lines() -> Vec<String> {
     let mut lines: Vec<_> =
         migrations.iter().map(|migration| format!("{migration} {}", short(migration.sql().unwrap_or_default()))).collect();
     let definitions: Vec<_> = FILES.iter().map(|(file, text)| format!("{file}\n{text}")).collect();
-    lines.push(format!("V{} definitions {}", newest(&own), short(&definitions.concat())));
+    lines.push(format!("V{} definitions {}", newest_version(&own), short(&definitions.concat())));
     lines
 }
 
@@ -27,7 +27,7 @@ fn lines() -> Vec<String> {
 #[test]
 fn what_is_released_does_not_change() {
     let released: BTreeSet<_> = RELEASED.lines().filter(|line| !line.starts_with('#')).collect();
-    let missing: Vec<_> = lines().into_iter().filter(|line| !released.contains(line.as_str())).collect();
+    let missing: Vec<_> = expected_lines().into_iter().filter(|line| !released.contains(line.as_str())).collect();
     assert!(
         missing.is_empty(),
         "migrations/released.txt lacks these lines; its head says when a line may be added, and when a new migration is needed:\n{}",

@@ -4,19 +4,19 @@ use orders::{Currency, Money, contact::Language};
 
 /// Formats an amount: `$1,299.99` in English, `1 299,99 $` in Russian. The result is exact, because
 /// its digits come from the integer number of minor units.
-pub(super) fn written(amount: Money, language: Language) -> String {
+pub(super) fn format_amount(amount: Money, language: Language) -> String {
     let digits = amount.to_string();
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     let (separator, point) = match language {
         Language::En => (',', '.'),
         Language::Ru => ('\u{a0}', ','),
     };
-    let mut number = grouped(whole, separator);
+    let mut number = group_digits(whole, separator);
     if !fraction.is_empty() {
         number.push(point);
         number.push_str(fraction);
     }
-    let symbol = symbol(amount.currency, language);
+    let symbol = currency_symbol(amount.currency, language);
     match (language, symbol) {
         (Language::En, Some(symbol)) => format!("{symbol}{number}"),
         (Language::En, None) => format!("{} {number}", amount.currency.code()),
@@ -25,7 +25,7 @@ pub(super) fn written(amount: Money, language: Language) -> String {
 }
 
 /// Separates digits into groups of three.
-fn grouped(digits: &str, separator: char) -> String {
+fn group_digits(digits: &str, separator: char) -> String {
     let mut grouped = String::new();
     for (n, digit) in digits.chars().enumerate() {
         if n > 0 && (digits.len() - n).is_multiple_of(3) {
@@ -38,7 +38,7 @@ fn grouped(digits: &str, separator: char) -> String {
 
 /// The currency's symbol, if every reader of the language knows it. For `None`, the amount shows
 /// the currency code.
-fn symbol(currency: Currency, language: Language) -> Option<&'static str> {
+fn currency_symbol(currency: Currency, language: Language) -> Option<&'static str> {
     match (currency, language) {
         (Currency::USD, _) => Some("$"),
         (Currency::EUR, _) => Some("€"),
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_language_has_its_way() {
+    fn amounts_are_formatted_by_language() {
         for (minor, currency, english, russian) in [
             (129_999, Currency::USD, "$1,299.99", "1 299,99 $"),
             (5, Currency::EUR, "€0.05", "0,05 €"),
@@ -64,8 +64,8 @@ mod tests {
             (i64::MAX, Currency::USD, "$92,233,720,368,547,758.07", "92 233 720 368 547 758,07 $"),
         ] {
             let amount = Money { minor, currency };
-            assert_eq!(written(amount, Language::En), english);
-            assert_eq!(written(amount, Language::Ru).replace('\u{a0}', " "), russian);
+            assert_eq!(format_amount(amount, Language::En), english);
+            assert_eq!(format_amount(amount, Language::Ru).replace('\u{a0}', " "), russian);
         }
     }
 }

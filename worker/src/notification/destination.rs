@@ -31,9 +31,7 @@ impl FromStr for Prefix {
         let start = text.strip_prefix('!').unwrap_or(text);
         let digits = start.strip_prefix('+').unwrap_or_default();
         if digits.is_empty() || digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!(
-                "{text:?} is no prefix of phone numbers: expected one such as +4915, one with ! such as !+1900, or {NONE}"
-            ));
+            return Err(format!("{text:?} is not a phone number prefix: expected one such as +4915, one with ! such as !+1900, or {NONE}"));
         }
         Ok(Self { start: start.to_owned(), allowed: !text.starts_with('!') })
     }
@@ -41,15 +39,15 @@ impl FromStr for Prefix {
 
 /// Whether SMS may be sent to a number in E.164 form. A number that matches no prefix gets none.
 pub(super) fn is_allowed(phone: &str, prefixes: &[Prefix]) -> bool {
-    let fitting = prefixes.iter().filter(|prefix| phone.starts_with(&prefix.start));
-    fitting.max_by_key(|prefix| prefix.start.len()).is_some_and(|prefix| prefix.allowed)
+    let matching = prefixes.iter().filter(|prefix| phone.starts_with(&prefix.start));
+    matching.max_by_key(|prefix| prefix.start.len()).is_some_and(|prefix| prefix.allowed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn may(phone: &str, prefixes: &str) -> bool {
+    fn allows(phone: &str, prefixes: &str) -> bool {
         is_allowed(phone, &prefixes.split(',').map(|prefix| prefix.parse().unwrap()).collect::<Vec<_>>())
     }
 
@@ -58,21 +56,21 @@ mod tests {
         for (phone, allowed) in
             [("+4915112345678", true), ("+491900123456", false), ("+4930123456", false), ("+436641234567", true), ("+79161234567", false)]
         {
-            assert_eq!(may(phone, "+49,!+4930,!+491900,+43"), allowed, "{phone}");
+            assert_eq!(allows(phone, "+49,!+4930,!+491900,+43"), allowed, "{phone}");
         }
-        assert!(may("+1900555", "!+1,+1900") && !may("+4915112345678", NONE));
+        assert!(allows("+1900555", "!+1,+1900") && !allows("+4915112345678", NONE));
     }
 
     #[test]
     fn by_default_neither_premium_numbers_nor_other_countries_are_reached() {
-        assert!(may("+14155550123", DEFAULT) && may("+16135550123", DEFAULT));
+        assert!(allows("+14155550123", DEFAULT) && allows("+16135550123", DEFAULT));
         for phone in ["+19005550123", "+18005550123", "+18765550123", "+18095550123", "+4915112345678", "+88213123456"] {
-            assert!(!may(phone, DEFAULT), "{phone}");
+            assert!(!allows(phone, DEFAULT), "{phone}");
         }
     }
 
     #[test]
-    fn what_is_no_prefix_is_refused() {
+    fn invalid_prefixes_are_refused() {
         for text in ["", "49", "+", "!", "DE", "+0", "+49 15"] {
             assert!(text.parse::<Prefix>().is_err(), "{text}");
         }

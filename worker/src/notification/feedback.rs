@@ -8,7 +8,7 @@ use anyhow::Context;
 use aws_sdk_sqs::{Client, types::Message};
 use deadpool_postgres::Pool;
 use event::{Event, Outcome};
-use platform::aws::{self, Patience};
+use platform::aws::{self, Timeouts};
 use std::time::Duration;
 
 /// The number of messages received at once: the most that SQS allows.
@@ -17,15 +17,15 @@ const BATCH: i32 = 10;
 const WAIT_SECONDS: i32 = 20;
 /// The timeouts of a call to SQS. One attempt may take longer than SQS waits for messages. The
 /// client makes one attempt only, because the loop itself tries again.
-const PATIENCE: Patience = Patience { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
 /// The pause after a failure.
-const PAUSE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// After how many seconds SQS delivers a message again that cannot be processed yet.
 const RETRY_SECONDS: i32 = 3;
 /// How long an e-mail's id may be unknown: a bounce may arrive before the worker has recorded the
 /// id. If the id is still unknown after this time, another system sent the e-mail. Within this
 /// time, SQS delivers the message fewer times than would make it a dead letter (infra/data.yaml).
-const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+const UNKNOWN_ID_GRACE: Duration = Duration::from_secs(10);
 
 /// Reads the queue `NOTICE_FEEDBACK_QUEUE_URL`.
 pub(crate) struct Feedback {
@@ -36,26 +36,26 @@ pub(crate) struct Feedback {
 
 impl Feedback {
     pub(crate) async fn new(pool: Pool, queue_url: String) -> Self {
-        Self { pool, sqs: Client::new(&aws::config(PATIENCE).await), queue_url }
+        Self { pool, sqs: Client::new(&aws::config(TIMEOUTS).await), queue_url }
     }
 
     /// Reads the queue for ever.
     pub(crate) async fn run(self) {
         loop {
-            if let Err(error) = self.read_some().await {
-                tracing::warn!(error = format!("{error:#}"), "what became of mails cannot be read now");
-                tokio::time::sleep(PAUSE).await;
+            if let Err(error) = self.process_batch().await {
+                tracing::warn!(error = format!("{error:#}"), "e-mail feedback cannot be read now");
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     }
 
-    async fn read_some(&self) -> anyhow::Result<()> {
+    async fn process_batch(&self) -> anyhow::Result<()> {
         // While Postgres is away, receive nothing. Otherwise messages would become dead letters in
         // the meantime.
         drop(db::connection(&self.pool).await?);
         let receive = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
         for message in receive.send().await.context("SQS")?.messages.unwrap_or_default() {
-            if self.settle(&message).await? {
+            if self.process(&message).await? {
                 let delete = self.sqs.delete_message().queue_url(&self.queue_url).set_receipt_handle(message.receipt_handle);
                 delete.send().await.context("SQS")?;
             } else {
@@ -68,14 +68,14 @@ impl Feedback {
 
     /// Processes a message. Returns whether the message can be deleted. A message that cannot be
     /// read is not deleted, so SQS delivers it again until it is a dead letter.
-    async fn settle(&self, message: &Message) -> anyhow::Result<bool> {
+    async fn process(&self, message: &Message) -> anyhow::Result<bool> {
         let read = Event::read(message.body().unwrap_or_default()).and_then(|event| Ok((event.outcome()?, event)));
         match read {
-            Ok((Some(outcome), event)) => Ok(self.mark(event.message_id(), &outcome).await? || event.age() > UNKNOWN_FOR),
+            Ok((Some(outcome), event)) => Ok(self.mark_notification(event.message_id(), &outcome).await? || event.age() > UNKNOWN_ID_GRACE),
             Ok((None, _)) => Ok(true),
             Err(error) => {
                 let message_id = message.message_id().unwrap_or_default();
-                tracing::error!(message_id, cause = %error, "message {message_id} about a mail cannot be read");
+                tracing::error!(message_id, cause = %error, "message {message_id} about an e-mail cannot be read");
                 Ok(false)
             }
         }
@@ -83,18 +83,18 @@ impl Feedback {
 
     /// Marks the notification that was sent as this e-mail, once. Returns whether there is such a
     /// notification.
-    async fn mark(&self, mail_id: &str, outcome: &Outcome) -> anyhow::Result<bool> {
+    async fn mark_notification(&self, mail_id: &str, outcome: &Outcome) -> anyhow::Result<bool> {
         let (state, from, reason): (_, &[&str], _) = match outcome {
             Outcome::Bounced(reason) => ("BOUNCED", &["SENT"], reason),
             Outcome::Complained(reason) => ("COMPLAINED", &["SENT", "BOUNCED"], reason),
             Outcome::Rejected(reason) => ("FAILED", &["SENT"], reason),
-            Outcome::Answered(reason) => ("SENT", &["SENT"], reason),
+            Outcome::AutoReply(reason) => ("SENT", &["SENT"], reason),
         };
         let client = db::connection(&self.pool).await?;
         let marked = sql::mark_mail(&client, mail_id, state, from, reason).await?;
         let Some(sql::MarkedMail { order_id, kind, is_marked }) = marked else { return Ok(false) };
         if is_marked {
-            tracing::warn!(order_id, kind, state, reason, "{order_id}: {kind} came back: {reason}");
+            tracing::warn!(order_id, kind, state, reason, "{order_id}: {kind}: e-mail {state}: {reason}");
         }
         Ok(true)
     }

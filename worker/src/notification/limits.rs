@@ -1,9 +1,9 @@
 //! Limits on the number of messages to customers. They hold for any number of orders, because each
 //! message costs money and too many messages annoy their readers.
 
-use super::{destination::is_allowed, notice::Key};
+use super::{destination::is_allowed, notice::NotificationKey};
 use crate::{
-    config::{NoticeLimits, Notices},
+    config::{NotificationLimits, Notifications},
     db,
     sql::notification as sql,
 };
@@ -21,16 +21,16 @@ pub(super) struct Suppression {
 impl Suppression {
     /// The order has left the status that the notification is about.
     pub(super) fn out_of_date() -> Self {
-        Self { reason: "OUT_OF_DATE", text: "not sent: the order does not wait for this any more".to_owned() }
+        Self { reason: "OUT_OF_DATE", text: "the order does not wait for this any more".to_owned() }
     }
 
     /// The reason if SMS must not be sent to this number; `None` if SMS are allowed.
-    pub(super) fn of_destination(phone: &str, settings: &Notices) -> Option<Self> {
-        let suppression = || Self { reason: "DESTINATION", text: "not sent: SMS_PREFIXES does not allow the number".to_owned() };
+    pub(super) fn blocked_destination(phone: &str, settings: &Notifications) -> Option<Self> {
+        let suppression = || Self { reason: "DESTINATION", text: "SMS_PREFIXES does not allow the number".to_owned() };
         (!is_allowed(phone, &settings.sms_prefixes)).then(suppression)
     }
 
-    fn of_limit(name: &str, limits: &NoticeLimits) -> Self {
+    fn limit_reached(name: &str, limits: &NotificationLimits) -> Self {
         let (reason, limit, what) = match name {
             "RECIPIENT" => ("RECIPIENT", limits.notice_recipient_limit, "messages to one recipient"),
             "CUSTOMER" => ("CUSTOMER", limits.notice_customer_limit, "messages about one customer's orders"),
@@ -38,13 +38,17 @@ impl Suppression {
             "UNPAID_CUSTOMER" => ("UNPAID_CUSTOMER", limits.notice_unpaid_limit, "messages about one customer's unpaid orders"),
             _ => ("UNPAID_SMS", limits.sms_unpaid_limit, "SMS about unpaid orders"),
         };
-        Self { reason, text: format!("not sent: {limit} {what} within {} s were sent already", limits.notice_window.as_secs()) }
+        Self { reason, text: format!("{limit} {what} within {} s were sent already", limits.notice_window.as_secs()) }
     }
 }
 
 /// Counts a notification towards its limits. If a limit is reached, returns the reason not to send
 /// it, and the notification does not count.
-pub(super) async fn admit(pool: &Pool, key: &Key, limits: &NoticeLimits) -> anyhow::Result<Option<Suppression>> {
+pub(super) async fn count_towards_limits(
+    pool: &Pool,
+    key: &NotificationKey,
+    limits: &NotificationLimits,
+) -> anyhow::Result<Option<Suppression>> {
     let client = db::connection(pool).await?;
     let admission = sql::Admission {
         order_id: &key.order_id,
@@ -58,11 +62,11 @@ pub(super) async fn admit(pool: &Pool, key: &Key, limits: &NoticeLimits) -> anyh
         unpaid_sms_limit: limits.sms_unpaid_limit,
     };
     let reached = sql::admit_notice(&client, admission).await?.reached;
-    Ok(reached.map(|name| Suppression::of_limit(&name, limits)))
+    Ok(reached.map(|name| Suppression::limit_reached(&name, limits)))
 }
 
 /// Deletes the counts of past windows.
-pub(super) async fn forget(pool: &Pool, limits: &NoticeLimits) -> anyhow::Result<()> {
+pub(super) async fn delete_old_counts(pool: &Pool, limits: &NotificationLimits) -> anyhow::Result<()> {
     let window = i64::try_from(limits.notice_window.as_secs()).unwrap_or(i64::MAX);
     sql::delete_old_counts(&db::connection(pool).await?, window).await?;
     Ok(())

@@ -1,9 +1,9 @@
 //! A notification that is due, with all facts that its templates need.
 
-use super::amount::written;
+use super::amount::format_amount;
 use crate::{
-    inventory::currency,
-    reason,
+    order::parse_currency,
+    order::reason,
     sql::{Columns, notification as sql},
 };
 use minijinja::{Value, context};
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use tokio_postgres::Row;
 
 /// The key of a notification, and the number of the present attempt.
-pub(super) struct Key {
+pub(super) struct NotificationKey {
     pub(super) order_id: String,
     /// The kind as in SQL, such as `ORDER_CONFIRMED`.
     pub(super) kind: String,
@@ -22,7 +22,7 @@ pub(super) struct Key {
     pub(super) attempt: i32,
 }
 
-impl Key {
+impl NotificationKey {
     /// Reads the key from a row of [`sql::lease_due_notices`].
     pub(super) fn read(row: &Row) -> anyhow::Result<Self> {
         let sql::NoticeKey { order_id, kind, channel, about, attempts } = sql::NoticeKey::read(row)?;
@@ -30,24 +30,24 @@ impl Key {
     }
 
     /// The kind as in the names of its templates, such as `confirmed`.
-    pub(super) fn template(&self) -> String {
+    pub(super) fn template_kind(&self) -> String {
         self.kind.strip_prefix("ORDER_").unwrap_or(&self.kind).to_lowercase()
     }
 }
 
-pub(super) struct Notice {
+pub(super) struct DueNotification {
     /// The e-mail address or phone number. It must not be logged.
     pub(super) recipient: String,
     /// Whether no limit applies any more: the notification was counted already, or staff sent it
     /// again.
-    pub(super) admitted: bool,
+    pub(super) skips_limits: bool,
     /// Whether the order has left the status that the notification is about. Customers must not be
     /// asked for a decision that has been made.
-    pub(super) is_past: bool,
+    pub(super) is_out_of_date: bool,
     pub(super) facts: Facts,
 }
 
-impl Notice {
+impl DueNotification {
     /// Reads the notification from a row of [`sql::lease_due_notices`]. `page_url` is the address
     /// of the shop's page, to which messages link.
     pub(super) fn read(row: &Row, page_url: Option<&str>) -> anyhow::Result<Self> {
@@ -62,13 +62,13 @@ impl Notice {
         let (tracking_number, tracking_url) = (due.tracking_number, due.tracking_url);
         Ok(Self {
             recipient: due.recipient.unwrap_or_default(),
-            admitted: due.admitted,
-            is_past: matches!(due.kind.as_str(), "ORDER_ACTION_REQUIRED" | "ORDER_IN_REVIEW") && !due.kind.ends_with(&due.status),
+            skips_limits: due.admitted,
+            is_out_of_date: matches!(due.kind.as_str(), "ORDER_ACTION_REQUIRED" | "ORDER_IN_REVIEW") && !due.kind.ends_with(&due.status),
             facts: Facts {
                 language,
                 link: page_url.map(|url| format!("{}/orders/{}", url.trim_end_matches('/'), due.order_id)),
                 order_id: due.order_id,
-                currency: currency(&due.currency)?,
+                currency: parse_currency(&due.currency)?,
                 // A line item has no units if the customer accepted an offer without it.
                 items: items.filter(|item| item.quantity > 0).collect(),
                 total_minor: due.total_minor,
@@ -94,11 +94,11 @@ fn unknown_product(language: Language) -> &'static str {
 fn reason_for_customer(due: &sql::DueNotice) -> Option<String> {
     let recorded = due.reason.as_deref();
     if due.kind == "ORDER_REFUNDED" {
-        return reason::of_refund(recorded);
+        return reason::public_refund_reason(recorded);
     }
     // A status that this release does not know has no known reasons.
     let status = due.status.parse::<OrderStatus>().ok();
-    status.and_then(|status| reason::of_order(status, recorded)).map(Cow::into_owned)
+    status.and_then(|status| reason::public_order_reason(status, recorded)).map(Cow::into_owned)
 }
 
 /// The facts that templates can show.
@@ -133,8 +133,8 @@ pub(super) struct Parcel {
 
 impl Facts {
     /// Formats an amount of the order's currency, in minor units, for the customer.
-    pub(super) fn written(&self, minor: i64) -> String {
-        written(Money { minor, currency: self.currency }, self.language)
+    pub(super) fn format_amount(&self, minor: i64) -> String {
+        format_amount(Money { minor, currency: self.currency }, self.language)
     }
 
     /// The variables of the templates. A fact that the order does not have is `none`.
@@ -144,7 +144,7 @@ impl Facts {
             .iter()
             .map(|item| {
                 let sum = item.price_minor.saturating_mul(i64::from(item.quantity));
-                let (price, sum) = (self.written(item.price_minor), self.written(sum));
+                let (price, sum) = (self.format_amount(item.price_minor), self.format_amount(sum));
                 context! { name => &item.name, quantity => item.quantity, price, sum, available => item.available }
             })
             .collect();
@@ -153,9 +153,9 @@ impl Facts {
             language => self.language.as_str(),
             order => &self.order_id,
             items,
-            total => self.written(self.total_minor),
+            total => self.format_amount(self.total_minor),
             reason => &self.reason,
-            refund => self.refund_minor.map(|minor| self.written(minor)),
+            refund => self.refund_minor.map(|minor| self.format_amount(minor)),
             carrier => parcel.map(|parcel| &parcel.carrier),
             tracking_number => parcel.and_then(|parcel| parcel.tracking_number.as_ref()),
             // The address comes from the carrier and becomes a link, so only https is allowed.
@@ -167,12 +167,12 @@ impl Facts {
     /// Two examples to check templates with: an order with all facts, and an order without the
     /// optional ones.
     pub(super) fn examples(language: Language) -> [Self; 2] {
-        let full = Self::full(language);
-        let bare = Self { reason: None, refund_minor: Some(0), parcel: None, link: None, ..Self::full(language) };
+        let full = Self::full_example(language);
+        let bare = Self { reason: None, refund_minor: Some(0), parcel: None, link: None, ..Self::full_example(language) };
         [full, bare]
     }
 
-    pub(super) fn full(language: Language) -> Self {
+    pub(super) fn full_example(language: Language) -> Self {
         Self {
             language,
             order_id: "ord_01930000000070008000000000000001".to_owned(),

@@ -52,8 +52,8 @@ pub(super) struct Provider {
 
 impl Provider {
     /// Sends an e-mail. Returns the message's id at SES.
-    pub(super) async fn email(&self, recipient: &str, mail: &Mail) -> Result<String, Failure> {
-        let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().context("a mail without content");
+    pub(super) async fn send_email(&self, recipient: &str, mail: &Mail) -> Result<String, Failure> {
+        let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().context("the e-mail has no content");
         let body = Body::builder().text(content(&mail.text)?).html(content(&mail.html)?).build();
         let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
         let destination = Destination::builder().to_addresses(recipient).build();
@@ -63,12 +63,12 @@ impl Provider {
     }
 
     /// Sends an SMS. Returns the message's id at SNS.
-    pub(super) async fn sms(&self, recipient: &str, text: &str) -> Result<String, Failure> {
+    pub(super) async fn send_sms(&self, recipient: &str, text: &str) -> Result<String, Failure> {
         let transactional = MessageAttributeValue::builder().data_type("String").string_value("Transactional").build();
-        let transactional = transactional.context("an attribute without a type")?;
+        let transactional = transactional.context("the message attribute has no type")?;
         let send = self.sns.publish().phone_number(recipient).message(text).message_attributes("AWS.SNS.SMS.SMSType", transactional);
         let sent = send.send().await.map_err(|error| failure("SNS", refuses_number, error))?;
-        sent.message_id.ok_or_else(|| Failure::Temporary(anyhow!("SNS gave no message id")))
+        sent.message_id.ok_or_else(|| Failure::Temporary(anyhow!("SNS returned no message id")))
     }
 }
 

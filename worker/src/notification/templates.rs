@@ -51,21 +51,21 @@ pub(super) struct Mail {
 pub(super) struct Templates(Environment<'static>);
 
 impl Templates {
-    /// Loads the built-in templates. A file of the same name in the shop's folder `own` replaces a
-    /// built-in one. Each template is rendered with examples, so a mistake shows now and not when
-    /// the first customer is notified.
-    pub(super) fn new(own: Option<&Path>) -> anyhow::Result<Self> {
+    /// Loads the built-in templates. A file of the same name in the shop's folder `custom_folder`
+    /// replaces a built-in one. Each template is rendered with examples, so a mistake shows now and
+    /// not when the first customer is notified.
+    pub(super) fn load(custom_folder: Option<&Path>) -> anyhow::Result<Self> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
         // `{{ text|shorten(60) }}` shortens a text to at most 60 characters and cuts it between
         // words.
         environment.add_filter("shorten", shortened);
-        if let Some(folder) = own {
-            ensure!(folder.is_dir(), "NOTICE_TEMPLATES: {} is no folder", folder.display());
+        if let Some(folder) = custom_folder {
+            ensure!(folder.is_dir(), "NOTICE_TEMPLATES: {} is not a folder", folder.display());
         }
         for (name, built_in) in BUILT_IN.into_iter().flatten() {
-            match own.map(|folder| fs::read_to_string(folder.join(name))) {
+            match custom_folder.map(|folder| fs::read_to_string(folder.join(name))) {
                 Some(Ok(text)) => environment.add_template_owned(*name, text),
                 Some(Err(error)) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(|| format!("template {name}")),
                 _ => environment.add_template(name, built_in),
@@ -75,33 +75,33 @@ impl Templates {
         for language in Language::ALL {
             for kind in KINDS {
                 for facts in Facts::examples(*language) {
-                    templates.mail(kind, &facts)?;
-                    templates.sms(kind, &facts)?;
+                    templates.render_mail(kind, &facts)?;
+                    templates.render_sms(kind, &facts)?;
                 }
             }
         }
         Ok(templates)
     }
 
-    pub(super) fn mail(&self, kind: &str, facts: &Facts) -> anyhow::Result<Mail> {
+    pub(super) fn render_mail(&self, kind: &str, facts: &Facts) -> anyhow::Result<Mail> {
         let language = facts.language.as_str();
         let context = self.context(facts)?;
-        let written = self.render(&format!("{language}/{kind}.txt"), context.clone())?;
-        let (first, text) = written.split_once('\n').unwrap_or((&written, ""));
+        let rendered = self.render(&format!("{language}/{kind}.txt"), context.clone())?;
+        let (first, text) = rendered.split_once('\n').unwrap_or((&rendered, ""));
         let subject = first.strip_prefix("Subject: ").with_context(|| format!("{language}/{kind}.txt must begin with `Subject: `"))?.trim();
         let html = self.render(&format!("{language}/{kind}.html"), context! { subject, ..context })?;
         Ok(Mail { subject: subject.to_owned(), text: text.trim_start().to_owned(), html })
     }
 
-    pub(super) fn sms(&self, kind: &str, facts: &Facts) -> anyhow::Result<String> {
+    pub(super) fn render_sms(&self, kind: &str, facts: &Facts) -> anyhow::Result<String> {
         Ok(self.render(&format!("{}/{kind}.sms", facts.language.as_str()), self.context(facts)?)?.trim().to_owned())
     }
 
     /// The variables of the templates, with the reason in the customer's language. The reason is
     /// not escaped here; an HTML template escapes it.
     fn context(&self, facts: &Facts) -> anyhow::Result<Value> {
-        let told = |reason| self.render(&format!("{}/reason.txt", facts.language.as_str()), context! { reason });
-        let reason = facts.reason.as_ref().map(told).transpose()?;
+        let translate = |reason| self.render(&format!("{}/reason.txt", facts.language.as_str()), context! { reason });
+        let reason = facts.reason.as_ref().map(translate).transpose()?;
         Ok(context! { reason => reason.as_deref().map(str::trim), ..facts.context() })
     }
 
@@ -121,56 +121,56 @@ mod tests {
     use std::{env, process};
 
     fn built_in() -> Templates {
-        Templates::new(None).unwrap()
+        Templates::load(None).unwrap()
     }
 
-    fn all() -> impl Iterator<Item = (&'static str, Facts)> {
-        Language::ALL.iter().flat_map(|language| KINDS.into_iter().map(|kind| (kind, Facts::full(*language))))
+    fn full_examples() -> impl Iterator<Item = (&'static str, Facts)> {
+        Language::ALL.iter().flat_map(|language| KINDS.into_iter().map(|kind| (kind, Facts::full_example(*language))))
     }
 
     #[test]
-    fn every_notice_says_what_it_is_about() {
+    fn every_notification_shows_order_items_and_total() {
         let templates = built_in();
-        for (kind, facts) in all() {
-            let mail = templates.mail(kind, &facts).unwrap();
-            let total = facts.written(facts.total_minor);
+        for (kind, facts) in full_examples() {
+            let mail = templates.render_mail(kind, &facts).unwrap();
+            let total = facts.format_amount(facts.total_minor);
             for part in [&mail.text, &mail.html] {
-                for told in [&facts.order_id, "Keyboard", &total] {
-                    assert!(part.contains(told), "{kind}: {told} is missing in {part}");
+                for expected in [&facts.order_id, "Keyboard", &total] {
+                    assert!(part.contains(expected), "{kind}: {expected} is missing in {part}");
                 }
                 assert!(!part.contains("{{") && !part.contains("{%") && !part.contains("none"), "{kind}: {part}");
             }
             assert!(mail.text.contains("https://shop.example/orders/ord_"), "{kind}: {}", mail.text);
             assert!(mail.html.contains(&format!("<html lang=\"{}\">", facts.language.as_str())), "{kind}");
             assert!(mail.subject.contains(&facts.order_id) && !mail.subject.contains('\n'), "{kind}: {}", mail.subject);
-            let sms = templates.sms(kind, &facts).unwrap();
+            let sms = templates.render_sms(kind, &facts).unwrap();
             assert!(sms.contains(&facts.order_id) && !sms.contains('\n') && sms.chars().count() <= 160, "{kind}: {sms}");
         }
     }
 
     #[test]
-    fn reason_refund_and_parcel_are_told() {
+    fn reason_refund_and_parcel_are_shown() {
         let templates = built_in();
         for language in Language::ALL {
-            let facts = Facts::full(*language);
+            let facts = Facts::full_example(*language);
             let reason = if *language == Language::Ru { "карта отклонена" } else { "the card was declined" };
-            for (kind, told) in [
+            for (kind, expected) in [
                 ("failed", reason),
                 ("cancelled", reason),
-                ("refunded", &*facts.written(1_250)),
+                ("refunded", &*facts.format_amount(1_250)),
                 ("shipped", "TRACK-1"),
                 ("shipped", "https://carrier.example/TRACK-1"),
             ] {
-                let text = templates.mail(kind, &facts).unwrap().text;
-                assert!(text.contains(told), "{kind}: {text}");
+                let text = templates.render_mail(kind, &facts).unwrap().text;
+                assert!(text.contains(expected), "{kind}: {text}");
             }
         }
     }
 
     #[test]
-    fn a_reason_is_told_in_the_customers_language() {
-        let (templates, mut facts) = (built_in(), Facts::full(Language::Ru));
-        for (reason, told) in [
+    fn a_reason_is_translated_to_the_customers_language() {
+        let (templates, mut facts) = (built_in(), Facts::full_example(Language::Ru));
+        for (reason, expected) in [
             ("it could not be checked in time", "его не успели проверить"),
             (PAYMENT_UNANSWERED, "платёжная служба не ответила, деньги не списаны"),
             ("Aurora Laptop is out of stock", "товара Aurora Laptop нет в наличии"),
@@ -184,8 +184,8 @@ mod tests {
             ("a sentence of a newer release", "a sentence of a newer release"),
         ] {
             facts.reason = Some(reason.to_owned());
-            let text = templates.mail("failed", &facts).unwrap().text;
-            assert!(text.contains(&format!(": {told}.")), "{reason}: {text}");
+            let text = templates.render_mail("failed", &facts).unwrap().text;
+            assert!(text.contains(&format!(": {expected}.")), "{reason}: {text}");
         }
     }
 
@@ -201,40 +201,40 @@ mod tests {
             ),
             (Language::Ru, family.repeat(13), format!("{}…", family.repeat(11))),
         ];
-        for (language, reason, told) in cases {
-            let mut facts = Facts::full(language);
+        for (language, reason, expected) in cases {
+            let mut facts = Facts::full_example(language);
             facts.reason = Some(reason);
-            let sms = templates.sms("failed", &facts).unwrap();
-            assert!(sms.contains(&format!(": {told}. ")), "{sms}");
+            let sms = templates.render_sms("failed", &facts).unwrap();
+            assert!(sms.contains(&format!(": {expected}. ")), "{sms}");
         }
     }
 
     #[test]
-    fn what_there_is_is_told_where_the_customer_is_asked() {
-        let (templates, mut facts) = (built_in(), Facts::full(Language::En));
-        let mail = templates.mail("action_required", &facts).unwrap();
+    fn a_request_for_a_decision_shows_the_available_units() {
+        let (templates, mut facts) = (built_in(), Facts::full_example(Language::En));
+        let mail = templates.render_mail("action_required", &facts).unwrap();
         assert!(mail.text.contains("2 × Keyboard ($1,299.99 each), of which we can send 1: $2,599.98"), "{}", mail.text);
         assert!(mail.html.contains("2 (we can send 1)"), "{}", mail.html);
         facts.items[0].available = None;
-        assert!(!templates.mail("action_required", &facts).unwrap().text.contains("of which we can send"));
+        assert!(!templates.render_mail("action_required", &facts).unwrap().text.contains("of which we can send"));
     }
 
     #[test]
     fn an_sms_that_asks_for_something_has_the_link() {
         let templates = built_in();
         for language in Language::ALL {
-            let mut facts = Facts::full(*language);
-            let sms = templates.sms("action_required", &facts).unwrap();
+            let mut facts = Facts::full_example(*language);
+            let sms = templates.render_sms("action_required", &facts).unwrap();
             assert!(sms.ends_with(facts.link.as_ref().unwrap()), "{sms}");
             facts.link = None;
-            assert!(templates.sms("action_required", &facts).unwrap().contains(&facts.order_id));
+            assert!(templates.render_sms("action_required", &facts).unwrap().contains(&facts.order_id));
         }
     }
 
     #[test]
-    fn nothing_brings_markup_in() {
+    fn values_cannot_add_markup() {
         let templates = built_in();
-        for (kind, mut facts) in all() {
+        for (kind, mut facts) in full_examples() {
             let bad = "\"><script>alert('x')</script>&amp;<a href=x>";
             facts.items[0].name = bad.to_owned();
             facts.reason = Some(bad.to_owned());
@@ -243,27 +243,27 @@ mod tests {
                 tracking_number: Some(bad.to_owned()),
                 tracking_url: Some(format!("https://x/{bad}")),
             });
-            let html = templates.mail(kind, &facts).unwrap().html;
+            let html = templates.render_mail(kind, &facts).unwrap().html;
             assert!(!html.contains("<script") && !html.contains("<a href=x>") && !html.contains("\">&amp;"), "{kind}: {html}");
             assert!(html.contains("&lt;script&gt;"), "{kind}: {html}");
         }
     }
 
     #[test]
-    fn a_shop_changes_a_template_and_hears_of_its_mistakes() {
+    fn a_custom_template_replaces_the_built_in_one_and_its_mistakes_are_reported() {
         let folder = env::temp_dir().join(format!("orderflow-templates-{}", process::id()));
         fs::create_dir_all(folder.join("en")).unwrap();
         fs::write(folder.join("en/confirmed.txt"), "Subject: Ta for {{ order }}\n\nIt is {{ total }}.\n").unwrap();
-        let facts = Facts::full(Language::En);
-        let mail = Templates::new(Some(&folder)).unwrap().mail("confirmed", &facts).unwrap();
+        let facts = Facts::full_example(Language::En);
+        let mail = Templates::load(Some(&folder)).unwrap().render_mail("confirmed", &facts).unwrap();
         assert_eq!((mail.subject, mail.text), (format!("Ta for {}", facts.order_id), "It is $2,599.98.".to_owned()));
         for (mistake, named) in [("Subject: {{ ordre }}\n", "en/confirmed.txt:1"), ("{% if %}", "en/confirmed.txt"), ("Hello", "Subject: ")]
         {
             fs::write(folder.join("en/confirmed.txt"), mistake).unwrap();
-            let error = format!("{:#}", Templates::new(Some(&folder)).err().unwrap());
+            let error = format!("{:#}", Templates::load(Some(&folder)).err().unwrap());
             assert!(error.contains(named), "{mistake}: {error}");
         }
         fs::remove_dir_all(&folder).unwrap();
-        assert!(Templates::new(Some(&folder)).is_err());
+        assert!(Templates::load(Some(&folder)).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The gateway for orders that cost nothing. It calls no other system, and no money moves. It is
 //! needed because other gateways refuse an amount of 0.
 
-use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
+use super::{ChargeStatus, Error, Gateway, Payment, Refund, Reversal, State, Statement};
 use futures::{FutureExt, future::BoxFuture};
 
 /// The name that is recorded with such payments. It is also the reference of each of them.
@@ -22,8 +22,8 @@ impl Gateway for Free {
         async { Ok(()) }.boxed()
     }
 
-    fn look_up<'a>(&'a self, _payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>> {
-        async { Ok(Standing::Authorized(NAME.to_owned())) }.boxed()
+    fn look_up<'a>(&'a self, _payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<ChargeStatus>> {
+        async { Ok(ChargeStatus::Authorized(NAME.to_owned())) }.boxed()
     }
 
     fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>> {
@@ -36,6 +36,6 @@ impl Gateway for Free {
     }
 
     fn statement<'a>(&'a self, _payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>> {
-        async { Ok(Statement { state: State::Taken, returns: Vec::new() }) }.boxed()
+        async { Ok(Statement { state: State::Captured, external_refunds: Vec::new() }) }.boxed()
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The gateways that this worker can call.
 #[derive(Clone)]
 pub struct Gateways {
-    /// Takes all new payments.
+    /// Charges all new payments.
     current: Arc<dyn Gateway>,
     /// Earlier gateways of the shop. They may have payments of existing orders.
     others: Vec<Arc<dyn Gateway>>,
@@ -24,7 +24,7 @@ impl Gateways {
     }
 
     /// The gateway with this name; `None` if this worker cannot call it.
-    pub(crate) fn named(&self, name: &str) -> Option<&dyn Gateway> {
+    pub(crate) fn by_name(&self, name: &str) -> Option<&dyn Gateway> {
         if name == free::NAME {
             return Some(&Free);
         }
@@ -36,21 +36,22 @@ impl Gateways {
     ///
     /// # Errors
     /// Fails if this worker cannot call the gateway that has the payment.
-    pub(crate) fn of(&self, payment: &Payment) -> anyhow::Result<&dyn Gateway> {
+    pub(crate) fn for_payment(&self, payment: &Payment) -> anyhow::Result<&dyn Gateway> {
         let Some(name) = &payment.gateway else {
             return Ok(if payment.amount_minor == 0 { &Free } else { self.current.as_ref() });
         };
-        self.named(name).with_context(|| format!("{} is paid through {name}, whose key this worker does not have", payment.idempotency_key))
+        self.by_name(name)
+            .with_context(|| format!("{}: paid through {name}, which this worker is not configured for", payment.idempotency_key))
     }
 
     /// Whether a payment may be at another gateway than the current one.
-    pub(crate) fn are_several(&self) -> bool {
+    pub(crate) fn has_others(&self) -> bool {
         !self.others.is_empty()
     }
 
-    /// The name of the gateway to record with the payment; see [`Self::of`].
+    /// The name of the gateway to record with the payment; see [`Self::for_payment`].
     pub(crate) fn name_of<'a>(&'a self, payment: &'a Payment) -> &'a str {
-        let new = || if payment.amount_minor == 0 { free::NAME } else { self.current.name() };
-        payment.gateway.as_deref().unwrap_or_else(new)
+        let for_new_payment = || if payment.amount_minor == 0 { free::NAME } else { self.current.name() };
+        payment.gateway.as_deref().unwrap_or_else(for_new_payment)
     }
 }

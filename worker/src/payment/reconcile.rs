@@ -2,7 +2,7 @@
 //! somebody made a refund in the gateway's dashboard, or because an answer of the gateway came
 //! after the worker had stopped waiting for it.
 
-use super::{Payment, Return, Reversal, State, Statement, record};
+use super::{ExternalRefund, Payment, Reversal, State, Statement, record};
 use crate::{notification, order, sql::payment as sql};
 use anyhow::ensure;
 use deadpool_postgres::Transaction;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 /// What remains to be done at the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(crate) enum Remaining {
     Nothing,
     /// The order has failed or was cancelled, but an amount is authorized or captured for it.
     Reversal,
@@ -20,51 +20,51 @@ pub(crate) enum Due {
 /// Corrects the record of an order's payment. Returns the order's status and what remains to be
 /// done at the gateway. While an order is open, its own workflow handles its payment. So if an open
 /// order is not paid, nothing is recorded here.
-pub(crate) async fn compare(
+pub(crate) async fn reconcile_record(
     transaction: &Transaction<'_>,
     order_id: OrderId,
     payment: &Payment,
     gateway: &str,
     statement: &Statement,
-) -> anyhow::Result<(OrderStatus, Due)> {
-    let status = order::lock(transaction, order_id).await?;
+) -> anyhow::Result<(OrderStatus, Remaining)> {
+    let status = order::lock_order(transaction, order_id).await?;
     let recorded = sql::payment_status(transaction, &order_id.to_string()).await?;
     let recorded = recorded.map(|payment| payment.status.parse()).transpose()?;
     let mut changed = false;
-    match (End::of(status), statement.state, recorded) {
-        (Some(_), State::Held | State::Taken, _) => return Ok((status, Due::Reversal)),
-        (Some(_), State::Returned, other) if other != Some(PaymentStatus::Refunded) => {
+    match (End::from_status(status), statement.state, recorded) {
+        (Some(_), State::Authorized | State::Captured, _) => return Ok((status, Remaining::Reversal)),
+        (Some(_), State::Refunded, other) if other != Some(PaymentStatus::Refunded) => {
             let reversal = Reversal::Refunded(payment.reference.clone().unwrap_or_default());
             record::record_reversed(transaction, order_id, payment, gateway, &reversal).await?;
             changed = true;
         }
-        (Some(_), State::Open | State::Void, Some(PaymentStatus::Unknown | PaymentStatus::Authorized)) => {
+        (Some(_), State::Open | State::Voided, Some(PaymentStatus::Unknown | PaymentStatus::Authorized)) => {
             record::record_reversed(transaction, order_id, payment, gateway, &Reversal::Nothing).await?;
             changed = true;
         }
-        (None, State::Taken | State::Returned, Some(recorded)) if recorded.was_captured() => {
-            for given in &statement.returns {
-                changed |= record_return(transaction, order_id, given).await?;
+        (None, State::Captured | State::Refunded, Some(recorded)) if recorded.was_captured() => {
+            for refund in &statement.external_refunds {
+                changed |= record_external_refund(transaction, order_id, refund).await?;
             }
         }
         _ => {}
     }
     if changed {
-        order::touch(transaction, order_id).await?;
+        order::raise_version(transaction, order_id).await?;
     }
-    Ok((status, Due::Nothing))
+    Ok((status, Remaining::Nothing))
 }
 
 /// Records a refund that was made at the gateway itself as a refund of the order, and notifies the
 /// customer. If the refund is already on record, nothing changes. Returns whether it is new.
-async fn record_return(transaction: &Transaction<'_>, order_id: OrderId, given: &Return) -> anyhow::Result<bool> {
-    let (id, order_id) = (refund_id(&given.id)?.to_string(), order_id.to_string());
-    if sql::record_gateway_refund(transaction, &id, &order_id, given.amount_minor).await? == 0 {
+async fn record_external_refund(transaction: &Transaction<'_>, order_id: OrderId, refund: &ExternalRefund) -> anyhow::Result<bool> {
+    let (id, order_id) = (refund_id(&refund.id)?.to_string(), order_id.to_string());
+    if sql::record_gateway_refund(transaction, &id, &order_id, refund.amount_minor).await? == 0 {
         return Ok(false);
     }
-    let updated = sql::add_gateway_refund(transaction, &order_id, given.amount_minor).await?;
-    ensure!(updated == 1, "with {} more was given back than was taken", given.id);
-    notification::record_refund(transaction, &order_id, &id).await?;
+    let updated = sql::add_gateway_refund(transaction, &order_id, refund.amount_minor).await?;
+    ensure!(updated == 1, "the refund {} exceeds the captured amount", refund.id);
+    notification::record_refund_notification(transaction, &order_id, &id).await?;
     Ok(true)
 }
 

@@ -2,20 +2,24 @@
 //! part of the order, so each change raises the order's version.
 
 use super::{Payment, Reversal};
-use crate::{inventory, order::Move, sql::Client, sql::payment as sql};
+use crate::{
+    order::{TransitionResult, parse_currency},
+    sql::Client,
+    sql::payment as sql,
+};
 use anyhow::Context;
 use deadpool_postgres::Transaction;
 use orders::{OrderId, OrderStatus, status::PaymentStatus};
 
 /// Reads an order's payment. Fails if the order is not on record.
-pub(crate) async fn load(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Payment> {
-    find(client, order_id).await?.context("the order is not on record")
+pub(crate) async fn load_payment(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Payment> {
+    find_payment(client, order_id).await?.context("the order is not on record")
 }
 
-/// As [`load`], but returns `None` if the order is not on record.
-pub(crate) async fn find(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Option<Payment>> {
+/// As [`load_payment`], but returns `None` if the order is not on record.
+pub(crate) async fn find_payment(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Option<Payment>> {
     let Some(found) = sql::find_payment(client, &order_id.to_string()).await? else { return Ok(None) };
-    let payment = Payment::of(order_id, found.total_minor, inventory::currency(&found.currency)?);
+    let payment = Payment::for_order(order_id, found.total_minor, parse_currency(&found.currency)?);
     Ok(Some(Payment { reference: found.gateway_reference, gateway: found.gateway, ..payment }))
 }
 
@@ -34,14 +38,14 @@ pub(crate) async fn record_attempt(client: &dyn Client, order_id: OrderId, payme
 
 /// Whether the authorized amount may be captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Permission {
-    Take,
+pub(crate) enum CapturePermission {
+    Capture,
     /// No: the order's stock is no longer held.
-    TooLate,
+    StockReleased,
     /// No: another gateway has the order's payment.
-    Elsewhere,
+    OtherGateway,
     /// No: the order is already paid, has ended, or is being compensated. The field is its status.
-    Over(OrderStatus),
+    NotPayable(OrderStatus),
 }
 
 /// Records the authorization, if the order is unpaid and its stock is held. From then on the
@@ -51,17 +55,17 @@ pub(crate) async fn record_authorized(
     order_id: OrderId,
     payment: &Payment,
     gateway: &str,
-) -> anyhow::Result<Permission> {
+) -> anyhow::Result<CapturePermission> {
     let unpaid = OrderStatus::Paid.predecessors();
     let (id, currency, reference) = (order_id.to_string(), payment.currency.code(), payment.reference.as_deref());
     let authorization = sql::authorize_payment(client, &id, &unpaid, payment.amount_minor, currency, gateway, reference)
         .await?
         .context("the order is not on record")?;
     Ok(match authorization.permission.as_str() {
-        "TAKE" => Permission::Take,
-        "TOO_LATE" => Permission::TooLate,
-        "ELSEWHERE" => Permission::Elsewhere,
-        _ => Permission::Over(authorization.status.parse()?),
+        "TAKE" => CapturePermission::Capture,
+        "TOO_LATE" => CapturePermission::StockReleased,
+        "ELSEWHERE" => CapturePermission::OtherGateway,
+        _ => CapturePermission::NotPayable(authorization.status.parse()?),
     })
 }
 
@@ -74,7 +78,7 @@ pub(crate) async fn record_captured(
     payment: &Payment,
     gateway: &str,
     carrier: Option<&str>,
-) -> anyhow::Result<Move> {
+) -> anyhow::Result<TransitionResult> {
     let paid = OrderStatus::Paid;
     let capture = sql::Capture {
         order_id: &order_id.to_string(),
@@ -87,7 +91,7 @@ pub(crate) async fn record_captured(
         reference: payment.reference.as_deref(),
         carrier,
     };
-    Move::of(&sql::capture_payment(client, capture).await?)
+    TransitionResult::from_row(&sql::capture_payment(client, capture).await?)
 }
 
 /// Records that a payment was declined, if the order is unpaid. Returns the order's status. The

@@ -4,7 +4,7 @@
 
 mod script;
 
-use super::{Error, Gateway, Payment, Refund, Reversal, Standing, State, Statement};
+use super::{ChargeStatus, Error, Gateway, Payment, Refund, Reversal, State, Statement};
 use crate::{db, sql::sandbox_gateway as sql};
 use anyhow::{anyhow, bail};
 use deadpool_postgres::{Pool, Transaction};
@@ -23,42 +23,42 @@ impl Sandbox {
         Self { ledger }
     }
 
-    async fn hold(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
-        let script = Script::of(payment_method);
-        let decided = if script.decline_code.is_some() { "DECLINED" } else { "AUTHORIZED" };
+    async fn authorize(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
+        let script = Script::for_payment_method(payment_method);
+        let decided_state = if script.decline_code.is_some() { "DECLINED" } else { "AUTHORIZED" };
         let client = db::connection(&self.ledger).await?;
         let attempt = sql::Attempt {
             idempotency_key: &payment.idempotency_key,
             amount_minor: payment.amount_minor,
             currency: payment.currency.code(),
             payment_method,
-            decided_state: decided,
+            decided_state,
             decline_code: script.decline_code,
             decides_at: script.decides_at,
         };
         let charge = sql::authorize_charge(&client, attempt).await.map_err(anyhow::Error::from)?;
-        let charge = charge.ok_or_else(|| anyhow!("the books took nothing"))?;
+        let charge = charge.ok_or_else(|| anyhow!("the ledger recorded no charge"))?;
         drop(client);
         if script.answer == Answer::Never {
             pending::<()>().await;
         }
-        let same = charge.amount_minor == payment.amount_minor && charge.currency == payment.currency.code();
+        let is_same_amount = charge.amount_minor == payment.amount_minor && charge.currency == payment.currency.code();
         match charge.state.as_str() {
-            "AUTHORIZED" | "CAPTURED" if same => Ok(charge.id),
+            "AUTHORIZED" | "CAPTURED" if is_same_amount => Ok(charge.id),
             "AUTHORIZED" | "CAPTURED" => Err(Error::Declined("this order has been charged another amount".to_owned())),
             "ATTEMPTED" => Err(Error::Unavailable(anyhow!("the gateway reports a processing error"))),
             _ => Err(Error::Declined(decline_reason(charge.decline_code.as_deref()))),
         }
     }
 
-    async fn take(&self, payment: &Payment) -> Result<(), Error> {
+    async fn capture(&self, payment: &Payment) -> Result<(), Error> {
         let client = db::connection(&self.ledger).await?;
         let charge = sql::capture_charge(&client, &payment.idempotency_key)
             .await
             .map_err(anyhow::Error::from)?
             .ok_or_else(|| Error::Declined("nothing was authorized".to_owned()))?;
         drop(client);
-        let script = Script::of(charge.payment_method.as_deref().unwrap_or_default());
+        let script = Script::for_payment_method(charge.payment_method.as_deref().unwrap_or_default());
         if script.answer == Answer::FirstCaptureIsLost && charge.captures == 1 {
             pending::<()>().await;
         }
@@ -68,35 +68,35 @@ impl Sandbox {
         }
     }
 
-    async fn standing(&self, payment: &Payment) -> anyhow::Result<Standing> {
+    async fn look_up(&self, payment: &Payment) -> anyhow::Result<ChargeStatus> {
         let client = db::connection(&self.ledger).await?;
-        let Some(charge) = sql::find_charge(&client, &payment.idempotency_key).await? else { return Ok(Standing::Open) };
+        let Some(charge) = sql::find_charge(&client, &payment.idempotency_key).await? else { return Ok(ChargeStatus::Open) };
         Ok(match charge.state.as_str() {
-            "ATTEMPTED" => Standing::Open,
-            "AUTHORIZED" => Standing::Authorized(charge.id),
-            "CAPTURED" => Standing::Captured(charge.id),
-            _ => Standing::Declined(decline_reason(charge.decline_code.as_deref())),
+            "ATTEMPTED" => ChargeStatus::Open,
+            "AUTHORIZED" => ChargeStatus::Authorized(charge.id),
+            "CAPTURED" => ChargeStatus::Captured(charge.id),
+            _ => ChargeStatus::Declined(decline_reason(charge.decline_code.as_deref())),
         })
     }
 
-    async fn stated(&self, payment: &Payment) -> anyhow::Result<Statement> {
+    async fn statement(&self, payment: &Payment) -> anyhow::Result<Statement> {
         let client = db::connection(&self.ledger).await?;
         let charge = sql::charge_state(&client, &payment.idempotency_key).await?;
         let state = match charge.as_ref().map(|charge| charge.state.as_str()) {
             None | Some("ATTEMPTED") => State::Open,
-            Some("AUTHORIZED") => State::Held,
-            Some("CAPTURED" | "PARTIALLY_REFUNDED") => State::Taken,
-            Some("REFUNDED") => State::Returned,
-            Some(_) => State::Void,
+            Some("AUTHORIZED") => State::Authorized,
+            Some("CAPTURED" | "PARTIALLY_REFUNDED") => State::Captured,
+            Some("REFUNDED") => State::Refunded,
+            Some(_) => State::Voided,
         };
         // In the sandbox, all refunds are requested by OrderFlow.
-        Ok(Statement { state, returns: Vec::new() })
+        Ok(Statement { state, external_refunds: Vec::new() })
     }
 
-    async fn void_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
+    async fn reverse(&self, payment: &Payment) -> anyhow::Result<Reversal> {
         let mut client = db::connection(&self.ledger).await?;
         let transaction = client.transaction().await?;
-        if !may_give_back(&transaction, payment).await? {
+        if !lock_for_refund(&transaction, payment).await? {
             transaction.commit().await?;
             bail!("{NO_BALANCE}");
         }
@@ -111,12 +111,12 @@ impl Sandbox {
         })
     }
 
-    async fn give_back(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
+    async fn refund(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
         let mut client = db::connection(&self.ledger).await?;
         let transaction = client.transaction().await.map_err(anyhow::Error::from)?;
-        if !may_give_back(&transaction, payment).await? {
+        if !lock_for_refund(&transaction, payment).await? {
             transaction.commit().await.map_err(anyhow::Error::from)?;
-            return Err(Error::NotNow(NO_BALANCE.to_owned()));
+            return Err(Error::TemporarilyRefused(NO_BALANCE.to_owned()));
         }
         let charge = sql::refund_charge(&transaction, &payment.idempotency_key, &refund.idempotency_key, refund.amount_minor)
             .await
@@ -134,42 +134,43 @@ const NO_BALANCE: &str = "the shop's balance with the gateway does not cover it"
 /// Locks the charge, so that its refunds run one after another and each sees the earlier ones.
 /// Returns whether the shop's balance covers a refund now. If the payment method delays refunds,
 /// each call counts as an attempt.
-async fn may_give_back(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<bool> {
+async fn lock_for_refund(transaction: &Transaction<'_>, payment: &Payment) -> anyhow::Result<bool> {
     let Some(charge) = sql::lock_charge(transaction, &payment.idempotency_key).await? else { return Ok(true) };
-    let script = Script::of(charge.payment_method.as_deref().unwrap_or_default());
-    if script.gives_back_at <= 1 || !charge.is_captured {
+    let script = Script::for_payment_method(charge.payment_method.as_deref().unwrap_or_default());
+    if script.refunds_at <= 1 || !charge.is_captured {
         return Ok(true);
     }
     let attempts = sql::count_refund_attempt(transaction, &payment.idempotency_key).await?.refund_attempts;
-    Ok(attempts >= script.gives_back_at)
+    Ok(attempts >= script.refunds_at)
 }
 
+/// Each method calls the inherent one of the same name.
 impl Gateway for Sandbox {
     fn name(&self) -> &'static str {
         "sandbox"
     }
 
     fn authorize<'a>(&'a self, payment: &'a Payment, payment_method: &'a str) -> BoxFuture<'a, Result<String, Error>> {
-        self.hold(payment, payment_method).boxed()
+        self.authorize(payment, payment_method).boxed()
     }
 
     fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>> {
-        self.take(payment).boxed()
+        self.capture(payment).boxed()
     }
 
-    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>> {
-        self.standing(payment).boxed()
+    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<ChargeStatus>> {
+        self.look_up(payment).boxed()
     }
 
     fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>> {
-        self.void_or_refund(payment).boxed()
+        self.reverse(payment).boxed()
     }
 
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>> {
-        self.give_back(payment, refund).boxed()
+        self.refund(payment, refund).boxed()
     }
 
     fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>> {
-        async { Ok(self.stated(payment).await?) }.boxed()
+        async { Ok(self.statement(payment).await?) }.boxed()
     }
 }

@@ -17,7 +17,7 @@ mod key;
 mod reason;
 mod settings;
 
-use super::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement};
+use super::{ChargeStatus, Error, ExternalRefund, Gateway, Payment, Refund, Reversal, State, Statement};
 use anyhow::{Context, anyhow, ensure};
 use client::Client;
 use failure::Failure;
@@ -32,7 +32,7 @@ const ORDER_ID: &str = "order_id";
 const REFUND_ID: &str = "refund_id";
 /// The maximum number of steps of a reversal. One step may not be enough, because the intent may be
 /// captured during the reversal.
-const ROUNDS: u8 = 3;
+const MAX_REVERSAL_STEPS: u8 = 3;
 
 pub struct Stripe {
     client: Client,
@@ -51,7 +51,7 @@ impl Stripe {
     /// Creates the order's intent, or finds it if it exists. The result is the intent as it was
     /// when it was created, so it only shows that the intent exists. The content of the request
     /// must never change. Otherwise an order in progress could not find its intent any more.
-    async fn create(&self, payment: &Payment) -> Result<Intent, Failure> {
+    async fn create_intent(&self, payment: &Payment) -> Result<Intent, Failure> {
         let key = &payment.idempotency_key;
         let Some(amount) = amount::to_stripe(payment.amount_minor, payment.currency) else {
             let refusal = failure::Refusal { code: Some(reason::TOO_PRECISE.to_owned()), ..Default::default() };
@@ -71,9 +71,9 @@ impl Stripe {
     }
 
     /// Reads an intent as it is now, and checks that it belongs to the order.
-    async fn retrieve(&self, payment: &Payment, id: &str) -> anyhow::Result<Intent> {
+    async fn retrieve_intent(&self, payment: &Payment, id: &str) -> anyhow::Result<Intent> {
         let path = format!("/v1/payment_intents/{id}");
-        let intent: Intent = self.client.get(&path, &[("expand[]", "latest_charge")]).await.map_err(Failure::unexpected)?;
+        let intent: Intent = self.client.get(&path, &[("expand[]", "latest_charge")]).await.map_err(Failure::into_unexpected_error)?;
         let order = intent.metadata.get(ORDER_ID);
         ensure!(order == Some(&payment.idempotency_key), "{id} is not the payment of {}", payment.idempotency_key);
         Ok(intent)
@@ -81,22 +81,22 @@ impl Stripe {
 
     /// The order's intent as it is now. It is created if there is none. `None` if Stripe refuses to
     /// create it.
-    async fn find(&self, payment: &Payment) -> anyhow::Result<Option<Intent>> {
+    async fn find_or_create_intent(&self, payment: &Payment) -> anyhow::Result<Option<Intent>> {
         let id = match &payment.reference {
             Some(id) => id.clone(),
-            None => match self.create(payment).await {
+            None => match self.create_intent(payment).await {
                 Ok(intent) => intent.id,
                 Err(Failure::Refused(_)) => return Ok(None),
-                Err(failure) => return Err(failure.unexpected()),
+                Err(failure) => return Err(failure.into_unexpected_error()),
             },
         };
-        Ok(Some(self.retrieve(payment, &id).await?))
+        Ok(Some(self.retrieve_intent(payment, &id).await?))
     }
 
-    async fn hold(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
+    async fn authorize(&self, payment: &Payment, payment_method: &str) -> Result<String, Error> {
         let id = match &payment.reference {
             Some(id) => id.clone(),
-            None => self.create(payment).await?.id,
+            None => self.create_intent(payment).await?.id,
         };
         let path = format!("/v1/payment_intents/{id}/confirm");
         // The customer is not present. If the bank requires the customer's confirmation, it
@@ -105,24 +105,26 @@ impl Stripe {
         let confirmed = self.client.post_guarded(&path, &form, &format!("{}:confirm", payment.idempotency_key)).await;
         let intent = match confirmed {
             Ok(answer) if !answer.replayed => answer.content,
-            Ok(_) => self.retrieve(payment, &id).await?,
-            Err(Failure::Refused(refusal)) if refusal.has_code("payment_intent_unexpected_state") => self.retrieve(payment, &id).await?,
+            Ok(_) => self.retrieve_intent(payment, &id).await?,
+            Err(Failure::Refused(refusal)) if refusal.has_code("payment_intent_unexpected_state") => {
+                self.retrieve_intent(payment, &id).await?
+            }
             Err(failure) => return Err(failure.into()),
         };
-        match intent.standing() {
-            Standing::Authorized(id) | Standing::Captured(id) => Ok(id),
-            Standing::Declined(reason) => Err(Error::Declined(reason)),
-            Standing::Open => Err(Error::Unavailable(anyhow!("Stripe has not decided yet: {id} is {:?}", intent.status))),
+        match intent.charge_status() {
+            ChargeStatus::Authorized(id) | ChargeStatus::Captured(id) => Ok(id),
+            ChargeStatus::Declined(reason) => Err(Error::Declined(reason)),
+            ChargeStatus::Open => Err(Error::Unavailable(anyhow!("Stripe has not decided yet: {id} is {:?}", intent.status))),
         }
     }
 
-    async fn take(&self, payment: &Payment) -> Result<(), Error> {
+    async fn capture(&self, payment: &Payment) -> Result<(), Error> {
         let id = payment.reference.as_ref().ok_or_else(|| Error::Declined("nothing was authorized".to_owned()))?;
         let path = format!("/v1/payment_intents/{id}/capture");
         let captured = self.client.post_guarded::<Intent>(&path, &[], &format!("{}:capture", payment.idempotency_key)).await;
         let intent = match captured {
             Ok(answer) => answer.content,
-            Err(Failure::Refused(_)) => self.retrieve(payment, id).await?,
+            Err(Failure::Refused(_)) => self.retrieve_intent(payment, id).await?,
             Err(failure) => return Err(failure.into()),
         };
         match intent.status {
@@ -134,16 +136,16 @@ impl Stripe {
         }
     }
 
-    async fn standing(&self, payment: &Payment) -> anyhow::Result<Standing> {
+    async fn look_up(&self, payment: &Payment) -> anyhow::Result<ChargeStatus> {
         // If Stripe refuses to create the intent, the payment counts as open here. Stripe gives the
         // reason when the payment is authorized.
-        Ok(self.find(payment).await?.map_or(Standing::Open, |intent| intent.standing()))
+        Ok(self.find_or_create_intent(payment).await?.map_or(ChargeStatus::Open, |intent| intent.charge_status()))
     }
 
-    async fn cancel_or_refund(&self, payment: &Payment) -> anyhow::Result<Reversal> {
+    async fn reverse(&self, payment: &Payment) -> anyhow::Result<Reversal> {
         let key = &payment.idempotency_key;
-        let Some(mut intent) = self.find(payment).await? else { return Ok(Reversal::Nothing) };
-        for _ in 0..ROUNDS {
+        let Some(mut intent) = self.find_or_create_intent(payment).await? else { return Ok(Reversal::Nothing) };
+        for _ in 0..MAX_REVERSAL_STEPS {
             let id = intent.id.clone();
             match intent.status {
                 Status::Canceled if intent.was_charged() => return Ok(Reversal::Voided(id)),
@@ -153,17 +155,17 @@ impl Stripe {
                     // Without an amount, Stripe refunds everything that is not refunded yet.
                     let form = [("payment_intent", id.as_str()), ("metadata[order_id]", key.as_str())];
                     match self.client.post_unkeyed::<intent::Refund>("/v1/refunds", &form).await {
-                        Ok(refund) if refund.holds() => return Ok(Reversal::Refunded(id)),
+                        Ok(refund) if refund.is_valid() => return Ok(Reversal::Refunded(id)),
                         Ok(refund) => return Err(anyhow!("the refund {} failed", refund.id)),
                         Err(Failure::Refused(refusal)) if refusal.has_code("charge_already_refunded") => return Ok(Reversal::Refunded(id)),
-                        Err(failure) => return Err(failure.unexpected()),
+                        Err(failure) => return Err(failure.into_unexpected_error()),
                     }
                 }
                 _ => {
                     let path = format!("/v1/payment_intents/{id}/cancel");
                     match self.client.post_unkeyed::<Intent>(&path, &[]).await {
-                        Ok(_) | Err(Failure::Refused(_)) => intent = self.retrieve(payment, &id).await?,
-                        Err(failure) => return Err(failure.unexpected()),
+                        Ok(_) | Err(Failure::Refused(_)) => intent = self.retrieve_intent(payment, &id).await?,
+                        Err(failure) => return Err(failure.into_unexpected_error()),
                     }
                 }
             }
@@ -171,119 +173,121 @@ impl Stripe {
         Err(anyhow!("{} is {:?} and cannot be cancelled yet", intent.id, intent.status))
     }
 
-    async fn give_back(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
+    async fn refund(&self, payment: &Payment, refund: &Refund) -> Result<(), Error> {
         let id = payment.reference.as_ref().ok_or_else(|| Error::Declined("nothing was captured".to_owned()))?;
         let amount = amount::to_stripe(refund.amount_minor, payment.currency)
             .ok_or_else(|| Error::Declined("no such amount can be given back".to_owned()))?
             .to_string();
-        let name = refund.idempotency_key.as_str();
+        let refund_id = refund.idempotency_key.as_str();
         // Stripe repeats a stored refusal for a day under the same key, even if its cause is gone.
         // So each temporary refusal requires a new key.
         let key = &match refund.refusals {
-            0 => name.to_owned(),
-            refusals => format!("{name}:after{refusals}"),
+            0 => refund_id.to_owned(),
+            refusals => format!("{refund_id}:after{refusals}"),
         };
-        let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", name)];
+        let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", refund_id)];
         // Finds this refund at Stripe. Stripe may have several refunds with its id, of which all
         // but one have failed. `refusals` counts the temporary failures. A failed refund beyond
         // that number is a new result.
-        let earlier = async || {
-            let mut found = self.refunds(id).await?;
-            found.retain(|found| found.has(REFUND_ID, name));
-            let holding = found.iter().position(intent::Refund::holds);
-            let other = usize::try_from(refund.refusals).unwrap_or_default();
-            anyhow::Ok(holding.or(Some(other)).filter(|at| *at < found.len()).map(|at| found.swap_remove(at)))
+        let find_earlier = async || {
+            let mut found = self.list_refunds(id).await?;
+            found.retain(|found| found.has_metadata(REFUND_ID, refund_id));
+            let valid = found.iter().position(intent::Refund::is_valid);
+            let new_failure = usize::try_from(refund.refusals).unwrap_or_default();
+            anyhow::Ok(valid.or(Some(new_failure)).filter(|at| *at < found.len()).map(|at| found.swap_remove(at)))
         };
-        if refund.again
-            && let Some(given) = earlier().await?
+        if refund.may_be_known
+            && let Some(earlier) = find_earlier().await?
         {
-            return given.settled();
+            return earlier.result();
         }
-        let given = match self.client.post::<intent::Refund>("/v1/refunds", &form, key).await {
+        let made = match self.client.post::<intent::Refund>("/v1/refunds", &form, key).await {
             Ok(answer) => answer.content,
             // Stripe has stored an internal error for this key. It may have made the refund
             // nevertheless, so look for it before asking under another key.
-            Err(Failure::Unavailable { stored: true, .. }) => match earlier().await? {
-                Some(refund) => refund,
+            Err(Failure::Unavailable { stored: true, .. }) => match find_earlier().await? {
+                Some(earlier) => earlier,
                 None => self.client.post("/v1/refunds", &form, &format!("{key}:2")).await?.content,
             },
-            Err(Failure::Refused(refusal)) if !refusal.is_for_now() && refusal.param.as_deref() == Some("amount") => {
+            Err(Failure::Refused(refusal)) if !refusal.is_temporary() && refusal.param.as_deref() == Some("amount") => {
                 return Err(Error::Declined("there is not that much left to give back".to_owned()));
             }
             Err(failure) => return Err(failure.into()),
         };
-        given.settled()
+        made.result()
     }
 
     /// All refunds of an intent. There are never more than one page (100).
-    async fn refunds(&self, id: &str) -> anyhow::Result<Vec<intent::Refund>> {
+    async fn list_refunds(&self, id: &str) -> anyhow::Result<Vec<intent::Refund>> {
         let query = [("payment_intent", id), ("limit", "100")];
-        let list: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::unexpected)?;
+        let list: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::into_unexpected_error)?;
         Ok(list.data)
     }
 
-    async fn books(&self, payment: &Payment) -> Result<Statement, Error> {
-        let id = payment.reference.as_ref().context("it is not known which payment")?;
+    async fn statement(&self, payment: &Payment) -> Result<Statement, Error> {
+        let id = payment.reference.as_ref().context("the payment has no reference")?;
         let path = format!("/v1/payment_intents/{id}");
         let intent: Intent = match self.client.get(&path, &[("expand[]", "latest_charge")]).await {
             Ok(intent) => intent,
             Err(Failure::Refused(refusal)) if refusal.has_code("resource_missing") => {
                 return Err(Error::Mismatch(format!("Stripe knows no payment {id}")));
             }
-            Err(failure) => return Err(failure.unexpected().into()),
+            Err(failure) => return Err(failure.into_unexpected_error().into()),
         };
         let order = intent.metadata.get(ORDER_ID).map_or("no order", String::as_str);
         if order != payment.idempotency_key {
             return Err(Error::Mismatch(format!("{id} is the payment of {order}")));
         }
-        let due = amount::to_stripe(payment.amount_minor, payment.currency);
-        if Some(intent.amount) != due || !intent.currency.eq_ignore_ascii_case(payment.currency.code()) {
+        let expected = amount::to_stripe(payment.amount_minor, payment.currency);
+        if Some(intent.amount) != expected || !intent.currency.eq_ignore_ascii_case(payment.currency.code()) {
             return Err(Error::Mismatch(format!("{id} is of {} {}, in Stripe's units", intent.amount, intent.currency)));
         }
         let state = match intent.status {
-            Status::RequiresCapture => State::Held,
-            Status::Succeeded if intent.is_refunded() => State::Returned,
-            Status::Succeeded => State::Taken,
-            Status::Canceled => State::Void,
+            Status::RequiresCapture => State::Authorized,
+            Status::Succeeded if intent.is_refunded() => State::Refunded,
+            Status::Succeeded => State::Captured,
+            Status::Canceled => State::Voided,
             _ => State::Open,
         };
-        let mut returns = Vec::new();
-        if matches!(state, State::Taken | State::Returned) {
-            for refund in self.refunds(id).await?.into_iter().filter(|refund| refund.holds() && !refund.is_ours()) {
-                let amount_minor = amount::from_stripe(refund.amount, payment.currency).context("a refund is of no amount of ours")?;
-                returns.push(Return { id: refund.id, amount_minor });
+        let mut external_refunds = Vec::new();
+        if matches!(state, State::Captured | State::Refunded) {
+            for refund in self.list_refunds(id).await?.into_iter().filter(|refund| refund.is_valid() && !refund.is_ours()) {
+                let amount_minor = amount::from_stripe(refund.amount, payment.currency)
+                    .context("a refund's amount is not a whole number of minor units")?;
+                external_refunds.push(ExternalRefund { id: refund.id, amount_minor });
             }
         }
-        Ok(Statement { state, returns })
+        Ok(Statement { state, external_refunds })
     }
 }
 
+/// Each method calls the inherent one of the same name.
 impl Gateway for Stripe {
     fn name(&self) -> &'static str {
         "stripe"
     }
 
     fn authorize<'a>(&'a self, payment: &'a Payment, payment_method: &'a str) -> BoxFuture<'a, Result<String, Error>> {
-        self.hold(payment, payment_method).boxed()
+        self.authorize(payment, payment_method).boxed()
     }
 
     fn capture<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<(), Error>> {
-        self.take(payment).boxed()
+        self.capture(payment).boxed()
     }
 
-    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Standing>> {
-        self.standing(payment).boxed()
+    fn look_up<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<ChargeStatus>> {
+        self.look_up(payment).boxed()
     }
 
     fn reverse<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, anyhow::Result<Reversal>> {
-        self.cancel_or_refund(payment).boxed()
+        self.reverse(payment).boxed()
     }
 
     fn refund<'a>(&'a self, payment: &'a Payment, refund: &'a Refund) -> BoxFuture<'a, Result<(), Error>> {
-        self.give_back(payment, refund).boxed()
+        self.refund(payment, refund).boxed()
     }
 
     fn statement<'a>(&'a self, payment: &'a Payment) -> BoxFuture<'a, Result<Statement, Error>> {
-        self.books(payment).boxed()
+        self.statement(payment).boxed()
     }
 }

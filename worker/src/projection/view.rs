@@ -3,13 +3,13 @@
 mod shipments;
 
 use crate::{
-    inventory::currency,
+    order::parse_currency,
     sql::Client,
     sql::{Columns, Id, Rows, projection as sql},
 };
 use orders::{
     Currency, Money, OrderStatus, OrderView, ProductView,
-    activities::LineItem,
+    order::LineItem,
     view::{CancellationStatus, CancellationView, ItemView, NotificationView, PaymentView, RefundView, StatusChange},
 };
 use tokio_postgres::Row;
@@ -18,12 +18,12 @@ use tokio_postgres::Row;
 /// (worker/sql/projection/orders.sql).
 const REFUNDS_SHOWN: i64 = 20;
 /// The longest text of people or other systems that is shown, in bytes.
-const TEXT_BYTES: usize = 1_000;
+const MAX_TEXT_BYTES: usize = 1_000;
 
-/// Cuts a text to [`TEXT_BYTES`], because the size of a DynamoDB item is limited.
-fn within(text: Option<String>) -> Option<String> {
+/// Cuts a text to [`MAX_TEXT_BYTES`], because the size of a DynamoDB item is limited.
+fn truncated(text: Option<String>) -> Option<String> {
     text.map(|mut text| {
-        text.truncate(text.floor_char_boundary(TEXT_BYTES));
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
         text
     })
 }
@@ -40,24 +40,24 @@ pub(crate) struct Loaded<T> {
 /// Fails if Postgres does not answer. A row that cannot be read is an error in the list only.
 pub(crate) async fn load_orders(client: &dyn Client, ids: &[String]) -> anyhow::Result<Vec<Loaded<OrderView>>> {
     let rows = sql::orders(client, ids, OrderStatus::InReview.as_str()).await?;
-    load(&rows, |row| order(sql::Order::read(row)?))
+    read_each(&rows, |row| build_order_view(sql::Order::read(row)?))
 }
 
 /// Reads each row separately.
-fn load<R, T>(rows: &Rows<(Id, R)>, read: impl Fn(&Row) -> anyhow::Result<T>) -> anyhow::Result<Vec<Loaded<T>>>
+fn read_each<R, T>(rows: &Rows<(Id, R)>, read: impl Fn(&Row) -> anyhow::Result<T>) -> anyhow::Result<Vec<Loaded<T>>>
 where
     R: Columns,
 {
     rows.iter().map(|row| Ok(Loaded { id: Id::read(row)?.id, view: read(row) })).collect()
 }
 
-fn order(mut order: sql::Order) -> anyhow::Result<OrderView> {
-    let currency = currency(&order.currency)?;
+fn build_order_view(mut order: sql::Order) -> anyhow::Result<OrderView> {
+    let currency = parse_currency(&order.currency)?;
     let status: OrderStatus = order.status.parse()?;
-    let refunds = refunds(&mut order, currency)?;
-    let shipments = shipments::shipments(&mut order)?;
-    let notifications = notifications(&mut order);
-    let asked = status == OrderStatus::ActionRequired;
+    let refunds = build_refund_views(&mut order, currency)?;
+    let shipments = shipments::build_shipment_views(&mut order)?;
+    let notifications = build_notification_views(&mut order);
+    let awaits_customer = status == OrderStatus::ActionRequired;
     let lines = order.products.into_iter().zip(order.quantities).zip(order.prices).zip(order.available).zip(order.ordered);
     let history = order.statuses.iter().zip(order.times).map(|(status, at)| Ok(StatusChange { status: status.parse()?, at }));
     let payment = order.payment_status.zip(order.payment_amount).map(|(status, amount)| {
@@ -69,14 +69,14 @@ fn order(mut order: sql::Order) -> anyhow::Result<OrderView> {
         id: order.id.parse()?,
         customer_id: order.customer_id,
         status,
-        failure_reason: within(order.failure_reason),
-        review_reason: within(order.review_reason),
+        failure_reason: truncated(order.failure_reason),
+        review_reason: truncated(order.review_reason),
         currency,
         total_amount: Money { minor: order.total_minor, currency },
         items: lines
             .map(|((((product_id, quantity), unit_price_minor), available), ordered_quantity)| {
                 let line = ItemView::new(LineItem { product_id, quantity, unit_price_minor }, currency);
-                ItemView { available: available.filter(|_| asked), ordered_quantity, ..line }
+                ItemView { available: available.filter(|_| awaits_customer), ordered_quantity, ..line }
             })
             .collect(),
         payment,
@@ -96,27 +96,32 @@ fn order(mut order: sql::Order) -> anyhow::Result<OrderView> {
     Ok(view)
 }
 
-fn refunds(order: &mut sql::Order, currency: Currency) -> anyhow::Result<Vec<RefundView>> {
+fn build_refund_views(order: &mut sql::Order, currency: Currency) -> anyhow::Result<Vec<RefundView>> {
     let (ids, states, amounts) = (order.refund_ids.take(), order.refund_states.take(), order.refund_amounts.take());
     let (reasons, failures, times) = (order.refund_reasons.take(), order.refund_failures.take(), order.refund_times.take());
-    let columns = listed(ids).zip(listed(states)).zip(listed(amounts)).zip(listed(reasons)).zip(listed(failures)).zip(listed(times));
+    let columns = values_or_empty(ids)
+        .zip(values_or_empty(states))
+        .zip(values_or_empty(amounts))
+        .zip(values_or_empty(reasons))
+        .zip(values_or_empty(failures))
+        .zip(values_or_empty(times));
     columns
         .map(|(((((id, status), minor), reason), failure_reason), requested_at)| {
             let amount = Money { minor, currency };
-            let (reason, failure_reason) = (within(reason), within(failure_reason));
+            let (reason, failure_reason) = (truncated(reason), truncated(failure_reason));
             Ok(RefundView { id: id.parse()?, status: status.parse()?, amount, reason, failure_reason, requested_at })
         })
         .collect()
 }
 
-fn notifications(order: &mut sql::Order) -> Vec<NotificationView> {
+fn build_notification_views(order: &mut sql::Order) -> Vec<NotificationView> {
     let (types, channels, times) = (order.notice_types.take(), order.notice_channels.take(), order.notice_times.take());
-    let columns = listed(types).zip(listed(channels)).zip(listed(times));
+    let columns = values_or_empty(types).zip(values_or_empty(channels)).zip(values_or_empty(times));
     columns.map(|((r#type, channel), at)| NotificationView { r#type, channel, at }).collect()
 }
 
 /// The values of a column that `array_agg` made. `array_agg` returns NULL if there are no rows.
-fn listed<T>(values: Option<Vec<T>>) -> impl Iterator<Item = T> {
+fn values_or_empty<T>(values: Option<Vec<T>>) -> impl Iterator<Item = T> {
     values.unwrap_or_default().into_iter()
 }
 
@@ -125,7 +130,7 @@ fn listed<T>(values: Option<Vec<T>>) -> impl Iterator<Item = T> {
 /// # Errors
 /// Fails as [`load_orders`] does.
 pub(crate) async fn load_products(client: &dyn Client) -> anyhow::Result<Vec<Loaded<(ProductView, i64)>>> {
-    load(&sql::products(client).await?, |row| product(sql::Product::read(row)?))
+    read_each(&sql::products(client).await?, |row| build_product_view(sql::Product::read(row)?))
 }
 
 /// Loads the products that lag behind in the read model, with their versions. Failing rows that are
@@ -134,11 +139,11 @@ pub(crate) async fn load_products(client: &dyn Client) -> anyhow::Result<Vec<Loa
 /// # Errors
 /// Fails as [`load_orders`] does.
 pub(crate) async fn load_lagging_products(client: &dyn Client) -> anyhow::Result<Vec<Loaded<(ProductView, i64)>>> {
-    load(&sql::lagging_products(client).await?, |row| product(sql::Product::read(row)?))
+    read_each(&sql::lagging_products(client).await?, |row| build_product_view(sql::Product::read(row)?))
 }
 
-fn product(product: sql::Product) -> anyhow::Result<(ProductView, i64)> {
-    let currency = currency(&product.currency)?;
+fn build_product_view(product: sql::Product) -> anyhow::Result<(ProductView, i64)> {
+    let currency = parse_currency(&product.currency)?;
     let view = ProductView {
         product_id: product.id,
         name: product.name,

@@ -2,10 +2,10 @@
 //! another moves its shipments (move_shipments.sql). Every order needs both, so each is only one
 //! call to Postgres.
 
-use super::{Parcel, Whereabouts};
+use super::{Parcel, TrackingStatus};
 use crate::{
-    order::Move,
-    reason,
+    order::TransitionResult,
+    order::reason,
     sql::Client,
     sql::{order::Moved, shipping as sql},
 };
@@ -20,26 +20,26 @@ use std::{collections::BTreeMap, time::Duration};
 /// Splits a paid order into shipments if it has none. It has none if a worker of another release
 /// took its payment. An order that is being compensated is not split. Returns the order's status
 /// and its shipments.
-pub(crate) async fn split(client: &dyn Client, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
+pub(crate) async fn split_order(client: &dyn Client, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
     let parts = sql::split_order(client, &order_id.to_string(), OrderStatus::Paid.as_str(), carrier).await?;
     let status = parts.first().context("the order is not on record")?.order_status.parse()?;
-    let parcels = parts
-        .into_iter()
-        .filter_map(|part| Some(parcel(&part.id?, part.warehouse?, &part.status?, (part.products?, part.quantities?), Duration::ZERO)));
+    let parcels = parts.into_iter().filter_map(|part| {
+        Some(read_parcel(&part.id?, part.warehouse?, &part.status?, (part.products?, part.quantities?), Duration::ZERO))
+    });
     Ok((status, parcels.collect::<anyhow::Result<_>>()?))
 }
 
 /// The shipments of an order.
-pub(crate) async fn load(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<Parcel>> {
+pub(crate) async fn load_shipments(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<Parcel>> {
     let shipments = sql::shipments(client, &order_id.to_string()).await?.into_iter().map(|shipment| {
         let sql::Shipment { id, warehouse, status, products, quantities, quiet_seconds } = shipment;
         let quiet_for = Duration::from_secs(u64::try_from(quiet_seconds).unwrap_or_default());
-        parcel(&id, warehouse, &status, (products, quantities), quiet_for)
+        read_parcel(&id, warehouse, &status, (products, quantities), quiet_for)
     });
     shipments.collect()
 }
 
-fn parcel(
+fn read_parcel(
     id: &str,
     warehouse: String,
     status: &str,
@@ -53,32 +53,32 @@ fn parcel(
 /// Tracking statuses to record, by shipment. The carrier answered with them, or reported them by
 /// itself.
 #[derive(Default)]
-pub(crate) struct Report(BTreeMap<ShipmentId, Whereabouts>);
+pub(crate) struct TrackingReport(BTreeMap<ShipmentId, TrackingStatus>);
 
-impl Report {
+impl TrackingReport {
     /// Whether the report has a parcel that is in transit or delivered.
-    pub(crate) fn is_any_out(&self) -> bool {
-        self.0.values().any(|said| said.status.is_out())
+    pub(crate) fn has_departed(&self) -> bool {
+        self.0.values().any(|tracking| tracking.status.is_out())
     }
 
     /// Whether the report has another status for this parcel than the one on record.
-    pub(crate) fn is_news_of(&self, parcel: &Parcel) -> bool {
-        self.0.get(&parcel.id).is_some_and(|said| said.status != parcel.status)
+    pub(crate) fn differs_from(&self, parcel: &Parcel) -> bool {
+        self.0.get(&parcel.id).is_some_and(|tracking| tracking.status != parcel.status)
     }
 
-    pub(crate) fn add(&mut self, id: ShipmentId, said: Whereabouts) {
-        self.0.insert(id, said);
+    pub(crate) fn add(&mut self, id: ShipmentId, tracking: TrackingStatus) {
+        self.0.insert(id, tracking);
     }
 }
 
-impl From<Vec<Scan>> for Report {
+impl From<Vec<Scan>> for TrackingReport {
     /// Keeps one tracking event for each shipment: the first final one, or else the last one.
     fn from(scans: Vec<Scan>) -> Self {
         let mut report = Self::default();
         for scan in scans {
-            if report.0.get(&scan.shipment_id).is_none_or(|said| !said.status.is_final()) {
-                let said = Whereabouts { reason: scan.reason, ..Whereabouts::at(scan.event.into()) };
-                report.add(scan.shipment_id, said);
+            if report.0.get(&scan.shipment_id).is_none_or(|tracking| !tracking.status.is_final()) {
+                let tracking = TrackingStatus { reason: scan.reason, ..TrackingStatus::with_status(scan.event.into()) };
+                report.add(scan.shipment_id, tracking);
             }
         }
         report
@@ -88,30 +88,30 @@ impl From<Vec<Scan>> for Report {
 /// The status of an order and its shipments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
-    pub(crate) order: Move,
+    pub(crate) order: TransitionResult,
     /// True if a shipment has not reached its final status.
-    pub(crate) underway: bool,
+    pub(crate) has_open: bool,
     /// True if a shipment was delivered.
-    pub(crate) arrived: bool,
+    pub(crate) has_delivered: bool,
     /// True if a shipment will not be delivered.
-    pub(crate) failed: bool,
+    pub(crate) has_failed: bool,
     /// True if the customer is notified: of a shipment that has just left, or of the completion.
-    pub(crate) has_news: bool,
+    pub(crate) has_notification: bool,
 }
 
 /// Records what carriers report. Shipments only move forward, and their units and the order follow.
 /// The customer is notified of each shipment that leaves, and when all have arrived. The arrival of
 /// all shipments completes the order.
-pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Report) -> anyhow::Result<Outcome> {
+pub(crate) async fn record_tracking(client: &dyn Client, order_id: OrderId, report: &TrackingReport) -> anyhow::Result<Outcome> {
     let ids: Vec<String> = report.0.keys().map(ToString::to_string).collect();
-    let column = |of: fn(&Whereabouts) -> Option<&str>| -> Vec<Option<&str>> { report.0.values().map(of).collect() };
+    let column = |value_of: fn(&TrackingStatus) -> Option<&str>| -> Vec<Option<&str>> { report.0.values().map(value_of).collect() };
     let events = sql::TrackingEvents {
         order_id: &order_id.to_string(),
         ids: &ids,
-        statuses: &column(|said| Some(said.status.as_str())),
-        tracking_numbers: &column(|said| said.tracking_number.as_deref()),
-        tracking_urls: &column(|said| said.tracking_url.as_deref()),
-        reasons: &column(|said| said.reason.as_deref()),
+        statuses: &column(|tracking| Some(tracking.status.as_str())),
+        tracking_numbers: &column(|tracking| tracking.tracking_number.as_deref()),
+        tracking_urls: &column(|tracking| tracking.tracking_url.as_deref()),
+        reasons: &column(|tracking| tracking.reason.as_deref()),
         steps: &ShipmentStatus::steps(),
         open: &ShipmentStatus::open(),
         left_shop: &ShipmentStatus::left_shop(),
@@ -120,23 +120,23 @@ pub(crate) async fn record(client: &dyn Client, order_id: OrderId, report: &Repo
         to_completed: &OrderStatus::Completed.predecessors(),
     };
     let sql::MovedShipments { status, age_ms, has_news, underway, arrived, failed } = sql::move_shipments(client, events).await?;
-    let order = Move::of(&Moved { status, age_ms }).context("the order is not on record")?;
-    Ok(Outcome { order, underway, arrived, failed, has_news })
+    let order = TransitionResult::from_row(&Moved { status, age_ms }).context("the order is not on record")?;
+    Ok(Outcome { order, has_open: underway, has_delivered: arrived, has_failed: failed, has_notification: has_news })
 }
 
 /// The refunds for an order's failed shipments. Empty if the order is being compensated, because
 /// the compensation refunds everything.
-pub(crate) async fn undelivered(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<RefundInput>> {
-    sql::undelivered_shipments(client, &order_id.to_string(), &ShipmentStatus::failed()).await?.into_iter().map(refund).collect()
+pub(crate) async fn refunds_of_failed_shipments(client: &dyn Client, order_id: OrderId) -> anyhow::Result<Vec<RefundInput>> {
+    sql::undelivered_shipments(client, &order_id.to_string(), &ShipmentStatus::failed()).await?.into_iter().map(as_refund).collect()
 }
 
-fn refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> {
+fn as_refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> {
     let id: ShipmentId = shipment.id.parse()?;
     let what = match shipment.status.parse()? {
         ShipmentStatus::Lost => reason::LOST,
         ShipmentStatus::Returned => reason::RETURNED,
         ShipmentStatus::Refused => reason::REFUSED,
-        _ => reason::TAKEN_BACK,
+        _ => reason::CANCELLED,
     };
     let reason = format!("shipment {} {what}{}", id.number, shipment.reason.map_or_else(String::new, |why| format!(": {why}")));
     let units = shipment.products.into_iter().zip(shipment.quantities).map(|(product, quantity)| Ok((product, i32::try_from(quantity)?)));
@@ -150,12 +150,12 @@ fn refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> {
 }
 
 /// Returns those of the ids that are not shipments of the order.
-pub(crate) async fn unknown(client: &dyn Client, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn unknown_shipments(client: &dyn Client, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(sql::unknown_shipments(client, &order_id.to_string(), ids).await?.into_iter().map(|unknown| unknown.id).collect())
 }
 
 /// Records that an order is not compensated after all, because the request came too late.
-pub(crate) async fn let_go(client: &dyn Client, order_id: OrderId) -> anyhow::Result<()> {
+pub(crate) async fn clear_compensation(client: &dyn Client, order_id: OrderId) -> anyhow::Result<()> {
     sql::clear_compensation(client, &order_id.to_string()).await?;
     Ok(())
 }
@@ -169,7 +169,7 @@ mod tests {
     fn furthest(events: &[ScanEvent]) -> Option<ShipmentStatus> {
         let shipment_id = "ord_01930000000070008000000000000001-1".parse().unwrap();
         let scan = |event: &ScanEvent| Scan { shipment_id, event: *event, at: OffsetDateTime::UNIX_EPOCH, reason: None };
-        Report::from(events.iter().map(scan).collect::<Vec<_>>()).0.get(&shipment_id).map(|said| said.status)
+        TrackingReport::from(events.iter().map(scan).collect::<Vec<_>>()).0.get(&shipment_id).map(|tracking| tracking.status)
     }
 
     #[test]

@@ -6,47 +6,25 @@
 //! for the sandbox gateway. Parcels from `SANDBOX-LOST` are lost, parcels from `SANDBOX-RETURNED`
 //! come back, and parcels at `SANDBOX-REFUSED` are not collected.
 
-use super::{Carrier, Error, Parcel, Whereabouts};
-use crate::{db, inventory::millis, sql::sandbox_carrier as sql};
+use super::{Carrier, Error, Parcel, TrackingStatus};
+use crate::{
+    db::{self, millis},
+    sql::sandbox_carrier as sql,
+};
 use anyhow::Context;
 use deadpool_postgres::Pool;
-use futures::{FutureExt, future::BoxFuture};
+use futures::future::BoxFuture;
 use orders::shipping::{ShipmentId, ShipmentStatus};
 use std::time::Duration;
 
 pub(super) struct Sandbox {
-    books: Pool,
+    pool: Pool,
     delay: Duration,
 }
 
 impl Sandbox {
-    pub(super) fn new(books: Pool, delay: Duration) -> Self {
-        Self { books, delay }
-    }
-
-    async fn take_on(&self, parcel: &Parcel) -> Result<Whereabouts, Error> {
-        let client = db::connection(&self.books).await?;
-        let outcome = outcome(&parcel.warehouse).as_str();
-        let booked = sql::book_parcel(&client, &parcel.id.to_string(), outcome, millis(self.delay)).await.map_err(anyhow::Error::from)?;
-        let booked = whereabouts(booked.context("the books took nothing")?)?;
-        match booked.status {
-            ShipmentStatus::Refused => Err(Error::Refused("the carrier does not fetch parcels there".to_owned())),
-            ShipmentStatus::Cancelled => Err(Error::Refused("it was taken back".to_owned())),
-            _ => Ok(booked),
-        }
-    }
-
-    async fn look_up(&self, id: &ShipmentId) -> anyhow::Result<Whereabouts> {
-        let client = db::connection(&self.books).await?;
-        let found = sql::find_parcel(&client, &id.to_string()).await?;
-        whereabouts(found.with_context(|| format!("the carrier does not know {id}"))?)
-    }
-
-    async fn hand_back(&self, id: &ShipmentId) -> anyhow::Result<Whereabouts> {
-        // A parcel that was never booked is cancelled, too. A booking that arrives later is then
-        // refused.
-        let client = db::connection(&self.books).await?;
-        whereabouts(sql::cancel_parcel(&client, &id.to_string()).await?.context("the books took nothing")?)
+    pub(super) fn new(pool: Pool, delay: Duration) -> Self {
+        Self { pool, delay }
     }
 }
 
@@ -60,11 +38,11 @@ fn outcome(warehouse: &str) -> ShipmentStatus {
     }
 }
 
-fn whereabouts(parcel: sql::Parcel) -> anyhow::Result<Whereabouts> {
+fn tracking_status(parcel: sql::Parcel) -> anyhow::Result<TrackingStatus> {
     let number = format!("SBX{:010}", parcel.number);
     let status: ShipmentStatus = parcel.status.parse()?;
     let moves_in = u64::try_from(parcel.moves_in_ms).ok().filter(|_| !status.is_final());
-    Ok(Whereabouts {
+    Ok(TrackingStatus {
         status,
         tracking_url: Some(format!("https://carrier.example/track/{number}")),
         tracking_number: Some(number),
@@ -78,19 +56,39 @@ impl Carrier for Sandbox {
         "sandbox"
     }
 
-    fn book<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Whereabouts, Error>> {
-        self.take_on(parcel).boxed()
+    fn book<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<TrackingStatus, Error>> {
+        Box::pin(async move {
+            let client = db::connection(&self.pool).await?;
+            let outcome = outcome(&parcel.warehouse).as_str();
+            let booked =
+                sql::book_parcel(&client, &parcel.id.to_string(), outcome, millis(self.delay)).await.map_err(anyhow::Error::from)?;
+            let booked = tracking_status(booked.context("the parcel was not recorded")?)?;
+            match booked.status {
+                ShipmentStatus::Refused => Err(Error::Refused("the carrier does not fetch parcels there".to_owned())),
+                ShipmentStatus::Cancelled => Err(Error::Refused("the shipment was cancelled".to_owned())),
+                _ => Ok(booked),
+            }
+        })
     }
 
-    fn track<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<Whereabouts>> {
-        self.look_up(id).boxed()
+    fn track<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<TrackingStatus>> {
+        Box::pin(async move {
+            let client = db::connection(&self.pool).await?;
+            let found = sql::find_parcel(&client, &id.to_string()).await?;
+            tracking_status(found.with_context(|| format!("the carrier does not know {id}"))?)
+        })
     }
 
-    fn take_back<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<Whereabouts>> {
-        self.hand_back(id).boxed()
+    fn cancel_shipment<'a>(&'a self, id: &'a ShipmentId) -> BoxFuture<'a, anyhow::Result<TrackingStatus>> {
+        Box::pin(async move {
+            // A parcel that was never booked is cancelled, too. A booking that arrives later is
+            // then refused.
+            let client = db::connection(&self.pool).await?;
+            tracking_status(sql::cancel_parcel(&client, &id.to_string()).await?.context("the parcel was not recorded")?)
+        })
     }
 
-    fn pace(&self) -> Option<Duration> {
+    fn polling_interval(&self) -> Option<Duration> {
         Some(self.delay)
     }
 }

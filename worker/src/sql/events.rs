@@ -17,7 +17,7 @@ rows! {
     struct EventOrder {
         order_id: String,
         /// Whether this order is a failing row of the loop.
-        fails: bool,
+        is_failing: bool,
     }
 
     struct NextEvent {

@@ -6,9 +6,9 @@ statements! { "failing";
     cached fn record_failures(loop_name: &str, row_ids: &[&str], errors: &[&str]) -> Vec<FailingRow>;
     cached fn clear_failures(loop_name: &str, row_ids: &[String]) -> u64;
     once fn retry_now(loop_names: &[&str]) -> u64;
-    once fn count_among(loop_names: &[&str], row_ids: &[String]) -> FailingRows;
+    once fn count_failing(loop_names: &[&str], row_ids: &[String]) -> FailingRows;
     cached fn count_by_loop(loop_names: &[&str]) -> Vec<FailingLoop>;
-    cached fn record_finding(loop_name: &str, subject: &str, detail: &str, most: i64) -> u64;
+    cached fn record_finding(loop_name: &str, subject: &str, detail: &str, max_findings: i64) -> u64;
     once fn dismiss_finding(loop_name: &str, subject: &str) -> u64;
 }
 

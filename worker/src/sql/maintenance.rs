@@ -5,7 +5,7 @@ use super::{rows, statements};
 statements! { "maintenance";
     once fn turn_on(reason: &str) -> u64;
     once fn turn_off() -> u64;
-    once fn current() -> Option<Maintenance>;
+    once fn current_maintenance() -> Option<Maintenance>;
 }
 
 rows! {

@@ -9,7 +9,7 @@ statements! { "migrate";
 
 rows! {
     struct Schema {
-        is_there: bool,
+        is_present: bool,
     }
 
     struct NewestVersion {

@@ -21,7 +21,7 @@ statements! { "order";
         payment_method: &'a str,
     }) -> Option<Status>;
     once fn begin_compensation(id: &str, to: &str, reason: &str) -> u64;
-    cached fn process(id: &str) -> Option<Process>;
+    cached fn find_order_facts(id: &str) -> Option<OrderFacts>;
     cached fn line_items(id: &str) -> Vec<LineItem>;
     cached fn lock_order(id: &str) -> Option<Status>;
     cached fn current_status(id: &str) -> Option<Status>;
@@ -47,7 +47,8 @@ rows! {
         age_ms: Option<i64>,
     }
 
-    struct Process {
+    /// The facts from which an order's workflow continues.
+    struct OrderFacts {
         status: String,
         total_minor: i64,
         currency: String,

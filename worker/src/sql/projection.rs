@@ -8,11 +8,11 @@ statements! { "projection";
     cached fn orders(ids: &[String], in_review: &str) -> Rows<(Id, Order)>;
     cached fn products() -> Rows<(Id, Product)>;
     cached fn lagging_products() -> Rows<(Id, Product)>;
-    cached fn note_projected_orders(ids: &[String], versions: &[i64]) -> u64;
-    cached fn note_projected_products(ids: &[String], versions: &[i64]) -> u64;
+    cached fn record_projected_orders(ids: &[String], versions: &[i64]) -> u64;
+    cached fn record_projected_products(ids: &[String], versions: &[i64]) -> u64;
     cached fn deleted_products(limit: i64) -> Vec<DeletedProduct>;
     cached fn record_first_removal(id: &str, version: i64) -> u64;
-    cached fn forget_deleted_product(id: &str, version: i64) -> u64;
+    cached fn delete_removed_product(id: &str, version: i64) -> u64;
     cached fn clear_projected_failures(orders_loop: &str, products_loop: &str) -> u64;
 }
 

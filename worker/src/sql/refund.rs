@@ -18,11 +18,11 @@ statements! { "refund";
     once fn insert_refund_items(refund_id: &str, products: &[&str], quantities: &[i64]) -> u64;
     once fn refundable_amount(order_id: &str) -> Option<RefundableAmount>;
     once fn refundable_units(order_id: &str) -> Vec<RefundableUnits>;
-    once fn succeed_refund(id: &str) -> Option<GivenRefund>;
+    once fn succeed_refund(id: &str) -> Option<SucceededRefund>;
     once fn add_to_payment(order_id: &str, amount_minor: i64, refundable: &[&str]) -> u64;
     once fn settle_units(order_id: &str, refund_id: &str) -> u64;
     once fn refuse_refund(id: &str, reason: &str) -> u64;
-    once fn count_refusal(id: &str, refusals: i32) -> u64;
+    once fn record_refusal_count(id: &str, refusals: i32) -> u64;
     cached fn clear_stale_failures(loop_name: &str) -> u64;
     cached fn lease_due_refunds(loop_name: &str, limit: i64, leased_for_ms: i64) -> Vec<DueRefund>;
     cached fn close_pending_refunds(order_id: &str) -> u64;
@@ -33,7 +33,7 @@ rows! {
         state: String,
         amount_minor: i64,
         refusals: i32,
-        is_put_off: bool,
+        is_failing: bool,
     }
 
     struct RefundableAmount {
@@ -51,7 +51,7 @@ rows! {
         kept: i64,
     }
 
-    struct GivenRefund {
+    struct SucceededRefund {
         amount_minor: i64,
         restock: bool,
     }

@@ -4,7 +4,7 @@
 mod states;
 
 use super::*;
-use crate::{failing::LOOPS, migrate::bring_up_to_date};
+use crate::{migrate::bring_up_to_date, ops::failing::LOOPS};
 use local::Stack;
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ const ALL: &[&[Declared]] = &[
     audit::DECLARED,
     events::DECLARED,
     failing::DECLARED,
-    inventory::DECLARED,
+    stock::DECLARED,
     maintenance::DECLARED,
     migrate::DECLARED,
     notification::DECLARED,
@@ -35,7 +35,7 @@ const ALL: &[&[Declared]] = &[
 ];
 
 fn declared() -> Vec<Declared> {
-    let invariants = audit::INVARIANTS.iter().chain(audit::INVARIANTS_OF_TOPIC).map(audit::Invariant::declared);
+    let invariants = audit::INVARIANTS.iter().chain(audit::TOPIC_INVARIANTS).map(audit::Invariant::declared);
     ALL.iter().copied().flatten().copied().chain(invariants).collect()
 }
 

@@ -3,7 +3,7 @@
 use super::mixed_order;
 use crate::support::{Draft, FAST, Load, Shop, answer, until, with_own_stack};
 use anyhow::{Result, ensure};
-use functions::workflows::STARTS_AT_ONCE;
+use functions::workflows::MAX_CONCURRENT_STARTS;
 use futures::{TryStreamExt as _, stream::FuturesUnordered};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn orders_beyond_the_limit_of_waiting_requests_are_queued_at_once() {
         };
 
         shop.stack.temporal.pause();
-        let mut answers: FuturesUnordered<_> = (0..STARTS_AT_ONCE + 4).map(|_| post()).collect();
+        let mut answers: FuturesUnordered<_> = (0..MAX_CONCURRENT_STARTS + 4).map(|_| post()).collect();
         let mut orders = Vec::new();
         for _ in 0..4 {
             orders.extend(answers.try_next().await?);

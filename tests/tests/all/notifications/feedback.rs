@@ -141,8 +141,8 @@ fn each_event_has_its_effect_once() {
         }
         becomes(shop, &id, "BOUNCED", "Permanent/General 5.1.1").await?;
         queue.is_empty().await?;
-        let came_back = format!("{id}: ORDER_CONFIRMED came back: Permanent");
-        assert_eq!(shop.logs().matches(&came_back).count(), 1);
+        let bounced = format!("{id}: ORDER_CONFIRMED: e-mail BOUNCED: Permanent");
+        assert_eq!(shop.logs().matches(&bounced).count(), 1);
 
         queue.send(event("Complaint", &mail, &json!({ "complaintFeedbackType": "abuse" }))).await?;
         becomes(shop, &id, "COMPLAINED", "abuse").await?;

@@ -12,7 +12,7 @@ use crate::support::run;
 use anyhow::{Result, ensure};
 use std::time::Duration;
 use tokio::time::timeout;
-use worker::payment::{Error, Gateway, Payment, Refund, Standing, Stripe};
+use worker::payment::{ChargeStatus, Error, Gateway, Payment, Refund, Stripe};
 
 /// The timeout of one attempt.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -23,14 +23,14 @@ const CALLS: [&str; 4] = ["/payment_intents", "/confirm", "/capture", "/refunds"
 
 /// One attempt to pay and refund, as the worker makes it. After a failed attempt, it first asks the
 /// gateway for the state.
-async fn attempt(stripe: &Stripe, again: bool) -> Result<(), Error> {
+async fn attempt(stripe: &Stripe, is_retry: bool) -> Result<(), Error> {
     let mut payment = payment();
-    let standing = if again { stripe.look_up(&payment).await? } else { Standing::Open };
-    let (reference, captured) = match standing {
-        Standing::Open => (stripe.authorize(&payment, VISA).await?, false),
-        Standing::Authorized(reference) => (reference, false),
-        Standing::Captured(reference) => (reference, true),
-        Standing::Declined(reason) => return Err(Error::Declined(reason)),
+    let status = if is_retry { stripe.look_up(&payment).await? } else { ChargeStatus::Open };
+    let (reference, captured) = match status {
+        ChargeStatus::Open => (stripe.authorize(&payment, VISA).await?, false),
+        ChargeStatus::Authorized(reference) => (reference, false),
+        ChargeStatus::Captured(reference) => (reference, true),
+        ChargeStatus::Declined(reason) => return Err(Error::Declined(reason)),
     };
     payment.reference = Some(reference);
     if !captured {
@@ -45,7 +45,7 @@ async fn until_done(stripe: &Stripe) -> Result<usize> {
         match timeout(LIMIT, attempt(stripe, failed > 0)).await {
             Ok(Ok(())) => return Ok(failed),
             Ok(Err(Error::Declined(reason))) => anyhow::bail!("declined: {reason}"),
-            Ok(Err(error @ (Error::NotNow(_) | Error::Mismatch(_)))) => return Err(error.into()),
+            Ok(Err(error @ (Error::TemporarilyRefused(_) | Error::Mismatch(_)))) => return Err(error.into()),
             Ok(Err(Error::Unavailable(_))) | Err(_) => {}
         }
     }
@@ -64,8 +64,8 @@ fn recorded_effects_are_not_repeated_when_stripe_forgets_the_keys() {
         stripe.capture(&payment).await?;
         stripe.refund(&payment, &partial_refund(2_500)).await?;
         stand_in.forget_keys();
-        assert!(matches!(stripe.look_up(&payment).await?, Standing::Captured(_)));
-        stripe.refund(&payment, &Refund { again: true, ..partial_refund(2_500) }).await?;
+        assert!(matches!(stripe.look_up(&payment).await?, ChargeStatus::Captured(_)));
+        stripe.refund(&payment, &Refund { may_be_known: true, ..partial_refund(2_500) }).await?;
         let (_, intent) = stand_in.intent(ORDER)?;
         assert_eq!((intent.authorizations, intent.captures, intent.refunded), (1, 1, 2_500));
         Ok(())
@@ -128,11 +128,11 @@ fn a_refund_without_balance_is_retried_under_the_next_key() {
             stand_in.inject("/refunds", Fault::RefusedAndStored("balance_insufficient"));
             for _ in 0..2 {
                 let refused = stripe.refund(&payment, &Refund { refusals, ..partial_refund(2_500) }).await;
-                ensure!(matches!(refused, Err(Error::NotNow(_))), "{refused:?}");
+                ensure!(matches!(refused, Err(Error::TemporarilyRefused(_))), "{refused:?}");
             }
         }
-        for again in [false, true] {
-            stripe.refund(&payment, &Refund { refusals: 2, again, ..partial_refund(2_500) }).await?;
+        for may_be_known in [false, true] {
+            stripe.refund(&payment, &Refund { refusals: 2, may_be_known, ..partial_refund(2_500) }).await?;
         }
         assert_eq!(stand_in.intent(ORDER)?.1.refunded, 2_500);
         Ok(())

@@ -4,7 +4,7 @@
 use super::{API_KEY, ORDER, VISA, mock::StripeMock, payment, stand_in::StandIn, stripe, stripe_at};
 use crate::support::run;
 use anyhow::{Result, ensure};
-use worker::payment::{Error, Gateway, Payment, Refund, Return, Reversal, Standing, State, Statement, Stripe};
+use worker::payment::{ChargeStatus, Error, ExternalRefund, Gateway, Payment, Refund, Reversal, State, Statement, Stripe};
 
 /// A payment that is authorized.
 pub(super) async fn authorized(stripe: &Stripe) -> Result<Payment> {
@@ -21,7 +21,7 @@ pub(super) async fn captured(stripe: &Stripe) -> Result<Payment> {
 }
 
 pub(super) fn partial_refund(amount_minor: i64) -> Refund {
-    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, again: false, refusals: 0 }
+    Refund { idempotency_key: "ref_01930000000070008000000000000001".to_owned(), amount_minor, may_be_known: false, refusals: 0 }
 }
 
 /// The requests received, as text: the call without ids, the idempotency key, and the form.
@@ -91,8 +91,8 @@ fn a_decline_has_a_reason_and_holds_nothing() {
             let (stand_in, stripe) = stripe().await?;
             for _ in 0..2 {
                 let declined = stripe.authorize(&payment(), method).await;
-                ensure!(matches!(&declined, Err(Error::Declined(given)) if given == reason), "{method}: {declined:?}");
-                assert_eq!(stripe.look_up(&payment()).await?, Standing::Declined(reason.to_owned()), "{method}");
+                ensure!(matches!(&declined, Err(Error::Declined(stated)) if stated == reason), "{method}: {declined:?}");
+                assert_eq!(stripe.look_up(&payment()).await?, ChargeStatus::Declined(reason.to_owned()), "{method}");
             }
             assert_eq!(stripe.reverse(&payment()).await?, Reversal::Nothing, "{method}");
             let (_, intent) = stand_in.intent(ORDER)?;
@@ -116,7 +116,7 @@ fn a_payment_that_stripe_cannot_process_is_declined() {
         }
         let small = Payment { amount_minor: 49, ..another(4) };
         assert_eq!(declined(&small, VISA).await?, "the amount is too small to be charged");
-        assert_eq!(stripe.look_up(&small).await?, Standing::Open);
+        assert_eq!(stripe.look_up(&small).await?, ChargeStatus::Open);
         assert_eq!(stripe.reverse(&small).await?, Reversal::Nothing);
         let fine = Payment { amount_minor: 5_124, currency: ::orders::Currency::KWD, ..payment() };
         assert_eq!(declined(&fine, VISA).await?, "this amount cannot be charged in this currency");
@@ -144,15 +144,16 @@ fn a_statement_separates_our_refunds_from_others() {
     run(async {
         let (stand_in, stripe) = stripe().await?;
         let payment = authorized(&stripe).await?;
-        let statement = |state| Statement { state, returns: Vec::new() };
-        assert_eq!(stripe.statement(&payment).await?, statement(State::Held));
+        let statement = |state| Statement { state, external_refunds: Vec::new() };
+        assert_eq!(stripe.statement(&payment).await?, statement(State::Authorized));
         stripe.capture(&payment).await?;
         stripe.refund(&payment, &partial_refund(2_500)).await?;
-        assert_eq!(stripe.statement(&payment).await?, statement(State::Taken));
+        assert_eq!(stripe.statement(&payment).await?, statement(State::Captured));
         let (id, _) = stand_in.intent(ORDER)?;
         stand_in.refund_in_dashboard(&id, 5_000)?;
-        let stated = stripe.statement(&payment).await?;
-        ensure!(matches!(&stated.returns[..], [Return { amount_minor: 5_000, .. }]) && stated.state == State::Returned, "{stated:?}");
+        let statement = stripe.statement(&payment).await?;
+        let is_external = matches!(&statement.external_refunds[..], [ExternalRefund { amount_minor: 5_000, .. }]);
+        ensure!(is_external && statement.state == State::Refunded, "{statement:?}");
         let too_much = stripe.refund(&payment, &Refund { idempotency_key: "ref_2".to_owned(), ..partial_refund(1) }).await;
         ensure!(matches!(&too_much, Err(Error::Declined(reason)) if reason == "there is not that much left to give back"), "{too_much:?}");
         Ok(())

@@ -4,7 +4,7 @@ WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,
     format(
-        '%s of %s not delivered, %s paid back or about to be',
+        '%s of %s not delivered, %s refunded or pending',
         u.price, o.total_minor, p.refunded_minor + w.minor
     ) AS detail
 FROM (

@@ -62,15 +62,15 @@ pub(super) enum Outcome {
     Rejected(String),
     /// The recipient's side sent something back. It may be an out-of-office reply, so the e-mail
     /// does not count as undelivered.
-    Answered(String),
+    AutoReply(String),
 }
 
 /// Why a message cannot be read. The error contains no text of the message.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    #[error("it is no event: {:?} error at column {}", .0.classify(), .0.column())]
-    NoEvent(#[from] serde_json::Error),
-    #[error("an event {0} does not tell of any")]
+    #[error("it is not an event: {:?} error at column {}", .0.classify(), .0.column())]
+    NotAnEvent(#[from] serde_json::Error),
+    #[error("the event {0} lacks its details")]
     Incomplete(&'static str),
 }
 
@@ -105,7 +105,7 @@ impl Bounce {
         let status = self.bounced_recipients.iter().find_map(|recipient| recipient.status.as_deref()).unwrap_or_default();
         let reason = format!("{}/{} {status}", self.bounce_type, self.bounce_sub_type).trim_end().to_owned();
         match (self.bounce_type.as_str(), self.bounce_sub_type.as_str()) {
-            ("Transient", "General") => Outcome::Answered(reason),
+            ("Transient", "General") => Outcome::AutoReply(reason),
             _ => Outcome::Bounced(reason),
         }
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn bounces_are_told_apart() {
+    fn bounces_are_distinguished() {
         let jane =
             json!({ "emailAddress": "jane@example.com", "status": "5.1.1", "diagnosticCode": "smtp; 550 <jane@example.com> unknown" });
         let permanent = event("eventType", "Bounce", bounce("Permanent", "General", jane.clone()));
@@ -152,11 +152,11 @@ mod tests {
         let full = event("eventType", "Bounce", bounce("Transient", "MailboxFull", jane.clone()));
         assert_eq!(full.outcome().unwrap(), Some(Outcome::Bounced("Transient/MailboxFull 5.1.1".to_owned())));
         let absent = event("eventType", "Bounce", bounce("Transient", "General", jane));
-        assert_eq!(absent.outcome().unwrap(), Some(Outcome::Answered("Transient/General 5.1.1".to_owned())));
+        assert_eq!(absent.outcome().unwrap(), Some(Outcome::AutoReply("Transient/General 5.1.1".to_owned())));
     }
 
     #[test]
-    fn complaints_rejections_and_deliveries_are_told_apart() {
+    fn complaints_rejections_and_deliveries_are_distinguished() {
         let complaint = |kind: Value| event("eventType", "Complaint", json!({ "complaint": { "complaintFeedbackType": kind } }));
         assert_eq!(complaint(json!("abuse")).outcome().unwrap(), Some(Outcome::Complained("abuse".to_owned())));
         assert_eq!(complaint(Value::Null).outcome().unwrap(), Some(Outcome::Complained("complaint".to_owned())));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_an_error_that_quotes_nothing() {
+    fn the_error_about_an_unreadable_event_quotes_nothing() {
         for garbage in ["", "jane@example.com", "{}", r#"{"eventType":"Bounce","mail":{"messageId":"x","timestamp":"jane@example.com"}}"#] {
             let error = Event::read(garbage).err().unwrap().to_string();
             assert!(!error.contains("jane"), "{error}");

@@ -9,7 +9,7 @@ pub(super) struct Script {
     pub(super) answer: Answer,
     /// The number of the refund attempt that succeeds. Earlier attempts for the same charge are
     /// temporarily refused.
-    pub(super) gives_back_at: i32,
+    pub(super) refunds_at: i32,
 }
 
 /// How the sandbox answers.
@@ -23,15 +23,15 @@ pub(super) enum Answer {
 }
 
 impl Script {
-    pub(super) fn of(payment_method: &str) -> Self {
-        let authorize = |decides_at, answer| Self { decline_code: None, decides_at, answer, gives_back_at: 1 };
+    pub(super) fn for_payment_method(payment_method: &str) -> Self {
+        let authorize = |decides_at, answer| Self { decline_code: None, decides_at, answer, refunds_at: 1 };
         let decline = |code| Self { decline_code: Some(code), ..authorize(1, Answer::Prompt) };
         match payment_method {
             "tok_visa" => authorize(1, Answer::Prompt),
             "tok_processing_error" => authorize(3, Answer::Prompt),
             "tok_timeout" => authorize(1, Answer::FirstCaptureIsLost),
             "tok_down" => authorize(i32::MAX, Answer::Never),
-            "tok_refund_later" => Self { gives_back_at: 3, ..authorize(1, Answer::Prompt) },
+            "tok_refund_later" => Self { refunds_at: 3, ..authorize(1, Answer::Prompt) },
             "tok_declined" => decline("card_declined"),
             "tok_insufficient_funds" => decline("insufficient_funds"),
             _ => decline("invalid_payment_method"),
@@ -65,15 +65,15 @@ mod tests {
             ("tok_insufficient_funds", true, 1),
             ("4242424242424242", true, 1),
         ] {
-            let script = Script::of(method);
+            let script = Script::for_payment_method(method);
             assert_eq!((script.decline_code.is_some(), script.decides_at), (is_declined, decides_at), "{method}");
         }
     }
 
     #[test]
     fn every_decline_has_a_reason_of_its_own() {
-        let reasons =
-            ["tok_declined", "tok_insufficient_funds", "tok_nonsense"].map(|method| decline_reason(Script::of(method).decline_code));
+        let reasons = ["tok_declined", "tok_insufficient_funds", "tok_nonsense"]
+            .map(|method| decline_reason(Script::for_payment_method(method).decline_code));
         assert_eq!(reasons, ["the card was declined", "the card has insufficient funds", "the payment method is not valid"]);
     }
 }

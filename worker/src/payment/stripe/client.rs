@@ -1,46 +1,37 @@
-//! Calls of Stripe's API. They use the HTTP client of the AWS SDK, so TLS works as in the worker's
-//! other connections.
+//! Calls of Stripe's API.
 
 use super::{
     Settings,
     failure::{Failure, Head},
     key::Key,
 };
-use anyhow::{Context, anyhow};
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorSettings},
-    orchestrator::{HttpRequest, HttpResponse},
-};
-use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use anyhow::{Context as _, anyhow};
 use form_urlencoded::Serializer;
+use platform::http::{self, Answer as HttpAnswer, HttpRequest, SdkBody};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// The API version of the answers that this code reads. It is sent with each call, because the
 /// account's default version may be another one.
-const VERSION: &str = "2025-03-31.basil";
+const API_VERSION: &str = "2025-03-31.basil";
 /// The time limit for opening a connection. The time limit of the call is that of the activity's
 /// attempt.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long Stripe may send nothing. This ends calls that have no other time limit.
-const SILENCE: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The maximum size of an answer, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// The maximum number of idempotency keys that are tried for one call.
-const KEYS: u8 = 3;
+const MAX_KEYS: u8 = 3;
 
 /// The fields of a form or query, as names and values.
 pub(super) type Form<'a> = &'a [(&'a str, &'a str)];
 
 /// An encoded form, and its idempotency key if it has one.
-type Posted<'a> = (&'a str, Option<&'a str>);
+type FormRequest<'a> = (&'a str, Option<&'a str>);
 
 pub(super) struct Client {
-    http: Connector,
+    http: http::Client,
     url: String,
     key: Key,
 }
@@ -60,8 +51,7 @@ impl Client {
     /// Fails if there is no key, if the secret with the key cannot be read, or if the key could be
     /// read on its way to Stripe.
     pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let limits = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build();
-        let http = Connector::builder().connector_settings(limits).tls_provider(Provider::Rustls(CryptoMode::Ring)).build();
+        let http = http::Client::new(CONNECT_TIMEOUT, READ_TIMEOUT, MAX_ANSWER_BYTES);
         Ok(Self { http, url: settings.url()?.to_owned(), key: Key::new(settings).await? })
     }
 
@@ -88,7 +78,7 @@ impl Client {
     /// is sent again under the next key. All workers use the same sequence of keys.
     pub(super) async fn post_guarded<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, key: &str) -> Result<Answer<T>, Failure> {
         let mut answer = self.post(path, form, key).await;
-        for number in 2..=KEYS {
+        for number in 2..=MAX_KEYS {
             if !matches!(answer, Err(Failure::Unavailable { stored: true, .. })) {
                 break;
             }
@@ -99,15 +89,15 @@ impl Client {
 
     /// Makes a call. If Stripe refuses the API key (401) and the secret now contains another one,
     /// repeats the call once with that.
-    async fn call<T: DeserializeOwned>(&self, path: &str, posted: Option<Posted<'_>>) -> Result<Answer<T>, Failure> {
+    async fn call<T: DeserializeOwned>(&self, path: &str, form: Option<FormRequest<'_>>) -> Result<Answer<T>, Failure> {
         let key = self.key.current().await;
-        let (mut head, mut body) = self.exchange(path, posted, &key).await.map_err(Failure::unavailable)?;
+        let (mut head, mut body) = self.send(path, form, &key).await.map_err(Failure::unavailable)?;
         if head.status == 401
-            && let Some(key) = self.key.renewed(&key).await
+            && let Some(key) = self.key.refresh(&key).await
         {
-            (head, body) = self.exchange(path, posted, &key).await.map_err(Failure::unavailable)?;
+            (head, body) = self.send(path, form, &key).await.map_err(Failure::unavailable)?;
         }
-        if let Some(failure) = Failure::of(&head, &body) {
+        if let Some(failure) = Failure::from_response(&head, &body) {
             return Err(failure);
         }
         let content = serde_json::from_slice(&body);
@@ -116,36 +106,29 @@ impl Client {
         Ok(Answer { content, replayed: head.replayed })
     }
 
-    async fn exchange(&self, path: &str, posted: Option<Posted<'_>>, key: &str) -> anyhow::Result<(Head, Vec<u8>)> {
-        let mut request = HttpRequest::new(posted.map_or_else(SdkBody::empty, |(form, _)| SdkBody::from(form)));
+    async fn send(&self, path: &str, form: Option<FormRequest<'_>>, key: &str) -> anyhow::Result<(Head, Vec<u8>)> {
+        let mut request = HttpRequest::new(form.map_or_else(SdkBody::empty, |(form, _)| SdkBody::from(form)));
         request.set_uri(format!("{}{path}", self.url))?;
         let headers = request.headers_mut();
         // The original error is dropped, because it would quote the key.
-        headers.try_insert("authorization", format!("Bearer {key}")).map_err(|_| anyhow!("Stripe's key is none"))?;
-        headers.try_insert("stripe-version", VERSION)?;
-        if let Some((_, idempotency_key)) = posted {
+        headers.try_insert("authorization", format!("Bearer {key}")).map_err(|_| anyhow!("the Stripe key contains invalid characters"))?;
+        headers.try_insert("stripe-version", API_VERSION)?;
+        if let Some((_, idempotency_key)) = form {
             headers.try_insert("content-type", "application/x-www-form-urlencoded")?;
             if let Some(idempotency_key) = idempotency_key {
                 headers.try_insert("idempotency-key", idempotency_key.to_owned())?;
             }
             request.set_method("POST")?;
         }
-        let response = self.http.call(request).await.context("Stripe cannot be reached")?;
-        let head = head(&response);
-        let mut stream = ByteStream::new(response.into_body());
-        let mut body = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            body.extend_from_slice(&chunk.context("an answer of Stripe's ended early")?);
-            anyhow::ensure!(body.len() <= MAX_BYTES, "an answer of Stripe's is too large");
-        }
-        Ok((head, body))
+        let answer = self.http.call(request).await.context("Stripe did not answer")?;
+        Ok((read_head(&answer), answer.body))
     }
 }
 
-fn head(response: &HttpResponse) -> Head {
-    let header = |name: &str| response.headers().get(name);
+fn read_head(answer: &HttpAnswer) -> Head {
+    let header = |name: &str| answer.headers.get(name);
     Head {
-        status: response.status().as_u16(),
+        status: answer.status,
         replayed: header("idempotent-replayed") == Some("true"),
         should_retry: header("stripe-should-retry").map(|value| value == "true"),
         request_id: header("request-id").unwrap_or("unknown").to_owned(),

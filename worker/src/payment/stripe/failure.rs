@@ -33,7 +33,7 @@ pub(super) struct Refusal {
 
 /// The codes of temporary refusals: nothing was done, and Stripe may accept the same request later.
 /// No other place lists such codes.
-const FOR_NOW: [&str; 1] = ["balance_insufficient"];
+const TEMPORARY: [&str; 1] = ["balance_insufficient"];
 
 #[derive(Deserialize)]
 struct Document {
@@ -48,8 +48,8 @@ impl Refusal {
     }
 
     /// Whether the refusal is temporary.
-    pub(super) fn is_for_now(&self) -> bool {
-        FOR_NOW.iter().any(|code| self.has_code(code))
+    pub(super) fn is_temporary(&self) -> bool {
+        TEMPORARY.iter().any(|code| self.has_code(code))
     }
 
     pub(super) fn has_code(&self, code: &str) -> bool {
@@ -76,7 +76,7 @@ impl Failure {
     }
 
     /// The failure that an answer reports; `None` if the call succeeded.
-    pub(super) fn of(head: &Head, body: &[u8]) -> Option<Self> {
+    pub(super) fn from_response(head: &Head, body: &[u8]) -> Option<Self> {
         let status = head.status;
         if (200..300).contains(&status) {
             return None;
@@ -86,11 +86,11 @@ impl Failure {
         // or uses the idempotency key. 424: a system behind Stripe failed. An idempotency error
         // with another status: the requests for an order have changed, so it is unknown what the
         // first ones did.
-        let may_pass = !(400..500).contains(&status)
+        let is_temporary = !(400..500).contains(&status)
             || matches!(status, 401 | 403 | 408 | 409 | 424 | 429)
             || refusal.kind == "idempotency_error"
             || head.should_retry == Some(true);
-        if !may_pass {
+        if !is_temporary {
             return Some(Self::Refused(refusal));
         }
         let error = anyhow!("Stripe answered {status} ({}, request {})", refusal.codes(), head.request_id);
@@ -102,8 +102,8 @@ impl Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(refusal) if refusal.is_for_now() => Self::NotNow(reason::of(&refusal).to_owned()),
-            Failure::Refused(refusal) => Self::Declined(reason::of(&refusal).to_owned()),
+            Failure::Refused(refusal) if refusal.is_temporary() => Self::TemporarilyRefused(reason::for_refusal(&refusal).to_owned()),
+            Failure::Refused(refusal) => Self::Declined(reason::for_refusal(&refusal).to_owned()),
             Failure::Unavailable { error, .. } => Self::Unavailable(error),
         }
     }
@@ -112,7 +112,7 @@ impl From<Failure> for Error {
 impl Failure {
     /// For calls that Stripe should never refuse. A refusal means that something is wrong, and that
     /// people must look into it.
-    pub(super) fn unexpected(self) -> anyhow::Error {
+    pub(super) fn into_unexpected_error(self) -> anyhow::Error {
         match self {
             Self::Refused(refusal) => anyhow!("Stripe refuses: {}", refusal.codes()),
             Self::Unavailable { error, .. } => error,
@@ -125,11 +125,11 @@ mod tests {
     use super::*;
 
     fn failure(status: u16, body: &str) -> Option<Failure> {
-        Failure::of(&Head { status, ..Head::default() }, body.as_bytes())
+        Failure::from_response(&Head { status, ..Head::default() }, body.as_bytes())
     }
 
     #[test]
-    fn what_may_pass_is_not_taken_for_a_refusal() {
+    fn a_temporary_failure_is_no_refusal() {
         for status in [302, 401, 403, 408, 409, 424, 429, 500, 502, 503, 504] {
             assert!(matches!(failure(status, "<html>"), Some(Failure::Unavailable { stored: false, .. })), "{status}");
         }
@@ -137,7 +137,7 @@ mod tests {
             r#"{"error":{"type":"idempotency_error","message":"Keys for idempotent requests can only be used with the same parameters"}}"#;
         assert!(matches!(failure(400, reused), Some(Failure::Unavailable { .. })));
         let head = Head { status: 400, should_retry: Some(true), ..Head::default() };
-        assert!(matches!(Failure::of(&head, b"{}"), Some(Failure::Unavailable { .. })));
+        assert!(matches!(Failure::from_response(&head, b"{}"), Some(Failure::Unavailable { .. })));
         assert!(failure(200, "").is_none());
     }
 
@@ -154,17 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_balance_is_a_refusal_for_now() {
+    fn an_empty_balance_is_a_temporary_refusal() {
         let refused = |code: &str| failure(400, &format!(r#"{{"error":{{"type":"invalid_request_error","code":"{code}"}}}}"#)).unwrap();
-        assert!(matches!(refused("balance_insufficient").into(), Error::NotNow(_)));
+        assert!(matches!(refused("balance_insufficient").into(), Error::TemporarilyRefused(_)));
         assert!(matches!(refused("charge_already_refunded").into(), Error::Declined(_)));
     }
 
     #[test]
-    fn a_stored_failure_is_told_from_a_new_one() {
+    fn a_stored_failure_differs_from_a_new_one() {
         let head = Head { status: 500, replayed: true, ..Head::default() };
-        assert!(matches!(Failure::of(&head, b""), Some(Failure::Unavailable { stored: true, .. })));
+        assert!(matches!(Failure::from_response(&head, b""), Some(Failure::Unavailable { stored: true, .. })));
         let head = Head { status: 409, replayed: true, ..Head::default() };
-        assert!(matches!(Failure::of(&head, b""), Some(Failure::Unavailable { stored: false, .. })));
+        assert!(matches!(Failure::from_response(&head, b""), Some(Failure::Unavailable { stored: false, .. })));
     }
 }

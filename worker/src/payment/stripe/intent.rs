@@ -1,7 +1,7 @@
 //! The parts of Stripe's objects that OrderFlow reads.
 
 use super::{failure::Refusal, reason};
-use crate::payment::{Error, Standing};
+use crate::payment::{ChargeStatus, Error};
 use serde::{Deserialize, de::IgnoredAny};
 use std::collections::BTreeMap;
 
@@ -67,18 +67,18 @@ pub(super) struct List<T> {
 }
 
 impl Intent {
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn charge_status(&self) -> ChargeStatus {
         match self.status {
-            Status::RequiresCapture => Standing::Authorized(self.id.clone()),
-            Status::Succeeded => Standing::Captured(self.id.clone()),
-            Status::Canceled => Standing::Declined("the authorization is not valid any more".to_owned()),
+            Status::RequiresCapture => ChargeStatus::Authorized(self.id.clone()),
+            Status::Succeeded => ChargeStatus::Captured(self.id.clone()),
+            Status::Canceled => ChargeStatus::Declined("the authorization is not valid any more".to_owned()),
             // The customer is not present to confirm.
-            Status::RequiresAction => Standing::Declined("the card's bank asks the customer to confirm the payment".to_owned()),
+            Status::RequiresAction => ChargeStatus::Declined("the card's bank asks the customer to confirm the payment".to_owned()),
             Status::RequiresPaymentMethod => match &self.last_payment_error {
-                Some(refusal) => Standing::Declined(reason::of(refusal).to_owned()),
-                None => Standing::Open,
+                Some(refusal) => ChargeStatus::Declined(reason::for_refusal(refusal).to_owned()),
+                None => ChargeStatus::Open,
             },
-            Status::RequiresConfirmation | Status::Processing | Status::Other => Standing::Open,
+            Status::RequiresConfirmation | Status::Processing | Status::Other => ChargeStatus::Open,
         }
     }
 
@@ -103,20 +103,23 @@ impl Intent {
 impl Refund {
     /// Whether the refund is valid, so that the customer gets the money. A refund may still fail
     /// days later. The money is then the shop's again.
-    pub(super) fn holds(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         !matches!(self.status.as_deref(), Some("failed" | "canceled"))
     }
 
     /// The result of this refund for [`Gateway::refund`](crate::payment::Gateway::refund).
-    pub(super) fn settled(&self) -> Result<(), Error> {
+    pub(super) fn result(&self) -> Result<(), Error> {
         match self.failure_reason.as_deref() {
-            _ if self.holds() => Ok(()),
-            Some("insufficient_funds") => Err(Error::NotNow("the shop's balance with the gateway does not cover it".to_owned())),
+            _ if self.is_valid() => Ok(()),
+            Some("insufficient_funds") => {
+                Err(Error::TemporarilyRefused("the shop's balance with the gateway does not cover it".to_owned()))
+            }
             _ => Err(Error::Declined("the customer's bank does not take the money back".to_owned())),
         }
     }
 
-    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+    /// Whether the refund has this metadata.
+    pub(super) fn has_metadata(&self, name: &str, value: &str) -> bool {
         self.metadata.as_ref().and_then(|metadata| metadata.get(name)).is_some_and(|found| found == value)
     }
 

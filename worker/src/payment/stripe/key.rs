@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 /// The setting that holds the secret's ARN.
 const SETTING: &str = "STRIPE_SECRET_ARN";
 /// The minimum time between two reads of the secret, however many calls Stripe refuses.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,10 +29,10 @@ impl Secret for Credentials {
 
 pub(super) struct Key {
     secret_arn: Option<String>,
-    known: Mutex<Known>,
+    cached: Mutex<CachedKey>,
 }
 
-struct Known {
+struct CachedKey {
     key: String,
     read_at: Instant,
 }
@@ -48,25 +48,25 @@ impl Key {
             Some(arn) => secrets::read::<Credentials>(SETTING, arn).await?.secret_key,
             None => settings.stripe_secret_key.clone().context("STRIPE_SECRET_KEY is not set: PAYMENT_GATEWAY=stripe needs it")?,
         };
-        Ok(Self { secret_arn, known: Mutex::new(Known { key, read_at: Instant::now() }) })
+        Ok(Self { secret_arn, cached: Mutex::new(CachedKey { key, read_at: Instant::now() }) })
     }
 
     pub(super) async fn current(&self) -> String {
-        self.known.lock().await.key.clone()
+        self.cached.lock().await.key.clone()
     }
 
     /// Reads the secret again, and returns its key if that is not the refused one. Calls during the
-    /// read wait for its result.
-    pub(super) async fn renewed(&self, refused: &str) -> Option<String> {
+    /// read wait for its result. If the secret was read a moment ago, it is not read again.
+    pub(super) async fn refresh(&self, refused: &str) -> Option<String> {
         let arn = self.secret_arn.as_ref()?;
-        let mut known = self.known.lock().await;
-        if known.key == refused && known.read_at.elapsed() > PAUSE {
-            known.read_at = Instant::now();
+        let mut cached = self.cached.lock().await;
+        if cached.key == refused && cached.read_at.elapsed() > MIN_REFRESH_INTERVAL {
+            cached.read_at = Instant::now();
             match secrets::read::<Credentials>(SETTING, arn).await {
-                Ok(credentials) => known.key = credentials.secret_key,
-                Err(error) => tracing::warn!(%error, "Stripe refuses the key"),
+                Ok(credentials) => cached.key = credentials.secret_key,
+                Err(error) => tracing::warn!(%error, "Stripe refuses the key, and the secret cannot be read"),
             }
         }
-        (known.key != refused).then(|| known.key.clone())
+        (cached.key != refused).then(|| cached.key.clone())
     }
 }

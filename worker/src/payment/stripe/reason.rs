@@ -8,10 +8,10 @@ use super::failure::Refusal;
 pub(super) const TOO_PRECISE: &str = "amount_too_precise";
 
 /// The reason that the customer reads for a refusal.
-pub(super) fn of(refusal: &Refusal) -> &'static str {
+pub(super) fn for_refusal(refusal: &Refusal) -> &'static str {
     let codes = [refusal.decline_code.as_deref(), refusal.code.as_deref()];
-    let told = codes.into_iter().flatten().find_map(|code| by_code(code, refusal.param.as_deref()));
-    told.unwrap_or(match refusal.kind.as_str() {
+    let known = codes.into_iter().flatten().find_map(|code| by_code(code, refusal.param.as_deref()));
+    known.unwrap_or(match refusal.kind.as_str() {
         "card_error" => "the card was declined",
         _ => "the payment was refused",
     })
@@ -51,16 +51,16 @@ fn by_code(code: &str, param: Option<&str>) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn told(kind: &str, code: &str, decline_code: Option<&str>) -> &'static str {
+    fn reason(kind: &str, code: &str, decline_code: Option<&str>) -> &'static str {
         let (code, decline_code) = (Some(code.to_owned()), decline_code.map(ToOwned::to_owned));
-        of(&Refusal { kind: kind.to_owned(), code, decline_code, param: None })
+        for_refusal(&Refusal { kind: kind.to_owned(), code, decline_code, param: None })
     }
 
     #[test]
     fn the_decline_code_says_more_than_the_code() {
-        assert_eq!(told("card_error", "card_declined", Some("insufficient_funds")), "the card has insufficient funds");
-        assert_eq!(told("card_error", "expired_card", None), "the card has expired");
-        assert_eq!(told("card_error", "incorrect_cvc", Some("incorrect_cvc")), "the card's security code is incorrect");
+        assert_eq!(reason("card_error", "card_declined", Some("insufficient_funds")), "the card has insufficient funds");
+        assert_eq!(reason("card_error", "expired_card", None), "the card has expired");
+        assert_eq!(reason("card_error", "incorrect_cvc", Some("incorrect_cvc")), "the card's security code is incorrect");
     }
 
     #[test]
@@ -68,8 +68,8 @@ mod tests {
         for code in
             ["generic_decline", "lost_card", "stolen_card", "fraudulent", "pickup_card", "merchant_blacklist", "do_not_honor", "new"]
         {
-            assert_eq!(told("card_error", "card_declined", Some(code)), "the card was declined", "{code}");
+            assert_eq!(reason("card_error", "card_declined", Some(code)), "the card was declined", "{code}");
         }
-        assert_eq!(of(&Refusal::default()), "the payment was refused");
+        assert_eq!(for_refusal(&Refusal::default()), "the payment was refused");
     }
 }

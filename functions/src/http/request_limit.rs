@@ -1,0 +1,84 @@
+//! Limits how many requests of one kind about one order are accepted within an hour.
+//!
+//! A workflow's history contains every signal and has a maximum length, and a client may send a
+//! cancellation ten thousand times. So requests are counted in the table of the idempotency keys,
+//! where every process sees the count. The table has one item for each order and kind of request,
+//! and DynamoDB removes expired items.
+
+use crate::{
+    http::idempotency::Idempotency,
+    http::{Kind, Problem},
+};
+use aws_sdk_dynamodb::{
+    error::DisplayErrorContext,
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValue},
+};
+use orders::OrderId;
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// The time for which requests are counted, from the first one. It is also the value of
+/// `Retry-After`.
+pub const WINDOW: Duration = Duration::from_secs(3600);
+
+impl Idempotency {
+    /// Counts a request of this kind about an order. If the request cannot be counted, it is
+    /// accepted.
+    ///
+    /// # Errors
+    /// 429 if there were too many such requests within the last hour.
+    pub async fn count_request(&self, kind: &str, order: OrderId) -> Result<(), Problem> {
+        match self.count(format!("limit#{kind}#{order}")).await {
+            Ok(count) if count > self.order_request_limit => Err(Problem::too_many_requests()),
+            Ok(_) => Ok(()),
+            Err(cause) => {
+                tracing::warn!(order_id = %order, cause, "requests about order {order} are not counted");
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds one request and returns the number of requests, with this one.
+    async fn count(&self, key: String) -> Result<u32, String> {
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let end = number(now + i64::try_from(WINDOW.as_secs()).unwrap_or(i64::MAX / 2));
+        let counted = self
+            .dynamodb
+            .update_item()
+            .table_name(&self.table)
+            .key("key", AttributeValue::S(key.clone()))
+            .update_expression("ADD requests :one SET expiresAt = if_not_exists(expiresAt, :end)")
+            // DynamoDB may remove an expired item only after days. Until then, the item must not
+            // count.
+            .condition_expression("attribute_not_exists(#key) OR expiresAt > :now")
+            .expression_attribute_names("#key", "key")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":end", end.clone())
+            .expression_attribute_values(":now", number(now))
+            .return_values(ReturnValue::UpdatedNew)
+            .send()
+            .await;
+        match counted {
+            Ok(counted) => {
+                let count = counted.attributes.and_then(|mut attributes| attributes.remove("requests"));
+                let count = count.and_then(|count| count.as_n().ok().and_then(|digits| digits.parse().ok()));
+                count.ok_or_else(|| "DynamoDB did not return the number of requests".to_owned())
+            }
+            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+                let anew = self.dynamodb.put_item().table_name(&self.table).item("key", AttributeValue::S(key));
+                let anew = anew.item("requests", number(1)).item("expiresAt", end).send().await;
+                anew.map(|_| 1).map_err(|error| DisplayErrorContext(error).to_string())
+            }
+            Err(error) => Err(DisplayErrorContext(error).to_string()),
+        }
+    }
+}
+
+impl Problem {
+    #[must_use]
+    pub fn too_many_requests() -> Self {
+        Self::new(Kind::TooManyRequests, "Too many requests of this kind about this order within an hour.")
+    }
+}

@@ -1,0 +1,10 @@
+//! The calls for orders: those of customers, and those of the shop's staff.
+
+pub mod amend_order;
+pub mod cancel_order;
+pub mod create_order;
+pub mod create_refund;
+pub mod get_order;
+pub mod list_orders;
+pub(crate) mod refundable;
+pub mod review_order;

@@ -1,8 +1,0 @@
--- Lists the transitions in the orders' histories that are not in the list of legal ones. A
--- transition is a text such as PENDING>RESERVED; that of a new order is >PENDING.
-SELECT order_id, was, status
-FROM (
-    SELECT order_id, status, lag(status) OVER (PARTITION BY order_id ORDER BY version) AS was
-    FROM order_history
-) h
-WHERE coalesce(was, '') || '>' || status <> ALL ($1)
