@@ -58,7 +58,7 @@ contract: ## Generate functions/openapi.json and the events' schemas in docs/eve
 lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate
 	@local/install rust cargo-deny node page
 	cargo fmt --all --check
-	local/check-purity
+	local/check-determinism
 	@PATH="$$PWD/.local/bin:$$PATH" npm run check --silent --prefix web
 	local/check-dependencies
 	local/check-links

@@ -5,7 +5,7 @@
 //! about orders exists only once.
 //!
 //! The crate does no I/O and uses no clock, no randomness and no async runtime. Temporal replays
-//! workflow code from its history, and a replay must make the same calls. `local/check-purity`
+//! workflow code from its history, and a replay must make the same calls. `local/check-determinism`
 //! checks this.
 
 pub mod activities;

@@ -130,7 +130,7 @@ enum Halt {
     /// A step was refused. The field is the reason that the customer reads.
     Refused(String),
     /// The order was already being compensated when its workflow was started again.
-    Withdrawn(CompensationRequest),
+    Compensating(CompensationRequest),
     /// The order to resume does not exist. The field is the reason.
     Unknown(String),
     /// The history is long: the workflow continues as new.
@@ -186,7 +186,7 @@ impl OrderWorkflow {
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
             Err(Halt::Unanswered(reason)) => Self::compensate(ctx, order_id, End::Cancelled, reason.to_owned()).await?,
             Err(Halt::Cancelled) => Self::cancelled(ctx, order_id).await?,
-            Err(Halt::Withdrawn(withdrawal)) => Self::compensate(ctx, order_id, withdrawal.end, withdrawal.reason).await?,
+            Err(Halt::Compensating(request)) => Self::compensate(ctx, order_id, request.end, request.reason).await?,
             Err(Halt::Unknown(reason)) => (OrderStatus::Failed, Some(reason)),
             Err(Halt::Long) => return Err(Self::continue_as_new(ctx, order_id)),
         };
@@ -352,16 +352,16 @@ impl OrderWorkflow {
     /// cannot be cancelled, and is retried until it succeeds.
     async fn compensate(ctx: &WorkflowContext<Self>, order_id: OrderId, end: End, reason: String) -> Result<Ended, ActivityExecutionError> {
         ctx.state_mut(|s| s.compensating = true);
-        let withdrawal = CompensationRequest { order_id, end, reason: reason.clone() };
-        let ended = run_step(ctx, || OrderActivities::cancel_order, withdrawal, detached()).await?;
-        let withdrawn = ended.status == end.status();
+        let request = CompensationRequest { order_id, end, reason: reason.clone() };
+        let ended = run_step(ctx, || OrderActivities::cancel_order, request, detached()).await?;
+        let is_compensated = ended.status == end.status();
         if let Some(end) = End::from_status(ended.status) {
             // The order may have ended with the other status, through a worker that died before it
             // recorded the notification.
             Self::tell(ctx, order_id, end.notice()).await?;
         }
         ctx.state_mut(|s| s.compensating = false);
-        Ok((ended.status, withdrawn.then_some(reason)))
+        Ok((ended.status, is_compensated.then_some(reason)))
     }
 }
 

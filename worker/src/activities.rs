@@ -101,8 +101,8 @@ impl Activities {
     }
 
     #[activity(definition = definitions::ReviewOrder)]
-    pub async fn review_order(self: Arc<Self>, ctx: ActivityContext, verdict: ReviewDecision) -> Result<StepResult, ActivityError> {
-        self.attempt(&ctx, verdict.order_id, self.review(&verdict)).await
+    pub async fn review_order(self: Arc<Self>, ctx: ActivityContext, decision: ReviewDecision) -> Result<StepResult, ActivityError> {
+        self.attempt(&ctx, decision.order_id, self.review(&decision)).await
     }
 
     #[activity(definition = definitions::ProcessPayment)]
@@ -127,8 +127,8 @@ impl Activities {
     }
 
     #[activity(definition = definitions::CancelOrder)]
-    pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, withdrawal: CompensationRequest) -> Result<StepResult, ActivityError> {
-        self.attempt(&ctx, withdrawal.order_id, self.compensate(&withdrawal)).await
+    pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, request: CompensationRequest) -> Result<StepResult, ActivityError> {
+        self.attempt(&ctx, request.order_id, self.compensate(&request)).await
     }
 
     #[activity(definition = definitions::RefundPayment)]
@@ -162,23 +162,23 @@ impl Activities {
 
     /// Compensates an order: undoes the forward steps in reverse order, and ends the order. No
     /// other code does this.
-    async fn compensate(&self, withdrawal: &CompensationRequest) -> Result<TransitionResult, Failure> {
-        let id = withdrawal.order_id;
+    async fn compensate(&self, request: &CompensationRequest) -> Result<TransitionResult, Failure> {
+        let id = request.order_id;
         let status = {
             let mut client = db::connection(&self.pool).await?;
             let transaction = client.transaction().await?;
-            let status = order::begin_compensation(&transaction, withdrawal).await?;
+            let status = order::begin_compensation(&transaction, request).await?;
             transaction.commit().await?;
             status
         };
         if status.is_final() {
-            self.record_late_cancellation(withdrawal).await?;
+            self.record_late_cancellation(request).await?;
             return Ok(TransitionResult::unchanged(status));
         }
         if matches!(status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered)
-            && let Some(status) = self.cancel_shipments(id, withdrawal.end).await?
+            && let Some(status) = self.cancel_shipments(id, request.end).await?
         {
-            self.record_late_cancellation(withdrawal).await?;
+            self.record_late_cancellation(request).await?;
             return Ok(TransitionResult::unchanged(status));
         }
         let (payment, reversal) = self.reverse_payment(id, status).await?;
@@ -194,15 +194,15 @@ impl Activities {
         payment::record_reversed(&transaction, id, &payment, self.gateways.name_of(&payment), &reversal).await?;
         refunds::close_pending_refunds(&transaction, id).await?;
         stock::release(&transaction, id).await?;
-        let step = order::advance(&transaction, id, withdrawal.end.status(), Some(&withdrawal.reason)).await?;
+        let step = order::advance(&transaction, id, request.end.status(), Some(&request.reason)).await?;
         transaction.commit().await?;
         Ok(step)
     }
 
     /// Records that a requested cancellation came too late, so that readers see it.
-    async fn record_late_cancellation(&self, withdrawal: &CompensationRequest) -> Result<(), Failure> {
-        if withdrawal.end == End::Cancelled {
-            order::record_late_cancellation(&db::connection(&self.pool).await?, withdrawal.order_id).await?;
+    async fn record_late_cancellation(&self, request: &CompensationRequest) -> Result<(), Failure> {
+        if request.end == End::Cancelled {
+            order::record_late_cancellation(&db::connection(&self.pool).await?, request.order_id).await?;
         }
         Ok(())
     }

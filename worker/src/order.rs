@@ -46,8 +46,8 @@ pub(crate) async fn record_order(client: &dyn Client, order: &OrderInput) -> any
 /// Records that an order's compensation has begun and how it is to end, unless the order has
 /// already ended. If the compensation has begun before, its end and reason stay. Returns the
 /// order's status. From then on the order can only move to its end; see [`advance`].
-pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, withdrawal: &CompensationRequest) -> anyhow::Result<OrderStatus> {
-    let CompensationRequest { order_id, end, reason } = withdrawal;
+pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, request: &CompensationRequest) -> anyhow::Result<OrderStatus> {
+    let CompensationRequest { order_id, end, reason } = request;
     // The status is read under the lock, because the lock's previous owner may have changed it.
     let status = lock_order(transaction, *order_id).await?;
     if !status.is_final() {

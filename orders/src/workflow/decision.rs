@@ -38,8 +38,8 @@ impl OrderWorkflow {
         }
         let decided = match ctx.state(|s| s.review.clone()) {
             Some(review) if in_review => {
-                let verdict = ReviewDecision { order_id, approved: review.approved, by: review.by, note: review.note };
-                run_step(ctx, || OrderActivities::review_order, verdict, scope).await
+                let decision = ReviewDecision { order_id, approved: review.approved, by: review.by, note: review.note };
+                run_step(ctx, || OrderActivities::review_order, decision, scope).await
             }
             _ => run_step(ctx, || OrderActivities::amend_order, Amendment { order_id }, scope).await,
         };

@@ -91,8 +91,8 @@ impl OrderWorkflow {
             },
         };
         let Some(rest) = rest else { return Err(Halt::Ended(progress.status)) };
-        if let Some(withdrawal) = rest.withdrawal {
-            return Err(Halt::Withdrawn(withdrawal));
+        if let Some(request) = rest.withdrawal {
+            return Err(Halt::Compensating(request));
         }
         let progress = Self::advance(ctx, Ok(progress)).await?;
         if matches!(progress.status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered) {

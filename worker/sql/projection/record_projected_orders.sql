@@ -1,2 +1,2 @@
 -- Records which versions of orders the read model has.
-SELECT note_projected($1, $2)
+SELECT record_projected($1, $2)

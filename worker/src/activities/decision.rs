@@ -40,14 +40,14 @@ impl Activities {
     }
 
     /// Records the review decision, and reserves the stock of an approved order.
-    pub(super) async fn review(&self, verdict: &ReviewDecision) -> Result<StepOutcome, Failure> {
+    pub(super) async fn review(&self, decision: &ReviewDecision) -> Result<StepOutcome, Failure> {
         let mut client = db::connection(&self.pool).await?;
         let transaction = client.transaction().await?;
-        let status = order::lock_order(&transaction, verdict.order_id).await?;
-        let approved = risk::record_decision(&transaction, verdict).await?;
+        let status = order::lock_order(&transaction, decision.order_id).await?;
+        let approved = risk::record_decision(&transaction, decision).await?;
         let step = match status {
             OrderStatus::InReview if approved => {
-                match stock::reserve_approved(&transaction, verdict.order_id, &self.reservation_policy).await {
+                match stock::reserve_approved(&transaction, decision.order_id, &self.reservation_policy).await {
                     Ok(step) => step,
                     Err(error) if error.refusal().is_some() => {
                         transaction.commit().await?;

@@ -1,5 +1,5 @@
 -- Records a deleted product, so that the read model removes it.
-CREATE OR REPLACE FUNCTION note_deleted_product() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION record_deleted_product() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO deleted_products (id, version) VALUES (OLD.id, OLD.version)
         ON CONFLICT (id) DO UPDATE
@@ -8,4 +8,4 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER products_deleted AFTER DELETE ON products
-    FOR EACH ROW EXECUTE FUNCTION note_deleted_product();
+    FOR EACH ROW EXECUTE FUNCTION record_deleted_product();

@@ -1,6 +1,6 @@
 -- Records which versions of products the read model has. It updates one product after the other, by
 -- id, since reservations lock several products in the same order.
-CREATE OR REPLACE FUNCTION note_projected_products(ids text[], versions bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION record_projected_products(ids text[], versions bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     noted record;

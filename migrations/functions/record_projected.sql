@@ -1,6 +1,6 @@
 -- Records which versions of orders the read model has. It updates one order after the other, by id,
 -- so that two calls for the same orders do not deadlock.
-CREATE OR REPLACE FUNCTION note_projected(ids text[], versions bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION record_projected(ids text[], versions bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     noted record;

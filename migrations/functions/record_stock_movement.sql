@@ -1,6 +1,6 @@
 -- Writes the stock ledger. Units that orders reserve or release move between `stock` and
 -- `reserved`; all other changes of `stock` are restocks or losses.
-CREATE OR REPLACE FUNCTION note_movement() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION record_stock_movement() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moved bigint = NEW.stock - CASE TG_OP WHEN 'INSERT' THEN 0 ELSE OLD.stock END;
 BEGIN
@@ -13,6 +13,6 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE TRIGGER products_opening AFTER INSERT ON products FOR EACH ROW
-    WHEN (NEW.stock <> 0) EXECUTE FUNCTION note_movement();
+    WHEN (NEW.stock <> 0) EXECUTE FUNCTION record_stock_movement();
 CREATE OR REPLACE TRIGGER products_movement AFTER UPDATE OF stock ON products FOR EACH ROW
-    WHEN (OLD.stock <> NEW.stock) EXECUTE FUNCTION note_movement();
+    WHEN (OLD.stock <> NEW.stock) EXECUTE FUNCTION record_stock_movement();
