@@ -1,10 +1,10 @@
 //! The state machines: of an order, its reservations, its payment, its refunds, its shipments and
 //! its notifications.
 //!
-//! Each module here is the only home of its machine: the statuses, the transitions between them, and
-//! what may cause each transition. The workflow, the worker and the audit ask these tables. SQL takes
-//! the permitted transitions as parameters. Where a statement or an index writes statuses out, tests
-//! compare it with these tables. `docs/states.md` is drawn from them.
+//! Each module here is the only home of its machine: the statuses, the transitions between them,
+//! and what may cause each transition. The workflow, the worker and the audit ask these tables. SQL
+//! takes the permitted transitions as parameters. Where a statement or an index writes statuses
+//! out, tests compare it with these tables. `docs/states.md` is drawn from them.
 
 mod notification;
 mod order;

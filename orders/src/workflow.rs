@@ -4,8 +4,8 @@
 //! work is the most expensive part of an order, and each regular activity adds more than a third of
 //! what the whole happy path costs.
 //!
-//! Every step follows one rule ([`step::run_step`]). It is tried once as a local activity with a short
-//! timeout. If that attempt fails with an error that may be retried, or takes longer than the
+//! Every step follows one rule ([`step::run_step`]). It is tried once as a local activity with a
+//! short timeout. If that attempt fails with an error that may be retried, or takes longer than the
 //! timeout, the step continues as a regular activity. Operators can see the retries of a regular
 //! activity, and signals reach the workflow in the meantime.
 

@@ -1,5 +1,5 @@
-//! HTTP calls to others than AWS, with the HTTP client that the AWS SDK contains. TLS therefore works
-//! as in all other connections, and the program has one HTTP stack.
+//! HTTP calls to others than AWS, with the HTTP client that the AWS SDK contains. TLS therefore
+//! works as in all other connections, and the program has one HTTP stack.
 
 use aws_smithy_http_client::{
     Connector,

@@ -1,5 +1,5 @@
-//! TLS to Postgres, with rustls. The server's certificate and host name are always verified, and the
-//! SCRAM login is bound to the TLS channel.
+//! TLS to Postgres, with rustls. The server's certificate and host name are always verified, and
+//! the SCRAM login is bound to the TLS channel.
 
 use crate::config;
 use anyhow::Context as _;

@@ -29,7 +29,8 @@ pub(crate) const LOST_WORKFLOWS: &str = "LOST_WORKFLOWS";
 /// Refunds that the gateway refuses for now or does not answer, and payments of orders in
 /// compensation that cannot be reversed for now.
 pub(crate) const REFUNDS: &str = "REFUNDS";
-/// Findings: things that somebody should look into and that are not retried ([`crate::ops::finding`]).
+/// Findings: things that somebody should look into and that are not retried
+/// ([`crate::ops::finding`]).
 pub(crate) const FINDINGS: &str = "FINDINGS";
 
 /// The loops that metrics always show, even if no row fails in them.
