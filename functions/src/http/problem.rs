@@ -170,6 +170,10 @@ fn type_uri() -> utoipa::openapi::Object {
 }
 
 impl Problem {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, detail: detail.into(), errors: Vec::new(), cause: None }
     }

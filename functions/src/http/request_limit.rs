@@ -23,19 +23,50 @@ use time::OffsetDateTime;
 pub const WINDOW: Duration = Duration::from_secs(3600);
 
 impl Idempotency {
+    /// Counts a request of this kind about an order, and answers it. A request that could not be
+    /// passed on (503) does not count: it had no effect, and its client is told to repeat it.
+    ///
+    /// # Errors
+    /// 429 if there were too many such requests within the last hour; else those of `answer`.
+    pub async fn limit<T>(
+        &self,
+        kind: &str,
+        order: OrderId,
+        answer: impl Future<Output = Result<T, Problem>> + Send,
+    ) -> Result<T, Problem> {
+        self.count_request(kind, order).await?;
+        let answer = answer.await;
+        if answer.as_ref().is_err_and(|problem| problem.kind() == Kind::Unavailable) {
+            self.uncount_request(kind, order).await;
+        }
+        answer
+    }
+
     /// Counts a request of this kind about an order. If the request cannot be counted, it is
     /// accepted.
     ///
     /// # Errors
     /// 429 if there were too many such requests within the last hour.
     pub async fn count_request(&self, kind: &str, order: OrderId) -> Result<(), Problem> {
-        match self.count(format!("limit#{kind}#{order}")).await {
+        match self.count(key_of(kind, order)).await {
             Ok(count) if count > self.order_request_limit => Err(Problem::too_many_requests()),
             Ok(_) => Ok(()),
             Err(cause) => {
                 tracing::warn!(order_id = %order, cause, "requests about order {order} are not counted");
                 Ok(())
             }
+        }
+    }
+
+    /// Takes back the count of a request. If that fails, the request stays counted.
+    async fn uncount_request(&self, kind: &str, order: OrderId) {
+        let update = self.dynamodb.update_item().table_name(&self.table).key("key", AttributeValue::S(key_of(kind, order)));
+        let update = update.update_expression("ADD requests :less").condition_expression("attribute_exists(#key)");
+        let update =
+            update.expression_attribute_names("#key", "key").expression_attribute_values(":less", AttributeValue::N("-1".to_owned()));
+        if let Err(error) = update.send().await {
+            let cause = DisplayErrorContext(error).to_string();
+            tracing::warn!(order_id = %order, cause, "a request about order {order} stays counted, although it was not passed on");
         }
     }
 
@@ -74,6 +105,10 @@ impl Idempotency {
             Err(error) => Err(DisplayErrorContext(error).to_string()),
         }
     }
+}
+
+fn key_of(kind: &str, order: OrderId) -> String {
+    format!("limit#{kind}#{order}")
 }
 
 impl Problem {

@@ -89,8 +89,8 @@ async fn amend_order(
     request::parse_amendment(&body)?;
     let status = OrderStatus::ActionRequired;
     ensure_waiting_at(&read_model, &caller, id, status).await?;
-    idempotency.count_request("amend", id).await?;
-    match workflows.amend(id).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
+    let signal = async { workflows.amend(id).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error)) };
+    match idempotency.limit("amend", id, signal).await? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(DecisionAccepted { id, status }))),
         Signalled::NotRunning => Err(Problem::not_waiting()),
     }

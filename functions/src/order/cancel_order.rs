@@ -98,9 +98,21 @@ async fn cancel_order(
     JsonBody(body): JsonBody,
 ) -> Result<impl IntoResponse, Problem> {
     let reason = request::parse_cancel(&body)?;
+    let before = open_status(&read_model, &caller, id).await?;
+    idempotency.limit("cancel", id, signal_cancellation(&caller, &read_model, &workflows, id, reason, before)).await
+}
+
+/// Signals the cancellation to the order's workflow, and waits for a workflow that starts late.
+/// `before` is the order's status in the read model.
+async fn signal_cancellation(
+    caller: &Caller,
+    read_model: &ReadModel,
+    workflows: &Workflows,
+    id: OrderId,
+    reason: Option<String>,
+    mut before: Option<ReadStatus>,
+) -> Result<(StatusCode, Json<Requested>), Problem> {
     let deadline = Instant::now() + MAX_WAIT;
-    let mut before = open_status(&read_model, &caller, id).await?;
-    idempotency.count_request("cancel", id).await?;
     loop {
         let signalled = workflows.cancel(id, reason.clone()).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
         match (signalled, before) {
@@ -122,7 +134,7 @@ async fn cancel_order(
                 return Ok((StatusCode::ACCEPTED, Json(Requested { id, status })));
             }
         }
-        before = open_status(&read_model, &caller, id).await?;
+        before = open_status(read_model, caller, id).await?;
     }
 }
 

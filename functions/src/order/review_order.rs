@@ -89,9 +89,9 @@ async fn review_order(
     let status = OrderStatus::InReview;
     ensure_waiting_at(&read_model, &caller, id, status).await?;
     claim_decision(&idempotency, id, approved).await?;
-    idempotency.count_request("review", id).await?;
     let review = Review { approved, by: caller.subject().unwrap_or(UNKNOWN_REVIEWER).to_owned(), note };
-    match workflows.review(id, review).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))? {
+    let signal = async { workflows.review(id, review).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error)) };
+    match idempotency.limit("review", id, signal).await? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(DecisionAccepted { id, status }))),
         Signalled::NotRunning => Err(Problem::not_waiting()),
     }

@@ -94,9 +94,9 @@ async fn scan_shipment(
     if !has_shipment(&order, shipment_id)? {
         return Err(no_such_shipment());
     }
-    idempotency.count_request(&format!("scan-{}", shipment_id.number), order_id).await?;
-    let at = OffsetDateTime::now_utc();
-    scans::signal_tracking_event(&workflows, &read_model, Scan { shipment_id, event, at, reason }, "staff").await
+    let scan = Scan { shipment_id, event, at: OffsetDateTime::now_utc(), reason };
+    let signal = scans::signal_tracking_event(&workflows, &read_model, scan, "staff");
+    idempotency.limit(&format!("scan-{}", shipment_id.number), order_id, signal).await
 }
 
 /// Whether the order has this shipment.

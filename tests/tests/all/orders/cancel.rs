@@ -169,6 +169,27 @@ fn requests_to_one_order_are_limited() {
     });
 }
 
+/// A client repeats a cancellation for as long as it is answered 503. It must not be locked out when
+/// the outage ends.
+#[test]
+fn requests_during_an_outage_do_not_count() {
+    with_own_stack(0, &[("ORDER_REQUEST_LIMIT", "2")], async |shop| {
+        let id = shop.place(&Draft::new("CUST-patient").line_at("PROD-010", 1, 2_995)).await?;
+        let temporal = &shop.stack.temporal;
+        temporal.stop().await?;
+        for _ in 0..4 {
+            assert_eq!(shop.cancel(&id).await?.0, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        temporal.start().await?;
+        until("the cancellation is accepted", Duration::from_secs(30), async || {
+            let status = shop.cancel(&id).await?.0;
+            ensure!([StatusCode::ACCEPTED, StatusCode::SERVICE_UNAVAILABLE].contains(&status), "{status}");
+            Ok((status == StatusCode::ACCEPTED).then_some(()))
+        })
+        .await
+    });
+}
+
 /// Cancellations arrive while the orders run, each a little later after its order than the one
 /// before. Either the cancellation or the completion wins, and there is no result in between.
 #[test]
