@@ -51,7 +51,7 @@ pub struct Settings {
     pub idempotency_table: String,
     /// The maximum number of requests of one kind about one order within an hour. The kinds are
     /// cancellations, amendments, reviews, tracking events of a shipment, and refunds. Further
-    /// requests are answered 429.
+    /// requests are answered 429. A request that is answered 503 does not count, except a refund.
     #[arg(long, env = "ORDER_REQUEST_LIMIT", default_value_t = 30)]
     pub order_request_limit: u32,
 }
