@@ -128,7 +128,7 @@ impl Activities {
 
     #[activity(definition = definitions::CancelOrder)]
     pub async fn cancel_order(self: Arc<Self>, ctx: ActivityContext, request: CompensationRequest) -> Result<StepResult, ActivityError> {
-        self.attempt(&ctx, request.order_id, self.compensate(&request)).await
+        self.attempt(&ctx, request.order_id, self.compensate(request)).await
     }
 
     #[activity(definition = definitions::RefundPayment)]
@@ -162,23 +162,23 @@ impl Activities {
 
     /// Compensates an order: undoes the forward steps in reverse order, and ends the order. No
     /// other code does this.
-    async fn compensate(&self, request: &CompensationRequest) -> Result<TransitionResult, Failure> {
+    async fn compensate(&self, mut request: CompensationRequest) -> Result<TransitionResult, Failure> {
         let id = request.order_id;
         let status = {
             let mut client = db::connection(&self.pool).await?;
             let transaction = client.transaction().await?;
-            let status = order::begin_compensation(&transaction, request).await?;
+            let status = order::begin_compensation(&transaction, &mut request).await?;
             transaction.commit().await?;
             status
         };
         if status.is_final() {
-            self.record_late_cancellation(request).await?;
+            self.record_late_cancellation(&request).await?;
             return Ok(TransitionResult::unchanged(status));
         }
         if matches!(status, OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered)
             && let Some(status) = self.cancel_shipments(id, request.end).await?
         {
-            self.record_late_cancellation(request).await?;
+            self.record_late_cancellation(&request).await?;
             return Ok(TransitionResult::unchanged(status));
         }
         let (payment, reversal) = self.reverse_payment(id, status).await?;

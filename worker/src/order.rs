@@ -44,14 +44,18 @@ pub(crate) async fn record_order(client: &dyn Client, order: &OrderInput) -> any
 }
 
 /// Records that an order's compensation has begun and how it is to end, unless the order has
-/// already ended. If the compensation has begun before, its end and reason stay. Returns the
-/// order's status. From then on the order can only move to its end; see [`advance`].
-pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, request: &CompensationRequest) -> anyhow::Result<OrderStatus> {
-    let CompensationRequest { order_id, end, reason } = request;
+/// already ended. If the compensation has begun before, its end and reason stay, and `request` gets
+/// them: a worker may have died after it began. Returns the order's status. From then on the order
+/// can only move to its end; see [`advance`].
+pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, request: &mut CompensationRequest) -> anyhow::Result<OrderStatus> {
+    let id = request.order_id.to_string();
     // The status is read under the lock, because the lock's previous owner may have changed it.
-    let status = lock_order(transaction, *order_id).await?;
-    if !status.is_final() {
-        sql::begin_compensation(transaction, &order_id.to_string(), end.status().as_str(), reason).await?;
+    let status = lock_order(transaction, request.order_id).await?;
+    if !status.is_final() && sql::begin_compensation(transaction, &id, request.end.status().as_str(), &request.reason).await? == 0 {
+        let facts = sql::find_order_facts(transaction, &id).await?.context("the order is not on record")?;
+        let to = facts.compensating_to.context("the compensation has no end")?.parse()?;
+        request.end = End::from_status(to).context("the compensation has no end")?;
+        request.reason = facts.compensating_reason.context("the compensation has no reason")?;
     }
     Ok(status)
 }

@@ -93,6 +93,24 @@ fn a_compensating_order_can_only_end() {
     });
 }
 
+/// A worker began to cancel an order and died. The next one comes to another end by itself: the
+/// first one counts.
+#[test]
+fn the_end_of_a_compensation_that_has_begun_stays() {
+    with_own_stack(1, &FAST, async |shop| {
+        let product = shop.product(1_000, 10).await?;
+        let id = shop.place(&Draft::new("CUST-begun").line(&product, 1).payment_method("tok_down")).await?;
+        shop.reaches(&id, &["RESERVED"]).await?;
+        let begun = "UPDATE orders SET compensating_since = now(), compensating_to = 'CANCELLED', compensating_reason = 'changed my mind'
+            WHERE id = $1";
+        shop.db().await?.execute(begun, &[&id]).await?;
+        let order = shop.ends(&id, "CANCELLED").await?;
+        assert_eq!(order["failureReason"], "changed my mind");
+        assert_eq!(shop.stock(&product).await?, (10, 0));
+        shop.audit_is_clean().await
+    });
+}
+
 /// Staff refund a part while the customer cancels. Each waits for the other at the gateway, and
 /// together they refund the captured amount exactly.
 #[test]
