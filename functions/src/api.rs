@@ -1,4 +1,4 @@
-//! The router of `api`, which contains every handler.
+//! The router of the binary `api`. It contains every handler.
 
 use crate::{
     openapi, operation::get_operations, operation::health, order::amend_order, order::cancel_order, order::create_order,

@@ -1,5 +1,5 @@
-//! What all answers have in common: problems, request ids, the request log, and limits on the
-//! request.
+//! The parts that all requests and answers share: problems, request ids, the request log, and
+//! limits on requests.
 
 mod body;
 mod edge;
@@ -36,8 +36,9 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// and the caller's own cache must ask again each time.
 pub const PER_CALLER_CACHING: [(HeaderName, &str); 2] = [(header::CACHE_CONTROL, "private, no-cache"), (header::VARY, "Authorization")];
 
-/// Wraps the routes in what all answers have in common. `fallback` answers requests that match no
-/// route. Call it last, before the router is served.
+/// Adds to the routes the layers that every request passes: the request id, the request log, the
+/// bodies of problems, and the first checks. `fallback` answers requests that match no route. Call
+/// this function last, before the router is served.
 pub fn finish<H: Handler<T, ()>, T: 'static>(routes: Router, fallback: H) -> Router {
     routes
         .fallback(fallback)
@@ -55,7 +56,8 @@ pub struct DirectConnection {
     pub body_timeout: Duration,
 }
 
-/// The answer to bytes that are not a complete and valid request, and so never reach a handler.
+/// Makes the answer to bytes that are not a complete and valid request. Such bytes reach no
+/// handler.
 pub fn refuse(problem: Problem) -> Response {
     edge::refuse(problem)
 }

@@ -2,11 +2,11 @@
 //!
 //! If `AUTH_ISSUER` is set, every call for orders needs an access token of that OpenID Connect
 //! issuer. API Gateway's JWT authorizer has already verified the token, and the event contains its
-//! claims. The functions trust these claims: this saves a cold start two requests to the issuer,
-//! and functions without access to the internet could not make them. Outside API Gateway, and if
-//! the event does not contain the claims exactly, the token itself is verified with the issuer's
-//! keys. In both cases, the same [`Policy`] then checks the claims. So a gateway that was
-//! configured for another issuer or audience lets nobody in.
+//! claims. The functions trust these claims. Otherwise each cold start would need two requests to
+//! the issuer, which functions without access to the internet cannot make. Outside API Gateway, and
+//! if the claims in the event are incomplete or ambiguous, the token itself is verified with the
+//! issuer's keys. In both cases, the same [`Policy`] then checks the claims. So a gateway that is
+//! configured for another issuer or audience gives nobody access.
 //!
 //! Claims are never logged: people who read logs need not know who ordered what.
 
@@ -38,8 +38,8 @@ pub struct Settings {
     /// API is open to anyone, which is for local mode only.
     #[arg(long, env = "AUTH_ISSUER")]
     pub auth_issuer: Option<String>,
-    /// Audience that a token must name. A token without an audience, as Cognito's are, must name
-    /// this client id. Several are separated by commas.
+    /// Audience that a token must name. A token without an audience, such as Cognito's access
+    /// tokens, must have this value as its client id. Separate several values with commas.
     #[arg(long, env = "AUTH_AUDIENCE", value_delimiter = ',')]
     pub auth_audience: Vec<String>,
     /// Scope that a token must have. If it is not set, any scope is accepted.
@@ -57,16 +57,17 @@ pub struct Settings {
 /// The settings for authentication are incomplete or wrong.
 #[derive(thiserror::Error)]
 pub enum Error {
-    #[error("AUTH_ISSUER is not set: without it the API is open to anyone, which it may only be on an emulator (AWS_ENDPOINT_URL)")]
+    #[error("AUTH_ISSUER is not set: without it the API is open to anyone, which is allowed only with an emulator (AWS_ENDPOINT_URL)")]
     OpenInAws,
-    #[error("AUTH_AUDIENCE is not set: with AUTH_ISSUER it must say for whom tokens are made")]
+    #[error("AUTH_AUDIENCE is not set: with AUTH_ISSUER it must name the audience of the tokens")]
     NoAudience,
     #[error("{0} must be an https URL, or an http URL of this machine or of a container")]
     Url(&'static str),
 }
 
 impl fmt::Debug for Error {
-    /// A binary prints this text if its main function fails.
+    /// If a main function returns an error, Rust prints its `Debug` text. So this text is the
+    /// message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

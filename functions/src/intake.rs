@@ -1,4 +1,4 @@
-//! The intake queue: orders that Temporal does not accept at the moment wait in it.
+//! The intake queue. Accepted orders wait in it while Temporal is away or busy.
 
 pub mod intake_queue;
 pub mod queue_poller;

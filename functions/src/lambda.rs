@@ -48,7 +48,7 @@ fn from_gateway(mut request: Request) -> Request {
     request
 }
 
-/// The stage. In API Gateway's events, the path begins with the name of the stage unless that is
+/// Returns the name of API Gateway's stage. The path in an event begins with this name unless it is
 /// `$default`. The routes do not contain it.
 fn stage_name(context: &RequestContext) -> &str {
     match context {

@@ -1,4 +1,5 @@
-//! What operators and load balancers read: health, queues and operations.
+//! The calls for operators and load balancers: health, and the overview of operations with its
+//! queues.
 
 pub mod get_operations;
 pub mod health;

@@ -1,6 +1,6 @@
-//! Serves the web page where there is no CloudFront: the files that `web/build-page` has built, and
-//! the page's configuration (`config.json`). In AWS, infra/web.yaml configures the same addresses
-//! and headers.
+//! Serves the web page in place of CloudFront: the files that `web/build-page` has built, and the
+//! page's configuration (`config.json`). In AWS, infra/web.yaml configures the same addresses and
+//! headers.
 
 mod config;
 
@@ -35,16 +35,16 @@ pub struct Settings {
     /// by spaces.
     #[arg(long, env = "AUTH_CLIENT_ORIGINS", value_delimiter = ' ')]
     pub auth_client_origins: Vec<String>,
-    /// The payment gateway, as the worker has it. With `sandbox`, the page says that no money
-    /// moves, and offers the sandbox's tokens.
+    /// The payment gateway. Set the same value as for the worker. With `sandbox`, the page says
+    /// that no money moves, and offers the sandbox's tokens.
     #[arg(long, env = "PAYMENT_GATEWAY", default_value = "sandbox")]
     pub payment_gateway: String,
     /// Payment methods that the page offers if the gateway is not the sandbox: the gateway's tokens
     /// and their names for customers, such as pm_card=Card,pm_sepa=SEPA.
     #[arg(long, env = "PAYMENT_METHODS", default_value = "")]
     pub payment_methods: PaymentMethods,
-    /// The carrier, as the worker has it. With `none`, nothing is shipped, and the page announces
-    /// no parcels.
+    /// The carrier. Set the same value as for the worker. With `none`, nothing is shipped, and the
+    /// page announces no parcels.
     // The id `carrier` belongs to the group of the webhook's settings.
     #[arg(id = "page-carrier", long = "carrier", value_name = "CARRIER", env = "CARRIER", default_value = "sandbox")]
     pub carrier: String,
@@ -58,7 +58,7 @@ pub struct Settings {
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'{connect}; \
                       manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Sent with every file.
+/// The `Referrer-Policy` of every file.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// The cache control of files under `/assets/`, whose names contain a hash of the content. Browsers

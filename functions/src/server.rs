@@ -1,8 +1,8 @@
 //! An HTTP server for all handlers, for local mode and for machines without Lambda.
 //!
 //! A client cannot occupy the server without limit ([`Limits`]). The number of connections is
-//! limited. A connection may stay only for a limited time without a complete request, and it uses a
-//! limited amount of memory.
+//! limited. A connection without a complete request is closed after a limited time, and each
+//! connection uses a limited amount of memory.
 
 mod answer;
 mod connection;
@@ -35,7 +35,7 @@ pub struct Settings {
     pub api_max_connections: u16,
 }
 
-/// The limits of what clients may make the server hold, and for how long.
+/// The limits on the number of connections, and on the time that each part of a request may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The maximum number of open connections.
@@ -83,7 +83,8 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
     tokio::pin!(stopping);
     loop {
         let accepted = async {
-            // Other connections must make room only for a connection that already exists.
+            // The slot is acquired after a connection is accepted: idle connections are closed only
+            // if another connection really waits.
             let accepted = listener.accept().await;
             (accepted, slots.acquire().await)
         };
@@ -106,7 +107,7 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: wat
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
     if timeout(DRAIN, ended).await.is_err() {
-        tracing::warn!("stopped with requests under way after {} s", DRAIN.as_secs());
+        tracing::warn!("stopped {} s after the signal, although some requests were not finished", DRAIN.as_secs());
     }
 }
 
@@ -128,8 +129,8 @@ struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
-    /// Gives up the slot, and returns a slot for a connection that lingers. `None` if there is
-    /// none.
+    /// Gives up the slot, and returns a slot for a connection that lingers. `None` if all of those
+    /// are taken.
     fn into_lingering(self) -> Option<OwnedSemaphorePermit> {
         drop(self.open);
         self.lingering.try_acquire_owned().ok()

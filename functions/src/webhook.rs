@@ -1,4 +1,4 @@
-//! The reports of the carrier and of Stripe.
+//! The webhooks of the carrier and of Stripe.
 
 pub mod carrier_webhook;
 pub mod stripe_webhook;

@@ -42,13 +42,14 @@ use tokio::{
 
 /// The time limit for each call to Temporal.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// The maximum number of orders of one process that wait for Temporal at once while a client waits.
-/// So many orders keep Temporal's processors busy. More orders would only make each other wait.
+/// The maximum number of orders that one process starts at the same time while their clients wait.
+/// This number keeps Temporal's processors busy. With more orders, each order would only wait
+/// longer.
 pub const MAX_CONCURRENT_STARTS: usize = 16;
 /// How long a call waits for the end of the workflow that it has started.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The retries within a call survive a lost connection. During longer outages, the intake queue
-/// takes the orders.
+/// The time limits of the client. The retries within one call are enough for a lost connection.
+/// During longer outages, the intake queue takes the orders.
 const TIMEOUTS: temporal::Timeouts = temporal::Timeouts { connect: Duration::from_secs(1), call: Duration::from_millis(500) };
 
 /// A call to Temporal failed.
@@ -198,7 +199,7 @@ impl Workflows {
         Ok(end.await.unwrap_or_default())
     }
 
-    /// Ensures that the workflow with this id has been started, which reconciles a payment after an
+    /// Ensures that the workflow with this id has been started. It reconciles a payment after an
     /// event of the payment gateway.
     ///
     /// # Errors
@@ -226,7 +227,7 @@ impl Workflows {
 
     /// Starts the workflow of an order again and asks it to cancel the order. Call it if the order
     /// has not ended although no workflow of it is running. The workflow continues from the facts
-    /// in Postgres. If a workflow has been started meanwhile, that one is asked.
+    /// in Postgres. If a workflow has been started meanwhile, the request goes to that workflow.
     ///
     /// # Errors
     /// As for [`Self::cancel`].
@@ -311,7 +312,8 @@ impl Workflows {
         if is_refused {
             self.connector.forget_credentials();
         }
-        // The connector decides whether the secret must be read again.
+        // The next call opens a new connection. The connector decides whether it reads the secret
+        // again.
         if is_refused || (self.reconnect_watch.should_reconnect(&result, Instant::now()) && self.connector.has_secret()) {
             *self.client.lock().await = None;
         }

@@ -69,8 +69,8 @@ pub struct PaymentRequest {
     /// Empty if the token is no longer known. In that case the activity only captures what the
     /// gateway has already authorized.
     pub payment_method: String,
-    /// True if the order was started before. In that case the activity asks the gateway what it
-    /// holds before it authorizes anything.
+    /// True if the order was started before. In that case the activity asks the gateway for an
+    /// existing payment of the order before it authorizes anything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumed: bool,
 }
@@ -222,7 +222,7 @@ pub enum Refusal {
     OutOfStock,
     InvalidOrder,
     PaymentDeclined,
-    /// The gateway failed or did not answer at every attempt.
+    /// Every attempt failed at the gateway or got no answer.
     PaymentUnanswered,
     /// The shop declined the order in review.
     NotApproved,
@@ -255,7 +255,7 @@ impl Refusal {
 /// The activity definitions that the workflows call. The worker implements them.
 pub struct OrderActivities;
 
-#[expect(clippy::unimplemented, reason = "definitions have no bodies: the macro asks for this one")]
+#[expect(clippy::unimplemented, reason = "a definition is never called, but the macro requires a body")]
 #[activity_definitions]
 impl OrderActivities {
     /// Records the accepted order.

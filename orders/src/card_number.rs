@@ -153,7 +153,8 @@ pub fn is_in(text: &str) -> bool {
             at += id;
             continue;
         }
-        // A plus sign between two digits separates them. Any other begins a phone number.
+        // A plus sign directly after a digit is a separator. Any other plus sign begins a phone
+        // number.
         let begins_phone = text[at] == '+' && (at == 0 || digit(text[at - 1]).is_none());
         if let Some(digit) = digit(text[at]) {
             run.add(digit, separators > 0);
@@ -253,7 +254,7 @@ impl Run {
     }
 }
 
-/// Whether these digits after a plus sign are too many for the country with which they begin.
+/// Whether these digits after a plus sign are too many for the country code with which they begin.
 fn is_no_phone_number(digits: &[u8]) -> bool {
     matches!((digits.len(), digits), (15, [3, 4 | 7, ..]) | (14, [3, 0 | 6 | 8 | 9, ..]))
 }

@@ -16,7 +16,7 @@ pub struct Contact {
     /// The only channel to use. If it is not given, every given address is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// English if not given.
+    /// The language of the notifications; English if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
 }
@@ -46,7 +46,7 @@ impl Channel {
     }
 }
 
-/// A language that customers are written to in.
+/// A language in which notifications are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoStaticStr, VariantArray)]
 #[schema(description = "ISO 639.")]
 #[serde(rename_all = "lowercase")]

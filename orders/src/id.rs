@@ -1,5 +1,5 @@
-//! Ids: a prefix and the 32 hexadecimal digits of a UUIDv7, so that ids sort by time. The id is
-//! also the workflow id.
+//! Ids: a prefix and the 32 hexadecimal digits of a UUIDv7, so that ids sort by time. The id of an
+//! order, a refund or a restock is also the id of its workflow.
 
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};

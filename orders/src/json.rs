@@ -33,7 +33,7 @@ pub struct FieldError {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FieldErrors {
     faults: Vec<FieldError>,
-    /// True if strings may contain card numbers.
+    /// True if strings are not searched for card numbers.
     any_number: bool,
 }
 
@@ -49,7 +49,7 @@ impl FieldErrors {
         Self { any_number: true, ..Self::default() }
     }
 
-    /// Adds a fault, unless as many are reported as may be.
+    /// Adds a fault, unless [`MAX_FAULTS`] faults have been added already.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(FieldError { pointer: pointer.into(), message: message.into() });

@@ -63,8 +63,8 @@ impl Money {
     }
 }
 
-/// A JSON number of any size, split into its parts. `rust_decimal` cannot be used here: it has 28
-/// decimal places, and reports a number with one place more as too large.
+/// A JSON number of any size, split into its parts. `rust_decimal` cannot be used here: it has at
+/// most 28 decimal places, and reports a number with more of them as too large.
 struct Decimals {
     negative: bool,
     /// The digits without zeros at either end; empty for zero.

@@ -80,7 +80,7 @@ fn read(mut object: Object<'_>, currency: Currency, faults: &mut FieldErrors) ->
         }
     };
     if restock == Some(Some(true)) && matches!(what, What::Amount(_)) {
-        faults.add("/restock", "needs items: an amount says nothing of units");
+        faults.add("/restock", "needs items, because an amount does not say which units");
     }
     Some(RefundRequest { what, reason, restock: restock.unwrap_or(Some(false))? })
 }

@@ -1,4 +1,4 @@
-//! The requests of clients, and every check of them that needs no database.
+//! The requests of clients, and all checks of requests that need no database.
 
 pub mod body;
 
@@ -22,7 +22,7 @@ pub const QUANTITY: RangeInclusive<i32> = 1..=10_000;
 pub const MAX_ID_BYTES: usize = 64;
 /// The maximum length of a reason or note, in characters (Unicode code points).
 pub const MAX_REASON_CHARS: usize = 200;
-/// The payment token of an order without one: the sandbox's card that succeeds.
+/// The payment token that an order without one gets: the sandbox's card that succeeds.
 pub const DEFAULT_PAYMENT_METHOD: &str = "tok_visa";
 
 /// Why a request body is refused.
@@ -160,7 +160,7 @@ fn read_order(mut order: Object<'_>, faults: &mut FieldErrors) -> Option<NewOrde
         Some(value) => currency(value, faults),
     };
     let total = order.required("totalAmount", faults).and_then(|value| {
-        // If the currency is unknown, the amount is still checked for being a number.
+        // Even if the currency is unknown, the amount must be a number.
         let number = json::number(value, "/totalAmount", faults)?;
         amount(number, currency?, "/totalAmount", faults)
     });

@@ -109,8 +109,9 @@ fn unwrapped(text: &str) -> String {
     paragraphs.map(|paragraph| paragraph.trim().to_owned()).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The text of a JSON document, indented. Members have a fixed order: first those that name and
-/// explain, then required properties in the order of `required`, then the others by name.
+/// The text of a JSON document, indented. Members have a fixed order. The properties of a schema
+/// begin with the required ones, in the order of `required`. The members that `FIRST` lists come
+/// next, in its order, and then all others by name.
 ///
 /// # Panics
 /// Never: strings, numbers and lists always serialize.

@@ -89,7 +89,7 @@ impl ToSchema for ShipmentId {
     }
 }
 
-/// What a carrier says of a shipment; the `scan` signal of the order's workflow.
+/// A tracking event of a shipment. It is the input of the `scan` signal of the order's workflow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
     pub shipment_id: ShipmentId,

@@ -1,10 +1,11 @@
 //! The state machines: of an order, its reservations, its payment, its refunds, its shipments and
 //! its notifications.
 //!
-//! Each module here is the only home of its machine: the statuses, the transitions between them,
-//! and what may cause each transition. The workflow, the worker and the audit ask these tables. SQL
-//! takes the permitted transitions as parameters. Where a statement or an index writes statuses
-//! out, tests compare it with these tables. `docs/states.md` is drawn from them.
+//! Each module here is the only definition of its machine: the statuses, the transitions between
+//! them, and the causes of each transition. The workflow, the worker and the audit ask these
+//! tables. SQL takes the permitted transitions as parameters. If an SQL statement or an index
+//! contains the names of statuses, tests compare it with these tables. `docs/states.md` is
+//! generated from them.
 
 mod notification;
 mod order;
@@ -30,7 +31,7 @@ pub enum Cause {
     Staff,
     /// The order's workflow, in the normal course of the order.
     Workflow,
-    /// An answer or an event of the payment gateway, or its silence.
+    /// An answer or an event of the payment gateway, or a missing answer.
     Gateway,
     /// An answer or an event of the carrier.
     Carrier,
@@ -45,18 +46,18 @@ pub enum Cause {
 pub struct Transition<S: 'static> {
     pub from: S,
     pub to: S,
-    /// What may cause it; never empty.
+    /// The causes that may lead to it; never empty.
     pub by: &'static [Cause],
 }
 
-/// Adds to an enum of statuses what all state machines have in common. The enum derives
+/// Adds to an enum of statuses the items that all state machines have. The enum derives
 /// `strum::VariantArray` and `strum::IntoStaticStr`.
 macro_rules! state_machine {
     ($status:ident starts as [$($first:ident),+]; $($from:ident => [$($to:ident),+] by $causes:tt;)+) => {
         impl $status {
             pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-            /// The statuses in which a row may begin.
+            /// The statuses that a new row may have.
             pub const FIRST: &'static [Self] = &[$(Self::$first),+];
 
             /// Every permitted transition.

@@ -174,7 +174,7 @@ pub struct RefundView {
 }
 
 /// A message to the customer: that it was written, not whether it has arrived.
-// Whether it has arrived would cost every order another projection.
+// To show whether the message has arrived, every order would need another projection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Notification)]
 pub struct NotificationView {

@@ -1,8 +1,8 @@
 //! The workflow of one order.
 //!
-//! The happy path is four local activities inside a single workflow task. The Temporal server's
-//! work is the most expensive part of an order, and each regular activity adds more than a third of
-//! what the whole happy path costs.
+//! On the happy path, the first four steps are local activities inside a single workflow task. The
+//! work of the Temporal server is the most expensive part of an order. A single regular activity
+//! would cost more than a third of what all four local activities cost together.
 //!
 //! Every step follows one rule ([`step::run_step`]). It is tried once as a local activity with a
 //! short timeout. If that attempt fails with an error that may be retried, or takes longer than the
@@ -251,7 +251,7 @@ impl OrderWorkflow {
         // An accepted order is always recorded, even if it is already cancelled: its result must be
         // visible.
         let recorded = run_step(ctx, || OrderActivities::create_order, order, detached()).await;
-        // If the order is already recorded, the workflow may have been started again long
+        // If the order has already left PENDING, the workflow may have been started again long
         // afterwards, when the gateway has forgotten the order's idempotency key.
         payment.resumed = Self::advance(ctx, recorded).await?.status != OrderStatus::Pending;
         Self::reserve_and_pay(ctx, reservation, payment).await
@@ -356,8 +356,8 @@ impl OrderWorkflow {
         let ended = run_step(ctx, || OrderActivities::cancel_order, request, detached()).await?;
         let is_compensated = ended.status == end.status();
         if let Some(end) = End::from_status(ended.status) {
-            // The order may have ended with the other status, through a worker that died before it
-            // recorded the notification.
+            // The order may have ended with the other status: a worker may have ended it, and died
+            // before it recorded the notification.
             Self::tell(ctx, order_id, end.notice()).await?;
         }
         ctx.state_mut(|s| s.compensating = false);

@@ -12,7 +12,7 @@ use platform::{background::Background, config, log, stop};
 use std::{process::ExitCode, time::Duration};
 use tokio::{select, sync::oneshot};
 
-/// The worker uses the same allocator, for the same reason.
+/// The worker uses the same allocator. Its main.rs gives the reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -30,7 +30,7 @@ struct Cli {
     log: log::Settings,
 }
 
-/// One thread, as in the worker.
+/// The runtime has one thread. The worker's main.rs gives the reason.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli: Cli = config::read();
@@ -44,8 +44,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The time that the consumer has, after the requests' time limit [`server::DRAIN`], to finish the
-/// messages that it has received.
+/// How much longer than [`server::DRAIN`] the process may take to stop. In this time, the consumer
+/// finishes the messages that it has received.
 const CONSUMER_DRAIN: Duration = Duration::from_secs(1);
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The time limit for receiving a body, if the connection sets no other.
+/// The time limit for receiving a body, if the request has no [`DirectConnection`].
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The bytes of a body that the client declares to be JSON. Only an empty body may come without a
@@ -39,7 +39,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// Reads at most [`MAX_BODY_BYTES`]. The server of the connection reads and drops the rest.
+/// Reads the body. Fails if it has more than [`MAX_BODY_BYTES`]; the server of the connection then
+/// reads and drops the rest.
 async fn read_body(body: Body) -> Result<Vec<u8>, Problem> {
     let (mut stream, mut kept) = (body.into_data_stream(), Vec::new());
     while let Some(chunk) = stream.try_next().await.map_err(|_| Problem::new(Kind::MalformedRequest, "The body ended early."))? {
@@ -60,7 +61,7 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Checks that the body is not compressed, because it is not decompressed here.
+/// Checks that the body is not compressed. OrderFlow does not decompress bodies.
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(header::CONTENT_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {

@@ -34,7 +34,7 @@ pub(super) async fn edge(request: Request, next: Next) -> Response {
     parts.extensions.insert(request_log.request_id.clone());
 
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    // A handler that creates an order passes the order's id here.
+    // A handler that creates an order adds the order's id to the extensions of its response.
     request_log.order_id = request_log.order_id.or_else(|| response.extensions_mut().remove());
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {

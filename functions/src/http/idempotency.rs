@@ -7,11 +7,11 @@
 //! The first request with a key claims the key for the id of the order, refund or restock that it
 //! will make, before anything is started. A later request with the key uses the same id and starts
 //! the same workflow again. If the workflow was already started, this has no effect. If the first
-//! request died before that, the later request repairs it.
+//! request failed before it started the workflow, the later request starts it.
 //!
 //! A key belongs to its caller and to one body, byte for byte. A client that repeats a request
-//! sends the body that it has kept. A comparison of the meaning would tie the stored keys to how
-//! this release reads orders.
+//! sends the body that it has kept. If the meaning of bodies were compared, a stored key would
+//! depend on how the release that stored it reads orders.
 
 use crate::{
     http::{Kind, Problem},
@@ -40,7 +40,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 const KEY_LIFETIME: Duration = Duration::hours(24);
 /// The name of the header, and the pointer of the fault if the key is wrong.
 const HEADER: &str = "Idempotency-Key";
-/// The caller of all keys if authentication is off.
+/// Stands for the caller in every key if authentication is off.
 const ANONYMOUS_CALLER: &str = "anonymous";
 
 #[derive(clap::Args, Clone, Debug)]
@@ -88,8 +88,8 @@ impl Key {
 }
 
 impl Key {
-    /// The key of an order's review, which stands for the first decision. No caller's key has this
-    /// form.
+    /// The key of an order's review. It stands for the first review decision. No caller's key has
+    /// this form.
     #[must_use]
     pub fn for_review(id: OrderId) -> Self {
         Self(format!("review#{id}"))
@@ -122,8 +122,9 @@ pub enum Claim<Id> {
 }
 
 impl<Id> Claim<Id> {
-    /// Returns what the request works on. If the key was new, that is the given id. Otherwise it is
-    /// the id that the key already stands for.
+    /// Returns the id with which the request continues, and the time at which that id was accepted.
+    /// If the key was new, these are the given values. Otherwise they are the values that the key
+    /// already stands for.
     ///
     /// # Errors
     /// 422 if the key stands for another body.
@@ -180,8 +181,8 @@ impl Idempotency {
             .item("bodyHash", text(hash.clone()))
             .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(|error| Error(error.to_string()))?))
             .item("expiresAt", AttributeValue::N((accepted_at + KEY_LIFETIME).unix_timestamp().to_string()))
-            // DynamoDB may remove an expired item only after days. Until then, the item must not
-            // count.
+            // DynamoDB may remove an expired item only after days. Until then, the condition treats
+            // it as absent.
             .condition_expression("attribute_not_exists(#key) OR expiresAt <= :now")
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":now", AttributeValue::N(accepted_at.unix_timestamp().to_string()))
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(key_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad#k");
         assert_ne!(key_of("anonymous"), "anonymous#k");
         let staff = Key::from_headers(&Caller::Staff { subject: "abc".to_owned() }, &headers).unwrap().unwrap().0;
-        assert_eq!(staff, key_of("abc"), "being made staff loses no key");
+        assert_eq!(staff, key_of("abc"), "a customer who becomes staff keeps their keys");
     }
 
     #[test]

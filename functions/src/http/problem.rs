@@ -213,7 +213,7 @@ impl Problem {
         self.cause.as_deref()
     }
 
-    /// Writes the body into the response that [`IntoResponse`] began.
+    /// Writes the body into the response that [`IntoResponse`] has made without one.
     pub(super) fn render(&self, mut response: Response, request_id: &RequestId) -> Response {
         // Strings and numbers always serialize.
         *response.body_mut() = Body::from(serde_json::to_vec(&self.body(request_id.as_str())).unwrap_or_default());

@@ -18,16 +18,17 @@ use orders::OrderId;
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// The time for which requests are counted, from the first one. It is also the value of
-/// `Retry-After`.
+/// How long requests are counted together. The window begins with its first request. Its length is
+/// also the value of `Retry-After`.
 pub const WINDOW: Duration = Duration::from_secs(3600);
 
 impl Idempotency {
-    /// Counts a request of this kind about an order, and answers it. A request that could not be
-    /// passed on (503) does not count: it had no effect, and its client is told to repeat it.
+    /// Counts a request of this kind about an order, and runs `answer`. A request that is answered
+    /// 503 does not count: it had no effect, and the client should repeat it.
     ///
     /// # Errors
-    /// 429 if there were too many such requests within the last hour; else those of `answer`.
+    /// 429 if there were too many such requests within the current [`WINDOW`]; otherwise the errors
+    /// of `answer`.
     pub async fn limit<T>(
         &self,
         kind: &str,
@@ -46,7 +47,7 @@ impl Idempotency {
     /// accepted.
     ///
     /// # Errors
-    /// 429 if there were too many such requests within the last hour.
+    /// 429 if there were too many such requests within the current [`WINDOW`].
     pub async fn count_request(&self, kind: &str, order: OrderId) -> Result<(), Problem> {
         match self.count(key_of(kind, order)).await {
             Ok(count) if count > self.order_request_limit => Err(Problem::too_many_requests()),
@@ -70,7 +71,7 @@ impl Idempotency {
         }
     }
 
-    /// Adds one request and returns the number of requests, with this one.
+    /// Adds one request, and returns the number of requests including this one.
     async fn count(&self, key: String) -> Result<u32, String> {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let now = OffsetDateTime::now_utc().unix_timestamp();
@@ -81,8 +82,8 @@ impl Idempotency {
             .table_name(&self.table)
             .key("key", AttributeValue::S(key.clone()))
             .update_expression("ADD requests :one SET expiresAt = if_not_exists(expiresAt, :end)")
-            // DynamoDB may remove an expired item only after days. Until then, the item must not
-            // count.
+            // DynamoDB may remove an expired item only after days. Until then, the condition fails,
+            // and a new count replaces the item.
             .condition_expression("attribute_not_exists(#key) OR expiresAt > :now")
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":one", number(1))

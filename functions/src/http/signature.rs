@@ -14,14 +14,14 @@ pub const TOLERANCE_S: u64 = 300;
 /// can send a request.
 const MAX_SIGNATURES: usize = 8;
 
-/// Why the sender of a request is not known.
+/// Why a signature is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("the signature cannot be read")]
     Malformed,
     #[error("the signature belongs to another body or to another secret")]
     Wrong,
-    #[error("the signature was made more than {TOLERANCE_S} s ago, or will be")]
+    #[error("the time of the signature differs by more than {TOLERANCE_S} s from the server's time")]
     Old,
 }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
 
-/// The minimum time between two reads of the secret. Anybody can send a wrong signature, and these
-/// must not cause more reads.
+/// The minimum time between two reads of the secret. Anybody can send wrong signatures. They must
+/// not cause more reads than this.
 const PAUSE: Duration = Duration::from_secs(5);
 const TRY_AGAIN: &str = "The message cannot be checked right now; send it again.";
 
@@ -87,9 +87,9 @@ impl WebhookSecret {
     }
 }
 
-/// Returns the secret. It is read if it is not known. It is read again if it equals
-/// `refused_secret`, the secret that did not match the signature, and the last read is older than
-/// [`PAUSE`].
+/// Returns the secret, and reads it first if it is not known. `refused_secret` is the secret that
+/// did not match the signature. If the known secret is still that one and was read longer than
+/// [`PAUSE`] ago, it is read again.
 async fn current_secret(
     setting: &'static str,
     arn: &str,

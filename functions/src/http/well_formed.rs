@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// The longest request target, in bytes. The target of a list's page needs less than 400.
+/// The longest request target, in bytes. A request for a page of orders needs less than 400 bytes.
 const MAX_TARGET_BYTES: usize = 8 << 10;
 
 /// Headers that a request may have only once. For `Idempotency-Key` and `Authorization`, this is
@@ -58,7 +58,7 @@ fn check_host(parts: &Parts) -> Result<(), Problem> {
     }
 }
 
-/// Only `chunked` is accepted: the server does not decode any other transfer coding.
+/// Checks that the transfer coding, if there is one, is `chunked`. The server decodes no other.
 fn check_transfer_coding(parts: &Parts) -> Result<(), Problem> {
     match parts.headers.get(header::TRANSFER_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {

@@ -5,7 +5,7 @@ use crate::http::Problem;
 use axum::http::{HeaderMap, header};
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 
-/// The token of the request.
+/// Returns the request's bearer token. Fails if there is none, or more than one `Authorization`.
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::Missing)?;

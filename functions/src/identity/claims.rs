@@ -70,7 +70,7 @@ impl Claims {
     }
 }
 
-/// What the claims of a correctly signed token must satisfy.
+/// The rules for the claims of a correctly signed token.
 pub(super) struct Policy {
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,

@@ -40,9 +40,9 @@ impl Fetch {
     }
 }
 
-/// Whether the sender of a document at this address is certain. It is certain with TLS. Without
-/// TLS, the address must be on this machine, or a container on the same network. The name of a
-/// container has no dot.
+/// Whether a document from this URL certainly comes from the host that the URL names. With TLS, it
+/// does. Without TLS, the host must be this machine or a container on the same network. The name of
+/// a container has no dot.
 pub(super) fn is_trustworthy(url: &str) -> bool {
     let Ok(url) = url.parse::<Uri>() else { return false };
     let host = url.host().unwrap_or_default();

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 #[derive(Clone)]
 pub(crate) struct GatewayClaims(pub(super) Claims);
 
-/// Returns the verified claims of a token. `None` if API Gateway verified no token, or if its event
-/// does not contain the claims exactly.
+/// Returns the verified claims of a token. `None` if API Gateway verified no token, or if the
+/// claims in its event are incomplete or ambiguous.
 pub(crate) fn gateway_claims(context: &RequestContext) -> Option<GatewayClaims> {
     match context {
         RequestContext::ApiGatewayV2(context) => parse_claims(&context.authorizer.as_ref()?.jwt.as_ref()?.claims).map(GatewayClaims),

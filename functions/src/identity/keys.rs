@@ -20,7 +20,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// The pause after a fetch. Tokens with invented key ids cause at most one fetch in this time. A
 /// new key of the issuer is found at the latest after this time.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The pause after a failed fetch while no keys are known.
+/// The pause after a failed fetch if there are no keys that are still trusted.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +84,8 @@ impl Keys {
         Ok(self.refresh_keys().await?.keys.get(kid).cloned())
     }
 
-    /// Returns the keys. They are fetched unless the last fetch was a moment ago.
+    /// Returns the keys. They are fetched unless the last fetch ended less than a pause ago
+    /// ([`PAUSE`], [`SHORT_PAUSE`]).
     async fn refresh_keys(&self) -> Result<Arc<KeySet>, Error> {
         let mut last = self.last.lock().await;
         let known = self.known_keys().filter(|set| set.since.elapsed() < TRUSTED_FOR);

@@ -1,5 +1,5 @@
-//! Verifies the two kinds of signatures that tokens may have, with ring. OrderFlow's TLS uses ring,
-//! too. `jsonwebtoken` itself supports only other implementations.
+//! Verifies the signatures of tokens (RS256 and ES256) with ring, which OrderFlow's TLS uses, too.
+//! `jsonwebtoken` itself has no implementation with ring.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,

@@ -49,8 +49,8 @@ const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A round takes half a minute at most. After twice that time without a round, the consumer counts
-/// as dead.
+/// The time after which a consumer that has ended no round counts as dead. A round usually takes a
+/// second or two. A round in which SQS answers one call slowly takes up to half a minute.
 const CONSUMER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether this process consumes the intake queue, and when its last round ended. In AWS, Lambda
@@ -142,7 +142,7 @@ impl QueuePoller {
     }
 
     /// Starts the workflows. Like Lambda's event source mapping, it deletes the messages that
-    /// succeeded, and the others are delivered again.
+    /// succeeded. SQS delivers the others again.
     async fn process(&self, messages: Vec<Message>) -> Result<(), Error> {
         if messages.is_empty() {
             return Ok(());

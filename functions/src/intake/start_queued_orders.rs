@@ -1,11 +1,11 @@
-//! Starts the workflows of the orders in the intake queue. An order is there if Temporal was away
-//! or busy when it was accepted.
+//! Starts the workflows of the orders in the intake queue. An order is in the queue if Temporal was
+//! away or busy when the order was accepted.
 //!
 //! Each message is handled separately. Failed messages are reported and are delivered again; the
-//! others are deleted. If Temporal does not take an order, the order is put back as a new message.
-//! Otherwise, its message would use up its deliveries while Temporal is away for a long time, and
-//! end in the dead-letter queue. Only messages that fail every time end there, such as a message
-//! that is not an order.
+//! others are deleted. If Temporal is away or busy, the order is put back as a new message.
+//! Otherwise, a long outage of Temporal would use up the deliveries of the message, and the message
+//! would end in the dead-letter queue. Only messages that fail every time end there, such as a
+//! message that is not an order.
 
 use crate::{
     intake::intake_queue::{self, IntakeQueue},

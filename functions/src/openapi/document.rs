@@ -146,7 +146,8 @@ fn complete_operation(operation: &mut Value) {
     }
 }
 
-/// Makes an optional body one that may be left out. `null` is not a body.
+/// Marks an optional body as not required, and removes `null` from its schema. A client may leave
+/// the body out, but must not send `null`.
 fn allow_no_body(operation: &mut Value) {
     let Some(body) = operation.get_mut("requestBody") else { return };
     let schema = &mut body["content"]["application/json"]["schema"];

@@ -1,9 +1,9 @@
 //! `GET /api/health`: whether orders can be accepted and read, and whether they progress. `GET
 //! /api/health/live`: whether this process answers.
 //!
-//! What only Postgres knows comes from the report that a worker has written to the read model
-//! ([`platform::read_model::Operations`]). A dependency whose state is not known is left out. Then
-//! the source of that state is itself reported as down.
+//! The state of Postgres, the projection and the outbox comes from the report that a worker writes
+//! to the read model ([`platform::read_model::Operations`]). A dependency whose state is not known
+//! is left out. Then the source of that state is itself reported as down.
 
 use crate::{
     http::idempotency::Idempotency,

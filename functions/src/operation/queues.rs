@@ -28,7 +28,7 @@ pub struct FeedbackQueue {
 /// The queues. The redrive policy of each queue names its dead-letter queue.
 pub struct Queues {
     sqs: Client,
-    /// The name for people, and the URL.
+    /// The name of each queue in the API, and its URL.
     queues: Vec<(&'static str, String)>,
 }
 

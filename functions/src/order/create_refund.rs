@@ -126,8 +126,9 @@ async fn create_refund(
     let request = RefundRequest::parse(&body, refundable.currency)?;
     let request_bytes = [order_id.to_string().as_bytes(), &body].concat();
     let (id, requested_at) = (RefundId::new(Uuid::now_v7()), OffsetDateTime::now_utc());
-    // A repeated request was accepted when there was something to refund, so it is not counted.
-    // Every other request is counted, because each may become a workflow, a row and a message.
+    // A repeated request is neither counted nor checked again: it was accepted when there was
+    // something to refund. Every other request is counted, because each may become a workflow, a
+    // row and a message.
     let claim = match idempotency.find_claim(&key, &request_bytes, requested_at).await.transpose() {
         Some(claim) => claim,
         None => {

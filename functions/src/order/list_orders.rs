@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::{ops::RangeInclusive, str::FromStr, sync::Arc};
 
-/// The number of orders of a page.
+/// The permitted number of orders in a page.
 const LIMITS: RangeInclusive<usize> = 1..=100;
 const DEFAULT_LIMIT: usize = 20;
 const BAD_CURSOR: &str = "is not a cursor of this list";

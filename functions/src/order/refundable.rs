@@ -54,7 +54,7 @@ struct Refund<'a> {
 }
 
 impl Refundable<'_> {
-    /// Why a refund cannot succeed. `None` if the read model does not show that. `body` is the
+    /// Why a refund cannot succeed. `None` if the read model shows no reason. `body` is the
     /// request's text.
     pub(crate) fn refusal(&self, request: &RefundRequest, body: &[u8]) -> Option<Problem> {
         let nothing = |detail: &'static str| Some(Problem::new(Kind::NothingToRefund, detail));
@@ -85,8 +85,8 @@ impl Refundable<'_> {
         }
     }
 
-    /// What was captured and is neither refunded nor about to be, in minor units. `None` if an
-    /// amount cannot be read.
+    /// The part of the captured amount that is neither refunded nor in a pending refund, in minor
+    /// units. `None` if an amount cannot be read.
     fn refundable_minor(&self, payment: &Payment<'_>) -> Option<i64> {
         let mut refundable = self.minor(payment.amount)? - payment.refunded_amount.map_or(Some(0), |amount| self.minor(amount))?;
         for pending in self.refunds.iter().filter(|refund| refund.status == "PENDING") {

@@ -1,9 +1,9 @@
 //! Compares a new order with the catalogue in the read model. If the catalogue shows that the order
-//! is wrong, the order is refused before anything is made of it.
+//! is wrong, the order is refused before anything is stored or started for it.
 //!
 //! A process remembers the prices that it has read. If an order has the remembered prices, nothing
-//! is read. Before an order is refused, its products are read again, so that an outdated price
-//! refuses no correct order.
+//! is read. Before an order is refused, its products are read again. So a correct order is not
+//! refused because of an outdated price.
 //!
 //! If the read model does not answer in time, orders are compared only with prices that were read
 //! within the last seconds. A product without such a price is not judged. An unknown product is
@@ -44,8 +44,8 @@ const REFILL_TIME: Duration = Duration::from_secs(60);
 #[derive(clap::Args, Clone, Debug)]
 #[group(id = "catalogue")]
 pub struct Settings {
-    /// How long a new order waits for the catalogue, in milliseconds. After that, it is accepted
-    /// without the comparison.
+    /// How long a new order waits for the catalogue, in milliseconds. After that, the order is
+    /// compared only with prices that were read in the last 10 seconds.
     #[arg(long, env = "CATALOGUE_TIMEOUT_MS", default_value_t = 200)]
     pub catalogue_timeout_ms: u64,
 }
@@ -95,7 +95,7 @@ struct Known {
 struct Reading {
     /// The price of each product that was found, by product id. `None` if the price cannot be read.
     found: HashMap<String, Option<Price>>,
-    /// Whether a product that was not found does not exist. If false, the catalogue may be
+    /// True if the products that were not found do not exist. False if the catalogue may be
     /// incomplete.
     is_complete: bool,
 }
@@ -143,8 +143,8 @@ impl Catalogue {
     }
 
     /// Compares an order with the remembered prices while the read model does not answer. Products
-    /// that are not remembered are not judged. Without this comparison, a burst of orders that
-    /// makes the read model slow would cause all of them to be accepted.
+    /// that are not remembered are not judged. Without this comparison, a burst of orders could
+    /// make the read model slow, and then every wrong order of the burst would be accepted.
     fn judge_by_memory(&self, order: &NewOrder, now: Instant) -> Result<(), Vec<FieldError>> {
         let reading = Reading { found: self.memory().recall(order, now), is_complete: false };
         let faults = faults(order, &reading);
@@ -159,8 +159,8 @@ impl Catalogue {
         Ok(Reading { found, is_complete })
     }
 
-    /// Whether a product that was not found does not exist. This is so if the catalogue still has
-    /// other products, the witnesses.
+    /// Whether the products that were not found do not exist. This is assumed if the catalogue
+    /// still has other products, the witnesses.
     async fn is_complete(&self, product_ids: &BTreeSet<&str>) -> Result<bool, read_model::Error> {
         let witnesses = self.memory().witnesses(product_ids);
         let documents = if witnesses.is_empty() {

@@ -35,11 +35,11 @@ use tower::ServiceExt;
 
 /// The largest head of a request (request line and headers), in bytes. API Gateway accepts 10 KB.
 const MAX_HEAD_BYTES: usize = 16 << 10;
-/// The size of the read buffer, in bytes. So much of a request is read before its head is known to
-/// be too large, or before a handler reads its body.
+/// The size of the read buffer, in bytes. The server reads at most this much of a request before it
+/// knows that the head is too large, or before a handler reads the body.
 const BUFFER_BYTES: usize = 64 << 10;
-/// How much data that no handler has read is dropped before the connection is closed: the limit in
-/// bytes, and the time limits.
+/// Data that no handler has read is dropped before the connection is closed. These are the limit in
+/// bytes, the time limit, and the time limit after the signal to stop.
 const MAX_DISCARDED_BYTES: usize = 8 << 20;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_LINGER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -138,7 +138,7 @@ fn too_many_headers() -> Problem {
     Problem::new(Kind::HeadersTooLarge, format!("The headers may have at most {MAX_HEAD_BYTES} bytes, and be at most 100."))
 }
 
-/// Closes a connection so that the client can still read the answer. What the client sends
+/// Closes a connection so that the client can still read the answer. Data that the client sends
 /// meanwhile is read and dropped, for `linger` at most. Otherwise, the client would see a broken
 /// connection and not the answer.
 async fn close(mut stream: TcpStream, linger: Duration) {

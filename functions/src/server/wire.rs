@@ -1,8 +1,8 @@
 //! The socket that hyper reads and writes.
 //!
-//! If hyper cannot parse a request, it writes an answer that has only a status. All answers of
-//! OrderFlow are problems with a request id. Therefore these bytes are dropped here. The connection
-//! then ends with hyper's error, and [`super::connection`] writes the answer.
+//! If hyper cannot parse a request, it writes an answer that has only a status. All error answers
+//! of OrderFlow are problems with a request id. Therefore hyper's answer is dropped here. The
+//! connection then ends with hyper's error, and [`super::connection`] writes the answer.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use tokio::{
 
 pub(super) struct Wire {
     stream: TcpStream,
-    /// How long the client may read nothing.
+    /// The time after which a client that reads nothing is disconnected.
     write_timeout: Duration,
     /// The timer that runs while the client reads nothing.
     blocked: Option<Pin<Box<Sleep>>>,

@@ -1,8 +1,8 @@
 //! `POST /api/webhooks/stripe`: Stripe reports that something happened to a payment.
 //!
 //! Stripe's events may be late, repeated and out of order, so the payment's status is not taken
-//! from the event. Instead, a workflow is started that asks Stripe. The workflow's id contains the
-//! event's id, so a repeated event starts nothing.
+//! from the event. Instead, this call starts a workflow, which asks Stripe. The workflow's id
+//! contains the event's id, so a repeated event starts nothing.
 
 mod event;
 

@@ -2,7 +2,7 @@
 //! other calls fail at once.
 //!
 //! A slow Temporal is not away. Under load, single calls time out while others succeed. If the
-//! circuit breaker opened then, orders would wait in the intake queue for nothing. Therefore,
+//! circuit breaker opened then, orders would wait in the intake queue without need. Therefore,
 //! timeouts count only if there are several in a row.
 
 use super::{CALL_TIMEOUT, Error};
@@ -27,8 +27,9 @@ struct State {
 }
 
 impl Breaker {
-    /// Whether a call may try now. While that call tries, all others are refused for the longest
-    /// time that it can take. This holds even if the call is abandoned before its end.
+    /// Whether a call may try now. While the circuit breaker is open, only one call tries. All
+    /// others are refused for the longest time that this call can take, even if it is abandoned
+    /// before its end.
     pub(super) fn allows(&self) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

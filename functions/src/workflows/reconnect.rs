@@ -1,4 +1,4 @@
-//! The time since when no call has reached Temporal.
+//! Watches how long no call has reached Temporal.
 //!
 //! A connection keeps its client certificate. If the certificate has expired, every attempt to
 //! reconnect fails as if Temporal were away. Therefore, if no call has reached Temporal for

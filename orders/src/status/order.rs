@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 /// The status of an order. Every order starts as `Pending`; `Completed`, `Failed` and `Cancelled`
 /// are final. Names may be added but never changed, because workflow histories, tables and clients
-/// hold them.
+/// store them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, EnumString, IntoStaticStr, VariantArray)]
 #[schema(description = "ACTION_REQUIRED waits for the customer (amend or cancel), IN_REVIEW for the shop. From SHIPPED on an order \
         can no longer be cancelled. COMPLETED, FAILED and CANCELLED are final.")]
@@ -65,7 +65,8 @@ impl OrderStatus {
     }
 
     /// The names of the statuses from which an order that is being compensated may move to this
-    /// one. Such an order moves to its end only, unless it turns out to be delivered.
+    /// one. Such an order may only become FAILED or CANCELLED. There is one exception: if its
+    /// parcels turn out to be delivered, it may become DELIVERED and then COMPLETED.
     #[must_use]
     pub fn predecessors_in_compensation(self) -> Vec<&'static str> {
         let permitted = |known: &&Transition<Self>| {
@@ -74,7 +75,8 @@ impl OrderStatus {
         Self::TRANSITIONS.iter().filter(permitted).map(|known| known.from.as_str()).collect()
     }
 
-    /// The statuses of an order that was looked at, and is not paid. Its stock may be held.
+    /// The statuses of an order after the check of its stock and before its payment. Such an order
+    /// may hold stock.
     pub const UNPAID: &'static [Self] = &[Self::ActionRequired, Self::InReview, Self::Reserved];
 }
 

@@ -36,19 +36,19 @@ state_machine! {
     Authorized => [Voided, Refunded] by [Customer, Staff, Workflow, Gateway];
     Captured => [PartiallyRefunded, Refunded] by [Staff, Workflow, Carrier, Gateway];
     PartiallyRefunded => [Refunded] by [Staff, Workflow, Carrier, Gateway];
-    // The gateway did more than it had answered.
+    // The gateway reports later that it had held or taken the amount, contrary to its answer.
     Declined => [Voided, Refunded] by [Gateway];
     Voided => [Refunded] by [Gateway];
 }
 
 impl PaymentStatus {
-    /// The names of the statuses of a captured payment of which an amount can be refunded.
+    /// The names of the statuses in which a part of the captured amount can still be refunded.
     #[must_use]
     pub fn refundable() -> [&'static str; 2] {
         [Self::Captured.as_str(), Self::PartiallyRefunded.as_str()]
     }
 
-    /// Whether the amount was captured. It may be refunded since.
+    /// Whether the amount was captured. It may have been refunded since.
     #[must_use]
     pub fn was_captured(self) -> bool {
         matches!(self, Self::Captured | Self::PartiallyRefunded | Self::Refunded)

@@ -2,9 +2,8 @@
 //! started again, or a workflow with a long history continues as new.
 //!
 //! Temporal ends a workflow at 51,200 events, and suggests to continue as new long before that.
-//! Only this suggestion decides, because it is stored in the history and a replay therefore decides
-//! the same. The new run gets the order's id and the signals received so far; everything else is in
-//! Postgres.
+//! Only this suggestion decides. It is stored in the history, so a replay decides the same. The new
+//! run gets the order's id and the signals received so far; everything else is in Postgres.
 
 use super::{
     Cancel, Halt, OrderWorkflow, Review, refusal,

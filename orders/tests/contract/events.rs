@@ -1,4 +1,4 @@
-//! Holds the JSON Schemas in docs/events to the types of the events.
+//! Compares the JSON Schemas in docs/events with the types of the events.
 
 use orders::{
     event::{STATUS_CHANGED, STATUS_CHANGED_VERSION, StatusChanged},

@@ -1,4 +1,5 @@
-//! Holds the documents that are generated from the code to the code. `make contract` writes them.
+//! Compares the documents that are generated from the code with the code. `make contract` writes
+//! them.
 
 mod events;
 mod states;

@@ -1,4 +1,4 @@
-//! `docs/states.md` draws the state machines.
+//! Compares `docs/states.md`, which draws the state machines, with their definitions.
 
 use orders::status::{NotificationState, OrderStatus, PaymentStatus, RefundStatus, ReservationState, ShipmentStatus, Transition};
 use std::{env, fmt::Write as _, fs, path::Path};
@@ -21,7 +21,7 @@ fn draw<S: Copy + PartialEq + Into<&'static str>>(
     text.push_str("```\n");
 }
 
-/// What `docs/states.md` must hold.
+/// The expected content of `docs/states.md`.
 fn picture() -> String {
     let mut text = "# The states\n\n\
         <!-- Generated from orders/src/status by `make contract`. -->\n\n\

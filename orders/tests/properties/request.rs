@@ -90,7 +90,7 @@ fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
             prop_assert!(ITEMS.contains(&items.len()));
             prop_assert!(items.iter().all(|(product, quantity)| is_identifier(product) && QUANTITY.contains(quantity)));
         }
-        Ok(What::Undelivered(_)) => return Err(TestCaseError::fail("nobody may ask for this")),
+        Ok(What::Undelivered(_)) => return Err(TestCaseError::fail("clients cannot request this")),
         Ok(What::Rest) | Err(_) => {}
     }
     let is_short = |reason: &Option<String>| reason.as_ref().is_none_or(|reason| reason.chars().count() <= MAX_REASON_CHARS);
@@ -130,7 +130,7 @@ fn other_body() -> impl Strategy<Value = Value> {
 }
 
 fn say_where(faults: &[FieldError]) -> Result<(), TestCaseError> {
-    prop_assert!(!faults.is_empty(), "it is refused, and nothing is wrong with it");
+    prop_assert!(!faults.is_empty(), "the body is refused without a fault");
     for fault in faults {
         prop_assert!(fault.pointer.is_empty() || fault.pointer.starts_with('/'), "{:?}", fault);
         prop_assert!(!fault.message.is_empty(), "{:?}", fault);
@@ -191,7 +191,7 @@ proptest! {
         let at: &String = place.get(&found);
         body.pointer_mut(at).unwrap()["un/known~"] = json!(1);
         let Err(Error::Invalid(faults)) = NewOrder::parse(body.to_string().as_bytes()) else {
-            return Err(TestCaseError::fail("it is taken"));
+            return Err(TestCaseError::fail("the invalid body is accepted"));
         };
         let pointers: Vec<&str> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
         prop_assert_eq!(pointers, [format!("{at}/un~1known~0")]);
@@ -215,7 +215,7 @@ proptest! {
         body["totalAmount"] = number(wrong);
         prop_assume!(body["totalAmount"] != right);
         let Err(Error::Invalid(faults)) = NewOrder::parse(body.to_string().as_bytes()) else {
-            return Err(TestCaseError::fail("it is taken"));
+            return Err(TestCaseError::fail("the invalid body is accepted"));
         };
         prop_assert_eq!(&faults[0].pointer, "/totalAmount");
     }

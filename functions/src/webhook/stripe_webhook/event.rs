@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// record.
 const RECONCILED_EVENTS: [&str; 4] =
     ["payment_intent.succeeded", "payment_intent.canceled", "payment_intent.payment_failed", "charge.refunded"];
-/// The longest event id that is accepted, in bytes. Stripe's ids have about 30.
+/// The longest event id that is accepted, in bytes. Stripe's ids have about 30 bytes.
 const MAX_ID_BYTES: usize = 128;
 
 /// An event of Stripe's API.
@@ -61,7 +61,7 @@ impl Event {
         if is_valid {
             Ok(format!("stripe_{}", self.id))
         } else {
-            Err(Problem::new(Kind::MalformedRequest, "The event's id is none of Stripe's."))
+            Err(Problem::new(Kind::MalformedRequest, "The event's id does not have the form of Stripe's ids."))
         }
     }
 }
