@@ -1,4 +1,5 @@
-//! Compiles the worker again when a migration is added: the macro that embeds them does not.
+//! Makes Cargo compile the worker again when the files in `migrations/` change. The macro that
+//! embeds these files does not report them to Cargo.
 
 fn main() {
     println!("cargo::rerun-if-changed=../migrations");

@@ -10,8 +10,8 @@ use std::{env, fs};
 /// folder above that has one, supplies the variables that the environment does not set. An empty
 /// variable counts as not set.
 ///
-/// If a value is missing or wrong, or a line of `.env` cannot be read, it prints the error and
-/// exits with status 2.
+/// If a value is missing or wrong, or a line of `.env` cannot be read, this function prints the
+/// error and exits with status 2.
 #[must_use]
 pub fn read<T: Parser>() -> T {
     if let Err(wrong) = fill_in() {
@@ -31,12 +31,12 @@ fn fill_in() -> Result<(), String> {
     let text = fs::read_to_string(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
     // The message does not quote the line, because it may contain a secret.
     dotenvy::from_read(text.as_bytes()).map_err(|_| {
-        format!("line {} of {name} is not KEY=value: a value with spaces or quotes stands in single quotes", unreadable(&text))
+        format!("line {} of {name} is not KEY=value: put a value with spaces or quotes in single quotes", unreadable(&text))
     })
 }
 
-/// The number of the line at which the first unreadable entry begins. An entry in quotes may span
-/// several lines.
+/// The number of the line at which the first unreadable entry begins, counted from 1. An entry in
+/// quotes may span several lines.
 fn unreadable(text: &str) -> usize {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let readable = |count: &usize| dotenvy::from_read_iter(lines[..*count].concat().as_bytes()).all(|entry| entry.is_ok());

@@ -1,5 +1,5 @@
-//! HTTP calls to others than AWS, with the HTTP client that the AWS SDK contains. TLS therefore
-//! works as in all other connections, and the program has one HTTP stack.
+//! HTTP calls to services other than AWS. They use the HTTP client that the AWS SDK contains, so
+//! TLS works as in the calls to AWS.
 
 use aws_smithy_http_client::{
     Connector,
@@ -48,9 +48,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Creates the client without connecting. `connect` limits the time to open a connection,
-    /// `silence` the time in which the other side sends nothing. An answer with more than
-    /// `max_bytes` is an error.
+    /// Creates the client without connecting. `connect` is the time limit for opening a connection.
+    /// `silence` is the time limit until the answer begins; it does not limit the time for reading
+    /// the body. An answer with more than `max_bytes` is an error.
     #[must_use]
     pub fn new(connect: Duration, silence: Duration, max_bytes: usize) -> Self {
         let limits = HttpConnectorSettings::builder().connect_timeout(connect).read_timeout(silence).build();
@@ -61,7 +61,7 @@ impl Client {
     /// Fetches the document at this URL.
     ///
     /// # Errors
-    /// As [`Client::call`].
+    /// Fails as [`Client::call`] does.
     pub async fn get(&self, url: &str) -> Result<Answer, Error> {
         self.call(HttpRequest::get(url)?).await
     }
@@ -69,7 +69,7 @@ impl Client {
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// If there is no whole answer, or if it is too large.
+    /// Fails if there is no complete answer, or if the answer is too large.
     pub async fn call(&self, request: HttpRequest) -> Result<Answer, Error> {
         let response = self.connector.call(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -9,8 +9,8 @@ pub struct Settings {
     /// Format of the log lines.
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
     pub log_format: Format,
-    /// What is logged: a level (error, warn, info, debug, trace), or `target=level` directives
-    /// separated by commas.
+    /// Which events are logged: a level (error, warn, info, debug, trace), or `target=level`
+    /// directives separated by commas.
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
 }

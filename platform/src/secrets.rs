@@ -10,7 +10,7 @@ use aws_sdk_secretsmanager::Client;
 use serde::de::DeserializeOwned;
 use std::error::Error as StdError;
 
-/// A secret cannot be used. Each message is one line and names the setting that holds the ARN.
+/// Why a secret cannot be used. Each message is one line and names the setting that holds the ARN.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{setting}: the secret {arn} cannot be read: {cause}")]

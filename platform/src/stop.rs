@@ -21,7 +21,7 @@ pub fn requested() -> io::Result<watch::Receiver<bool>> {
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {}
         }
-        tracing::info!("told to stop; finishing what has begun");
+        tracing::info!("asked to stop; finishing the work that has begun");
         ask.send_replace(true);
     });
     Ok(asked)
@@ -33,16 +33,17 @@ pub async fn wait(mut asked: watch::Receiver<bool>) {
     let _ = asked.wait_for(|asked| *asked).await;
 }
 
-/// Ends the process if it is still running `limit` after it was asked to stop. It may be waiting
-/// for a frozen server, or for a library call that cannot be cancelled. Without this, the service
-/// manager would kill the process. Unfinished work continues in another process, as after a crash.
+/// Ends the process if it is still running `limit` after it was asked to stop. The process may be
+/// waiting for a frozen server, or for a library call that cannot be cancelled. Without this, the
+/// service manager would kill the process. Unfinished work continues in another process, as after a
+/// crash.
 pub fn enforce(asked: watch::Receiver<bool>, limit: Duration) {
     tokio::spawn(async move {
         wait(asked).await;
         // Use a thread, because the shutdown of the async runtime may block, too.
         thread::spawn(move || {
             thread::sleep(limit);
-            tracing::warn!("stopped after {} ms, though not all that was begun has ended", limit.as_millis());
+            tracing::warn!("stopped {} ms after the request to stop; some work is not finished", limit.as_millis());
             process::exit(0);
         });
     });

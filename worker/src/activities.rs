@@ -38,8 +38,8 @@ use tokio::sync::{Notify, Semaphore};
 pub struct Activities {
     pub(crate) pool: Pool,
     pub(crate) gateways: Gateways,
-    /// The maximum number of attempts at charging an order's payment. After them, one more attempt
-    /// captures what the gateway has already authorized, and authorizes nothing.
+    /// The maximum number of attempts at charging an order's payment. If all of them fail, one more
+    /// attempt captures what the gateway has already authorized, and authorizes nothing.
     pub(crate) payment_attempts: i32,
     pub(crate) projector: Projector,
     /// Wakes the notification dispatcher when a notification is recorded.

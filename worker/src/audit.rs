@@ -3,8 +3,8 @@
 //!
 //! Without `--repair` the audit only reads, in snapshots, so it may run on a live system. Some
 //! differences exist only for a moment, such as those of a pending projection or of an order that
-//! was just accepted. The audit therefore checks each difference again after [`SETTLE_TIME`] before
-//! it counts.
+//! was just accepted. So a difference counts only if the audit still finds it after
+//! [`SETTLE_TIME`].
 
 mod facts;
 mod processes;
@@ -61,7 +61,7 @@ pub async fn project(settings: config::Project) -> anyhow::Result<()> {
 /// after the repair.
 ///
 /// # Errors
-/// Fails if one of the stores cannot be read. The audit then knows nothing.
+/// Fails if one of the stores cannot be read. The audit then prints no result.
 pub async fn run(settings: config::Audit) -> anyhow::Result<ExitCode> {
     platform::log::init(&settings.log);
     let pool = if settings.repair { db::pool(&settings.postgres).await? } else { db::reading_pool(&settings.postgres).await? };

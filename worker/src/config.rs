@@ -192,8 +192,9 @@ pub enum Switch {
     Off,
 }
 
-/// What a customer may order before the shop must review an order. Without limits, no review is
-/// needed.
+/// Limits on a customer's orders. The shop must review an order that exceeds one of them. If none
+/// is set, the shop reviews only single orders with more units than HOLD_MAX_UNITS, and offers that
+/// the customer's unpaid orders leave no room for.
 #[derive(Args, Clone)]
 pub struct Risk {
     /// Amount that a customer may spend within the window, for each currency, such as
@@ -228,11 +229,11 @@ pub enum PaymentGateway {
 /// The limits from which an order counts as stuck.
 #[derive(Args, Clone)]
 pub struct StuckLimits {
-    /// Seconds after which an open order whose status does not change, or a compensation, counts as
-    /// stuck.
+    /// Seconds after which an order counts as stuck: an open order whose status does not change, or
+    /// an order whose compensation is still running.
     #[arg(long, env = "AUDIT_STUCK_AFTER_S", value_parser = seconds, default_value = "900")]
     pub stuck_after: Duration,
-    /// Seconds without a new tracking event after which a parcel counts as stuck.
+    /// Seconds without a new tracking event after which the order of a parcel counts as stuck.
     #[arg(long, env = "PARCEL_SILENT_AFTER_S", value_parser = period, default_value = "604800")]
     pub parcel_silent_after: Duration,
 }
@@ -395,11 +396,11 @@ pub struct NotificationLimits {
     /// Maximum number of messages about one customer's orders.
     #[arg(long, env = "NOTICE_CUSTOMER_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
     pub notice_customer_limit: i32,
-    /// Maximum number of messages about orders that took no money: to one e-mail address or phone
-    /// number, and about one customer's orders.
+    /// Maximum number of messages about orders without a captured payment: to one e-mail address or
+    /// phone number, and about one customer's orders.
     #[arg(long, env = "NOTICE_UNPAID_LIMIT", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..))]
     pub notice_unpaid_limit: i32,
-    /// Maximum number of SMS about orders that took no money, to all customers together.
+    /// Maximum number of SMS about orders without a captured payment, to all customers together.
     #[arg(long, env = "SMS_UNPAID_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
     pub sms_unpaid_limit: i32,
 }
@@ -424,8 +425,8 @@ pub struct Steps {
     /// Timeout of each later attempt of a step, in milliseconds.
     #[arg(long, env = "STEP_ATTEMPT_LIMIT_MS", value_parser = millis, default_value = "10000")]
     pub step_attempt_limit: Duration,
-    /// Heartbeat timeout of a later attempt, in milliseconds. After it, another worker gets the
-    /// step.
+    /// Heartbeat timeout of a later attempt, in milliseconds. If no heartbeat comes for this long,
+    /// another worker gets the step.
     #[arg(long, env = "STEP_HEARTBEAT_LIMIT_MS", value_parser = millis, default_value = "5000")]
     pub step_heartbeat_limit: Duration,
     /// Wait before the second attempt, in milliseconds.

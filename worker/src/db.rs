@@ -1,9 +1,9 @@
 //! Connections to Postgres.
 //!
-//! A Postgres server may become read-only while connections to it are open: its primary was
-//! demoted, and another server is now the primary. Nothing closes these connections. When the
-//! worker notices this ([`drop_connections_if_read_only`]), it drops all connections that it has
-//! opened so far. New connections go to a server that accepts writes.
+//! A Postgres server may become read-only while connections to it are open, because another server
+//! has become the primary. Nothing closes these connections. When the worker notices this
+//! ([`drop_connections_if_read_only`]), it drops all connections that it has opened so far. New
+//! connections go to a server that accepts writes.
 
 mod access;
 pub(crate) mod role;

@@ -57,7 +57,7 @@ const SNS_TIMEOUT: Duration = Duration::from_secs(7);
 /// else uses.
 const OUTBOX_LOCK_KEY: i64 = 0x6f72_6465_7266_6c6f;
 /// Error codes that SNS reports as the sender's fault although the event is not the cause. The
-/// cause is the topic, a permission, an encryption key or a quota.
+/// cause is the topic, a permission or a quota.
 const NOT_EVENT_FAULT: &[&str] =
     &["AuthorizationError", "AccessDenied", "NotFound", "Throttled", "ThrottlingException", "RequestThrottled"];
 /// Error codes with which SNS refuses a whole call because of the content of one of its events.
@@ -297,8 +297,8 @@ impl Outbox {
         self.orders.iter().filter_map(VecDeque::front).collect()
     }
 
-    /// Removes the first event of each order if SNS has accepted it. If not, the order's events are
-    /// dropped from this outbox; a later read finds them again.
+    /// Removes the first event of each order if SNS has accepted it. If SNS has not accepted it,
+    /// all events of the order are removed from memory; a later read finds them again.
     fn advance(&mut self, accepted: &[(OrderId, i64)]) {
         let accepted: HashSet<&(OrderId, i64)> = accepted.iter().collect();
         self.orders.retain_mut(|events| events.pop_front().is_some_and(|event| accepted.contains(&event.key())));

@@ -24,8 +24,8 @@ enum Command {
     /// Compares Postgres, the read model, the payment ledger and Temporal, and prints every broken
     /// invariant. The status is 1 if there is any.
     Audit(Box<config::Audit>),
-    /// Writes to the read model what it lacks of the facts in Postgres. The status is 0 unless that
-    /// fails.
+    /// Brings the read model up to date with the facts in Postgres: projects again the orders and
+    /// products that it lacks or has in another version. The status is 0 unless this fails.
     Project(Box<config::Project>),
     /// Starts the workflows of open orders again if they have no running workflow. The orders
     /// continue from the facts in Postgres.

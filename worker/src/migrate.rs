@@ -52,7 +52,7 @@ async fn migrate(settings: &config::Migrate) -> anyhow::Result<()> {
         role::ensure_login(&access, admin, MIGRATION_LOCK).await?;
     }
     let (mut client, connection) = access.open(access.options()).await.context("Postgres cannot be reached")?;
-    // The session holds the lock, so it is released however this process ends.
+    // The session holds the lock, so Postgres releases it even if this process crashes.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
     bring_up_to_date(&mut client, settings.seed).await?;
     drop(client);

@@ -2,7 +2,7 @@
 //! later from the record.
 //!
 //! Recording and sending are separate, so an order never waits for a mail server and never fails
-//! with one. No notification is lost if a process dies between the two steps.
+//! because of one. No notification is lost if a process dies between the two steps.
 
 mod amount;
 mod delivery;
@@ -25,9 +25,9 @@ use orders::{
 };
 
 /// Records a notification once for each channel that the order's contact allows. Returns the
-/// order's status after that. A confirmation also completes the order in the same statement and
-/// commits the reservations that the order still holds. If the order's status is not the one that
-/// the notification is about, nothing is recorded.
+/// order's status after that. A notification of the kind Confirmed or Delivered also completes the
+/// order in the same statement and commits the reservations that the order still holds. If the
+/// order's status is not the one that the notification is about, nothing is recorded.
 pub(crate) async fn record_notification(client: &dyn Client, notice: Notice) -> anyhow::Result<TransitionResult> {
     let about = match notice.kind {
         NoticeKind::Confirmed | NoticeKind::Delivered => OrderStatus::Completed,

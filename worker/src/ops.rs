@@ -1,4 +1,5 @@
-//! What operators need: health and metrics, what fails and is stuck, and the commands that mend it.
+//! Code for operators: health, metrics, failing rows, stuck orders, and the commands that repair
+//! them.
 
 pub(crate) mod attention;
 pub(crate) mod cloudwatch;

@@ -44,9 +44,9 @@ pub(crate) async fn record_order(client: &dyn Client, order: &OrderInput) -> any
 }
 
 /// Records that an order's compensation has begun and how it is to end, unless the order has
-/// already ended. If the compensation has begun before, its end and reason stay, and `request` gets
-/// them: a worker may have died after it began. Returns the order's status. From then on the order
-/// can only move to its end; see [`advance`].
+/// already ended. If a compensation has already begun, for example by a worker that died, its
+/// recorded end and reason stay, and `request` is set to them. Returns the order's status. From
+/// then on the order can only move to its end; see [`advance`].
 pub(crate) async fn begin_compensation(transaction: &Transaction<'_>, request: &mut CompensationRequest) -> anyhow::Result<OrderStatus> {
     let id = request.order_id.to_string();
     // The status is read under the lock, because the lock's previous owner may have changed it.
@@ -119,8 +119,7 @@ pub(crate) async fn total_minor(client: &dyn Client, id: OrderId) -> anyhow::Res
     Ok(sql::total(client, &id.to_string()).await?.context("the order is not on record")?.total_minor)
 }
 
-/// Raises the order's version, because something other than the status has changed that readers
-/// see.
+/// Raises the order's version after a change that readers see and that is not a change of status.
 pub(crate) async fn raise_version(client: &dyn Client, id: OrderId) -> anyhow::Result<()> {
     sql::raise_version(client, &id.to_string()).await?;
     Ok(())

@@ -167,8 +167,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Tells temporary errors from final ones. `Ok` holds the cause if another attempt may succeed;
-    /// `Err` holds the reason of a final refusal, for the customer.
+    /// Separates temporary errors from final refusals. `Ok` holds the cause if another attempt may
+    /// succeed; `Err` holds the reason of a final refusal, for the customer.
     pub(crate) fn into_temporary(self) -> Result<anyhow::Error, String> {
         match self {
             Self::Declined(reason) => Err(reason),

@@ -60,7 +60,7 @@ pub(crate) struct Projector {
 /// The orders that were reported as changed.
 #[derive(Default)]
 struct ReportedOrders {
-    /// The orders that do not change again until something happens from outside.
+    /// The orders that have ended, or that wait for the customer, the shop or the carrier.
     settled: HashSet<OrderId>,
     /// The orders whose next step follows at once, and when each was first reported.
     in_progress: HashMap<OrderId, Instant>,
@@ -85,8 +85,8 @@ impl Projector {
         &self.read_model
     }
 
-    /// Reports that an order changed. `settled` tells whether it stays unchanged until something
-    /// happens from outside.
+    /// Reports that an order changed. `settled` is true if the order has ended, or if it waits for
+    /// the customer, the shop or the carrier.
     pub(crate) fn report_change(&self, id: OrderId, settled: bool) {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if settled {
@@ -152,8 +152,8 @@ impl Projector {
         self.sweep_older_than(Duration::ZERO).await
     }
 
-    /// Projects the orders that have lagged behind for at least `age`, and all such products, and
-    /// removes deleted products. If one part fails, the others are still done.
+    /// Projects the orders that have lagged behind for at least `age`, projects all products that
+    /// lag behind, and removes deleted products. If one part fails, the others are still done.
     async fn sweep_older_than(&self, age: Duration) -> anyhow::Result<()> {
         let (orders, products, deleted) =
             (self.sweep_orders(age).await, self.project_products().await, self.remove_deleted_products().await);

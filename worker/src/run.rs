@@ -44,7 +44,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// How long after the drain the SDK's worker may take to end. It is also the time limit for the
 /// last projections.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(300);
-/// How long after the drain the process ends at the latest.
+/// The time after the drain at which the process ends, even if some work is not finished.
 const FORCED_EXIT_AFTER: Duration = Duration::from_millis(900);
 
 /// Works until SIGTERM, SIGINT or SIGHUP. Then it finishes what it has begun.
@@ -187,7 +187,7 @@ async fn process_tasks(
         stop::wait(stop).await;
         shut_down();
         // The SDK waits half a minute for its polls to end. A frozen Temporal server does not end
-        // them, and neither does a server without support for it (sdk-rust#1297).
+        // them. Neither does a server that cannot end polls on request (sdk-rust#1297).
         tokio::time::sleep(time_limit).await;
         tracing::warn!("Temporal did not end this worker's polls in time");
     };
@@ -196,8 +196,8 @@ async fn process_tasks(
         () = drain => Ok(()),
     };
     connected.send_replace(None);
-    // The SDK recovers from every polling error except a refusal. After a refusal, the next
-    // connection may have other credentials.
+    // The SDK recovers from every polling error except a refusal. A refusal may mean that the
+    // credentials have changed, so the next connection reads them again.
     connector.forget_credentials();
     result.map_err(|error| anyhow!("{error}")).context("the worker stopped polling")
 }

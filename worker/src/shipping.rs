@@ -136,9 +136,9 @@ impl Shipping {
 }
 
 /// The pause before a carrier is asked again. Each question adds about six events to the history of
-/// the order's workflow. So the pause grows with the time without news: about a parcel that is on
-/// its way for a year, the carrier is asked some four hundred times. If the time until the next
-/// change is known and shorter, the pause ends then.
+/// the order's workflow. So the pause grows with the time without news. With the default settings,
+/// the carrier is asked about four hundred times about a parcel that is in transit for a year. If
+/// the time until the next change is known and shorter, the pause ends then.
 fn polling_pause(next_change_in: Option<Duration>, quiet_for: Duration, poll_every: Duration, poll_max: Duration) -> Duration {
     let longest = poll_every.max((quiet_for / 10).min(poll_max)).max(MIN_PAUSE);
     next_change_in.map_or(longest, |next_change_in| next_change_in.clamp(MIN_PAUSE, longest))

@@ -1,9 +1,9 @@
 //! Stock: reserves the units of an order's line items, and releases them.
 //!
-//! If an order has at least one product in full, but not all, the customer gets an offer: a part of
-//! the order that can be delivered. The offer is reserved if the limits allow it, and the customer
-//! decides whether to take it. If the order has no product in full, it is out of stock: nothing of
-//! it is available as the customer asked for it.
+//! If at least one product of an order is available in full, but not all of them are, the customer
+//! gets an offer: a part of the order that can be delivered. The offer is reserved if the limits
+//! allow it, and the customer decides whether to take it. If no product is available in full, the
+//! order is refused as out of stock.
 //!
 //! All transactions take their locks in the same order: first the order's row, then its customer,
 //! then the products by id. So two orders never deadlock. No statement touches one product's row
@@ -36,8 +36,8 @@ use orders::{
 use std::{collections::BTreeMap, time::Duration};
 use tokio_postgres::error::SqlState;
 
-/// The SQLSTATE with which `reserve_order` reports that a product is out of stock that was
-/// available a moment before.
+/// The SQLSTATE of the error that `reserve_order` raises if it has reserved a product and then
+/// cannot reserve another one. The error undoes the reservation.
 const NO_LONGER_IN_STOCK: &str = "OF001";
 
 /// How many orders of a customer may wait for the unpaid ones, as a multiple of
@@ -92,7 +92,7 @@ pub(crate) struct ReservationPolicy {
     pub(crate) held_for: Duration,
     /// How long an order waits for a decision of its customer or of the shop.
     pub(crate) decision_timeout: Duration,
-    /// What a customer may order before the shop must review an order.
+    /// The limits on a customer's orders. The shop must review an order that exceeds one of them.
     pub(crate) limits: Limits,
     /// The maximum number of unpaid orders of one customer.
     pub(crate) max_orders: i64,
@@ -185,8 +185,8 @@ async fn reserve_or_explain(
     let catalogue = lock_products(transaction, wanted).await?;
     check_against_catalogue(request, &catalogue)?;
     // An order that is too large is reviewed whatever the stock is. Otherwise the answer would
-    // reveal whether the stock has that many units. A few orders that hold nothing would then find
-    // the exact stock.
+    // reveal whether the stock has that many units. A customer could then find the exact stock with
+    // a few orders that hold nothing.
     let stock = if units > policy.max_units { None } else { Some(Stock::from_catalogue(wanted, &catalogue)?) };
     if unpaid.orders >= policy.max_orders {
         return Err(too_many_unpaid_orders(transaction, order_id, waited, policy).await?);
@@ -223,8 +223,9 @@ async fn has_recent_unaccepted_offer(
 }
 
 /// The error of an order that must wait until the customer's other orders are paid. It is final if
-/// the order has waited for `held_for`, or if too many earlier orders wait already: each waiting
-/// order causes repeated attempts. So the orders that were accepted first keep waiting.
+/// the order has waited for `held_for`, or if too many earlier orders wait already. The number of
+/// waiting orders is limited, because each of them causes repeated attempts. Only earlier orders
+/// are counted, so the orders that were accepted first keep waiting.
 async fn too_many_unpaid_orders(
     transaction: &Transaction<'_>,
     order_id: OrderId,
@@ -302,7 +303,8 @@ async fn lock_products(transaction: &Transaction<'_>, wanted: &BTreeMap<&str, i6
 /// A line item on record: its number, its product and its units.
 type Line = (i32, String, i32);
 
-/// The line items of an order that have units left to send.
+/// The line items of an order that have at least one unit. A line item has none if the customer
+/// accepted an offer without it.
 async fn open_line_items(transaction: &Transaction<'_>, order_id: OrderId) -> anyhow::Result<Vec<Line>> {
     let lines = sql::lines_with_units(transaction, &order_id.to_string()).await?;
     Ok(lines.into_iter().map(|sql::Line { line, product_id, quantity }| (line, product_id, quantity)).collect())
@@ -358,8 +360,8 @@ struct Stock<'a> {
 }
 
 impl<'a> Stock<'a> {
-    /// Computes it from the locked rows of the catalogue. Fails with [`Error::OutOfStock`] if no
-    /// product is available in full.
+    /// Computes the available stock from the locked rows of the catalogue. Fails with
+    /// [`Error::OutOfStock`] if no product is available in full.
     fn from_catalogue(wanted: &BTreeMap<&'a str, i64>, catalogue: &[Product]) -> Result<Self, Error> {
         let mut stock = Self { available: BTreeMap::new(), short: BTreeMap::new() };
         let mut missing = None;

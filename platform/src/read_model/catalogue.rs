@@ -1,4 +1,4 @@
-//! Reads a few products of the catalogue, to check them.
+//! Reads a few products of the catalogue, so that the functions can check a new order.
 
 use super::{Error, ReadModel, text};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -28,8 +28,8 @@ impl ReadModel {
     }
 
     /// Reads at most `limit` products of the catalogue, in the order in which DynamoDB returns
-    /// them, and in the form of [`Self::products_by_id`]. If the result is empty, so is the
-    /// catalogue.
+    /// them, and in the form of [`Self::products_by_id`]. An empty result means that the catalogue
+    /// is empty.
     ///
     /// # Errors
     /// Fails if DynamoDB does not answer or an item cannot be read.

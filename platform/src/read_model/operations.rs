@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 /// The key of the item. No order has this id.
 const ID: &str = "operations";
-/// The interval after which an unchanged report is written again. It shows readers that a worker is
-/// alive.
+/// The interval after which an unchanged report is written again. The new time shows readers that a
+/// worker is alive.
 const REFRESH: Duration = Duration::from_secs(10);
 
 /// The state of operations as a worker found it.

@@ -10,8 +10,9 @@ use temporalio_common::protos::temporal::api::{
 /// allows for differences between clocks.
 const POLL: Duration = Duration::from_secs(75);
 
-/// Workflow tasks and activity tasks together. Temporal does not count tasks that wait for the one
-/// worker that has their workflow in its cache. Those wait for seconds at most.
+/// The workflow tasks and activity tasks that wait in a task queue. Temporal does not count the
+/// tasks that only one worker can take, because that worker has the workflow in its cache. Such a
+/// task waits for a few seconds at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub tasks: u64,

@@ -35,9 +35,9 @@ impl Secret for Credentials {
     }
 }
 
-/// Opens connections to Temporal. It keeps the content of the secret. It reads the secret again
-/// after Temporal refused the credentials, or if a connection fails and the content is older than
-/// [`RENEW`].
+/// Opens connections to Temporal. The connector keeps the content of the secret. It reads the
+/// secret again if Temporal refuses the credentials, or if a connection fails and the content is
+/// older than [`RENEW`].
 pub struct Connector {
     settings: Settings,
     identity: &'static str,
@@ -132,8 +132,8 @@ pub fn refuses_credentials(status: &Status) -> bool {
     matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
 }
 
-/// Whether this status means that the call has perhaps not reached Temporal. Temporal may be down,
-/// or it may close each new connection because of the client certificate.
+/// Whether this status means that the call may not have reached Temporal. Temporal may be down, or
+/// it may close each new connection because of the client certificate.
 #[must_use]
 pub fn is_unreached(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Unknown)

@@ -1,4 +1,5 @@
--- Reads the 10 oldest failing rows of a loop, each with the total number. At most 1000 are counted.
+-- Reads the 10 oldest failing rows of a loop. Each result row also has the total number. At most
+-- 1000 rows are searched and counted.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT

@@ -1,6 +1,6 @@
--- Reads the 10 oldest notifications that were not sent, each with the total number. These are the
--- notifications that failed or were suppressed in the last 7 days, and the pending ones with more
--- than 5 attempts. At most 1000 are counted.
+-- Reads the 10 oldest notifications that were not sent. Each result row also has the total number.
+-- These count as not sent: notifications that failed or were suppressed in the last 7 days, and
+-- pending ones with more than 5 attempts. At most 1000 are searched and counted.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT

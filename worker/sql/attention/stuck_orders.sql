@@ -1,4 +1,5 @@
--- Reads the 10 oldest stuck orders, each with the total number. At most 1000 are counted.
+-- Reads the 10 oldest stuck orders. Each result row also has the total number. At most 1000 orders
+-- are searched and counted. worker/src/ops/system/stuck.rs explains the rule.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT

@@ -1,5 +1,5 @@
 -- Lists the transitions in the orders' histories that are not in the list of legal ones. A
--- transition is a text such as PENDING>RESERVED; that of a new order is >PENDING.
+-- transition is a text such as PENDING>RESERVED. The transition of a new order is >PENDING.
 SELECT order_id, previous, status
 FROM (
     SELECT order_id, status, lag(status) OVER (PARTITION BY order_id ORDER BY version) AS previous

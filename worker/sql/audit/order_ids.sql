@@ -1,4 +1,4 @@
--- Lists the ids of orders after a given id, by id.
+-- Lists the ids of orders after a given id, sorted by id.
 SELECT id
 FROM orders
 WHERE id > $1

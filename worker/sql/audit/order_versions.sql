@@ -1,4 +1,4 @@
--- Lists the ids and versions of orders after a given id, by id.
+-- Lists the ids and versions of orders after a given id, sorted by id.
 SELECT id, version
 FROM orders
 WHERE id > $1

@@ -1,4 +1,4 @@
--- Lists the ids of workflows whose order is not in Postgres, or ended more than a number of
+-- Lists the ids of workflows whose order is not in Postgres, or ended more than the given number of
 -- milliseconds ago.
 SELECT w.id, coalesce(o.status, 'not on record') AS status
 FROM unnest($1::text[]) AS w (id)

@@ -1,3 +1,3 @@
--- Deletes the counts of windows that began more than a number of seconds ago.
+-- Deletes the counts of windows that began more than the given number of seconds ago.
 DELETE FROM notice_counts
 WHERE window_start < now() - $1::bigint * interval '1 second'

@@ -1,10 +1,10 @@
 -- Leases due notifications, and reads the facts for their texts.
 --
--- A lease moves the notification's next attempt one minute away, which is longer than a delivery
--- takes. Meanwhile other workers skip the notification. If the worker dies, the notification
--- becomes due again by itself. The customer gets a message twice if the worker died after the
--- provider's answer and before recording it, because neither SES nor SNS accepts an idempotency
--- key.
+-- A lease sets the notification's next attempt to one minute from now, which is longer than a
+-- delivery takes. Meanwhile other workers skip the notification. If the worker dies, the
+-- notification becomes due again by itself. The customer gets a message twice if the worker dies
+-- between the provider's answer and its recording, because neither SES nor SNS accepts an
+-- idempotency key.
 --
 -- A notification waits until the earlier ones of its order and channel are sent or given up. So no
 -- customer reads "delivered" before "confirmed". Other orders do not wait.

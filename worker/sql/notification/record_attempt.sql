@@ -1,6 +1,7 @@
 -- Records the result of an attempt to send a notification. A notification that is still PENDING
--- becomes FAILED if it has been due for longer than a number of milliseconds. The order's later
--- notifications on the channel, which have waited for this one, become due together with it.
+-- becomes FAILED if it has been due for longer than the given number of milliseconds. The order's
+-- later notifications on the channel have waited for this one. They become due together with it if
+-- it is still PENDING, and otherwise at once.
 WITH tried AS (
     UPDATE notifications
     SET provider_id = $6,

@@ -1,7 +1,7 @@
 -- Records a notification about an order, if the order has the status that the notification is
 -- about. If the order's status is one of the given predecessors, the order first moves to that
--- status, and its reservations are committed. If the order does not move, a new notification raises
--- its version.
+-- status, and its reservations are committed. If the order does not move, a new notification that
+-- readers see raises the order's version.
 WITH step AS MATERIALIZED (
     SELECT status, moved, age_ms
     FROM move_order($1, $2, $3, $4)

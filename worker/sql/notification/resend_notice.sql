@@ -1,5 +1,5 @@
 -- Makes notifications due as if they were new, without limits. A pending notification is changed
--- only if its next attempt is more than a minute away; otherwise it may be being sent now.
+-- only if its next attempt is more than a minute away. Otherwise a worker may be sending it now.
 UPDATE notifications
 SET state = 'PENDING',
     attempts = 0,

@@ -1,5 +1,5 @@
--- Lists orders that have lagged behind in the read model for a number of milliseconds. Failing rows
--- that are not due are left out.
+-- Lists orders that have lagged behind in the read model for at least the given number of
+-- milliseconds. Failing rows that are not due are left out.
 SELECT id
 FROM orders
 WHERE projected_version < version

@@ -1,7 +1,7 @@
 -- Reads orders in the form in which readers see them. The numbers of statuses, refunds,
--- notifications and shipments are limited, because an item of DynamoDB holds at most 400 KB. Of
--- statuses and notifications, the newest are read; of refunds, the pending ones and then the
--- newest; of shipments, those with the lowest numbers.
+-- notifications and shipments are limited, because an item of DynamoDB holds at most 400 KB. The
+-- statement reads the newest statuses and notifications, the pending refunds followed by the newest
+-- ones, and the shipments with the lowest numbers.
 SELECT
     o.id,
     o.customer_id,

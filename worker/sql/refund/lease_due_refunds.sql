@@ -1,5 +1,6 @@
--- Leases refunds that are failing rows and due. For a number of milliseconds, no other worker asks
--- the gateway for them.
+-- Leases refunds that are failing rows and due. For the given number of milliseconds, no other
+-- worker asks the gateway for them. The row id of a refund contains a space; the other rows of the
+-- loop are reversals in compensations.
 WITH due AS (
     SELECT loop, row_id
     FROM failing_rows

@@ -1,4 +1,4 @@
--- Records how often the gateway has refused a refund for now. The number never decreases.
+-- Records how often the gateway has temporarily refused a refund. The number never decreases.
 UPDATE refunds
 SET refusals = greatest(refusals, $2)
 WHERE id = $1

@@ -1,5 +1,6 @@
--- Reads for each product of an order how many units no refund is for, and where its units are. All
--- line items of one product have the same price, the catalogue's.
+-- Reads for each product of an order how many of its units belong to no refund, and where its units
+-- are. All line items of one product have the same price, because an order with any other price
+-- than the catalogue's is refused.
 SELECT
     i.product_id,
     i.price AS unit_price_minor,

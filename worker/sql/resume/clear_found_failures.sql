@@ -1,5 +1,5 @@
--- Clears the failures of orders whose workflow was found or that have ended. The orders that were
--- just found lost keep theirs.
+-- Clears the failures of orders that have ended, and of checked orders whose workflow is running.
+-- The orders whose workflow is lost keep their failures.
 DELETE FROM failing_rows f
 WHERE f.loop = 'LOST_WORKFLOWS'
     AND f.row_id <> ALL ($1)

@@ -1,4 +1,4 @@
--- Lists those of the given orders that are open.
+-- Lists the given orders that are still open.
 SELECT id
 FROM orders
 WHERE id = ANY ($1)

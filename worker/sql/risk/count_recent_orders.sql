@@ -1,6 +1,6 @@
--- Counts the customer's other orders that were accepted within a number of milliseconds, and sums
--- up their totals in one currency. The caller gives the statuses of orders that always count, and
--- the statuses of orders that count only if they were accepted before this one.
+-- Counts the customer's other orders that were accepted within the given number of milliseconds,
+-- and sums up their totals in one currency. The caller gives the statuses of orders that always
+-- count, and the statuses of orders that count only if they were accepted before this one.
 SELECT
     count(*) AS orders,
     coalesce(sum(o.total_minor) FILTER (WHERE o.currency = $5), 0)::bigint AS spent_minor

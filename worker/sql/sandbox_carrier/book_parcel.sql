@@ -1,4 +1,4 @@
--- Books a parcel, once. Reads its status, and in how many milliseconds the status changes.
+-- Books a parcel, once. Reads its status, and the time until the status changes, in milliseconds.
 INSERT INTO sandbox.parcels AS p (shipment_id, outcome, picked_up_at, ended_at)
 VALUES ($1, $2, now() + $3::bigint * interval '1 ms', now() + $3 * interval '2 ms')
 ON CONFLICT (shipment_id) DO UPDATE

@@ -1,5 +1,5 @@
 -- Cancels a parcel that was not picked up yet, even if it was never booked. Reads its status, and
--- in how many milliseconds the status changes.
+-- the time until the status changes, in milliseconds.
 INSERT INTO sandbox.parcels AS p (shipment_id, outcome, picked_up_at, ended_at, cancelled_at, bookings)
 VALUES ($1, 'DELIVERED', now(), now(), now(), 0)
 ON CONFLICT (shipment_id) DO UPDATE

@@ -1,4 +1,4 @@
--- Reads a parcel's status, and in how many milliseconds the status changes.
+-- Reads a parcel's status, and the time until the status changes, in milliseconds.
 SELECT
     number,
     CASE

@@ -1,4 +1,4 @@
--- Reads an order's shipments with their units, and for how many seconds each has not changed.
+-- Reads an order's shipments with their units, and the time since each last changed, in seconds.
 SELECT
     s.id,
     s.warehouse,

@@ -1,4 +1,4 @@
--- Splits a paid order into shipments, unless it is split already. Reads its status and its
+-- Splits a paid order into shipments, unless it is split already. Reads the order's status and its
 -- shipments.
 WITH parts AS MATERIALIZED (
     SELECT *

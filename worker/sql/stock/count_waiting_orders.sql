@@ -1,5 +1,5 @@
--- Counts the customer's PENDING orders that were accepted before this one within a number of
--- milliseconds. It counts up to a limit.
+-- Counts the customer's PENDING orders that were accepted before this one and within the given
+-- number of milliseconds. Stops counting at the given limit.
 SELECT count(*) AS orders
 FROM (
     SELECT

@@ -1,5 +1,5 @@
 -- Tells whether the customer has another order that was offered in part and then failed or was
--- cancelled. Orders that were accepted longer than a number of milliseconds ago are ignored.
+-- cancelled. Orders that were accepted more than the given number of milliseconds ago are ignored.
 SELECT EXISTS (
     SELECT
     FROM orders o

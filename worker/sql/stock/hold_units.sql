@@ -1,5 +1,5 @@
 -- Moves units from stock to an order's reservations. The products must be locked. The reservations
--- expire after a number of milliseconds.
+-- expire after the given number of milliseconds.
 WITH wanted AS (
     SELECT product_id, quantity
     FROM unnest($2::text[], $3::bigint[]) AS w (product_id, quantity)

@@ -1,4 +1,4 @@
--- Locks the products that an order holds, by id, until the transaction ends.
+-- Locks the products that an order holds, in the order of their ids, until the transaction ends.
 SELECT
 FROM products
 WHERE id IN (

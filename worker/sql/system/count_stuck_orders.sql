@@ -1,4 +1,5 @@
 -- Counts the stuck orders, and how many of them have a stuck compensation.
+-- worker/src/ops/system/stuck.rs explains the rule.
 SELECT
     count(*) AS orders,
     count(*) FILTER (WHERE compensating_since < now() - $1::bigint * interval '1 second') AS compensations

@@ -1,7 +1,7 @@
--- Reads for how many seconds the oldest unpublished event, the oldest pending notification and the
--- oldest unprojected change have waited. Failing rows do not count. The event's number is NULL if
--- events are not published. Ids of orders rise with time, so the oldest event is among the first
--- 1000.
+-- Reads how long the oldest unpublished event, the oldest pending notification and the oldest
+-- unprojected change have waited, in seconds. A lag is NULL if nothing waits. Failing rows do not
+-- count. The lag of events is also NULL if events are not published. Only the first 1000 events are
+-- searched: the ids of orders rise with time, so the oldest event is normally among them.
 SELECT
     (
         SELECT extract(epoch FROM now() - min(at))::bigint

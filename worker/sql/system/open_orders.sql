@@ -1,5 +1,5 @@
--- Lists open orders that are older than a number of seconds, oldest first, and tells which are
--- stuck.
+-- Lists open orders that are older than the given number of seconds, oldest first, and tells which
+-- are stuck. worker/src/ops/system/stuck.rs explains the rule.
 SELECT
     id,
     status,

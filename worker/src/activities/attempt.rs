@@ -1,4 +1,4 @@
-//! What all attempts of activities have in common: the time limit, the heartbeats, the log line and
+//! The code that all attempts of activities share: the time limit, the heartbeats, the log line and
 //! the metrics.
 
 #[cfg(debug_assertions)]
@@ -37,7 +37,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 impl Activities {
     /// Runs one attempt, and writes its log line and metrics. The attempt ends at 95 % of the time
-    /// limit, a little before Temporal's timeout. So it does not still run when the next attempt
+    /// limit, a little before Temporal's timeout. So the attempt is over before the next one
     /// begins.
     pub(super) async fn attempt(
         &self,

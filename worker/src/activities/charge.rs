@@ -48,9 +48,9 @@ impl Activities {
             let (client, gateway) = (db::connection(&self.pool).await?, self.gateways.name_of(&payment).to_owned());
             attempt = payment::record_attempt(&client, id, &mut payment, &gateway).await?;
         } else if self.gateways.has_others() {
-            // An earlier worker may have asked another gateway, which the shop used then, and died.
-            // That gateway may have forgotten the idempotency key since. So the record tells which
-            // gateway has the payment.
+            // A worker that died may have asked another gateway, which the shop used at that time.
+            // That gateway may have forgotten the idempotency key since. So the record decides
+            // which gateway has the payment.
             let recorded = payment::load_payment(&db::connection(&self.pool).await?, id).await?;
             (payment.gateway, payment.reference) = (recorded.gateway, recorded.reference);
         }
@@ -113,13 +113,14 @@ impl Activities {
                 Charged::NotCaptured(payment::Error::Declined(reason.to_owned()))
             }
             // Another worker asked another gateway at the same time. The next attempt asks that
-            // one.
+            // gateway.
             CapturePermission::OtherGateway => {
                 gateway.reverse(payment).await?;
                 bail!("the payment is at another gateway, not at {}", gateway.name());
             }
             CapturePermission::NotPayable(status) => {
-                // The compensation may have asked the gateway before this authorization.
+                // The compensation may have reversed the payment before this authorization, so
+                // reverse it again.
                 if End::from_status(status).is_some() {
                     gateway.reverse(payment).await?;
                 }

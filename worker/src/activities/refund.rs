@@ -1,8 +1,8 @@
-//! Refunds: the gateway is asked for each refund that was decided on, until the result is known.
+//! Refunds: asks the gateway for each decided refund until the result is known.
 //!
 //! If the gateway temporarily refuses a refund or does not answer, the refund stays `PENDING`. It
-//! becomes a failing row (loop REFUNDS), so staff see it. An order does not wait for it: [`run`]
-//! asks the gateway again.
+//! becomes a failing row (loop REFUNDS), so staff see it. An order does not wait for the refund:
+//! [`run`] asks the gateway again.
 
 use super::{Activities, attempt::Failure};
 use crate::{

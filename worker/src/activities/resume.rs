@@ -13,8 +13,9 @@ impl Activities {
     /// Sets `rest` to the input of the order's remaining steps.
     ///
     /// An accepted order can be lost before it is on record, together with its workflow or the
-    /// intake queue. Then only the read model has it, and this records it from there. Its payment
-    /// method and contact are not known in this case, because the read model does not contain them.
+    /// intake queue. Then only the read model has it, and this function records the order from
+    /// there. Its payment method and contact are not known in this case, because the read model
+    /// does not contain them.
     pub(super) async fn resume(&self, id: OrderId, rest: &mut Option<RemainingSteps>) -> Result<StepOutcome, Failure> {
         let client = db::connection(&self.pool).await?;
         let (status, remaining) = match order::load_for_resume(&client, id).await? {

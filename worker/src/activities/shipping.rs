@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// The maximum number of calls to the carrier at the same time for one order.
 const MAX_CONCURRENT_CALLS: usize = 8;
-/// The share of an attempt's time limit in which the gateway must refund what did not arrive.
+/// The share of an attempt's time limit in which the gateway must refund the shipments that failed.
 const GATEWAYS_SHARE: f32 = 0.5;
 
 impl Activities {
@@ -111,7 +111,7 @@ impl Activities {
         Ok(outcome)
     }
 
-    /// Refunds what does not arrive, and decides how the order continues.
+    /// Refunds the shipments that failed, and decides how the order continues.
     async fn determine_next_step(
         &self,
         id: OrderId,
@@ -161,8 +161,8 @@ impl Activities {
         let (mut report, mut failure) = (TrackingReport::default(), None);
         if !open.is_empty() && !has_left {
             let carrier = self.shipping.carrier()?;
-            // If one parcel has left, none is cancelled. So the carrier is first asked about booked
-            // ones.
+            // If one parcel has left, no parcel is cancelled. So first ask the carrier about the
+            // booked parcels.
             let booked = open.iter().filter(|parcel| parcel.status == ShipmentStatus::Booked);
             (report, failure) =
                 collect_answers(booked.map(|parcel| async { (parcel.id, carrier.track(&parcel.id).await) }).collect()).await;

@@ -20,7 +20,8 @@ use tokio_postgres::{IsolationLevel, error::DbError};
 pub(super) async fn check(pool: &Pool, publishes_events: bool, stuck_after: Duration) -> anyhow::Result<Vec<BrokenInvariant>> {
     let mut broken = find_breaches(pool, publishes_events, stuck_after).await?;
     if !broken.is_empty() {
-        // A gateway or a carrier may have recorded something that is not in Postgres yet.
+        // The sandbox gateway or carrier may have recorded something that the shop's tables do not
+        // have yet.
         tokio::time::sleep(SETTLE_TIME).await;
         let later = find_breaches(pool, publishes_events, stuck_after).await?;
         broken.retain(|first| later.iter().any(|later| (later.invariant, &later.subject) == (first.invariant, &first.subject)));

@@ -17,8 +17,8 @@ pub struct Shipping {
     /// status.
     #[arg(long, env = "CARRIER_POLL_S", value_parser = period, default_value = "3600")]
     pub carrier_poll: Duration,
-    /// Maximum number of seconds between two such questions. The pause grows with the time without
-    /// a new tracking event.
+    /// Maximum number of seconds between two requests to the carrier for a parcel's status. The
+    /// pause grows with the time without a new tracking event.
     #[arg(long, env = "CARRIER_POLL_MAX_S", value_parser = period, default_value = "86400")]
     pub carrier_poll_max: Duration,
 }

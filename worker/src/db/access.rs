@@ -93,8 +93,8 @@ impl Access {
     /// its new content.
     ///
     /// # Errors
-    /// Fails if Postgres cannot be reached, or if it refuses the credentials and the secret has no
-    /// others that it accepts.
+    /// Fails if Postgres cannot be reached, or if it refuses both the cached credentials and those
+    /// in the secret.
     pub(crate) async fn open(&self, options: Config) -> Result<(Client, JoinHandle<()>), Error> {
         let credentials = self.credentials().await;
         match self.connect_as(&credentials, options.clone()).await {
@@ -143,8 +143,8 @@ impl Connect for Access {
     }
 }
 
-/// Whether Postgres refused the credentials: the role does not exist, its password is another one,
-/// or it may no longer log in.
+/// Whether Postgres refused the credentials: the role does not exist, has another password, or may
+/// no longer log in.
 pub(super) fn is_auth_failure(error: &Error) -> bool {
     error.code().is_some_and(|code| [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code))
 }

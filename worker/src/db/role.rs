@@ -12,9 +12,9 @@ const SETTING: &str = "POSTGRES_ADMIN_SECRET";
 /// Ensures that the role can log in with its current password and owns its database. The role has
 /// no rights outside that database.
 ///
-/// If the role can log in, nothing is changed. It cannot if it does not exist, or if a restored
-/// backup brought back an older password. Then the master creates it or sets its password. `lock`
-/// is the key of an advisory lock, so that only one process at a time does this.
+/// If the role can log in, nothing is changed. Otherwise the role does not exist, or a restored
+/// backup brought back an older password. Then the master creates the role or sets its password.
+/// `lock` is the key of an advisory lock, so that only one process at a time does this.
 ///
 /// # Errors
 /// Fails if Postgres cannot be reached, or if the master may not do this.

@@ -1,5 +1,5 @@
 //! TLS to Postgres, with rustls. The server's certificate and host name are always verified, and
-//! the SCRAM login is bound to the TLS channel.
+//! the SCRAM login is bound to the TLS connection (channel binding).
 
 use crate::config;
 use anyhow::Context as _;
@@ -11,7 +11,8 @@ use rustls::{
 use std::{path::Path, sync::Arc};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Makes what opens TLS connections. If `POSTGRES_TLS` is `disable`, it is never used.
+/// Creates the connector that opens TLS connections. If `POSTGRES_TLS` is `disable`, the connector
+/// is never used.
 ///
 /// # Errors
 /// Fails if the trusted certificates cannot be read.

@@ -119,9 +119,9 @@ impl NotificationDispatcher {
         }
     }
 
-    /// Leases up to `count` due notifications. Of each order and channel, only the earliest one is
-    /// due. A notification that cannot be read is an error in the list; it does not affect the
-    /// others.
+    /// Leases up to `count` due notifications. Only the earliest pending notification of each order
+    /// and channel is due. A notification that cannot be read is an error in the list; it does not
+    /// affect the others.
     async fn lease_due(&self, count: usize) -> anyhow::Result<Vec<(NotificationKey, anyhow::Result<DueNotification>)>> {
         let client = db::connection(&self.pool).await?;
         let due = sql::lease_due_notices(&client, i64::try_from(count)?).await?;
@@ -173,7 +173,8 @@ impl NotificationDispatcher {
     }
 
     /// Records the result of an attempt, without the recipient's address. The order's later
-    /// notifications on the channel, which have waited for this one, become due together with it.
+    /// notifications on the channel have waited for this one. They become due together with it if
+    /// it is still PENDING, and otherwise at once.
     async fn record_attempt(&self, key: &NotificationKey, recipient: &str, outcome: Outcome) -> anyhow::Result<()> {
         let NotificationKey { order_id, kind, channel, about, attempt } = key;
         let (state, provider_id, error) = match outcome {

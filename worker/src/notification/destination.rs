@@ -1,8 +1,8 @@
 //! The phone numbers to which SMS may be sent. The shop lists their prefixes.
 //!
-//! The list has prefixes and not country codes, because 25 countries share +1. Besides, some ranges
-//! within a country, such as +1900, pay money to their owner for each message. The longest prefix
-//! that matches decides.
+//! The list has prefixes and not country codes, because 25 countries share +1. Besides, in some
+//! ranges within a country, such as +1900, the owner of a number gets money for each message. The
+//! longest prefix that matches decides.
 
 use std::str::FromStr;
 

@@ -20,11 +20,12 @@ const WAIT_SECONDS: i32 = 20;
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(2), attempt: Duration::from_secs(25), attempts: 1 };
 /// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// After how many seconds SQS delivers a message again that cannot be processed yet.
+/// The number of seconds after which SQS delivers a message again that cannot be processed yet.
 const RETRY_SECONDS: i32 = 3;
 /// How long an e-mail's id may be unknown: a bounce may arrive before the worker has recorded the
 /// id. If the id is still unknown after this time, another system sent the e-mail. Within this
-/// time, SQS delivers the message fewer times than would make it a dead letter (infra/data.yaml).
+/// time, SQS delivers the message so few times that it does not become a dead letter
+/// (infra/data.yaml).
 const UNKNOWN_ID_GRACE: Duration = Duration::from_secs(10);
 
 /// Reads the queue `NOTICE_FEEDBACK_QUEUE_URL`.

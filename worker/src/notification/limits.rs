@@ -1,5 +1,5 @@
-//! Limits on the number of messages to customers. They hold for any number of orders, because each
-//! message costs money and too many messages annoy their readers.
+//! Limits on the number of messages to customers. A limit counts the messages of many orders
+//! together, because each message costs money and too many messages annoy their readers.
 
 use super::{destination::is_allowed, notice::NotificationKey};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use deadpool_postgres::Pool;
 
-/// Why a notification is not sent on purpose.
+/// Why a notification is suppressed: it is deliberately not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Suppression {
     /// The value for the metric.

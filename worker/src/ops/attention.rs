@@ -1,9 +1,9 @@
-//! The report on the state of operations: how orders move, and what staff should look at. Each
+//! The report on the state of operations: how orders progress, and what staff should look at. Each
 //! worker reads it from Postgres every few seconds and writes it to one item of the read model.
 //! `GET /api/operations` and `GET /api/health` read that item. All workers find the same state and
 //! write the same item.
 //!
-//! To report a new kind of thing, add a [`Source`].
+//! To report a new kind of item, add a [`Source`].
 
 use crate::{
     config, db,
@@ -24,7 +24,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest text, in bytes. It keeps the item far below DynamoDB's limit.
 const MAX_TEXT_BYTES: usize = 300;
 
-/// A kind of thing that staff should look at.
+/// A source of items that staff should look at.
 #[derive(Clone, Copy)]
 enum Source {
     /// The failing rows of the named loop.
@@ -59,9 +59,9 @@ impl Source {
     }
 }
 
-/// Writes the report for ever. If the search for things to look at is slow, it runs less often, so
-/// that it takes at most a tenth of the time. Its failure does not mean that Postgres is away, so
-/// it does not change `postgres_writable`.
+/// Writes the report for ever. If the search for items is slow, it runs less often, so that it
+/// takes at most a tenth of the time. A failed search does not mean that Postgres is away, so it
+/// does not change `postgres_writable`.
 pub(crate) async fn run(system: System, read_model: ReadModel) {
     let (mut attention, mut due) = (Attention::new(), Instant::now());
     loop {
@@ -78,7 +78,7 @@ pub(crate) async fn run(system: System, read_model: ReadModel) {
             }
             due = Instant::now() + begun.elapsed() * 9;
         }
-        // Until the next search, report the things that the last search found.
+        // Until the next search, report the items that the last search found.
         operations.attention.clone_from(&attention);
         if let Err(error) = read_model.put_operations(&operations, OffsetDateTime::now_utc()).await {
             tracing::warn!(%error, "the operations report cannot be written");

@@ -6,9 +6,9 @@
 //! loop clears it. Failing rows are counted by a metric with an alarm, listed by the audit, and
 //! shown to staff ([`crate::ops::attention`]).
 //!
-//! Record a row only if the failure is its own. If the other side is away (a timeout, no
-//! connection, throttling), every row would fail. Then the loop itself pauses, and nothing is
-//! recorded.
+//! Record a row only if the row itself caused the failure. If Postgres or another system is away (a
+//! timeout, no connection, throttling), every row would fail. Then the loop itself pauses, and
+//! nothing is recorded.
 
 use crate::sql::{Client, failing as sql};
 
@@ -26,8 +26,8 @@ pub(crate) const EVENTS: &str = "EVENTS";
 /// Orders whose workflow was lost.
 pub(crate) const LOST_WORKFLOWS: &str = "LOST_WORKFLOWS";
 
-/// Refunds that the gateway refuses for now or does not answer, and payments of orders in
-/// compensation that cannot be reversed for now.
+/// Refunds that the gateway temporarily refuses or does not answer, and payments of orders in
+/// compensation that could not be reversed yet.
 pub(crate) const REFUNDS: &str = "REFUNDS";
 /// Findings: things that somebody should look into and that are not retried
 /// ([`crate::ops::finding`]).
@@ -52,11 +52,11 @@ impl Failure {
     }
 }
 
-/// Whether the failure of work on a row in Postgres is the row's own. Any row would meet the other
-/// failures: a lost connection, a conflict with other transactions, a lack of resources, or a
-/// server that accepts no writes.
+/// Whether the row itself caused an error that occurred while the row was processed. All other
+/// errors could happen to any row: a lost connection, a conflict with other transactions, a lack of
+/// resources, or a server that accepts no writes.
 pub(crate) fn is_row_failure(error: &anyhow::Error) -> bool {
-    /// SQLSTATE classes of failures that any row would meet: connection, transaction state
+    /// SQLSTATE classes of errors that could happen to any row: connection, transaction state
     /// (read-only), rollback, resources, object not in the required state, operator intervention,
     /// system error.
     const SHARED_FAILURE_CLASSES: [&str; 7] = ["08", "25", "40", "53", "55", "57", "58"];

@@ -30,7 +30,7 @@ use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 use time::OffsetDateTime;
 use tokio::{sync::watch, time::sleep};
 
-/// How many orders are checked in one batch, and how many workflows are started again in one batch.
+/// How many orders one batch checks, and how many workflows it starts again at most.
 const BATCH: i64 = 1_000;
 const MAX_STARTS: usize = 200;
 
@@ -141,7 +141,8 @@ impl Resumer {
         }
         let client = db::connection(&self.pool).await?;
         failing::record_failures(&client, LOST_WORKFLOWS, &failures).await?;
-        // Clears the orders whose workflow runs again, and the orders that have ended since.
+        // Clears the failures of orders whose workflow runs again, and of orders that have ended
+        // since.
         let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
         let checked: Vec<String> = batch.iter().map(ToString::to_string).collect();
         sql::clear_found_failures(&client, &lost, &checked).await?;

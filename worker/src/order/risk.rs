@@ -1,5 +1,5 @@
-//! Orders that the shop must review before they are paid: with such an order, the customer exceeds
-//! a limit within a window of time.
+//! Decides which orders the shop must review before they are paid. An order needs a review if its
+//! customer exceeds a limit within a window of time.
 //!
 //! The check runs in the transaction that reserves the order, before anything is held. It runs
 //! under a lock on the customer, so that orders placed at the same time are counted one after the
@@ -10,7 +10,8 @@ use deadpool_postgres::Transaction;
 use orders::{Currency, Money, OrderId, OrderStatus, activities::ReviewDecision};
 use std::{collections::BTreeMap, time::Duration};
 
-/// What a customer may order within the window before the shop must review an order.
+/// The limits on a customer's orders within the window. The shop must review an order that exceeds
+/// one of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// The maximum amount for each currency, in minor units. Other currencies have no limit.
@@ -28,10 +29,10 @@ impl Limits {
 
 /// The review reason of an order; `None` if the order exceeds no limit.
 ///
-/// All of the customer's orders count that were accepted within the window, except those that
-/// failed or were cancelled. Orders that are not reserved yet, or that wait for a decision, count
-/// only if they were accepted before this one. So if two orders exceed the limit only together, one
-/// of them continues. The caller must have locked the customer.
+/// The check counts all of the customer's orders that were accepted within the window, except those
+/// that failed or were cancelled. Orders that are not reserved yet, or that wait for a decision,
+/// count only if they were accepted before this one. So if two orders exceed the limit only
+/// together, one of them continues. The caller must have locked the customer.
 pub(crate) async fn review_reason(transaction: &Transaction<'_>, order_id: OrderId, limits: &Limits) -> anyhow::Result<Option<String>> {
     if limits.is_empty() {
         return Ok(None);
@@ -69,7 +70,7 @@ pub(crate) async fn is_approved(transaction: &Transaction<'_>, order_id: OrderId
     Ok(sql::is_approved(transaction, &order_id.to_string()).await?.is_approved)
 }
 
-/// Records that the shop must review an order. `reason` is the limit that it exceeds.
+/// Records that the shop must review an order. `reason` names the limit that the order exceeds.
 pub(crate) async fn request_review(transaction: &Transaction<'_>, order_id: OrderId, reason: &str) -> anyhow::Result<()> {
     sql::request_review(transaction, &order_id.to_string(), reason).await?;
     tracing::info!(%order_id, concern = reason, "{order_id}: needs a review: {reason}");

@@ -23,11 +23,11 @@ pub(crate) async fn find_payment(client: &dyn Client, order_id: OrderId) -> anyh
     Ok(Some(Payment { reference: found.gateway_reference, gateway: found.gateway, ..payment }))
 }
 
-/// Records that the gateway is about to be asked again. The payment is recorded as UNKNOWN, because
-/// it is unknown what the gateway did before; a payment that is already on record keeps its status.
-/// Sets in `payment` the gateway that has it and, if known, the gateway's id of it. Returns the
-/// number of this attempt, which is at least 2, or 1 if the order does not wait for its payment any
-/// more.
+/// Records that a worker is about to ask the gateway again. The payment is recorded as UNKNOWN,
+/// because it is unknown what the gateway did before; a payment that is already on record keeps its
+/// status. Sets `payment.gateway` to the gateway that has the payment, and `payment.reference` to
+/// that gateway's id of the payment, if it is known. Returns the number of this attempt, which is
+/// at least 2, or 1 if the order does not wait for its payment any more.
 pub(crate) async fn record_attempt(client: &dyn Client, order_id: OrderId, payment: &mut Payment, gateway: &str) -> anyhow::Result<i32> {
     let (amount_minor, currency) = (payment.amount_minor, payment.currency.code());
     let unpaid = OrderStatus::Paid.predecessors();

@@ -144,7 +144,7 @@ async fn lock_for_refund(transaction: &Transaction<'_>, payment: &Payment) -> an
     Ok(attempts >= script.refunds_at)
 }
 
-/// Each method calls the inherent one of the same name.
+/// Each method calls the inherent method of the same name.
 impl Gateway for Sandbox {
     fn name(&self) -> &'static str {
         "sandbox"

@@ -3,8 +3,8 @@
 //!
 //! The request that creates an intent contains only data of the order, and the order's idempotency
 //! key. So every worker that knows the order finds its intent by sending that request again, even
-//! if an answer was lost. A worker does so to look up the intent, and to cancel it before it is
-//! confirmed.
+//! if an answer was lost. A worker sends the request again to look up the intent, and to cancel an
+//! intent that is not confirmed yet.
 //!
 //! An intent can be confirmed and captured only once, and a cancelled intent cannot be used any
 //! more. This, in addition to the idempotency keys, prevents an order from being charged twice.
@@ -42,8 +42,8 @@ impl Stripe {
     /// Creates the gateway without calling Stripe.
     ///
     /// # Errors
-    /// Fails if there is no key, if the secret with the key cannot be read, or if the key could be
-    /// read on its way to Stripe.
+    /// Fails if there is no key, if the secret with the key cannot be read, or if `STRIPE_URL`
+    /// would send the key unencrypted to another machine.
     pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self { client: Client::new(settings).await? })
     }
@@ -186,9 +186,9 @@ impl Stripe {
             refusals => format!("{refund_id}:after{refusals}"),
         };
         let form = [("payment_intent", id.as_str()), ("amount", amount.as_str()), ("metadata[refund_id]", refund_id)];
-        // Finds this refund at Stripe. Stripe may have several refunds with its id, of which all
-        // but one have failed. `refusals` counts the temporary failures. A failed refund beyond
-        // that number is a new result.
+        // Finds this refund at Stripe. Stripe may have several refunds with this id in their
+        // metadata; all of them have failed except at most one. `refusals` counts the temporary
+        // failures. If more refunds than that have failed, one of them is a new result.
         let find_earlier = async || {
             let mut found = self.list_refunds(id).await?;
             found.retain(|found| found.has_metadata(REFUND_ID, refund_id));
@@ -217,7 +217,7 @@ impl Stripe {
         made.result()
     }
 
-    /// All refunds of an intent. There are never more than one page (100).
+    /// The refunds of an intent: one page, which has at most 100 refunds.
     async fn list_refunds(&self, id: &str) -> anyhow::Result<Vec<intent::Refund>> {
         let query = [("payment_intent", id), ("limit", "100")];
         let list: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::into_unexpected_error)?;
@@ -261,7 +261,7 @@ impl Stripe {
     }
 }
 
-/// Each method calls the inherent one of the same name.
+/// Each method calls the inherent method of the same name.
 impl Gateway for Stripe {
     fn name(&self) -> &'static str {
         "stripe"

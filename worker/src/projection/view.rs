@@ -17,7 +17,8 @@ use tokio_postgres::Row;
 /// How many refunds of an order are shown: pending ones first, then the newest
 /// (worker/sql/projection/orders.sql).
 const REFUNDS_SHOWN: i64 = 20;
-/// The longest text of people or other systems that is shown, in bytes.
+/// The maximum length of a text that comes from people or other systems, in bytes. Longer texts are
+/// cut.
 const MAX_TEXT_BYTES: usize = 1_000;
 
 /// Cuts a text to [`MAX_TEXT_BYTES`], because the size of a DynamoDB item is limited.

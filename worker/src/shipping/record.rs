@@ -18,8 +18,8 @@ use orders::{
 use std::{collections::BTreeMap, time::Duration};
 
 /// Splits a paid order into shipments if it has none. It has none if a worker of another release
-/// took its payment. An order that is being compensated is not split. Returns the order's status
-/// and its shipments.
+/// captured its payment. An order that is being compensated is not split. Returns the order's
+/// status and its shipments.
 pub(crate) async fn split_order(client: &dyn Client, order_id: OrderId, carrier: &str) -> anyhow::Result<(OrderStatus, Vec<Parcel>)> {
     let parts = sql::split_order(client, &order_id.to_string(), OrderStatus::Paid.as_str(), carrier).await?;
     let status = parts.first().context("the order is not on record")?.order_status.parse()?;
@@ -50,8 +50,8 @@ fn read_parcel(
     Ok(Parcel { id: id.parse()?, warehouse, status: status.parse()?, items, quiet_for })
 }
 
-/// Tracking statuses to record, by shipment. The carrier answered with them, or reported them by
-/// itself.
+/// Tracking statuses to record, by shipment. They are answers of the carrier, or tracking events
+/// that the carrier or staff reported.
 #[derive(Default)]
 pub(crate) struct TrackingReport(BTreeMap<ShipmentId, TrackingStatus>);
 
@@ -99,9 +99,9 @@ pub(crate) struct Outcome {
     pub(crate) has_notification: bool,
 }
 
-/// Records what carriers report. Shipments only move forward, and their units and the order follow.
-/// The customer is notified of each shipment that leaves, and when all have arrived. The arrival of
-/// all shipments completes the order.
+/// Records the tracking statuses of shipments. Shipments only move forward, and their units and the
+/// order follow. The customer is notified of each shipment that leaves, and when all have arrived.
+/// The arrival of all shipments completes the order.
 pub(crate) async fn record_tracking(client: &dyn Client, order_id: OrderId, report: &TrackingReport) -> anyhow::Result<Outcome> {
     let ids: Vec<String> = report.0.keys().map(ToString::to_string).collect();
     let column = |value_of: fn(&TrackingStatus) -> Option<&str>| -> Vec<Option<&str>> { report.0.values().map(value_of).collect() };
@@ -149,12 +149,12 @@ fn as_refund(shipment: sql::UndeliveredShipment) -> anyhow::Result<RefundInput> 
     })
 }
 
-/// Returns those of the ids that are not shipments of the order.
+/// Returns the ids that do not belong to shipments of the order.
 pub(crate) async fn unknown_shipments(client: &dyn Client, order_id: OrderId, ids: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(sql::unknown_shipments(client, &order_id.to_string(), ids).await?.into_iter().map(|unknown| unknown.id).collect())
 }
 
-/// Records that an order is not compensated after all, because the request came too late.
+/// Records that an order is no longer being compensated, because the request came too late.
 pub(crate) async fn clear_compensation(client: &dyn Client, order_id: OrderId) -> anyhow::Result<()> {
     sql::clear_compensation(client, &order_id.to_string()).await?;
     Ok(())

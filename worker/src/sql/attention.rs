@@ -1,4 +1,4 @@
-//! What needs the attention of staff.
+//! The items that need the attention of staff.
 
 use super::{rows, statements};
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! Restocks.
+//! Restocks: units that are added to the stock.
 
 use super::{Id, rows, statements};
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! Shipments.
+//! Shipments and their tracking events.
 
 use super::{Id, rows, statements};
 use time::OffsetDateTime;

@@ -93,7 +93,7 @@ async fn mistakes(client: &tokio_postgres::Client, declared: &Declared) -> Vec<S
     mistakes.into_iter().map(|mistake| format!("{}: {mistake}", declared.file)).collect()
 }
 
-/// An empty database with the migrated schema. It ends with the stack.
+/// An empty database with the migrated schema. The database is removed when the stack is dropped.
 async fn migrated() -> (Stack, tokio_postgres::Client) {
     let stack = Stack::fresh(0, &[]).unwrap();
     stack.postgres.start().await.unwrap();

@@ -2,8 +2,9 @@
 //!
 //! The customer is offered some of the available units ([`super::offer`]). The offered units are
 //! held like the stock of any unpaid order, and for the same time. They are not held if the
-//! customer would exceed a limit, if another order of the customer waits for a decision, or if the
-//! customer recently let another offer pass.
+//! customer would exceed a limit, or if another order of the customer waits for a decision. The
+//! offer that [`super::reserve`] makes is also not held if the customer recently let another offer
+//! pass.
 //!
 //! A customer who takes the offer after that time gets exactly what was offered, if it is still
 //! available. Otherwise the customer gets a new offer. So nobody is sent less than they agreed to.

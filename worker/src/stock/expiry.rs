@@ -49,7 +49,7 @@ async fn release_expired(pool: &Pool) -> anyhow::Result<()> {
         }
     }
     failing::record_failures(&client, EXPIRY, &failures).await?;
-    // An order that no longer holds anything, for whatever reason, is no longer a failing row here.
+    // Clears the failures of orders that hold no stock any more, whoever released it.
     clear_settled_failures(&client, EXPIRY).await?;
     Ok(())
 }

@@ -6,8 +6,8 @@ use anyhow::{Context, ensure};
 use orders::restock::{RestockInput, RestockRequest, Restocked};
 use time::OffsetDateTime;
 
-/// `worker restock`: adds units to a product's stock. Readers see the new stock after the next
-/// sweep of a running worker, also if the product was sold out.
+/// `worker restock`: adds units to a product's stock. If the product was sold out, readers see that
+/// it is in stock again after the next sweep of a running worker.
 ///
 /// The restock's id is printed before the units are added. If the result remains unknown, repeat
 /// the command with that id: the units are added only once.

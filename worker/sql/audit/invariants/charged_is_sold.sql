@@ -1,5 +1,5 @@
--- The sandbox gateway's net charge of a delivered or completed order is the order's total without
--- its refunds. A failed or cancelled order has no net charge.
+-- The sandbox gateway's net charge of a delivered or completed order is the order's total minus its
+-- refunds. A failed or cancelled order has no net charge.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

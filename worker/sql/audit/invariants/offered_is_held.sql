@@ -1,5 +1,5 @@
 -- An order that waits for a decision holds exactly the units that its customer was offered. It may
--- also hold nothing, because reservations expire.
+-- also hold nothing: a reservation can expire, and some offers are not held.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

@@ -1,7 +1,8 @@
 -- The payment of a delivered or completed order is recorded as captured, whether or not it was
 -- refunded later, and its amount is the order's total. A failed or cancelled order has no payment
--- that is authorized, captured or partially refunded. This is checked for every gateway in Postgres
--- alone, because only the gateway itself can read its ledger.
+-- that is authorized, captured or partially refunded. The check covers the payments of every
+-- gateway. It reads only the records in Postgres, because the ledger of a real gateway is not
+-- there.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

@@ -1,6 +1,6 @@
 -- The recorded payment of an order that has ended agrees with the sandbox gateway's ledger.
--- Declined and voided payments count as no payment, because both hold no money: a decline is not
--- recorded if the order was cancelled first.
+-- Declined and voided payments count as no payment, because they hold no money. A decline may be in
+-- the ledger alone: it is not recorded if the order was cancelled first.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

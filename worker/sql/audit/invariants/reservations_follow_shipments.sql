@@ -1,6 +1,5 @@
 -- The state of a reservation follows from the status of its shipment. A reservation without a
--- shipment is committed only when the order is complete, because then nothing is shipped by a
--- carrier.
+-- shipment is COMMITTED only if the order is COMPLETED, because no carrier ships such an order.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     s.id AS subject,

@@ -1,6 +1,6 @@
--- The reservations of an order that is RESERVED or further are exactly the units of its line items.
--- Any other order holds nothing. Orders that wait for a decision, and RESERVED orders with an
--- expired reservation, are not checked.
+-- An order that is RESERVED, PAID, SHIPPED, DELIVERED or COMPLETED has reservations for exactly the
+-- units of its line items. Any other order holds nothing. Orders that wait for a decision, and
+-- RESERVED orders with an expired reservation, are not checked.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,

@@ -1,5 +1,6 @@
--- The returned and written-off units of a reservation are those of its refunds. Products in a lost
--- or returned shipment are not checked, because their units follow the shipment.
+-- The returned and written-off units of a reservation are exactly the units of the order's
+-- successful refunds. Units that were refunded before they arrived count as written off. Products
+-- in a lost or returned shipment are not checked, because their units follow the shipment.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     u.order_id AS subject,

@@ -1,4 +1,4 @@
--- The refunds of an order are not for more units than the order has.
+-- The refunds of an order are not for more units than the order has. Failed refunds do not count.
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     f.order_id AS subject,

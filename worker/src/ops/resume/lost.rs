@@ -19,7 +19,7 @@ const IDS_PER_QUERY: usize = 100;
 /// How many orders are read from Postgres at once.
 const BATCH: i64 = 1_000;
 
-/// Returns those of the orders that have not ended and have no running workflow.
+/// Returns the given orders that have not ended and have no running workflow.
 ///
 /// # Errors
 /// Fails if Postgres or Temporal does not answer.
@@ -51,11 +51,11 @@ pub(super) fn parse_order_ids(ids: &[Id]) -> Vec<OrderId> {
 }
 
 /// Returns all orders that have not ended and have no running workflow. It includes orders that
-/// only the read model has, if they were accepted longer than `accepted_before` ago.
+/// only the read model has, if they were accepted more than `accepted_before` ago.
 ///
-/// If the API left such an order to the intake queue, the order is included only if `queue_is_lost`
-/// is true, which says that the queue's messages are lost. Otherwise the order will still arrive
-/// from the queue, together with its payment method, which the read model does not have.
+/// Such an order may be in the intake queue. It is then included only if `queue_is_lost` is true,
+/// that is, if the queue's messages are lost. Otherwise the order will still arrive from the queue,
+/// together with its payment method, which the read model does not have.
 ///
 /// # Errors
 /// Fails if Postgres, the read model or Temporal does not answer.

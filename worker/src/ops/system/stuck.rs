@@ -1,13 +1,13 @@
-//! The rule for what is stuck.
+//! The rule that says which orders are stuck.
 //!
 //! An order that is being compensated is stuck if the compensation has been running for longer than
-//! `AUDIT_STUCK_AFTER_S`. Any other open order is stuck in one of these cases:
+//! `AUDIT_STUCK_AFTER_S`. Any other open order is stuck if its status has not changed for longer
+//! than `AUDIT_STUCK_AFTER_S`. There are two exceptions:
 //!
-//! - Its status has not changed for longer than `AUDIT_STUCK_AFTER_S`. This does not apply while
-//!   the order waits for a decision, which has its own time limit, or while its parcels are booked
-//!   or in transit.
-//! - One of its parcels is booked or in transit and has had no news for longer than
-//!   `PARCEL_SILENT_AFTER_S`.
+//! - An order that waits for a decision is not stuck, because the decision has its own time limit.
+//! - A PAID or SHIPPED order that waits for its parcels is not stuck. Such an order has no unbooked
+//!   parcel and at least one parcel that is booked or in transit, and each of these has had news
+//!   within `PARCEL_SILENT_AFTER_S`.
 //!
 //! Each file in worker/sql that needs the rule repeats it, and a test compares the copies. The
 //! audit lists the orders; metrics and alarms count them.

@@ -17,7 +17,7 @@ const API_VERSION: &str = "2025-03-31.basil";
 /// The time limit for opening a connection. The time limit of the call is that of the activity's
 /// attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long Stripe may send nothing. This ends calls that have no other time limit.
+/// The time limit until an answer begins. It ends calls that have no other time limit.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The maximum size of an answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -48,8 +48,8 @@ impl Client {
     /// Creates the client without calling Stripe.
     ///
     /// # Errors
-    /// Fails if there is no key, if the secret with the key cannot be read, or if the key could be
-    /// read on its way to Stripe.
+    /// Fails if there is no key, if the secret with the key cannot be read, or if `STRIPE_URL`
+    /// would send the key unencrypted to another machine.
     pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
         let http = http::Client::new(CONNECT_TIMEOUT, READ_TIMEOUT, MAX_ANSWER_BYTES);
         Ok(Self { http, url: settings.url()?.to_owned(), key: Key::new(settings).await? })
@@ -72,10 +72,11 @@ impl Client {
         Ok(self.call(path, Some((&encode(form), None))).await?.content)
     }
 
-    /// Sends a form that cannot take effect twice, whatever the idempotency keys: it changes an
-    /// object's state, and is only possible in the state before. Stripe also stores its own
-    /// internal errors under a key, and would repeat such an error for a day. In this case the form
-    /// is sent again under the next key. All workers use the same sequence of keys.
+    /// Sends a form that does no harm if it is sent under several idempotency keys. Such a form
+    /// changes an object's state, and Stripe accepts it only in the earlier state; or it creates an
+    /// intent, which moves no money until it is confirmed. Stripe also stores its own internal
+    /// errors under a key, and would repeat such an error for a day. In this case the form is sent
+    /// again under the next key. All workers use the same sequence of keys.
     pub(super) async fn post_guarded<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, key: &str) -> Result<Answer<T>, Failure> {
         let mut answer = self.post(path, form, key).await;
         for number in 2..=MAX_KEYS {

@@ -1,4 +1,4 @@
-//! Holds the statuses that stand in SQL to the state machines of the `orders` crate.
+//! Checks that the statuses in SQL match the state machines of the `orders` crate.
 
 use super::{between, declared, in_one_line, migrated};
 use crate::migrate::definitions;
@@ -51,7 +51,8 @@ async fn the_lists_of_the_schema_are_those_of_the_code() {
     let expected = [
         ("notifications_channel_check", names(channels().chain(["NONE"]))),
         ("notifications_state_check", all!(NotificationState)),
-        // A refund's notification is recorded with the refund. No step of the workflow asks for it.
+        // A refund's notification is recorded with the refund. No step of a workflow requests it,
+        // so it has no `NoticeKind`.
         ("notifications_type_check", names(kinds.map(NoticeKind::as_str).into_iter().chain(["ORDER_REFUNDED"]))),
         ("orders_compensating_to_check", names([End::Failed, End::Cancelled].map(|end| end.status().as_str()))),
         ("orders_contact_channel_check", names(channels())),
@@ -96,7 +97,7 @@ fn lists_that_are_written_out_are_those_of_the_code() {
         names(ShipmentStatus::open()),
         names(ShipmentStatus::failed()),
     ];
-    // Rules that stand in SQL alone.
+    // Lists of statuses that only SQL uses.
     let own = [
         ["PAID", "SHIPPED"].as_slice(),
         &["DELIVERED", "COMPLETED"],
