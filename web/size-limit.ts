@@ -1,9 +1,9 @@
-// Fails a build whose files are too many bytes for a phone on a slow network.
+// Fails the build if the page's files are too large for a phone on a slow network.
 
 import { gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
 
-/** All files of the page together, compressed: bytes. */
+/** The limit for all files of the page together, in bytes, compressed with gzip. */
 const LIMIT = 150_000;
 
 export function sizeLimit(): Plugin {

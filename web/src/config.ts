@@ -12,7 +12,8 @@ export interface Config {
   /** True if orders are shipped. */
   ships: boolean;
   /**
-   * The payment methods without the sandbox: tokens and their labels. The first one is the default.
+   * The payment methods to offer if the gateway is not the sandbox: tokens and their labels. The
+   * first one is the default.
    */
   paymentMethods?: { id: string; label: string }[];
   /** Links for staff. */
@@ -24,8 +25,8 @@ export interface SignIn {
   clientId: string;
   scope: string;
   /**
-   * Where signing out ends the issuer's session, for issuers whose metadata does not contain this
-   * address, such as Cognito.
+   * The address that ends the issuer's session. It is set for issuers whose metadata does not
+   * contain it, such as Cognito.
    */
   signOutUrl?: string;
 }

@@ -15,7 +15,7 @@ if (location.pathname === '/' && old) history.replaceState(null, '', `/orders/${
 
 try {
   await loadConfig();
-  // If somebody was signed in before a reload, this goes to the issuer and comes back.
+  // If a user was signed in before a reload, this redirects to the issuer, which redirects back.
   await restore();
   render(<App />, page);
 } catch (error) {

@@ -29,13 +29,13 @@ test('sums that doubles get wrong are right', () => {
   assert.equal(money.toDecimal(tenth + fifth, 'USD'), '0.30');
 });
 
-test('people read amounts in their own manner', () => {
+test('amounts are shown in the format of the language', () => {
   assert.equal(money.formatJson(1299.99, 'USD', 'en'), '$1,299.99');
   assert.equal(money.formatJson(1299.99, 'USD', 'ru').replaceAll(/\s/g, ' '), '1 299,99 $');
-  assert.equal(money.formatJson(0.001, 'USD', 'en'), '0.001 USD', 'what is no amount is shown as it came');
+  assert.equal(money.formatJson(0.001, 'USD', 'en'), '0.001 USD', 'a number that is not an amount is shown unchanged');
 });
 
-test('amounts that are typed are read exactly, in either manner', () => {
+test('typed amounts are read exactly, with a point or a comma', () => {
   assert.equal(money.fromText(' 12.50 ', 'USD'), 1250n);
   assert.equal(money.fromText('12,5', 'USD'), 1250n);
   assert.equal(money.fromText('1500', 'JPY'), 1500n);
@@ -44,7 +44,7 @@ test('amounts that are typed are read exactly, in either manner', () => {
 
 // Browsers show these currencies with fewer decimal places than ISO 4217 defines. The API follows
 // ISO 4217.
-test('the API says how many decimals a currency has, not the browser', () => {
+test('the API decides how many decimals a currency has, not the browser', () => {
   assert.equal(money.fromJson(999.5, 'HUF'), 99950n);
   assert.equal(money.formatJson(999.5, 'HUF', 'en').replaceAll(/\s/g, ' '), 'HUF 999.50');
   assert.equal(money.fromText('18,600', 'IQD'), 18600n);
@@ -53,7 +53,7 @@ test('the API says how many decimals a currency has, not the browser', () => {
 });
 
 // The test orders/tests/properties/currencies.rs uses the same amounts for the API.
-test('in each currency that the API knows an order is written exactly, and shown with all its decimals', () => {
+test('in each currency of the API, an order is written exactly and shown with all decimals', () => {
   const details = { customerID: 'C', paymentMethod: '', email: '', phone: '', channel: '', language: 'en' } as const;
   for (const [currency, places] of Object.entries(digits)) {
     for (const minor of [1n, 7n * 10n ** BigInt(places) + 5n, 99_950n, 333_333_333_333n]) {

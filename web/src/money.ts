@@ -7,9 +7,9 @@ import digits from './currency-digits.json' with { type: 'json' };
 export type Minor = bigint;
 
 /**
- * The number of decimal places of a currency. The table is written by a test of `orders`, so that
- * it agrees with the API. Browsers cannot be used: they follow national habits, which for 18
- * currencies means fewer decimal places than ISO 4217 defines.
+ * The number of decimal places of a currency. A test of `orders` writes the table, so that it
+ * agrees with the API. The table of the browser cannot be used: for 18 currencies, browsers follow
+ * national habits and show fewer decimal places than ISO 4217 defines.
  */
 function places(currency: string): number {
   return (digits as Record<string, number>)[currency] ?? 2;

@@ -13,13 +13,13 @@ test('a name is cut between characters', () => {
   assert.equal(initials(''), '');
 });
 
-test('a text is as long as the API counts', () => {
+test('the length of a text is counted as the API counts it', () => {
   assert.equal(capped('👋'.repeat(201), 200), '👋'.repeat(200));
   assert.equal(capped('reason', 200), 'reason');
   assert.equal(capped(FAMILY.repeat(2), 9), FAMILY);
   assert.equal(capped('e\u0301e\u0301', 3), 'e\u0301');
 });
 
-test('each character is one', () => {
+test('each character counts as one grapheme', () => {
   assert.deepEqual(graphemes(`a${FAMILY}🇩🇪e\u0301`), ['a', FAMILY, '🇩🇪', 'e\u0301']);
 });

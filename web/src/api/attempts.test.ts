@@ -25,21 +25,21 @@ test('the same order keeps its key until it is answered', () => {
   assert.notEqual(attempts.of(order(1)).key, first.key);
 });
 
-test('another order has another key, and so has another thing', () => {
+test('another order has another key, and so has another kind of request', () => {
   assert.notEqual(attempts.of(order(1)).key, new Attempts<NewOrder>('gift').of(order(1)).key);
   assert.notEqual(attempts.of(order(1)).key, attempts.of(order(2)).key);
 });
 
-test('an attempt that was cut off goes on, but not the next day', () => {
+test('an interrupted attempt is resumed after a minute, but not after an hour', () => {
   assert.equal(attempts.interrupted(0), null);
   const { key } = attempts.of(order(1), 0);
   assert.equal(attempts.interrupted(HOUR / 60)?.key, key);
   assert.equal(attempts.interrupted(HOUR), null);
-  assert.equal(attempts.of(order(1), HOUR).key, key, 'but the same order by hand is still the same attempt');
+  assert.equal(attempts.of(order(1), HOUR).key, key, 'the same order, placed by a click, is still the same attempt');
   assert.notEqual(attempts.of(order(1), 24 * HOUR).key, key, 'until the API forgets the key');
 });
 
-test('what cannot be read is no attempt', () => {
+test('a stored value that cannot be read is ignored', () => {
   stored.set('orderflow.attempt.order', '{');
   assert.equal(attempts.interrupted(), null);
 });

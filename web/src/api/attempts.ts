@@ -1,17 +1,17 @@
 // Idempotency keys for requests such as placing an order. A request keeps its key until the API has
-// answered it, through double clicks, retries and reloads of the tab. It therefore has its effect
-// once.
+// answered it, even after double clicks, retries and reloads of the tab. So the request has its
+// effect once.
 
 import { recall, remember, thisTab } from '../storage.ts';
 
 export interface Attempt<Request> {
   key: string;
   request: Request;
-  /** When it was first sent, in milliseconds since 1970. */
+  /** When the request was first sent, in milliseconds since 1970. */
   at: number;
 }
 
-/** How long a key is used: as long as the API remembers it, less an hour. */
+/** How long a key is used. The API remembers it for an hour longer, for 24 hours. */
 const KEY_LASTS_MS = 23 * 3_600_000;
 /**
  * The maximum age at which an unanswered attempt is sent again without a click. It covers a reload,

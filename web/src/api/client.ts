@@ -7,7 +7,7 @@ import { Refused, Unreachable } from './errors.ts';
 import type { Health, NewOrder, NewRefund, NewRestock, Order, Overview, Product, Restocked, ScanEvent } from './model.ts';
 import type { paths } from './schema.ts';
 
-/** The longest wait for a response. The API's waits for its own dependencies are much shorter. */
+/** The longest wait for a response. The API itself waits much less for its dependencies. */
 const TIMEOUT_MS = 10_000;
 
 const client = createClient<paths>({

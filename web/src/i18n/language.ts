@@ -1,5 +1,5 @@
-// The language of the page: the chosen one, or else the first language of the browser that the page
-// offers. If it offers none of them, English.
+// The language of the page: the chosen language, or else the first language of the browser that the
+// page offers, or else English.
 
 import { signal } from '@preact/signals';
 

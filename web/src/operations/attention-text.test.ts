@@ -4,13 +4,13 @@ import { countOf, orderOf } from './attention-text.ts';
 
 const ORDER = 'ord_01930000000070008000000000000001';
 
-test('an order and its shipment lead to the order, and nothing else does', () => {
+test('an order id and a shipment id lead to the order; other ids do not', () => {
   assert.equal(orderOf(ORDER), ORDER);
   assert.equal(orderOf(`${ORDER}-1`), ORDER);
   assert.equal(orderOf('PROD-001'), null);
 });
 
-test('a count that the API cuts off is shown as such', () => {
+test('the largest count of the API is shown as a lower bound', () => {
   assert.equal(countOf(999), '999');
   assert.equal(countOf(1000), '≥ 1000');
 });

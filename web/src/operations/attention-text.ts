@@ -1,6 +1,6 @@
 // Texts about things that need attention. This module uses no DOM.
 
-/** The API stops counting here. */
+/** The largest count that the API returns. It stops counting there. */
 const COUNTED = 1000;
 
 export const countOf = (count: number) => (count >= COUNTED ? `≥ ${COUNTED}` : String(count));

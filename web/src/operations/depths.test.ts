@@ -7,13 +7,13 @@ const queue = (waiting: number | null, inFlight: number | null, dead: number | n
 const first = (waiting: number | null, inFlight: number | null, dead: number | null) =>
   linesOf({ queues: [queue(waiting, inFlight, dead)], workflows: null }, en.operations)[0];
 
-test('a queue tells what waits, and what was given up is bad', () => {
+test('a queue shows the waiting messages, and dead letters are bad', () => {
   assert.deepEqual(first(0, 0, 0), { name: 'intake', title: 'Orders for Temporal', counts: '0 waiting', concern: null });
   assert.equal(first(3, 1, 0)?.counts, '3 waiting, 1 in work');
   assert.deepEqual(first(3, 1, 2)?.concern, { text: '2 given up', tone: 'bad' });
 });
 
-test('what is not told is not made up', () => {
+test('an unknown number is shown as unknown', () => {
   assert.deepEqual(first(null, null, null), { name: 'intake', title: 'Orders for Temporal', counts: '', concern: { text: 'unknown', tone: 'attention' } });
   assert.deepEqual(first(1, 0, null)?.concern, { text: 'unknown', tone: 'attention' });
   assert.deepEqual(linesOf({ queues: [], workflows: null }, en.operations)[0]?.concern, { text: 'unknown', tone: 'attention' });

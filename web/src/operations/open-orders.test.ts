@@ -5,7 +5,7 @@ import { byUrgency, isStuck } from './open-orders.ts';
 
 const order = (id: string, createdAt: string, more: Partial<Order> = {}) => ({ id, createdAt, ...more }) as Order;
 
-test('what is being undone comes first, then the oldest', () => {
+test('orders in compensation come first, then the oldest', () => {
   const orders = [
     order('young', '2026-11-21T10:05:00Z'),
     order('old', '2026-11-21T10:00:00.5Z'),
@@ -26,7 +26,7 @@ test('an order that waits for somebody is not stuck', () => {
   const stuck = (status: string, shipments: string[] = []) =>
     isStuck(order('a', '2026-11-21T10:00:00Z', { status, shipments: shipments.map((status) => ({ id: 's', status })) }), now);
   for (const status of ['ACTION_REQUIRED', 'IN_REVIEW', 'SHIPPED']) assert.equal(stuck(status), false, status);
-  assert.equal(stuck('PAID', ['BOOKED', 'BOOKED']), false, 'the carrier has to fetch it');
+  assert.equal(stuck('PAID', ['BOOKED', 'BOOKED']), false, 'the carrier has not collected the parcels yet');
   for (const shipments of [[], ['BOOKED', 'PENDING']]) assert.equal(stuck('PAID', shipments), true);
   assert.equal(stuck('RESERVED'), true);
 });

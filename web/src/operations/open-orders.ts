@@ -12,7 +12,8 @@ const STUCK_AFTER_MS = 15 * 60_000;
 export const isStuck = (order: Order, now: number): boolean => !waits(order) && now - Date.parse(order.createdAt) > STUCK_AFTER_MS;
 
 /**
- * Whether the order waits for the customer, for the shop, or for the carrier to fetch its parcels.
+ * Whether the order waits for the customer, for the shop, or for the carrier, which must collect
+ * the parcels.
  */
 function waits({ status, shipments = [] }: Order): boolean {
   const isBooked = shipments.length > 0 && shipments.every(({ status }) => status === 'BOOKED');

@@ -13,7 +13,7 @@ test('a product and a whole number make a request', () => {
   assert.deepEqual(toRestock({ productID: 'PROD-001', quantity: '12', reason: ' delivery ' }), { quantity: 12, reason: 'delivery' });
 });
 
-test('what is sold out comes first, then by name', () => {
+test('sold-out products come first; then the name decides', () => {
   const product = (name: string, inStock: boolean) => ({ productID: name, name, unitPrice: 1, currency: 'USD', inStock });
   const sorted = byNeed([product('B', true), product('A', true), product('Z', false)]);
   assert.deepEqual(sorted.map(({ name }) => name), ['Z', 'A', 'B']);

@@ -47,20 +47,20 @@ beforeEach(() => {
   mock.timers.enable({ apis: ['setTimeout'] });
 });
 
-test('it asks with the tag that it knows, and ends with the order', async () => {
+test('it polls with the known entity tag, and stops when the order has ended', async () => {
   follow([order('PENDING'), null, order('COMPLETED')]);
   await pass(5_000);
   assert.deepEqual(asked, [null, '"PENDING"', '"PENDING"']);
   assert.deepEqual(seen.filter((what) => what !== 'back'), ['PENDING', 'COMPLETED']);
 });
 
-test('an order that is being undone is followed on', async () => {
+test('an order in compensation is still followed', async () => {
   follow([order('FAILED', { compensating: true }), order('FAILED')]);
   await pass(5_000);
   assert.equal(asked.length, 2);
 });
 
-test('it asks ever more slowly while nothing changes, and not at all when paused', async () => {
+test('it polls more and more slowly while nothing changes, and not at all while paused', async () => {
   const follower = follow([order('PENDING'), null]);
   await pass(60_000);
   const patient = asked.length;
@@ -70,11 +70,11 @@ test('it asks ever more slowly while nothing changes, and not at all when paused
   assert.equal(asked.length, patient);
   follower.now();
   await pass(1_000);
-  assert.ok(asked.length >= patient + 3, 'it is quick again');
+  assert.ok(asked.length >= patient + 3, 'it polls fast again');
   follower.stop();
 });
 
-test('an API that is away is asked again, not sooner than it likes', async () => {
+test('an unavailable API is polled again, but not before its Retry-After', async () => {
   const follower = follow([new Unreachable(null), problem(503, { 'Retry-After': '7' }), order('COMPLETED')]);
   await pass(7_500);
   assert.deepEqual(seen, ['away', 'away']);
@@ -83,7 +83,7 @@ test('an API that is away is asked again, not sooner than it likes', async () =>
   follower.stop();
 });
 
-test('an order that nobody knows is refused, unless it is new', async () => {
+test('an unknown order is refused, unless it is new', async () => {
   follow([problem(404)]);
   await pass(1_000);
   assert.deepEqual(seen, ['refused 404']);
@@ -92,13 +92,13 @@ test('an order that nobody knows is refused, unless it is new', async () => {
   assert.deepEqual(seen, ['back', 'COMPLETED']);
 });
 
-test('an order that has ended is asked for again where a refund is expected, until it was given', async () => {
+test('an order that has ended is polled again when a refund is expected, until the refund has succeeded', async () => {
   const refunded = (status: string) => order('COMPLETED', { refunds: [{ id: 'r', amount: 1, status }] });
   const follower = follow([order('COMPLETED'), null, null, refunded('PENDING'), null, refunded('SUCCEEDED')]);
   await pass(5_000);
   follower.now();
   await pass(5_000);
-  assert.equal(asked.length, 1, 'it is at rest');
+  assert.equal(asked.length, 1, 'it does not poll any more');
   follower.expect();
   await pass(10_000);
   assert.equal(asked.length, 6);

@@ -7,25 +7,25 @@ const order = { currency: 'USD', items: [item('A', 2), item('B', 1), item('A', 1
 const say = { anAmount: 'amount', chooseUnits: 'choose', atMost: (most: string) => `at most ${most}`, wholeNumber: 'whole' };
 const wish = (some: Partial<Wish>): Wish => ({ what: 'rest', amount: '', quantities: {}, restock: false, reason: '', ...some });
 
-test('lines of a product are given back together, and what was not sent is not', () => {
+test('line items of one product are refunded together, and line items without units are left out', () => {
   assert.deepEqual(unitsOf(order), [{ productID: 'A', quantity: 3 }, { productID: 'B', quantity: 1 }]);
 });
 
-test('what is left is exact, and nothing of what was not paid', () => {
+test('the amount that is left to refund is exact; without a captured payment there is none', () => {
   assert.equal(restOf(order), 3030n);
   for (const payment of [null, { status: 'AUTHORIZED', amount: 1 }, { status: 'REFUNDED', amount: 1, refundedAmount: 1 }]) {
     assert.equal(restOf({ currency: 'USD', payment }), null);
   }
 });
 
-test('only what the API takes is asked for', () => {
+test('the request contains only fields that the API accepts', () => {
   assert.deepEqual(toRefund(wish({ amount: '5', quantities: { A: '1' } }), order), {});
   assert.deepEqual(toRefund(wish({ restock: true, reason: ' returned ' }), order), { restock: true, reason: 'returned' });
   assert.deepEqual(toRefund(wish({ what: 'amount', amount: '12,5', restock: true }), order), { amount: 12.5 });
   assert.deepEqual(toRefund(wish({ what: 'items', quantities: { A: '0', B: ' 1 ' }, restock: true }), order), { items: [{ productID: 'B', quantity: 1 }], restock: true });
 });
 
-test('faults stand where the API would see them', () => {
+test('faults have the pointers that the API would use', () => {
   const faults = (some: Partial<Wish>) => faultsOf(wish(some), order, say);
   assert.deepEqual(faults({ amount: 'x' }), []);
   assert.deepEqual(faults({ what: 'amount', amount: '1.001' }), [{ pointer: '/amount', message: 'amount' }]);

@@ -8,7 +8,7 @@ export interface Wish {
   amount: string;
   /** The typed quantities by product id. Empty text counts as no units. */
   quantities: Record<string, string>;
-  /** True if the units are back in stock and can be sold again. */
+  /** True if the units have come back and can be sold again. */
   restock: boolean;
   reason: string;
 }
@@ -38,7 +38,7 @@ export function restOf({ payment, currency }: Pick<Order, 'payment' | 'currency'
   return paid === null || refunded === null ? null : paid - refunded;
 }
 
-/** The products with a typed quantity, in the order of the request's items. */
+/** The products with a typed quantity, in the sequence of the request's items. */
 export function chosen({ quantities }: Wish, order: Paid): Units[] {
   return unitsOf(order).filter(({ productID }) => !/^0*$/.test(quantities[productID]?.trim() ?? ''));
 }
@@ -51,8 +51,8 @@ export interface Say {
 }
 
 /**
- * Returns the faults that prevent writing the request, and those of amounts or quantities that
- * exceed the order's. The API checks everything else.
+ * Returns the faults that prevent writing the request, and the faults of an amount or a quantity
+ * that is larger than the order permits. The API checks everything else.
  */
 export function faultsOf(wish: Wish, order: Paid, say: Say): Fault[] {
   if (wish.what === 'amount') {

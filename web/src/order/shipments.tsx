@@ -12,8 +12,8 @@ import { plainName, type Tone } from './status.ts';
 const ICONS: Record<Tone, IconName> = { progress: 'box', attention: 'alert', good: 'check', bad: 'cross' };
 
 /**
- * `onMarked` is called when staff have recorded a tracking event. It is missing if the user may not
- * record any.
+ * `onMarked` is called when staff have recorded a tracking event. It is null if the user may not
+ * record tracking events.
  */
 export function Shipments({ shipments, onMarked }: { shipments: Shipment[]; onMarked: (() => void) | null }) {
   const { order: say } = words();

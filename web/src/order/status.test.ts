@@ -12,26 +12,26 @@ const named = (what: RegExp) => {
   return statuses.filter((status) => sentence.includes(status));
 };
 
-test('lists offer every status of the API, and each has words', () => {
+test('lists offer every status of the API, and each status has a text', () => {
   assert.deepEqual(LISTED, statuses);
   for (const status of LISTED) assert.ok(en.statuses[status], status);
 });
 
-test('what the API calls final is final, and nothing else', () => {
+test('exactly those statuses are final that the API calls final', () => {
   const finals = named(/are final/);
   assert.ok(finals.length > 0);
   assert.deepEqual(LISTED.filter(isFinal), finals);
   assert.deepEqual(OPEN, statuses.filter((status) => !finals.includes(status)));
 });
 
-test('an order can be cancelled until the API calls it too late', () => {
+test('an order can be cancelled before the status from which the API refuses it', () => {
   const [tooLate] = named(/no longer be cancelled/);
   const from = statuses.indexOf(tooLate ?? '');
   assert.ok(from > 0);
   for (const [n, status] of LISTED.entries()) assert.equal(traitsOf(status).canCancel, n < from, status);
 });
 
-test('an open order shows what is to come', () => {
+test('an open order shows the statuses that are still to come', () => {
   assert.deepEqual(upcoming('PENDING', true), ['RESERVED', 'PAID', 'SHIPPED', 'DELIVERED', 'COMPLETED']);
   assert.deepEqual(upcoming('ACTION_REQUIRED', true), upcoming('PENDING', true));
   assert.deepEqual(upcoming('IN_REVIEW', true), upcoming('PENDING', true));

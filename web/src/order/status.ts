@@ -1,5 +1,5 @@
-// The only table of what the page knows about each status. The texts are in i18n. A status that is
-// not in the table comes from a newer API: it counts as open, and is shown by its name.
+// The traits of each status that the page knows. The texts are in i18n. A status that is not in the
+// table comes from a newer API: it counts as open, and is shown by its name.
 
 import type { OrderStatus } from '../api/model.ts';
 
@@ -22,7 +22,7 @@ interface Traits {
 const OPEN_STATUS: Traits = { tone: 'progress', isFinal: false, canCancel: true, waits: false };
 const ENDED: Traits = { tone: 'bad', isFinal: true, canCancel: false, waits: false };
 
-/** The statuses in the order in which an order passes them. */
+/** The statuses in the sequence in which an order passes them. */
 const STATUSES: Record<OrderStatus, Traits> = {
   PENDING: OPEN_STATUS,
   ACTION_REQUIRED: { ...OPEN_STATUS, tone: 'attention', waits: true },

@@ -17,7 +17,7 @@ export function Timeline({ order }: { order: Order }) {
     <ol class="plain timeline" id="history">
       {history.map((change, n) => {
         const isLast = n === history.length - 1;
-        // A past status is shown as done, whatever its own colour is.
+        // A past status is shown as done, not in its own colour.
         const tone = isLast ? traitsOf(change.status).tone : 'good';
         return (
           <li key={n} data-status={change.status} aria-current={isLast ? 'step' : undefined}>

@@ -4,7 +4,7 @@ import { whatThereIs } from './what-there-is.ts';
 
 const item = (productID: string, quantity: number, unitPrice: number, available?: number) => ({ productID, quantity, unitPrice, ...(available !== undefined && { available }) });
 
-test('the total of what there is is exact', () => {
+test('the total of the offer is exact', () => {
   const { lines, total } = whatThereIs({ currency: 'USD', items: [item('A', 5, 0.1, 3), item('B', 7, 1299.99, 0), item('C', 2, 19.95)] });
   assert.equal(total, 4020n);
   assert.deepEqual(lines.map(({ quantity, available }) => [quantity, available]), [[5, 3], [7, 0], [2, 2]]);

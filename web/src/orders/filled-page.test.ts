@@ -16,7 +16,7 @@ function history(...pages: string[][]) {
   return { asked, read };
 }
 
-test('empty pages are passed over', async () => {
+test('empty pages are skipped', async () => {
   const { asked, read } = history([], [], ['rare'], ['rarer']);
   assert.deepEqual(await filledPage(read, null, () => true), { items: ['rare'], nextCursor: '3' });
   assert.deepEqual(asked, [null, '1', '2']);
@@ -27,7 +27,7 @@ test('the last page may be empty', async () => {
   assert.deepEqual(await filledPage(read, '1', () => true), { items: [], nextCursor: null });
 });
 
-test('what nobody wants any more is read no further', async () => {
+test('no further page is read when the list is not wanted any more', async () => {
   const { asked, read } = history([], [], ['rare']);
   await filledPage(read, null, () => false);
   assert.deepEqual(asked, [null]);

@@ -15,7 +15,7 @@ test('adding a product twice is one line', () => {
   assert.deepEqual(lines.add([{ productID: 'A', quantity: 'x' }], 'A'), [{ productID: 'A', quantity: '1' }]);
 });
 
-test('steps stay whole and above zero', () => {
+test('a stepped quantity is a whole number above zero', () => {
   assert.equal(lines.stepped('3', -1n), '2');
   assert.equal(lines.stepped('1', -1n), '1');
   assert.equal(lines.stepped('', 1n), '1');
@@ -29,7 +29,7 @@ test('totals are exact', () => {
   assert.equal(lines.totalOf([]), null);
 });
 
-test('what cannot be written is named as the API would name it', () => {
+test('faults have the pointers that the API would use', () => {
   assert.deepEqual(lines.faultsOf([], say), [{ pointer: '/items', message: 'add' }]);
   assert.deepEqual(lines.faultsOf(priced(['A', '1'], ['Y', '1'], ['Z', '1'], ['B', '-1']), say), [
     { pointer: '/items/1', message: 'in USD' },
@@ -38,7 +38,7 @@ test('what cannot be written is named as the API would name it', () => {
   ]);
 });
 
-test('the request holds exact decimals, and only what was filled in', () => {
+test('the request contains exact decimals, and only the fields that were filled in', () => {
   assert.equal(
     JSON.stringify(lines.toOrder(priced(['A', '3'], ['B', '7']), details)),
     '{"customerID":"C","totalAmount":9100.23,"items":[{"productID":"A","quantity":3,"unitPrice":0.1},{"productID":"B","quantity":7,"unitPrice":1299.99}],' +
@@ -53,5 +53,5 @@ test('the request holds exact decimals, and only what was filled in', () => {
   });
   const both = { ...details, email: 'a@b.c', phone: '+14155550123', channel: 'SMS' as const };
   assert.deepEqual(lines.toOrder(priced(['A', '1']), both).contact, { email: 'a@b.c', phone: '+14155550123', channel: 'SMS', language: 'ru' });
-  assert.deepEqual(lines.toOrder(priced(['A', '1']), { ...both, phone: '' }).contact, { email: 'a@b.c', language: 'ru' }, 'there is no choice');
+  assert.deepEqual(lines.toOrder(priced(['A', '1']), { ...both, phone: '' }).contact, { email: 'a@b.c', language: 'ru' }, 'with one address there is no choice of channel');
 });

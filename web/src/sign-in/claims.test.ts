@@ -4,7 +4,7 @@ import { claimsOf, isAdmin, isStaff } from './claims.ts';
 
 const token = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 
-test('staff are who the API takes for staff', () => {
+test('the page and the API agree about who is staff', () => {
   for (const claims of [{ groups: ['staff'] }, { groups: 'admin' }, { 'cognito:groups': ['buyers', 'admin'] }]) {
     assert.equal(isStaff(claimsOf(token(claims))), true, JSON.stringify(claims));
   }
@@ -13,7 +13,7 @@ test('staff are who the API takes for staff', () => {
   }
 });
 
-test('admins are who the API takes for admins', () => {
+test('the page and the API agree about who is an admin', () => {
   for (const claims of [{ groups: 'admin' }, { 'cognito:groups': ['staff', 'admin'] }]) assert.equal(isAdmin(claimsOf(token(claims))), true);
   for (const claims of [{}, { groups: ['staff'] }, { groups: ['admins'] }]) assert.equal(isAdmin(claimsOf(token(claims))), false);
 });
@@ -22,6 +22,6 @@ test('a name in any script is read', () => {
   assert.equal(claimsOf(token({ sub: 'Ада ✓' })).sub, 'Ада ✓');
 });
 
-test('what is no token has no claims', () => {
+test('a text that is not a token has no claims', () => {
   for (const text of ['', 'opaque', 'a.b.c', 'a.!!.c']) assert.deepEqual(claimsOf(text), {});
 });

@@ -1,14 +1,14 @@
 // Sign-in by OpenID Connect: the authorization code flow with PKCE. The state and the code verifier
 // must survive the redirect to the issuer and back. They are in sessionStorage, and each is used
-// only once. Tokens are only in memory. After a reload, the page gets new tokens from the issuer
-// without interaction, as long as the issuer's session lasts.
+// only once. Tokens are kept only in memory. After a reload, the page gets new tokens from the
+// issuer without interaction, as long as the issuer's session lasts.
 
 import { ErrorResponse, InMemoryWebStorage, type User as OidcUser, UserManager, WebStorageStateStore } from 'oidc-client-ts';
 import { getConfig } from '../config.ts';
 import { claimsOf, isAdmin, isStaff } from './claims.ts';
 import { signedIn, signedOut } from './session.ts';
 
-/** The storage key that marks that somebody had signed in with this tab. */
+/** The storage key that is set after somebody has signed in with this tab. */
 const HINT = 'orderflow.signed-in';
 
 let manager: UserManager | null = null;
