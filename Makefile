@@ -103,12 +103,14 @@ docker-clean: $(ENV_FILE) ## Remove the containers, the data and the built image
 .env:
 	@cp env.example .env
 
-# Programs for local mode are compiled quickly. Benchmarks measure the programs of the images.
+# Local mode uses the development profile, which compiles quickly. Benchmarks measure programs that
+# are compiled like those of the images (profile `image`).
 PROGRAMS := --workspace --bin api --bin local --bin worker
 test faults record-histories: PROGRAMS := --workspace
 bench: PROGRAMS := --profile image -p bench -p functions -p worker --bin api --bin bench --bin worker
 
-# Installs programs and builds the page while cargo compiles. If that fails, it stops the compiler.
+# Installs programs and builds the page while cargo compiles. If one of these steps fails, it stops
+# the compiler.
 ready:
 	@local/install rust
 	@cargo build $(PROGRAMS) & building=$$!; \

@@ -17,7 +17,7 @@ const DEVICES = {
   phone: { cpu: 4, network: { offline: false, latency: 150, downloadThroughput: 1_600_000 / 8, uploadThroughput: 750_000 / 8 } },
 };
 
-/** Runs in the page before the page's own scripts. */
+/** Runs in the page before the page's own scripts. Records the largest paint and the long tasks. */
 function observe() {
   const seen = { largest: 0, long: [] };
   globalThis.seen = seen;
@@ -37,7 +37,7 @@ function measured(ready) {
   return {
     first,
     largest,
-    // The content can be used when no long task runs before it any more.
+    // The page can be used when its content is present and the last long task has ended.
     interactive: Math.max(first, ready, ...long.map(([start, duration]) => start + duration)),
     blocked: long.filter(([start]) => start > first).reduce((sum, [, duration]) => sum + duration - 50, 0),
     requests: loaded.length,

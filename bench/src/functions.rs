@@ -130,6 +130,6 @@ async fn build_release() -> Result<Vec<PathBuf>> {
         bail!("the functions cannot be built");
     }
     let running = std::env::current_exe()?;
-    let target = running.ancestors().nth(2).context("this program lies in no target folder")?;
+    let target = running.ancestors().nth(2).context("this program is not in a target folder")?;
     Ok(FUNCTIONS.into_iter().map(|name| target.join("release").join(name)).collect())
 }

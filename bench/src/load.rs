@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// The number of customers. The orders go through them in turn.
+/// The number of customers. Each order takes the next customer.
 const CUSTOMERS: usize = 500;
 /// The maximum time for one POST.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -123,7 +123,7 @@ async fn until_finished(subject: &Subject, wanted: u64) -> Result<()> {
             (seen, moved) = (finished, Instant::now());
         }
         if moved.elapsed() > STALL {
-            bail!("{} orders of {} have not finished, and none has for {} s", wanted - finished, subject.name, STALL.as_secs());
+            bail!("{} orders of {} have not finished, and none has finished for {} s", wanted - finished, subject.name, STALL.as_secs());
         }
         sleep(PAUSE).await;
     }
@@ -133,7 +133,7 @@ async fn until_settled(subject: &Subject) -> Result<()> {
     let begun = Instant::now();
     while !subject.settled().await? {
         if begun.elapsed() > STALL {
-            bail!("the orders of {} have finished, but not all that follows, after {} s", subject.name, STALL.as_secs());
+            bail!("the orders of {} have finished, but work for them is left after {} s", subject.name, STALL.as_secs());
         }
         sleep(PAUSE).await;
     }

@@ -1,5 +1,5 @@
 //! Runs the load on the systems to compare, and prints their figures. The speed of a machine
-//! changes with time. So the systems take turns within the same minutes, on the same servers.
+//! changes with time, so the systems take turns within the same minutes, on the same servers.
 
 use crate::{
     load, ours,
@@ -50,7 +50,7 @@ pub(crate) struct Options {
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("want KEY=VALUE")?;
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 

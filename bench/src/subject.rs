@@ -10,7 +10,7 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     /// The URL to which orders are posted.
     pub(crate) orders: String,
-    /// The products. The orders go through them in turn.
+    /// The products. Each order takes the next product.
     pub(crate) catalogue: Vec<Product>,
     pub(crate) database: Client,
     /// The SQL query that counts the finished orders.

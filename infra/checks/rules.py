@@ -1,6 +1,7 @@
-"""What holds for every template of OrderFlow, beyond what cfn-lint and checkov know.
+"""OrderFlow's own rules for its templates, which cfn-lint and checkov do not check.
 
-Templates are read as they are written, before the SAM transform; a reference is followed through the parameters and outputs that template.yaml wires.
+The rules read the templates as they are written, before the SAM transform. A reference is followed
+through the parameters and outputs with which template.yaml connects the templates.
 """
 
 import json
@@ -12,7 +13,8 @@ import cfnlint.decode
 
 RUNTIMES = {"provided.al2023"}
 FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
-# The comment above a statement that allows something on every resource begins with this, and goes on with why.
+# If a statement allows something on every resource, the comment above it begins with this text and
+# gives the reason.
 REASON = "# `*`:"
 
 
@@ -21,9 +23,9 @@ class Template:
     path: pathlib.Path
     content: dict
     lines: list[str]
-    # The templates that it nests, by their resource's name.
+    # The nested templates, by the names of their resources.
     nested: dict[str, "Template"] = field(default_factory=dict)
-    # The template that nests it, and the parameters that it gets there.
+    # The template in which this one is nested, and the parameters that it passes to this one.
     parent: "Template | None" = None
     given: dict = field(default_factory=dict)
 
@@ -33,7 +35,7 @@ class Template:
                 yield name, resource
 
     def properties(self, name):
-        """A resource's properties, with those that Globals gives to functions."""
+        """A resource's properties. For a function, they include those of Globals."""
         resource = self.content["Resources"][name]
         own = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::Function":
@@ -41,7 +43,10 @@ class Template:
         return own
 
     def resource(self, value):
-        """(template, name) of the resource that a Ref or GetAtt leads to, through parameters and outputs; None when it leads to none."""
+        """The resource to which a Ref or GetAtt leads through parameters and outputs.
+
+        Returns (template, name), or None if it does not lead to a resource.
+        """
         if not isinstance(value, dict) or len(value) != 1:
             return None
         ((function, target),) = value.items()
@@ -62,7 +67,7 @@ class Template:
 
 
 def read(path):
-    """The template at `path`, and all that it nests."""
+    """The template at `path` and all templates that are nested in it, directly or not."""
     content, faults = cfnlint.decode.decode(str(path))
     if faults:
         sys.exit(f"{path}: {faults[0].message}")
@@ -77,7 +82,7 @@ def read(path):
 
 
 def walk(value):
-    """Every mapping in a value."""
+    """Every mapping in a value, at any depth."""
     if isinstance(value, dict):
         yield value
         value = list(value.values())
@@ -166,7 +171,7 @@ def nothing_is_allowed_on_every_resource_without_a_reason(templates):
 
 
 def the_routes_are_those_of_the_openapi_document(templates):
-    """Also: who may call without a token, which the document says by an operation without `security`."""
+    """Also compares which routes need no token: their operations have no `security` there."""
     document = json.loads((templates[0].path.parent / "functions/openapi.json").read_text())
     described = {
         (method.upper(), path): not operation.get("security")
@@ -196,7 +201,8 @@ def nobody_makes_an_account_unless_the_operator_says_so(templates):
             only_admins = pool.get("Properties", {}).get("AdminCreateUserConfig", {}).get("AllowAdminCreateUserOnly")
             if only_admins is True:
                 continue
-            # A condition on a parameter, whose default must close the pool in every template that passes it on.
+            # A condition on the parameter SelfSignUp is allowed, too. The parameter's default must
+            # be "false" in every template that passes it on.
             if not (isinstance(only_admins, dict) and as_list(only_admins.get("Fn::If"))[1:] == [True, False]):
                 yield template.fault(name, "lets anybody make an account: AllowAdminCreateUserOnly is missing")
                 continue

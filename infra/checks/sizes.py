@@ -1,4 +1,4 @@
-"""Prints how large each built function is, as the zip that Lambda loads and as the binary in it."""
+"""Prints the size of each built function: of its zip, which Lambda loads, and of its binary."""
 
 import pathlib
 import sys

@@ -1,4 +1,4 @@
-"""Each rule finds its fault, in OrderFlow's own templates with one thing changed."""
+"""Tests that each rule finds its fault, in OrderFlow's own templates with one text changed."""
 
 import pathlib
 import shutil
@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 class Rules(unittest.TestCase):
     def changed(self, file, old, new):
-        """The faults of the templates when `old` is `new` in one of them, once."""
+        """Replaces the first `old` in a file by `new`. Returns the faults that are then found."""
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             shutil.copy(ROOT / "template.yaml", folder)

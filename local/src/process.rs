@@ -1,4 +1,4 @@
-//! Child processes: started so that they end with this process, and signalled.
+//! Starts child processes that end with this process, and sends signals to processes.
 
 use crate::settings::project;
 use anyhow::{Context, Result, anyhow};

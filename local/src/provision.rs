@@ -105,7 +105,7 @@ impl Provision {
     }
 
     /// Creates tables again that somebody has deleted. CloudFormation does not notice that they are
-    /// missing. Later `worker project` fills the read model's tables from Postgres.
+    /// missing. The caller then runs `worker project`, which fills the read model from Postgres.
     async fn restore_tables(&self, stack: &Stack) -> Result<()> {
         for resource in ["OrdersTable", "IdempotencyTable", "ProductsTable"] {
             let described = self.dynamodb.describe_table().table_name(output(stack, resource)?).send().await;
@@ -153,7 +153,7 @@ impl Provision {
         let topic = output(stack, "NoticeFeedbackTopicArn")?;
         for kind in [NotificationType::Bounce, NotificationType::Complaint] {
             let tell = self.ses.set_identity_notification_topic().identity(sender).notification_type(kind).sns_topic(topic);
-            tell.send().await.context("cannot have SES tell of bounces")?;
+            tell.send().await.context("cannot make SES report bounces and complaints")?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One server under control. It can be started, watched, stopped, killed, frozen, and started again
+//! One supervised server. It can be started, watched, stopped, killed, frozen, and started again
 //! on the same port with the same data.
 
 use crate::{

@@ -122,7 +122,7 @@ fn parse_port(key: &str, value: &str) -> Result<u16> {
         .parse()
         .ok()
         .filter(|&port| port != 0)
-        .ok_or_else(|| anyhow!("{key} holds no port (1 to 65535) but {value:?}: correct it in .env"))
+        .ok_or_else(|| anyhow!("{key} must be a port (1 to 65535), not {value:?}: correct it in .env"))
 }
 
 fn read(file: &Path) -> Result<BTreeMap<String, String>> {

@@ -1,5 +1,5 @@
-// What every view must fulfil: WCAG 2.2 AA, as far as axe can check it, and a width that fits the
-// screen.
+// The accessibility check of a view: WCAG 2.2 AA, as far as axe can check it, and a width that fits
+// the screen.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -16,8 +16,8 @@ export async function assertAccessible(page, view) {
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${view} is wider than ${width} px`);
   }
   await page.evaluate(AXE);
-  // Colours change in a short animation. Animations that never end, such as those of progress, are
-  // left alone.
+  // Finishes the short animations in which colours change. Animations that never end, such as those
+  // of progress, cannot be finished.
   await page.evaluate(() => document.getAnimations().forEach((animation) => animation.effect.getComputedTiming().iterations < Infinity && animation.finish()));
   const { violations } = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), RULES);
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`);

@@ -67,7 +67,7 @@ for (const [colorScheme, locale] of [
       await page.locator('.review').first().waitFor();
       await assertAccessible(page, 'operations with a review');
 
-      // While the order is open, it counts towards the customer's limit.
+      // An open order counts towards the customer's limit, so it is declined before the next one.
       await shop.post(`/api/orders/${reviewed}/review`, { approved: false });
       await shop.openAt(reviewed, 'FAILED');
       await shop.openAt(await shop.send({ 'PROD-001': 1 }), 'COMPLETED');

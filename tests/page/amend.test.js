@@ -1,4 +1,4 @@
-// An order of which a part is out of stock: the customer decides.
+// An order that is partly out of stock: the customer takes the offer or cancels.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';

@@ -1,4 +1,5 @@
-// What staff do besides decisions: restock products, and see how much work is waiting.
+// The operations view: staff restock products, and see how much work is waiting and why an order is
+// in review. Also the mail to a customer.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';

@@ -1,4 +1,4 @@
-// One order: following it to its end, cancelling it, and what the page shows meanwhile.
+// The page of one order: it follows the order to its end, cancels it, and shows outages.
 
 import assert from 'node:assert/strict';
 import { overrideOrder } from './override-order.js';

@@ -1,4 +1,4 @@
-// The shop: choosing products, and placing an order exactly once.
+// The shop: customers choose products and place each order exactly once.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';

@@ -1,9 +1,9 @@
-// Orders beyond a customer's limits: staff decide.
+// Orders that exceed a customer's limit: staff approve or decline them.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';
 
-/** An order beyond the limit of the stack. */
+/** The units of an order that exceeds the stack's limit. */
 const LARGE = { 'PROD-001': 40 };
 
 visit('staff approve an order that waits for them', async ({ page, shop }) => {

@@ -1,4 +1,4 @@
-// Parcels, as the customer follows them.
+// The parcels that a customer sees on the page of an order.
 
 import assert from 'node:assert/strict';
 import { visit } from './visit.js';

@@ -1,11 +1,11 @@
-// What a customer does on the page. Elements are found as a person or a screen reader finds them:
-// by their visible names and roles.
+// The actions of a customer on the page. Elements are found as a person or a screen reader finds
+// them: by their visible names and roles.
 
 import { randomUUID } from 'node:crypto';
 
 /**
- * The longest wait for an order to reach a status. The retries at a bank that never answers take
- * the longest.
+ * The maximum time for an order to reach a status. The slowest orders are those whose bank never
+ * answers, because of the retries.
  */
 export const ORDER_LIMIT_MS = 60_000;
 
@@ -131,7 +131,7 @@ export class Shop {
     });
   }
 
-  /** Calls `ask` until it finds something, and returns that. */
+  /** Calls `ask` until it returns something truthy, and returns that. */
   async until(what, ask) {
     for (const deadline = Date.now() + ORDER_LIMIT_MS; Date.now() < deadline; await this.page.waitForTimeout(200)) {
       const found = await ask();

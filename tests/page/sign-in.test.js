@@ -16,7 +16,7 @@ after(() => {
   issuer.closeAllConnections();
 });
 
-/** What a person does on the issuer's pages. */
+/** Signs in on the issuer's pages, as a person does. */
 async function signIn(page, name) {
   await page.getByRole('banner').getByRole('button', { name: 'Sign in' }).click();
   await page.locator('[name=login]').fill(name);

@@ -1,5 +1,5 @@
-// What every page test gets: a page in a fresh browser context. The page must run without script
-// errors and within its content security policy.
+// Defines the page tests. Each test gets a page in a fresh browser context. The page must run
+// without script errors and within its content security policy.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -34,7 +34,7 @@ export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
       error.message += `\nat ${page.url()}, which showed:\n${await page.locator('body').innerText({ timeout: 1_000 }).catch(() => 'nothing')}`;
       throw error;
     } finally {
-      // Requests in flight need no answer any more.
+      // Requests that are still in flight need no answer.
       await page.unrouteAll({ behavior: 'ignoreErrors' });
       await context.close();
     }

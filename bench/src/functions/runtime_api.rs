@@ -91,6 +91,7 @@ fn status(answer: &[u8]) -> Option<u64> {
 }
 
 async fn next(State(invocation): State<Invocation>) -> impl IntoResponse {
+    // There is only one event, so the second call waits until the function is killed.
     if invocation.taken.swap(true, Ordering::Relaxed) {
         pending::<()>().await;
     }

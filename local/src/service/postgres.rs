@@ -174,7 +174,7 @@ impl Service for Postgres {
             match self.connect_to("postgres").await {
                 Ok(client) => Ok(client.batch_execute("SELECT 1").await?),
                 Err(error) if error.code() == Some(&SqlState::INVALID_PASSWORD) => {
-                    bail!("POSTGRES_USER or POSTGRES_PASSWORD is not that with which {} was made", argument(&self.folder))
+                    bail!("POSTGRES_USER or POSTGRES_PASSWORD differs from the value with which {} was created", argument(&self.folder))
                 }
                 Err(error) => Err(error.into()),
             }
@@ -210,6 +210,6 @@ fn id(user: &str, which: &str) -> Result<u32> {
     let output = Command::new("id").args([which, user]).output()?;
     match String::from_utf8_lossy(&output.stdout).trim().parse() {
         Ok(id) => Ok(id),
-        Err(_) => bail!("Postgres cannot run as root, and there is no user {user}: run as another user, or make that one"),
+        Err(_) => bail!("Postgres cannot run as root, and there is no user {user}: run as another user, or create that user"),
     }
 }

@@ -16,7 +16,8 @@ const RETENTION: &str = "72h";
 /// The maximum time to terminate all open workflows. The server terminates fifty per second.
 const TERMINATED: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
-/// The indexes that list workflows: all of them by time, and those with an id, a type or a status.
+/// The indexes that stay. They serve lists of all workflows by time, and of workflows with an id, a
+/// type or a status.
 const INDEXES: [&str; 4] = ["default_idx", "by_workflow_id", "by_workflow_type", "by_status"];
 
 /// The Temporal development server, with its data in one file.

@@ -1,5 +1,5 @@
-//! Compensation of an order on which something else still works: an attempt that nobody waits for
-//! any more, staff, or a worker that died.
+//! Compensation while something else still acts on the order: an attempt whose timeout has passed,
+//! a refund by staff, or a worker that died.
 
 use crate::{
     histories::wait_for_event,
@@ -28,8 +28,9 @@ async fn wait_for_locks(shop: &Shop, what: &str, count: i64) -> Result<()> {
     .await
 }
 
-/// The amount is captured, and recording that takes longer than the attempt's timeout. Compensation
-/// runs after the recording and must see it. Otherwise parcels would remain booked, or leave.
+/// The amount is captured, but recording the capture takes longer than the attempt's timeout. The
+/// compensation runs after the recording and must see it. Otherwise parcels would stay booked, or
+/// leave.
 #[test]
 fn cancel_during_the_recording_of_the_capture_succeeds() {
     with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
@@ -56,8 +57,8 @@ fn cancel_during_the_recording_of_the_capture_succeeds() {
         wait_for_locks(shop, "FROM orders WHERE id = $1 FOR NO KEY UPDATE", 1).await?;
         busy.commit().await?;
         let order = shop.ends(&id, "CANCELLED").await?;
-        // On a slow machine, Postgres ends the recording before it gets the lock: then there are no
-        // parcels.
+        // On a slow machine, Postgres may stop the recording before it gets the lock. Then there
+        // are no parcels.
         ensure!(shipment_statuses(&order).iter().all(|status| *status == "CANCELLED"), "{order}");
         assert_eq!(order["payment"]["status"], "REFUNDED");
         assert_eq!((shop.stock(&product).await?, ledger(shop, &id).await?.2), ((10, 0), 0));
@@ -93,8 +94,8 @@ fn a_compensating_order_can_only_end() {
     });
 }
 
-/// A worker began to cancel an order and died. The next one comes to another end by itself: the
-/// first one counts.
+/// A worker began to cancel an order and died. The next worker would end the order as FAILED. The
+/// end that was recorded first counts.
 #[test]
 fn the_end_of_a_compensation_that_has_begun_stays() {
     with_own_stack(1, &FAST, async |shop| {
@@ -111,8 +112,8 @@ fn the_end_of_a_compensation_that_has_begun_stays() {
     });
 }
 
-/// Staff refund a part while the customer cancels. Each waits for the other at the gateway, and
-/// together they refund the captured amount exactly.
+/// Staff refund a part while the customer cancels. Both requests wait at the gateway. Together they
+/// refund exactly the captured amount.
 #[test]
 fn a_refund_during_a_cancellation_is_not_paid_twice() {
     with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
@@ -136,8 +137,8 @@ fn a_refund_during_a_cancellation_is_not_paid_twice() {
     });
 }
 
-/// The worker dies after the order has failed and before its customer is notified. A cancellation,
-/// sent because readers still saw the old status, then finds the failure and its reason.
+/// The worker dies after the order has failed and before its customer is notified. Readers still
+/// see the old status, so a cancellation is sent. It must not hide the failure and its reason.
 #[test]
 fn cancel_after_a_failure_by_a_dead_worker_shows_the_failure() {
     let fail_points = FailPoints::new().expect("a folder for fail points");

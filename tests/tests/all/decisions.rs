@@ -64,8 +64,8 @@ fn a_customer_accepts_an_offer() {
     });
 }
 
-/// The worker dies at two points: after the reservation, when the workflow does not know yet that a
-/// part is missing; and after the amendment, when the workflow does not know of it yet.
+/// The worker dies twice: after the reservation, before the workflow learns that a part is missing;
+/// and after the amendment, before the workflow learns of it.
 #[test]
 fn an_offer_accepted_after_a_workers_death_charges_only_the_offer() {
     let fail_points = FailPoints::new().expect("a folder for fail points");
@@ -226,7 +226,8 @@ fn concurrent_orders_cannot_exceed_the_limit_together() {
 }
 
 /// The stock of an offer is held no longer than that of an unpaid order. If the customer takes the
-/// offer later, they get what was offered, or a new offer.
+/// offer later, they get what was offered or a new offer. If no product of the order is in stock in
+/// full any more, the order fails.
 #[test]
 fn an_expired_offer_is_reserved_from_the_current_stock() {
     with_own_stack(1, &[&FAST[..], &[("RESERVATION_TTL_S", "1")]].concat(), async |shop| {
@@ -360,7 +361,7 @@ fn unpaid_reservations_of_a_customer_are_limited() {
         shop.ends(&large, "COMPLETED").await?;
         assert_eq!(shop.stock(&product).await?, (85, 0));
 
-        // It is reviewed whatever the stock is. Otherwise the answer would reveal the stock.
+        // The order is reviewed whatever the stock is. Otherwise its status would reveal the stock.
         let gone = shop.product(1_000, 0).await?;
         let large = shop.place(&draft(6).line(&gone, 1)).await?;
         let order = shop.reaches(&large, &["IN_REVIEW"]).await?;

@@ -95,7 +95,7 @@ fn every_status_is_published_in_order() {
         let first = &subscriber.seen[&declined][0];
         assert_eq!(first["data"]["failureReason"], Value::Null, "nobody knew it then");
 
-        // What a customer writes is visible to the order's readers only, so no event carries it.
+        // Only the order's readers may see what a customer writes, so no event contains it.
         let short = shop.product(1_000, 1).await?;
         let draft = Draft::new("CUST-events").line(&short, 3).line(&product, 1);
         let cancelled = shop.place(&draft).await?;

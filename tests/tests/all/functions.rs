@@ -59,8 +59,8 @@ async fn assert_same_answer(shop: &Shop, function: &str, path: &str) -> Result<(
     Ok(())
 }
 
-/// `sam local` sets a variable to an empty text if the templates name it and the machine does not
-/// have it (local/compose/sam.json).
+/// `sam local` also passes the variables that the template lists and that have no value. Their
+/// value is then an empty text (local/compose/sam.json).
 #[test]
 fn an_empty_variable_counts_as_unset() {
     with_shared_stack(async |shop| {
@@ -87,7 +87,7 @@ fn without_its_namespace_temporal_is_down() {
     });
 }
 
-/// Calls the function as Lambda's event source mapping does. A message may come twice.
+/// Calls the function as Lambda's event source mapping does. A message may be delivered twice.
 #[test]
 fn queued_orders_are_started_and_bad_messages_reported() {
     with_shared_stack(async |shop| {

@@ -1,9 +1,9 @@
-//! Recorded histories of the workflow, one for each path that an order can take. A change of the
+//! Recorded histories of the workflows, one for each path that a workflow can take. A change of a
 //! workflow that would break running orders fails here.
 //!
-//! `make record-histories` records those that are missing; a new path needs a new recording. Delete
-//! and record an old history again only when no order that began with the old workflow can still
-//! run anywhere.
+//! `make record-histories` records the missing histories. A new path needs a new recording. Delete
+//! and record an old history again only if no order that began with the old workflow can still be
+//! running anywhere.
 
 mod long;
 mod shipped;
@@ -92,7 +92,7 @@ fn every_recorded_history_replays() {
     });
 }
 
-/// Timeouts are no part of the workflow's definition: a worker may restart with others.
+/// Timeouts are not part of the workflow's definition: a worker may restart with other timeouts.
 #[test]
 fn histories_replay_under_other_limits() {
     run(async {
@@ -115,8 +115,8 @@ fn a_history_of_another_workflow_is_refused() {
     });
 }
 
-/// A newer release's result fails the workflow task, which is retried. The order must not be
-/// treated as refused.
+/// A result that only a newer release knows fails the workflow task, which is retried. The order
+/// must not fail.
 #[test]
 fn a_result_of_a_newer_release_is_retried() {
     run(async {
@@ -170,7 +170,7 @@ fn an_undisturbed_order_takes_one_workflow_task() -> Result<()> {
     Ok(())
 }
 
-/// The paths of orders that are not shipped.
+/// The paths of orders that are not shipped, and of refunds, restocks and events of the gateway.
 const PATHS: &[&str] = &[
     "completed",
     "declined",
@@ -412,7 +412,7 @@ fn write(name: &str, mut history: Value) -> Result<()> {
     Ok(())
 }
 
-/// Removes what identifies the machine that recorded.
+/// Removes the names that identify the machine on which the history was recorded.
 fn anonymize(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -30,8 +30,9 @@ fn a_message_that_is_not_an_order_ends_in_the_dead_letter_queue() {
     });
 }
 
-/// A process that stops keeps no messages: what is queued after that is available to the next
-/// process at once, and not only after a minute.
+/// A stopping process must receive no more messages. A message that is queued after the stop is
+/// then available to the next process at once, and not only after the visibility timeout of a
+/// minute.
 #[test]
 fn a_stopping_api_keeps_no_queued_messages() {
     with_own_stack(1, &FAST, async |shop| {
@@ -49,7 +50,7 @@ fn a_stopping_api_keeps_no_queued_messages() {
 }
 
 /// Orders wait in a queue that nobody reads, until the test moves them. On a busy machine, an order
-/// may take longer to start than a cancellation waits.
+/// may take longer to start than a cancellation waits, so the test tries up to five orders.
 #[test]
 fn cancel_of_a_queued_order_succeeds_once_it_has_started() {
     with_shared_stack(async |shop| {

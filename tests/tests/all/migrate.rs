@@ -13,14 +13,13 @@ async fn count(stack: &Stack, rows: &str) -> Result<i64> {
     Ok(db.query_one(&format!("SELECT count(*) FROM {rows}"), &[]).await?.get(0))
 }
 
-/// Runs `worker migrate`; whether it succeeded, and what it logged.
+/// Runs `worker migrate`. Returns whether it succeeded, and its log.
 async fn migrate(stack: &Stack, more: &[&str]) -> Result<(bool, String)> {
     let output = stack.run("worker", &[&["migrate"], more].concat()).await?;
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
-/// All that a migration could change: the definitions of functions, and which files were applied
-/// when.
+/// Everything that a migration could change: the applied files, the functions and the tables.
 async fn schema(stack: &Stack) -> Result<String> {
     let db = stack.postgres.service().connect().await?;
     let all = "SELECT concat(
@@ -53,7 +52,7 @@ fn six_at_once_apply_each_migration_once_and_seed_only_when_told_to() {
         assert_eq!(count(stack, "products").await?, 100);
         assert_eq!(count(stack, "stock_movements WHERE reason = 'OPENING'").await?, 100);
 
-        // A catalogue that has products is the shop's own.
+        // A catalogue with products is the shop's own, so it is not seeded.
         let db = stack.postgres.service().connect().await?;
         db.batch_execute("UPDATE products SET price_minor = 1 WHERE id = 'PROD-001'; DELETE FROM products WHERE id = 'PROD-002'").await?;
         let before = schema(stack).await?;
@@ -86,7 +85,7 @@ fn a_function_that_has_changed_is_replaced() {
     });
 }
 
-/// As a task of the former release that starts late in a rolling deployment.
+/// In a rolling deployment, a task of the previous release may start late.
 #[test]
 fn an_older_release_leaves_a_newer_schema_alone() {
     with_bare_stack(async |stack| {
@@ -129,8 +128,8 @@ fn the_admin_secret_creates_only_the_owner_role() {
             let role = ["migrate", "--postgres-user", "shop", "--postgres-password", password];
             stack.run("worker", &[&role, more].concat()).await
         };
-        // The second password stands for a backup that was made with an older one. Several
-        // processes start at once, as tasks on ECS do.
+        // With the second password, the role in the database still has an older one, as in a
+        // restored backup. Several processes start at once, as tasks on ECS do.
         for password in [r"pass'word \ 1", r"pass'word \ 2"] {
             ensure!(!migrate_as(password, &[]).await?.status.success(), "there is such a role");
             let made = try_join_all((0..3).map(|_| migrate_as(password, &by_master))).await?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the emulator has accepted for delivery, from one of its endpoints.
+/// The messages that the emulator has accepted for delivery, from one of its endpoints.
 async fn sent(shop: &Shop, path: &str) -> Result<String> {
     let emulator = shop.stack.settings().get("AWS_ENDPOINT_URL")?;
     Ok(shop.http.get(format!("{emulator}/_ministack/{path}")).send().await?.text().await?)

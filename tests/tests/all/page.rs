@@ -9,7 +9,7 @@ use local::free_port;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// With these timeouts, an order at a bank that never answers stays open for half a minute, and can
+/// With these timeouts, an order whose bank never answers stays open for half a minute, and can
 /// still be cancelled within seconds. An order of 40 laptops exceeds the limit and is reviewed.
 const SETTINGS: [(&str, &str); 3] =
     [("STEP_LOCAL_LIMIT_MS", "1500"), ("STEP_HEARTBEAT_LIMIT_MS", "1500"), ("RISK_SPEND_LIMITS", "USD=50000.00")];

@@ -96,8 +96,8 @@ fn a_gateway_that_never_answers_fails_the_order_after_three_attempts() {
     });
 }
 
-/// Makes it impossible to record payments of a product's orders until it is removed, and counts the
-/// attempts.
+/// A trigger that makes it impossible to record payments of a product's orders, and counts the
+/// attempts, until it is removed.
 struct RecordingBlock<'a> {
     shop: &'a Shop,
     name: String,
@@ -185,8 +185,8 @@ fn one_allowed_attempt_is_one_attempt_and_its_charge_is_found() {
     });
 }
 
-/// Orders that wait for a gateway that does not answer leave half of the worker's workflow tasks to
-/// the others. Before, a customer waited behind all of them, for 5 s each.
+/// Orders whose gateway does not answer use at most half of the worker's workflow tasks. Otherwise
+/// a new order would wait behind all of them, for 5 s each.
 #[test]
 fn a_gateway_that_does_not_answer_holds_up_nobody_else() {
     with_own_stack(1, &[("WORKER_WORKFLOW_TASKS", "4")], async |shop| {

@@ -68,7 +68,8 @@ async fn wait_for_refund(shop: &Shop, id: &str, refund_id: &str) -> Result<(Valu
     .await
 }
 
-/// Units in a parcel that has not left would be sold again, and shipped as well.
+/// If units of a parcel that has not left could be restocked, they would be sold again and also
+/// shipped.
 #[test]
 fn units_of_a_booked_parcel_cannot_be_restocked() {
     with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
@@ -208,7 +209,7 @@ fn free_products_are_paid_and_refunded_without_the_gateway() {
     });
 }
 
-/// The gateway postpones each refund twice: the refund of a lost parcel, one by staff, and the
+/// The gateway postpones each refund twice: the refund of a lost parcel, a refund by staff, and the
 /// reversal of a failed order.
 #[test]
 fn a_postponed_refund_is_shown_and_paid_later() {
@@ -288,7 +289,7 @@ fn a_key_makes_one_refund() {
     });
 }
 
-/// Such requests leave no record, so the data does not grow.
+/// Impossible refunds leave no record, so they do not make the data grow.
 #[test]
 fn impossible_refunds_are_refused_at_once_and_limited() {
     with_shared_stack(async |shop| {
@@ -313,7 +314,7 @@ fn impossible_refunds_are_refused_at_once_and_limited() {
     });
 }
 
-/// Each refund is a workflow, a row and a message.
+/// Each refund costs a workflow, a row and a notification.
 #[test]
 fn small_refunds_of_an_order_are_limited() {
     with_shared_stack(async |shop| {

@@ -97,8 +97,8 @@ fn orders_with_terminated_workflows_continue_after_a_resume() {
         shop.stack.temporal.service().terminate_all("test").await?;
         worker(shop, &["maintenance", "off"]).await?;
 
-        // The audit skips orders that changed a moment ago. Until it names them, the gateway is
-        // held up, so that the attempt at the compensation ends without success.
+        // The audit skips orders that changed a moment ago. The gateway stays blocked until the
+        // audit names all orders, so that the running attempt of the compensation fails.
         until_ok("the audit names them all", TIMEOUT, async || {
             let audit = shop.stack.run("worker", &["audit"]).await?;
             let found = String::from_utf8_lossy(&audit.stdout).into_owned();
@@ -212,7 +212,7 @@ fn lost_workflows_are_found_and_old_messages_of_ended_orders_change_nothing() {
     });
 }
 
-/// Only the read model has this order: Temporal was away, and the intake queue was purged.
+/// Only the read model has this order: Temporal was unreachable, and the intake queue was purged.
 #[test]
 fn an_order_lost_before_it_was_recorded_fails_with_a_reason() {
     with_own_stack(1, &[&FAST[..], &[NO_RESUME_LOOP]].concat(), async |shop| {
@@ -252,7 +252,8 @@ fn a_long_history_is_continued_as_new() {
         };
         let (run_of_arrives, run_of_cancelled, run_of_waits) = (first(&arrives).await?, first(&cancelled).await?, first(&waits).await?);
         let handle = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(waits.clone());
-        // Not the first number: the order gets that shipment later, and a signal may be read then.
+        // The numbers begin at 2. The order gets shipment 1 later, and the workflow may read a
+        // signal only then.
         for number in 2..=41 {
             let scan = Scan {
                 shipment_id: ShipmentId { order_id: waits.parse()?, number },

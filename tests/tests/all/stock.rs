@@ -63,8 +63,8 @@ fn orders_of_one_product_do_not_deadlock() {
         assert_eq!(load.accepted().len(), BURSTS * BURST);
         let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         assert_eq!(db.query_one(deadlocks, &[]).await?.get::<_, i64>(0), 0);
-        // A Postgres backend reports its statistics when it is idle; the log has the deadlock at
-        // once.
+        // A Postgres backend reports its statistics only when it is idle. The log shows a deadlock
+        // at once.
         ensure!(!shop.log(shop.stack.postgres.log()).contains("deadlock detected"), "Postgres has seen a deadlock");
         assert_eq!(shop.stock(&hot).await?.1, 0);
         shop.audit_is_clean().await

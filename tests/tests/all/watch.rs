@@ -30,9 +30,9 @@ impl Watch {
         let port = free_port()?.to_string();
         let log = File::create(shop.folder()?.join("logs/watch.log"))?;
         let mut command = Command::new(program);
-        // Starts with the environment of a shell. The variables that cargo sets for a test of its
-        // package would make cargo compile ring again, and all that depends on it, while the tests
-        // still run.
+        // Removes the variables that cargo sets for a test and that a shell does not have. They
+        // would make cargo compile ring again, and everything that depends on it, while the tests
+        // are still running.
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
                 command.env_remove(name);

@@ -165,7 +165,7 @@ async fn keep_running(stack: Arc<Stack>, server: Arc<Server>) {
 /// read model again from Postgres.
 async fn rebuild_read_model(stack: &Stack) {
     match stack.project().await {
-        Ok(done) => terminal::say(&format!("The emulator had lost what it held in memory. {done}")),
+        Ok(done) => terminal::say(&format!("The emulator had lost the data in its memory. {done}")),
         Err(error) => terminal::error(&error),
     }
 }

@@ -1,4 +1,4 @@
-//! AWS is away, or restarts.
+//! The AWS emulator is stopped or restarts.
 
 use super::{mixed_order, temporal::health};
 use crate::support::{Draft, FAST, Load, with_own_stack};

@@ -1,4 +1,4 @@
-//! Postgres is away: orders are accepted and can be read, and they continue when Postgres is back.
+//! Postgres is unreachable: orders are accepted and can be read. They continue when it is back.
 
 use super::mixed_order;
 use crate::support::{Draft, FAST, Load, Shop, until, with_own_stack};
@@ -11,9 +11,8 @@ use tokio::{time::interval, try_join};
 
 const OUTAGE: Duration = Duration::from_secs(20);
 
-/// The sandbox keeps its ledger in Postgres, so a charge that meets the outage counts as one
-/// attempt that the gateway did not answer. `tok_processing_error` needs three attempts that it
-/// answers.
+/// The sandbox gateway keeps its ledger in Postgres, so a charge during the outage counts as an
+/// attempt without an answer. `tok_processing_error` needs three attempts with an answer.
 const ONE_MORE_PAYMENT_ATTEMPT: (&str, &str) = ("RETRY_MAXIMUM_ATTEMPTS", "4");
 
 #[test]
@@ -73,9 +72,9 @@ async fn sessions(shop: &Shop) -> Result<BTreeSet<i32>> {
     Ok(shop.db().await?.query(sessions, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// A primary that is demoted closes no connection, but refuses each write (25006). The worker must
-/// leave these connections, and must open none to a read-only server. It must connect again as soon
-/// as a server takes writes.
+/// A demoted primary keeps its connections open, but refuses each write (25006). The worker must
+/// close these connections and must not open new ones to a read-only server. It must connect again
+/// as soon as the server accepts writes.
 #[test]
 fn connections_to_a_read_only_postgres_are_closed() {
     with_own_stack(1, &FAST, async |shop| {

@@ -1,4 +1,4 @@
-//! Temporal is away: orders are still accepted, and readers notice nothing.
+//! Temporal is unreachable: orders are still accepted, and readers notice nothing.
 
 use super::mixed_order;
 use crate::support::{Draft, FAST, Load, Shop, answer, until, with_own_stack};

@@ -54,8 +54,8 @@ fn a_stopped_worker_finishes_its_work_and_exits_with_0() {
     });
 }
 
-/// The drain is a promise to whoever stops a worker: after that time, the worker would be killed. A
-/// frozen Temporal does not end a poll, and the SDK waits half a minute for that.
+/// A worker must end within its drain, because it may be killed after that time. A frozen Temporal
+/// does not answer a poll, and the SDK waits half a minute for the answer.
 #[test]
 fn a_stopped_worker_ends_in_time_while_temporal_is_frozen() {
     const DRAIN: Duration = Duration::from_secs(2);

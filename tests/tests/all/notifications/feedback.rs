@@ -123,7 +123,7 @@ fn each_event_has_its_effect_once() {
         let (id, mail) = completed_order_with_mail(shop, "jane@customer.example").await?;
         let db = shop.db().await?;
 
-        // None of these is a problem, or they concern mails that are not ours.
+        // These events report no problem, or they are about mails of other systems.
         let delivery =
             json!({ "timestamp": "2016-10-19T23:21:04.133Z", "processingTimeMillis": 11_893, "recipients": ["jane@customer.example"] });
         queue.send(event("Delivery", &mail, &delivery)).await?;

@@ -1,5 +1,5 @@
-//! What the shop's staff do: restock products, record where a parcel is, and see how much work is
-//! waiting.
+//! The work of the shop's staff: they restock products, record tracking events, and see how much
+//! work is waiting.
 
 mod overview;
 mod restock;

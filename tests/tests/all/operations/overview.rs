@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// The answer must come even while a dependency is away. Each question has half a second, and at
-/// most two questions follow each other.
+/// The maximum time for an answer, even while a dependency is unreachable. Each call to a
+/// dependency has half a second, and at most two calls follow each other.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 async fn overview(shop: &Shop) -> Result<Value> {

@@ -190,8 +190,9 @@ fn requests_during_an_outage_do_not_count() {
     });
 }
 
-/// Cancellations arrive while the orders run, each a little later after its order than the one
-/// before. Either the cancellation or the completion wins, and there is no result in between.
+/// Each order is cancelled while it runs. The time from the order to its cancellation grows by 4 ms
+/// from order to order. Either the cancellation or the completion wins, and there is no result in
+/// between.
 #[test]
 fn a_race_with_completion_has_one_winner() {
     with_shared_stack(async |shop| {
@@ -200,9 +201,9 @@ fn a_race_with_completion_has_one_winner() {
         let raced = drafts.iter().zip(0..).map(async |(draft, nth)| {
             let id = shop.place(draft).await?;
             sleep(Duration::from_millis(4 * nth)).await;
-            // Of many orders at once, some go to the intake queue. They may stay there longer than
-            // a cancellation waits: up to a minute, if a killed process (such as that of another
-            // test) had received them.
+            // Some of many concurrent orders go to the intake queue. They may stay there longer
+            // than a cancellation waits: up to a minute, if the process that received them was
+            // killed (such as the second `api` of another test).
             let answer = until("the cancellation is accepted or refused", Duration::from_secs(90), async || {
                 let answer = shop.cancel(&id).await?;
                 Ok((answer.0 != StatusCode::SERVICE_UNAVAILABLE).then_some(answer))

@@ -1,5 +1,5 @@
-//! Each order is compared with the catalogue: at once with that of the read model, and later with
-//! that of Postgres.
+//! Each order is compared with the catalogue twice: by the API with that of the read model, and
+//! later by the worker with that of Postgres.
 
 use super::statuses;
 use crate::support::{Draft, Function, Product, Shop, answer, text, with_shared_stack};

@@ -40,7 +40,7 @@ fn a_client_that_polls_gets_a_body_only_when_something_has_changed() {
     });
 }
 
-/// This holds for every time that an order shows, at every moment.
+/// Whenever an order is read, none of its times is after its `updatedAt`.
 #[test]
 fn no_time_is_after_the_last_update() {
     with_shared_stack(async |shop| {

@@ -92,7 +92,7 @@ fn cancel_after_the_pickup_shows_that_it_was_too_late() {
         shop.reaches(&id, &["SHIPPED"]).await?;
         assert_eq!(shop.cancel(&id).await?.0, StatusCode::CONFLICT, "readers see that it has left");
         assert_eq!(shop.order(&id).await?.get("cancellation"), None, "nobody was promised anything");
-        // A handler that reads an older order sends this signal.
+        // A handler that reads an outdated order would send this signal.
         let order = connect(shop).await?.get_workflow_handle::<OrderWorkflowType>(id.clone());
         order.signal(OrderWorkflow::cancel, Cancel::default(), WorkflowSignalOptions::default()).await?;
         send_tracking_event(shop, &tracking_event(&id, 1, "DELIVERED")).await?;

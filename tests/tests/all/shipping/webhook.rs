@@ -51,7 +51,7 @@ fn tracking_events_lead_an_order_to_its_end() {
         let kinds: Vec<String> = notifications_of(shop, &good).await?.into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(kinds[..2], ["ORDER_CONFIRMED", "ORDER_DELIVERED"]);
 
-        // The last event first. Later ones change nothing.
+        // The last event arrives first. The events after it change nothing.
         for (number, event) in [(1, "DELIVERED"), (1, "IN_TRANSIT"), (1, "LOST"), (2, "DELIVERED")] {
             send_tracking_event(shop, &tracking_event(&backwards, number, event)).await?;
         }
@@ -96,7 +96,7 @@ fn tracking_events_lead_an_order_to_its_end() {
     });
 }
 
-/// Staff refund a part of what is lost later.
+/// Staff refund a unit of a parcel that is lost later.
 #[test]
 fn a_lost_parcel_is_refunded_minus_earlier_refunds() {
     with_own_stack(1, &[&FAST[..], &MANUAL_CARRIER].concat(), async |shop| {
@@ -155,7 +155,7 @@ fn webhooks_without_a_valid_signature_are_refused() {
         assert_eq!(send(shop, &big, &signature(&big, SECRET, now())).await?.0, StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!((&shop.order(&id).await?["status"], shipment_statuses(&shop.order(&id).await?)), (&json!("PAID"), vec!["BOOKED"]));
 
-        // While Temporal is away, the answer makes the carrier send the event again.
+        // While Temporal is unreachable, the answer makes the carrier send the event again.
         shop.stack.temporal.stop().await?;
         let (status, _) = send(shop, &body, &signature(&body, SECRET, now())).await?;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

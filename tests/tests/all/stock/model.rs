@@ -34,8 +34,9 @@ enum Outcome {
 }
 
 impl Model {
-    /// The offer of a short product is at most its remaining stock, mostly less, and the first
-    /// lines get it. If no product is in stock in full, the order fails as out of stock.
+    /// The expected result of a new order. The offer of a product with too little stock is its
+    /// remaining stock or less, and the first lines get it. If no product is in stock in full, the
+    /// order fails as out of stock.
     fn outcome(&self, lines: &Lines) -> Outcome {
         let wanted = by_product(lines);
         let short = wanted.iter().filter(|(product, units)| self.stock[**product] < **units).count();

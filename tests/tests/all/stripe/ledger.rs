@@ -56,7 +56,7 @@ fn refusal(payment_method: &str) -> Option<&'static str> {
 }
 
 impl Ledger {
-    /// Executes a request. `shape` is an answer with the right fields.
+    /// Executes a request. `shape` is an answer with the right fields but without the right values.
     pub(super) fn execute(&mut self, method: &Method, path: &str, form: &Form, shape: Value) -> Result<Answer> {
         let segments: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
         match (method.as_str(), segments.as_slice()) {

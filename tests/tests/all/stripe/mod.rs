@@ -34,7 +34,7 @@ fn documented_answer(name: &str) -> Result<Answer> {
     Ok((status, document["body"].take()))
 }
 
-/// The headers of such an answer.
+/// The headers of one of the answers in `tests/stripe`.
 fn headers_of(name: &str) -> Result<Vec<(String, String)>> {
     let document = read(name)?;
     let headers = document["headers"].as_object().into_iter().flatten();

@@ -187,8 +187,8 @@ async fn survives_faults(paid: &StripeShop<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Stripe accepts requests, but answers none, not even when asked for the state of a payment. The
-/// order is compensated, and ends when Stripe is back.
+/// Stripe receives requests, but neither executes nor answers them. This includes requests for the
+/// state of a payment. The order is compensated, and ends when Stripe answers again.
 async fn waits_for_silent_gateway(paid: &StripeShop<'_>) -> Result<()> {
     paid.stripe.hang_requests(true);
     let product = paid.shop.product(2_500, 10).await?;

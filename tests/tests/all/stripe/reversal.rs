@@ -1,4 +1,4 @@
-//! Reversal: whatever happened before, in the end nothing is charged, and nothing can be.
+//! Reversal: after it, nothing is charged and nothing can be charged, whatever happened before.
 
 use super::{
     ORDER, VISA,

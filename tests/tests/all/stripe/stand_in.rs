@@ -1,6 +1,6 @@
-//! A stand-in for Stripe. stripe-mock checks that a request belongs to Stripe's API, and gives the
-//! answer its fields. [`Ledger`] keeps the state, as Stripe's documentation says. Tests can inject
-//! faults into later requests.
+//! A stand-in for Stripe. stripe-mock checks that a request fits Stripe's API, and provides the
+//! fields of the answer. [`Ledger`] keeps the state as Stripe's documentation describes. Tests can
+//! inject faults into later requests.
 
 use super::{
     documented_answer, headers_of,
@@ -23,7 +23,7 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// A fault of a request.
+/// A fault that is injected into a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The request is executed, but its answer is lost.
@@ -72,7 +72,7 @@ struct Memory {
 }
 
 impl StandIn {
-    /// Starts a server that accepts one API key, on a free port; 0 chooses any.
+    /// Starts a server that accepts one API key on this port. Port 0 means any free port.
     pub(super) async fn start(api_key: &str, port: u16) -> Result<Self> {
         let state = Mutex::new(Memory { api_key: api_key.to_owned(), ..Memory::default() });
         let inner = Arc::new(Inner { mock: StripeMock::shared().await?, state });
@@ -94,7 +94,7 @@ impl StandIn {
         self.inner.memory().faults.push((path, fault));
     }
 
-    /// Makes all requests hang from now on, or none.
+    /// Makes all later requests hang, or ends that.
     pub(super) fn hang_requests(&self, silent: bool) {
         self.inner.memory().silent = silent;
     }

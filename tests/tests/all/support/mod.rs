@@ -36,7 +36,7 @@ use tokio::{
 /// One runtime for all tests, because connections outlive the test that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static SHARED: OnceCell<(Shop, StackGuard)> = OnceCell::const_new();
-/// The limit of unshared stacks that run at once. They spend most of their time waiting for
+/// Limits the number of unshared stacks that run at once. They spend most of their time waiting for
 /// timeouts.
 static OWN: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))));

@@ -159,7 +159,7 @@ impl Shop {
         reached.with_context(|| self.describe(id, &last))
     }
 
-    /// Waits for the end of an order, which must be this one.
+    /// Waits for the end of an order. Its last status must be `status`.
     pub(crate) async fn ends(&self, id: &str, status: &str) -> Result<Value> {
         let order = self.reaches(id, &["COMPLETED", "FAILED", "CANCELLED"]).await?;
         if order["status"] != status {
@@ -175,8 +175,8 @@ impl Shop {
 
     /// Asserts that `worker audit` finds nothing, once the last projections are done.
     pub(crate) async fn audit_is_clean(&self) -> Result<()> {
-        // The audit reports a late projection only after a long time, and most are late for a
-        // moment only.
+        // If the audit finds a difference, it checks again after ten seconds. Most projections are
+        // late for a moment only, so the test waits for them first.
         let db = self.db().await?;
         let lagging = "SELECT (SELECT count(*) FROM orders WHERE projected_version < version)
             + (SELECT count(*) FROM products WHERE projected_version < version)";

@@ -11,8 +11,8 @@ use std::{
     thread,
 };
 
-/// The script reads until this process ends. A line in its input means that a test failed and that
-/// the folder must be kept.
+/// The script reads its input until this process ends. A line in the input means that a test failed
+/// and that the folder must be kept.
 const SCRIPT: &str = r#"
 keep=$(cat)
 folder=$1; shift

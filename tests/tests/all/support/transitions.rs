@@ -1,6 +1,6 @@
-//! Holds the worker's statements to the state machines: a trigger refuses every change of a status
-//! that the tables in `orders::status` do not have. The change then fails, and the test with it.
-//! Tests themselves may change any status.
+//! Checks the worker's statements against the state machines: a trigger refuses every change of a
+//! status that the tables in `orders::status` do not have. The statement then fails, and the test
+//! with it. The tests themselves may change any status.
 
 use anyhow::Result;
 use orders::status::{NotificationState, PaymentStatus, RefundStatus, ReservationState, ShipmentStatus};
@@ -22,15 +22,15 @@ BEGIN
 END $$;
 "#;
 
-/// The transitions of a state machine, with those from nothing.
+/// The transitions of a state machine, as `FROM>TO`. Those of a new row have no `FROM`.
 macro_rules! steps {
     ($status:ident) => {
         $status::steps().into_iter().chain($status::FIRST.iter().map(|first| format!(">{first}"))).collect::<Vec<_>>().join(",")
     };
 }
 
-/// Adds the triggers. Orders need none: the audit checks their history, which has every step of a
-/// change that passes several statuses.
+/// Adds the triggers. Orders need none, because the audit checks their history. If one statement
+/// moves an order through several statuses, the history has each of them.
 pub(crate) async fn refuse_unknown_transitions(client: &Client) -> Result<()> {
     let tables = [
         ("reservations", "state", steps!(ReservationState)),

@@ -3,13 +3,13 @@
 use crate::support::{Product, Shop};
 use anyhow::Result;
 
-/// Products with enough stock for everybody.
+/// The number of products with enough stock for everybody.
 const PLENTY: usize = 8;
-/// Products that sell out soon.
+/// The number of products that sell out soon.
 const SCARCE: usize = 6;
-/// Products that sell out sooner, and that are ordered together with others.
+/// The number of products that sell out sooner and are ordered together with others.
 const RARE: usize = 3;
-/// A product whose price exceeds a customer's limit.
+/// The index of the product whose price exceeds a customer's limit.
 const EXPENSIVE: usize = PLENTY + SCARCE + RARE;
 const ENOUGH: i64 = 1_000_000;
 /// What a customer may spend before the shop reviews an order, as the worker's setting. All orders

@@ -1,6 +1,6 @@
 //! The kinds of customers.
 
-/// What distinguishes a customer.
+/// The kind of a customer: what the customer orders, and what happens to the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Plain,
@@ -12,7 +12,7 @@ pub(super) enum Kind {
     ProcessingError,
     /// The gateway charges, and its first answer is lost.
     LostCharge,
-    /// Orders a product of which there is not enough for all.
+    /// Orders a product that does not have enough stock for all customers.
     Scarce,
     /// Accepts the offer when only a part is in stock.
     Amended,

@@ -58,7 +58,7 @@ fn run(env: &[(&str, &str)], plan: impl FnOnce(u64, bool) -> Result<Plan>) {
     let preload = Preload::new().expect("the preload library");
     let folder = fail_points.folder();
     let library = preload.as_ref().map(|preload| preload.library().display().to_string());
-    // A parcel with a delay must be tracked.
+    // With a delay of the carrier, the worker must track each parcel.
     let more = [
         ("FAIL_POINTS", folder.as_str()),
         ("CARRIER_SANDBOX_DELAY_MS", "200"),

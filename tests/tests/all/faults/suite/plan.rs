@@ -34,8 +34,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The faults from which the system recovers within seconds. Without the preload library, those
-    /// that need it are left out.
+    /// The faults from which the system recovers within seconds. Without the preload library, the
+    /// faults that need it are left out.
     pub(super) fn short(seed: u64, orders: usize, has_preload: bool) -> Self {
         let brief = Duration::from_secs(2);
         let faults = vec![

@@ -1,4 +1,4 @@
-//! The intake queue and the dead-letter queues, as an operator of AWS sees them.
+//! The intake queue and the dead-letter queues, which the suite reads and changes through SQS.
 
 use crate::support::Shop;
 use anyhow::{Context as _, Result};

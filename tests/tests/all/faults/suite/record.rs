@@ -88,12 +88,12 @@ impl Record {
     }
 
     /// The restocked units of each product, by its index in the catalog. The supplier holds this
-    /// lock during a delivery. So whoever else holds it knows that no delivery is unfinished.
+    /// lock during a delivery. So while the caller holds it, every delivery is finished.
     pub(super) async fn restocks(&self) -> AsyncMutexGuard<'_, BTreeMap<usize, i64>> {
         self.restocks.lock().await
     }
 
-    /// Records a breach of what the system promises.
+    /// Records a broken promise of the system.
     pub(super) fn breach(&self, what: String) {
         eprintln!("broken: {what}");
         locked(&self.breaches).push(what);

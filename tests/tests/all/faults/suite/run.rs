@@ -116,7 +116,8 @@ impl Run<'_> {
         Ok(recovery)
     }
 
-    /// The customers start evenly spread over `over`, or each as soon as there is room.
+    /// Runs the customers, at most `at_once` at the same time. Their starts are spread evenly over
+    /// `over`. If `over` is zero, each customer starts as soon as possible.
     async fn place(&self, customers: Range<usize>, over: Duration, conditions: Conditions) -> Result<()> {
         let (began, count) = (Instant::now(), u32::try_from(customers.len())?);
         let customer = &Customer { shop: self.context.shop, catalog: self.catalog, record: &self.context.record };

@@ -29,7 +29,7 @@ struct Received {
     ids: HashSet<String>,
     /// The version of each order's last event.
     last: HashMap<String, i64>,
-    /// Events that must not have come, or not in this order.
+    /// Descriptions of wrong events: forbidden content, or a wrong order of versions.
     violations: Vec<String>,
     repeated: usize,
 }
@@ -48,7 +48,7 @@ impl Subscriber {
         Ok(Self { sqs, sns, queue: Mutex::default(), received: Mutex::default() })
     }
 
-    /// Creates the queue and subscribes it. This is repeated when AWS has lost them.
+    /// Creates the queue and subscribes it. This is repeated after the emulator has lost both.
     pub(super) async fn subscribe(&self) -> Result<()> {
         let made = self.sqs.create_queue().queue_name(QUEUE).attributes(QueueAttributeName::FifoQueue, "true").send().await?;
         *locked(&self.queue) = made.queue_url.context("no queue")?;
@@ -116,7 +116,7 @@ impl Subscriber {
         locked(&self.received).ids.contains(&format!("{order}.{version}"))
     }
 
-    /// Events that must not have come, or not in this order.
+    /// Descriptions of wrong events: forbidden content, or a wrong order of versions.
     pub(super) fn violations(&self) -> Vec<String> {
         locked(&self.received).violations.clone()
     }

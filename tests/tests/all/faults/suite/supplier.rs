@@ -1,4 +1,4 @@
-//! A supplier who restocks products at all times, whatever is broken. Each delivery must count
+//! A supplier who restocks products all the time, during faults, too. Each delivery must count
 //! once, even if the request was repeated.
 
 use super::{catalog::Catalog, context::FaultContext};

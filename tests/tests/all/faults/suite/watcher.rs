@@ -1,4 +1,4 @@
-//! A reader who reads orders at all times, whatever is broken. Versions must only rise, and
+//! A reader who reads orders all the time, during faults, too. Versions must only rise, and
 //! statuses must follow the table of transitions.
 
 use super::context::FaultContext;
@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_millis(40);
 /// Only the newest orders are read, because older ones have ended.
 const NEWEST: usize = 60;
 
-/// Reads for ever. Whatever must not happen is recorded as a breach.
+/// Reads for ever, and records each wrong version or status as a breach.
 pub(super) async fn watch(context: &FaultContext<'_>) -> Infallible {
     let mut seen: HashMap<String, (i64, OrderStatus)> = HashMap::new();
     let mut rng = fastrand::Rng::new();

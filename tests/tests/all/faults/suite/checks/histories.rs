@@ -1,4 +1,4 @@
-//! Replays the histories of a run's workflows, under other timeouts than the ones of the run.
+//! Replays the histories of a run's workflows with other timeouts than those of the run.
 
 use crate::{
     faults::suite::context::FaultContext,

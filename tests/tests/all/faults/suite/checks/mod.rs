@@ -40,7 +40,7 @@ pub(super) struct Ends {
     pub(super) customers: usize,
     pub(super) completed: usize,
     pub(super) failed: usize,
-    /// Failed orders that a fault kept from being paid.
+    /// Failed orders that could not be paid because of a fault.
     pub(super) unpaid_by_fault: usize,
     pub(super) cancelled: usize,
     /// Completed orders whose customers accepted an offer.
@@ -123,7 +123,8 @@ fn check_customers(record: &Record, orders: &[Order]) -> BTreeMap<Kind, Ends> {
     ends_by_kind
 }
 
-/// An order that ended before it was amended keeps its first price.
+/// Whether the order has the total of what the customer ordered or agreed to. An order that ended
+/// before it was amended keeps its first total.
 fn has_expected_total(purchase: &Purchase, order: &Order) -> bool {
     order.total_minor == total_minor(purchase.lines())
         || (order.status != "COMPLETED" && order.total_minor == total_minor(&purchase.scenario.lines))

@@ -1,5 +1,5 @@
-//! Checks the stock: the units left of each product, the movements that lead there, and the units
-//! still held.
+//! Checks the stock of each product: the units that are left, the movements that explain this
+//! number, and the units that are still held.
 
 use super::Order;
 use crate::faults::suite::{catalog::Catalog, context::FaultContext, record::Record};

@@ -1,5 +1,5 @@
-//! Events of the payment gateway about a payment, late and repeated. A separate workflow handles
-//! each event.
+//! The payment gateway reports a payment, late and more than once. A separate workflow handles each
+//! event.
 
 use super::{ANSWER_TIMEOUT, Customer, PAUSE, TIMEOUT};
 use crate::{histories::connect, support::until};
@@ -28,7 +28,7 @@ impl Customer<'_> {
     /// The gateway's reference of the order's payment; `None` if the order ended without a payment.
     async fn reference(&self, id: &str) -> Result<Option<String>> {
         until("the payment's reference is read", TIMEOUT, async || {
-            // Postgres may be away.
+            // Postgres may be unreachable.
             let Ok(client) = self.shop.db().await else { return Ok(None) };
             let Ok(row) = client.query_opt("SELECT gateway_reference FROM payments WHERE order_id = $1", &[&id]).await else {
                 return Ok(None);
@@ -38,7 +38,7 @@ impl Customer<'_> {
         .await
     }
 
-    /// Starts the workflow, which its id allows only once, and waits for its end.
+    /// Starts the workflow and waits for its end. The workflow's id allows only one start.
     async fn report_payment(&self, id: &str, reference: &str) -> Result<()> {
         timeout(ANSWER_TIMEOUT, async {
             let client = connect(self.shop).await?;

@@ -84,8 +84,8 @@ impl Customer<'_> {
         }
     }
 
-    /// Requests a refund or a restock without a key. The API could not tell a repetition from a
-    /// second request.
+    /// Requests a refund or a restock without a key. Without a key, the API could not distinguish a
+    /// repetition from a second request.
     async fn refund_without_key(&self, scenario: &mut Scenario) {
         let product = &self.catalog.product(scenario.lines[0].product).id;
         let (path, body) = if scenario.rng.bool() {
@@ -130,7 +130,7 @@ impl Customer<'_> {
     }
 
     /// Posts a body. The answer must have one of these statuses, unless the server fails or is
-    /// away.
+    /// unreachable.
     async fn expect(&self, path: &str, body: &str, headers: &[(&str, &str)], statuses: &[u16]) -> Option<String> {
         let mut post = self.shop.request(Method::POST, path).timeout(ANSWER_TIMEOUT).header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
@@ -148,7 +148,7 @@ impl Customer<'_> {
         }
     }
 
-    /// The answer to these bytes; `None` while the server is away.
+    /// The answer to these bytes; `None` while the server is unreachable.
     async fn send_raw(&self, request: &[u8]) -> Result<Option<String>> {
         let Some(mut connection) = self.connect().await? else { return Ok(None) };
         let mut answer = Vec::new();

@@ -86,7 +86,7 @@ impl Customer<'_> {
                         ids.extend(accepted["id"].as_str().map(ToOwned::to_owned));
                     }
                     Some((StatusCode::CONFLICT, _)) => nothing_left = true,
-                    // The amount is more than readers see as left.
+                    // The amount exceeds what is left to refund, according to the read model.
                     Some((StatusCode::UNPROCESSABLE_ENTITY, _)) if key.ends_with("-greedy") => nothing_left = true,
                     Some((status, problem)) if status.is_client_error() => {
                         self.record.breach(format!("the refund {body} of {id} was answered {status}: {problem}"));
@@ -101,7 +101,7 @@ impl Customer<'_> {
                 return Ok(Some(refund));
             }
             if nothing_left {
-                // The request that used up the rest may be one whose answer was lost.
+                // An earlier request may have refunded the rest, and its answer was lost.
                 return self.refund_on_record(id, key).await;
             }
             ensure!(began.elapsed() < TIMEOUT, "no refund of {id} was accepted for {} s", TIMEOUT.as_secs());

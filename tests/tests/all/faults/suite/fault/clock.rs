@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::{time::sleep, try_join};
 
 /// The steps: the clocks of Postgres and of the programs, in seconds relative to the end of the
-/// reservations that are held now. When a clock steps back, the sandbox carrier in Postgres is late
-/// by the size of the step. So these steps are small, and the last step leads furthest into the
-/// future.
+/// reservations that are held now. When the clock of Postgres steps back, the sandbox carrier is
+/// late by the size of the step. So the steps back of Postgres are small, and the last step leads
+/// furthest into the future.
 const STEPS: &[(i64, i64)] = &[(-2, 0), (-5, -2), (1, -6), (-4, 1), (3, -900), (6, 6)];
 
 /// Performs all steps within `duration`. Payments are slow meanwhile, so that many orders hold

@@ -53,7 +53,7 @@ pub(super) enum Fault {
     /// A worker of another version starts. It works beside the first worker, then alone, for this
     /// long each. Then it is killed.
     TwoVersions(Duration),
-    /// Orders are queued while Temporal is away, and some messages arrive three times.
+    /// Orders are queued while Temporal is stopped, and some messages arrive three times.
     Duplicates,
     /// A message that is not an order.
     Poison,
@@ -102,8 +102,8 @@ impl Fault {
         }
     }
 
-    /// The time over which the fault's orders arrive. Where transactions are to conflict, orders
-    /// arrive as fast as possible.
+    /// The time over which the fault's orders arrive. Zero means as fast as possible, so that
+    /// transactions conflict.
     pub(super) fn orders_arrive_over(&self) -> Duration {
         match self {
             Self::Frozen(_, duration)
@@ -113,16 +113,16 @@ impl Fault {
             | Self::ClockSteps(duration)
             | Self::Gateway(_, duration) => *duration,
             Self::TwoVersions(duration) => 2 * *duration,
-            // This is longer than Temporal takes to stop; only orders that arrive after that are
-            // queued.
+            // This is longer than Temporal takes to stop. Only orders that arrive after the stop
+            // are queued.
             Self::Duplicates => Duration::from_secs(10),
             _ => Duration::ZERO,
         }
     }
 
-    /// Whether the fault is injected only while no order is open. A killed emulator loses what AWS
-    /// would not lose: queued orders and idempotency keys. So at that time nothing may depend on it
-    /// except the read model, which can be rebuilt from Postgres.
+    /// Whether the fault is injected only while no order is open. A killed emulator loses queued
+    /// orders and idempotency keys, which AWS would not lose. So at that time nothing may need its
+    /// data except the read model, which can be rebuilt from Postgres.
     pub(super) fn needs_idle_system(&self) -> bool {
         matches!(self, Self::Killed(Server::Emulator))
     }
@@ -136,12 +136,12 @@ impl Fault {
         if matches!(self, Self::ClockSteps(_)) { Conditions::ClockSteps } else { Conditions::Faulty }
     }
 
-    /// What the fault leaves in the dead-letter queue.
+    /// The messages that the fault leaves in the dead-letter queue.
     pub(super) fn dead_letters(&self) -> &'static [&'static str] {
         if matches!(self, Self::Poison) { &[POISON] } else { &[] }
     }
 
-    /// What an operator does after the fault.
+    /// Does what an operator would do after the fault.
     pub(super) async fn repair(&self, context: &FaultContext<'_>) -> Result<()> {
         if matches!(self, Self::Killed(Server::Emulator)) {
             let repaired = context.shop.stack.run("worker", &["audit", "--repair"]).await?;

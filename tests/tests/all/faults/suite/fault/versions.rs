@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 /// The setting that names the binary of another release.
 const OTHER: &str = "FAULTS_OTHER_WORKER";
-/// The settings of the second worker if there is no other release. It ships nothing; the first
-/// worker ships these orders later.
+/// The settings of the second worker if there is no other release. It has no carrier, so an order
+/// that needs shipping waits for the first worker.
 const OTHER_SETTINGS: [(&str, &str); 6] = [
     ("CARRIER", "none"),
     ("STEP_LOCAL_LIMIT_MS", "4000"),

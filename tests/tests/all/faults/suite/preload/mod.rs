@@ -1,10 +1,10 @@
-//! A library that changes what single programs of a run see: the clock, and the free space of the
-//! disk.
+//! A library that changes two things for single programs of a run: the clock, and the free space of
+//! the disk.
 //!
 //! The real clock and disk cannot be changed for one test only. So a small library (preload.c),
 //! loaded with `LD_PRELOAD`, stands between the programs and the system. It is compiled here, with
-//! the C compiler that Rust needs anyway. It reads what a program shall see from a file with the
-//! program's name.
+//! the C compiler that Rust needs anyway. For each program, the library reads its settings from a
+//! file with the program's name.
 
 use anyhow::{Context as _, Result, ensure};
 use std::{
