@@ -3,11 +3,9 @@
 
 mod body;
 mod edge;
-pub mod idempotency;
 mod order_path;
 mod problem;
 mod request_id;
-pub mod request_limit;
 pub mod signature;
 mod webhook;
 mod well_formed;

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod http;
+pub mod idempotency;
 pub mod identity;
 pub mod intake;
 pub mod lambda;

@@ -5,7 +5,7 @@
 //! other functions.
 
 use crate::{
-    http::idempotency::{self, Idempotency},
+    idempotency::{self, Idempotency},
     identity::{self, Identity},
     intake::intake_queue::{self, IntakeQueue},
     intake::queue_poller::Consumer,

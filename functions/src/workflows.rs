@@ -26,7 +26,10 @@ use orders::{
         Review,
     },
 };
-use platform::temporal::{self, Backlog};
+use platform::{
+    error::chain,
+    temporal::{self, Backlog},
+};
 use reconnect::ReconnectWatch;
 use std::time::{Duration, Instant};
 use temporalio_client::{
@@ -96,18 +99,6 @@ impl Error {
     /// Whether Temporal refused the credentials.
     fn refuses_credentials(&self) -> bool {
         self.status().is_some_and(temporal::refuses_credentials)
-    }
-
-    /// The error with all its causes, for the log.
-    #[must_use]
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            text = format!("{text}: {error}");
-            source = error.source();
-        }
-        text
     }
 }
 
@@ -194,7 +185,10 @@ impl Workflows {
         let end = timeout(RESULT_TIMEOUT, async {
             let handle = self.client().await.ok()?.get_workflow_handle::<RestockWorkflowType>(&id);
             let end = handle.get_result(WorkflowGetResultOptions::default()).await;
-            end.inspect_err(|error| tracing::warn!(restock_id = id, %error, "restock {id} was started, but its result is not known")).ok()
+            end.inspect_err(|error| {
+                tracing::warn!(restock_id = id, error = chain(error), "restock {id} was started, but its result is not known")
+            })
+            .ok()
         });
         Ok(end.await.unwrap_or_default())
     }

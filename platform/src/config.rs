@@ -30,9 +30,8 @@ fn fill_in() -> Result<(), String> {
     let name = file.display();
     let text = fs::read_to_string(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
     // The message does not quote the line, because it may contain a secret.
-    dotenvy::from_read(text.as_bytes()).map_err(|_| {
-        format!("line {} of {name} is not KEY=value: put a value with spaces or quotes in single quotes", unreadable(&text))
-    })
+    dotenvy::from_read(text.as_bytes())
+        .map_err(|_| format!("line {} of {name} is not KEY=value: put a value with spaces or quotes in single quotes", unreadable(&text)))
 }
 
 /// The number of the line at which the first unreadable entry begins, counted from 1. An entry in

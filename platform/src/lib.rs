@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod background;
 pub mod config;
+pub mod error;
 pub mod http;
 pub mod log;
 pub mod read_model;

@@ -8,9 +8,10 @@ mod catalogue;
 mod listing;
 mod operations;
 
+use crate::error::{BoxError, chain};
 use aws_sdk_dynamodb::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     operation::{delete_item::DeleteItemError, put_item::PutItemError},
     types::AttributeValue,
 };
@@ -35,28 +36,27 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// DynamoDB could not be reached or did not do what was asked. Other items would fail, too.
-    #[error("read model: {0}")]
-    Away(String),
+    #[error("DynamoDB does not do what the read model asks")]
+    Away(#[source] BoxError),
     /// This item cannot be read or will never be accepted. Other items are not affected.
-    #[error("read model: {0}")]
-    Item(String),
+    #[error("an item of the read model is not valid")]
+    Item(#[source] BoxError),
 }
 
 impl Error {
     fn from_sdk<E: std::error::Error + Send + Sync + 'static>(error: SdkError<E>) -> Self {
-        Self::Away(DisplayErrorContext(&error).to_string())
+        Self::Away(error.into())
     }
 
     fn from_put(error: SdkError<PutItemError>) -> Self {
         // Errors of the table or of the role concern every item. A validation error concerns only
         // this item.
         let is_of_item = matches!(&error, SdkError::ConstructionFailure(_)) || error.code() == Some("ValidationException");
-        let text = DisplayErrorContext(&error).to_string();
-        if is_of_item { Self::Item(text) } else { Self::Away(text) }
+        if is_of_item { Self::Item(error.into()) } else { Self::Away(error.into()) }
     }
 
-    fn item(error: impl fmt::Display) -> Self {
-        Self::Item(error.to_string())
+    fn item(error: impl Into<BoxError>) -> Self {
+        Self::Item(error.into())
     }
 
     /// Whether the failure concerns only this item.
@@ -309,7 +309,7 @@ impl ReadModel {
     async fn put_newer(&self, table: &str, item: HashMap<String, AttributeValue>, version: i64) -> Result<bool, Error> {
         let bytes = item_bytes(&item);
         if bytes > ITEM_BYTES {
-            return Err(Error::Item(format!("an item of {bytes} bytes is larger than the {ITEM_BYTES} that DynamoDB takes")));
+            return Err(Error::item(format!("an item of {bytes} bytes is larger than the {ITEM_BYTES} that DynamoDB takes")));
         }
         let put = self
             .dynamodb
@@ -342,7 +342,7 @@ fn stored_product(mut item: HashMap<String, AttributeValue>) -> Result<StoredPro
 
 /// Returns the item if it can be read. Otherwise logs an error that names the item.
 fn readable<T>(stored: Result<T, Unreadable>) -> Option<T> {
-    stored.inspect_err(|Unreadable { id, error }| tracing::error!(id, cause = %error, "{id} is left out: it cannot be read")).ok()
+    stored.inspect_err(|Unreadable { id, error }| tracing::error!(id, cause = chain(error), "{id} is left out: it cannot be read")).ok()
 }
 
 /// The key of an item as text, so that people can find the item. Empty if it has none.
@@ -362,14 +362,14 @@ fn item_bytes(item: &HashMap<String, AttributeValue>) -> usize {
 fn text(item: &mut HashMap<String, AttributeValue>, name: &str) -> Result<String, Error> {
     match item.remove(name) {
         Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(Error::Item(format!("an item lacks {name}"))),
+        _ => Err(Error::item(format!("an item lacks {name}"))),
     }
 }
 
 fn number(item: &mut HashMap<String, AttributeValue>, name: &str) -> Result<i64, Error> {
     match item.remove(name) {
-        Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| Error::Item(format!("an item has a bad {name}"))),
-        _ => Err(Error::Item(format!("an item lacks {name}"))),
+        Some(AttributeValue::N(digits)) => digits.parse().map_err(|_| Error::item(format!("an item has a bad {name}"))),
+        _ => Err(Error::item(format!("an item lacks {name}"))),
     }
 }
 

@@ -5,16 +5,18 @@
 //! it can be rotated while processes run. No error and no log line ever contains any of its
 //! content.
 
-use crate::aws::{self, Timeouts};
+use crate::{
+    aws::{self, Timeouts},
+    error::BoxError,
+};
 use aws_sdk_secretsmanager::Client;
 use serde::de::DeserializeOwned;
-use std::error::Error as StdError;
 
-/// Why a secret cannot be used. Each message is one line and names the setting that holds the ARN.
+/// Why a secret cannot be used. Each message names the setting that holds the ARN.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{setting}: the secret {arn} cannot be read: {cause}")]
-    Unreadable { setting: &'static str, arn: String, cause: String },
+    #[error("{setting}: the secret {arn} cannot be read")]
+    Unreadable { setting: &'static str, arn: String, source: BoxError },
     #[error("{setting}: the secret {arn} must be a JSON object with {wanted}")]
     Malformed { setting: &'static str, arn: String, wanted: &'static str },
 }
@@ -39,20 +41,9 @@ pub async fn read<T: Secret>(setting: &'static str, arn: &str) -> Result<T, Erro
     let found = client.get_secret_value().secret_id(arn).send().await.map_err(|error| Error::Unreadable {
         setting,
         arn: arn.to_owned(),
-        // An error that Secrets Manager returned is complete. Any other error needs its causes.
-        cause: error.as_service_error().map_or_else(|| chain(&error), ToString::to_string),
+        source: error.into(),
     })?;
     parse(found.secret_string().unwrap_or_default()).ok_or_else(|| Error::Malformed { setting, arn: arn.to_owned(), wanted: T::WANTED })
-}
-
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// Parses a secret. The parser's errors are dropped, because they quote the content.

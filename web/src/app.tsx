@@ -13,7 +13,8 @@ import { Empty } from './parts/empty.tsx';
 import { Notice } from './parts/notice.tsx';
 import { Title } from './parts/title.tsx';
 import { Shop } from './shop/shop.tsx';
-import { isIssuerAway, mayOperate, signIn, signOut, user } from './sign-in/session.ts';
+import { isIssuerAway, signIn, signOut } from './sign-in/issuer.ts';
+import { mayOperate, user } from './sign-in/session.ts';
 
 export function App() {
   useEffect(() => {

@@ -3,7 +3,7 @@ import { App } from './app.tsx';
 import { loadConfig } from './config.ts';
 import { words } from './i18n/words.ts';
 import { Notice } from './parts/notice.tsx';
-import { restore } from './sign-in/session.ts';
+import { restore } from './sign-in/issuer.ts';
 import './style/page.scss';
 
 const page = document.getElementById('page');

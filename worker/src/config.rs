@@ -4,9 +4,7 @@ mod shipping;
 
 use crate::{
     notification::{DEFAULT_SMS_PREFIXES, Prefix},
-    order::risk::Limits,
     payment::StripeSettings,
-    stock::ReservationPolicy,
 };
 use clap::{Args, builder::RangedU64ValueParser};
 use orders::{Currency, Money, OrderId, RestockId, restock::QUANTITY, workflow::StepSettings};
@@ -403,17 +401,6 @@ pub struct NotificationLimits {
     /// Maximum number of SMS about orders without a captured payment, to all customers together.
     #[arg(long, env = "SMS_UNPAID_LIMIT", default_value_t = 200, value_parser = clap::value_parser!(i32).range(0..))]
     pub sms_unpaid_limit: i32,
-}
-
-impl Run {
-    /// The reservation policy that these settings describe.
-    pub(crate) fn reservation_policy(&self) -> ReservationPolicy {
-        let risk = &self.risk;
-        let spend = risk.risk_spend_limits.iter().map(|limit| (limit.currency.code(), limit.minor)).collect();
-        let limits = Limits { spend, orders: risk.risk_order_limit, window: risk.risk_window };
-        let (max_orders, max_units) = (self.hold_max_orders, self.hold_max_units);
-        ReservationPolicy { held_for: self.reservation_ttl, decision_timeout: self.decision_timeout, limits, max_orders, max_units }
-    }
 }
 
 /// Timeouts and retries of an order's steps.

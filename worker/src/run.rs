@@ -16,7 +16,7 @@ use crate::{
     payment::{Gateway, Gateways, Sandbox, Stripe},
     projection::Projector,
     shipping::Shipping,
-    stock,
+    stock::{self, ReservationPolicy},
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
@@ -86,7 +86,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         events_wakeup: events_wakeup.clone(),
         metrics: metrics.clone(),
         limits: limits.clone(),
-        reservation_policy: settings.reservation_policy(),
+        reservation_policy: ReservationPolicy::new(&settings),
         shipping: Shipping::new(&settings.shipping, pool.clone()),
         // Half of the workflow tasks stay free for quick steps.
         long_attempts: Arc::new(Semaphore::new(settings.concurrency.worker_workflow_tasks / 2)),
@@ -103,7 +103,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     };
     let system =
         System { pool, temporal, task_queue, stuck_limits: settings.stuck.clone(), has_topic: settings.events.events_topic_arn.is_some() };
-    let health = Health { system: system.clone(), metrics, exporter: exporter.bound_addr, http: reqwest::Client::new() };
+    let health = Health::new(system.clone(), metrics, exporter.bound_addr);
     let mut background = Background::default();
     background.spawn("health", health::serve(listener, health));
     background.spawn("projector", projector.clone().run());

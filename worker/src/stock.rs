@@ -17,6 +17,7 @@ mod offer;
 pub mod restock;
 
 use crate::{
+    config,
     db::millis,
     order::reason::NO_SUCH_PRODUCT,
     order::risk::{self, Limits},
@@ -98,6 +99,17 @@ pub(crate) struct ReservationPolicy {
     pub(crate) max_orders: i64,
     /// The maximum number of units that one customer's unpaid orders hold together.
     pub(crate) max_units: i64,
+}
+
+impl ReservationPolicy {
+    /// The policy that the worker's settings describe.
+    pub(crate) fn new(settings: &config::Run) -> Self {
+        let risk = &settings.risk;
+        let spend = risk.risk_spend_limits.iter().map(|limit| (limit.currency.code(), limit.minor)).collect();
+        let limits = Limits { spend, orders: risk.risk_order_limit, window: risk.risk_window };
+        let (max_orders, max_units) = (settings.hold_max_orders, settings.hold_max_units);
+        Self { held_for: settings.reservation_ttl, decision_timeout: settings.decision_timeout, limits, max_orders, max_units }
+    }
 }
 
 /// The customer's other unpaid orders.

@@ -4,7 +4,6 @@
 //! return problems. The body is written in the outermost layer, where the request id is known.
 
 use super::RequestId;
-use crate::http::request_limit;
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -12,7 +11,7 @@ use axum::{
 };
 use orders::{json::FieldError, request};
 use serde::Serialize;
-use std::{any::Any, borrow::Cow};
+use std::{any::Any, borrow::Cow, time::Duration};
 
 /// The kinds of problems. A client may distinguish them by the type URI, so the type URI and the
 /// title of a kind never change.
@@ -139,10 +138,12 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     cause: Option<String>,
+    /// The time after which a client may repeat the request.
+    retry_after: Option<Duration>,
 }
 
-/// The seconds after which a client may repeat a request that was answered 503.
-const RETRY_AFTER_SECONDS: u16 = 2;
+/// The time after which a client may repeat a request that was answered 503.
+const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// RFC 9457.
 #[derive(Serialize)]
@@ -175,23 +176,30 @@ impl Problem {
     }
 
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), cause: None }
+        let retry_after = (kind == Kind::Unavailable).then_some(UNAVAILABLE_RETRY_AFTER);
+        Self { kind, detail: detail.into(), errors: Vec::new(), cause: None, retry_after }
     }
 
     /// A request that can be read, but has these faults.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let detail = if errors.len() == 1 {
+        let detail: Cow<'static, str> = if errors.len() == 1 {
             "One thing is wrong with the request.".into()
         } else {
             format!("{} things are wrong with the request.", errors.len()).into()
         };
-        Self { kind: Kind::InvalidRequest, detail, errors, cause: None }
+        Self { errors, ..Self::new(Kind::InvalidRequest, detail) }
     }
 
     /// A dependency is away, and the client may try again. `cause` is for the log.
     pub fn unavailable(detail: &'static str, cause: impl Into<anyhow::Error>) -> Self {
-        Self { kind: Kind::Unavailable, detail: detail.into(), errors: Vec::new(), cause: Some(format!("{:#}", cause.into())) }
+        let cause = Some(format!("{:#}", cause.into()));
+        Self { cause, ..Self::new(Kind::Unavailable, detail) }
+    }
+
+    /// The client has made too many requests. It may repeat this one after `retry_after`.
+    pub fn too_many_requests(detail: &'static str, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Kind::TooManyRequests, detail) }
     }
 
     #[must_use]
@@ -239,10 +247,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match self.kind {
-            Kind::Unavailable => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into())),
-            Kind::TooManyRequests => drop(headers.insert(header::RETRY_AFTER, request_limit::WINDOW.as_secs().into())),
-            _ => {}
+        if let Some(time) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, time.as_secs().into());
         }
         if let Some(challenge) = self.kind.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -271,5 +277,5 @@ impl From<platform::read_model::Error> for Problem {
 pub(super) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     let cause = Some(format!("panicked: {}", message.unwrap_or_default()));
-    Problem { kind: Kind::Internal, detail: "Something went wrong on our side.".into(), errors: Vec::new(), cause }.into_response()
+    Problem { cause, ..Problem::new(Kind::Internal, "Something went wrong on our side.") }.into_response()
 }

@@ -1,7 +1,8 @@
 //! The intake queue takes accepted orders while Temporal is away or busy.
 
-use aws_sdk_sqs::{Client, error::DisplayErrorContext};
+use aws_sdk_sqs::Client;
 use orders::OrderInput;
+use platform::error::BoxError;
 
 /// How long an order that was put back waits for the next attempt, in seconds.
 const PUT_BACK_SECONDS: i32 = 10;
@@ -16,12 +17,12 @@ pub struct Settings {
 
 /// SQS did not accept the order, or did not answer.
 #[derive(Debug, thiserror::Error)]
-#[error("intake queue: {0}")]
-pub struct Error(String);
+#[error("the intake queue cannot be used")]
+pub struct Error(#[source] BoxError);
 
 impl Error {
-    pub(crate) fn new(error: impl std::error::Error) -> Self {
-        Self(DisplayErrorContext(error).to_string())
+    pub(crate) fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
     }
 }
 
@@ -54,7 +55,7 @@ impl IntakeQueue {
     }
 
     async fn send_after(&self, order: &OrderInput, delay_seconds: i32) -> Result<(), Error> {
-        let body = serde_json::to_string(order).map_err(|error| Error(error.to_string()))?;
+        let body = serde_json::to_string(order).map_err(Error::new)?;
         let message = self.sqs.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_seconds);
         message.send().await.map(|_| ()).map_err(Error::new)
     }

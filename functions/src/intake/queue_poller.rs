@@ -16,6 +16,7 @@ use aws_sdk_sqs::{
 };
 use platform::{
     aws::{self, Timeouts},
+    error::chain,
     stop,
 };
 use std::{
@@ -90,7 +91,7 @@ pub struct QueuePoller {
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("{}", .0.chain())]
+    #[error(transparent)]
     Temporal(#[from] workflows::Error),
     #[error(transparent)]
     Queue(#[from] intake_queue::Error),
@@ -124,7 +125,7 @@ impl QueuePoller {
                 continue;
             };
             if pause == FIRST_PAUSE {
-                tracing::warn!(cause = %error, "polling of the intake queue is paused after a failure");
+                tracing::warn!(cause = chain(&error), "polling of the intake queue is paused after a failure");
             }
             select! {
                 () = sleep(pause) => {}

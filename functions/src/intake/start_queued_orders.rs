@@ -14,6 +14,7 @@ use crate::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use orders::OrderInput;
+use platform::error::chain;
 
 /// Why a message failed. It never contains the message, because the message contains the customer's
 /// contact.
@@ -21,7 +22,7 @@ use orders::OrderInput;
 enum Error {
     #[error("it is not an order: {:?} error at column {}", .0.classify(), .0.column())]
     NotAnOrder(#[from] serde_json::Error),
-    #[error("{}", .0.chain())]
+    #[error(transparent)]
     Refused(workflows::Error),
     #[error(transparent)]
     NotPutBack(#[from] intake_queue::Error),
@@ -34,7 +35,7 @@ pub async fn start_queued_orders(workflows: &Workflows, intake_queue: &IntakeQue
     for (message, result) in event.records.iter().zip(results) {
         if let Err(error) = result {
             let message_id = message.message_id.clone().unwrap_or_default();
-            tracing::error!(message_id, cause = %error, "message {message_id} of the intake queue failed");
+            tracing::error!(message_id, cause = chain(&error), "message {message_id} of the intake queue failed");
             response.add_failure(message_id);
         }
     }
@@ -49,7 +50,7 @@ async fn start(workflows: &Workflows, intake_queue: &IntakeQueue, message: &SqsM
         Err(refused) if refused.is_final() => return Err(Error::Refused(refused)),
         Err(away) => {
             intake_queue.put_back(&order).await?;
-            tracing::warn!(%order_id, cause = away.chain(), "order {order_id} is put back into the intake queue");
+            tracing::warn!(%order_id, cause = chain(&away), "order {order_id} is put back into the intake queue");
         }
     }
     Ok(())

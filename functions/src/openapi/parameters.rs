@@ -28,7 +28,7 @@ impl IntoParams for IfNoneMatch {
     }
 }
 
-/// The header that [`crate::http::idempotency::Key::from_headers`] reads.
+/// The header that [`crate::idempotency::Key::from_headers`] reads.
 pub(crate) struct IdempotencyKey;
 
 impl IntoParams for IdempotencyKey {
@@ -38,7 +38,7 @@ impl IntoParams for IdempotencyKey {
     }
 }
 
-/// The header that [`crate::http::idempotency::required_key`] reads.
+/// The header that [`crate::idempotency::required_key`] reads.
 pub(crate) struct RequiredIdempotencyKey;
 
 impl IntoParams for RequiredIdempotencyKey {

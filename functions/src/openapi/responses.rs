@@ -97,7 +97,7 @@ problems! {
         "reused": Problem::new(Kind::IdempotencyKeyReused, "Another request was made with this Idempotency-Key; a new one needs a new key."),
     }
     TooManyRequests 429 "There were too many requests of this kind about this order within an hour (30 unless configured otherwise). `Retry-After` says how long to wait." {
-        "refused": Problem::new(Kind::TooManyRequests, "Too many requests of this kind about this order within an hour."),
+        "refused": crate::idempotency::request_limit::too_many_requests(),
     }
     HeadersTooLarge 431 "Request line and headers have more than 16384 bytes, or there are more than 100 headers. The connection closes." {
         "headers": Problem::new(Kind::HeadersTooLarge, "The headers may have at most 16384 bytes, and be at most 100."),

@@ -15,6 +15,7 @@ use axum::{
     routing::get,
 };
 use platform::{
+    error::chain,
     read_model::{AttentionGroup, ReadModel},
     temporal::Backlog,
 };
@@ -130,7 +131,7 @@ async fn read_tasks(workflows: &Workflows) -> Option<Tasks> {
         Ok(Ok(Backlog { tasks, age, is_polled })) => {
             return Some(Tasks { backlog: tasks, oldest_seconds: age.as_secs(), polled: is_polled });
         }
-        Ok(Err(error)) => error.chain(),
+        Ok(Err(error)) => chain(&error),
         Err(_) => format!("no answer within {} ms", PART_TIMEOUT.as_millis()),
     };
     tracing::warn!(cause, "the backlog is not known: {cause}");

@@ -6,7 +6,7 @@
 //! is left out. Then the source of that state is itself reported as down.
 
 use crate::{
-    http::idempotency::Idempotency,
+    idempotency::Idempotency,
     intake::intake_queue::IntakeQueue,
     intake::queue_poller::Consumer,
     workflows::{self, Workflows},
@@ -19,6 +19,7 @@ use axum::{
     routing::get,
 };
 use platform::{
+    error::chain,
     read_model::{Operations, ReadModel},
     temporal::Backlog,
 };
@@ -282,7 +283,7 @@ async fn check<E: std::error::Error>(name: &'static str, ping: impl Future<Outpu
     let state = match answer {
         Ok(Ok(())) => DependencyState::Up,
         Ok(Err(error)) => {
-            tracing::warn!(dependency = name, cause = %error, "{name} is away");
+            tracing::warn!(dependency = name, cause = chain(&error), "{name} is away");
             DependencyState::Down
         }
         Err(_) => {

@@ -3,12 +3,12 @@
 use crate::intake::intake_queue;
 use aws_sdk_sqs::{
     Client,
-    error::DisplayErrorContext,
     types::QueueAttributeName::{
         self, ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible, RedrivePolicy,
     },
 };
 use futures::future::join_all;
+use platform::error::chain;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::timeout;
@@ -94,7 +94,7 @@ impl Queues {
         let request = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.into())).send();
         let cause = match timeout(READ_TIMEOUT, request).await {
             Ok(Ok(answer)) => return answer.attributes,
-            Ok(Err(error)) => DisplayErrorContext(error).to_string(),
+            Ok(Err(error)) => chain(&error),
             Err(_) => format!("no answer within {} ms", READ_TIMEOUT.as_millis()),
         };
         tracing::warn!(queue = name, url, cause, "the depth of {name} is not known: {cause}");

@@ -1,8 +1,8 @@
 //! `POST /api/orders/{id}/amend`: takes the offer of an order that is out of stock in part.
 
 use crate::{
-    http::idempotency::Idempotency,
     http::{JsonBody, OrderPath, Problem},
+    idempotency::Idempotency,
     identity::{Caller, Identity},
     workflows::{Signalled, Workflows},
 };

@@ -3,8 +3,8 @@
 //! passed on, and not that the order is cancelled.
 
 use crate::{
-    http::idempotency::Idempotency,
     http::{JsonBody, Kind, OrderPath, Problem},
+    idempotency::Idempotency,
     identity::{Caller, Identity},
     workflows::{Signalled, Workflows},
 };

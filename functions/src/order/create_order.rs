@@ -9,8 +9,8 @@
 //! gets that order, even if the catalogue has changed since.
 
 use crate::{
-    http::idempotency::{Idempotency, Key},
     http::{JsonBody, Problem},
+    idempotency::{Idempotency, Key},
     identity::{Caller, Identity},
     intake::intake_queue::IntakeQueue,
     product::catalogue::Catalogue,
@@ -24,7 +24,7 @@ use axum::{
     routing::post,
 };
 use orders::{OrderId, OrderInput, OrderView, json::FieldError, request::NewOrder};
-use platform::read_model::ReadModel;
+use platform::{error::chain, read_model::ReadModel};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -121,7 +121,7 @@ async fn create_order(
     let order = OrderView::accepted(&order, handed_to == HandedTo::IntakeQueue);
     if let Err(error) = read_model.put_order(&order).await {
         // The worker will write the order to the read model, too.
-        tracing::warn!(order_id = %order.id, cause = %error, "order {} is accepted, but not yet in the read model", order.id);
+        tracing::warn!(order_id = %order.id, cause = chain(&error), "order {} is accepted, but not yet in the read model", order.id);
     }
     Ok(Accepted(order))
 }
@@ -160,7 +160,7 @@ async fn hand_over(workflows: &Workflows, intake_queue: &IntakeQueue, order: &Or
         return Ok(HandedTo::Temporal);
     };
     if !matches!(away, workflows::Error::CircuitOpen | workflows::Error::Busy) {
-        tracing::warn!(order_id = %order.id, cause = away.chain(), "order {} goes to the intake queue", order.id);
+        tracing::warn!(order_id = %order.id, cause = chain(&away), "order {} goes to the intake queue", order.id);
     }
     match intake_queue.send(order).await {
         Ok(()) => Ok(HandedTo::IntakeQueue),

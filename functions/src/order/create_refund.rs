@@ -6,8 +6,8 @@
 //! read model is refused at once, and the request is counted.
 
 use crate::{
-    http::idempotency::{Idempotency, required_key},
     http::{JsonBody, OrderPath, Problem},
+    idempotency::{Idempotency, required_key},
     identity::{Caller, Identity},
     order::refundable::Refundable,
     workflows::Workflows,

@@ -4,8 +4,8 @@
 //! the signal is sent. A different decision is refused, and the same decision is sent again.
 
 use crate::{
-    http::idempotency::{Claim, Idempotency, Key},
     http::{JsonBody, Kind, OrderPath, Problem},
+    idempotency::{Claim, Idempotency, Key},
     identity::{Caller, Identity},
     order::amend_order::{DecisionAccepted, TRY_AGAIN, ensure_waiting_at},
     workflows::{Signalled, Workflows},

@@ -16,7 +16,10 @@ use orders::{
     order::LineItem,
     request::NewOrder,
 };
-use platform::read_model::{self, ReadModel};
+use platform::{
+    error::chain,
+    read_model::{self, ReadModel},
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{
@@ -126,7 +129,7 @@ impl Catalogue {
             return self.judge_by_memory(order, now);
         }
         let reading = timeout(self.limit, self.read(order)).await.map_err(|_| format!("no answer within {} ms", self.limit.as_millis()));
-        match reading.and_then(|reading| reading.map_err(|error| error.to_string())) {
+        match reading.and_then(|reading| reading.map_err(|error| chain(&error))) {
             Ok(reading) => {
                 let faults = faults(order, &reading);
                 if faults.is_empty() { Ok(()) } else { Err(faults) }

@@ -4,8 +4,8 @@
 //! units. Usually it ends while the caller still waits for the answer.
 
 use crate::{
-    http::idempotency::{Idempotency, required_key},
     http::{JsonBody, Kind, Problem},
+    idempotency::{Idempotency, required_key},
     identity::{Caller, Identity},
     workflows::Workflows,
 };

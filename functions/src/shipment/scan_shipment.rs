@@ -2,8 +2,8 @@
 //! carrier sends no webhooks. The order's workflow treats it like a carrier's tracking event.
 
 use crate::{
-    http::idempotency::Idempotency,
     http::{JsonBody, Kind, Problem},
+    idempotency::Idempotency,
     identity::{Caller, Identity},
     shipment::scans,
     workflows::Workflows,

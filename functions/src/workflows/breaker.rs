@@ -6,6 +6,7 @@
 //! timeouts count only if there are several in a row.
 
 use super::{CALL_TIMEOUT, Error};
+use platform::error::chain;
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -53,7 +54,7 @@ impl Breaker {
             Err(error) => {
                 state.next_try = Some(Instant::now() + PAUSE);
                 if !was_away {
-                    tracing::warn!(cause = error.chain(), "Temporal is away");
+                    tracing::warn!(cause = chain(error), "Temporal is away");
                 }
             }
             Ok(_) => {

@@ -9,8 +9,8 @@ use axum::{
 };
 use functions::{
     api,
-    http::idempotency::{self, Idempotency},
     http::{finish, not_found},
+    idempotency::{self, Idempotency},
     identity::Identity,
     intake::intake_queue::{self, IntakeQueue},
     intake::queue_poller::Consumer,

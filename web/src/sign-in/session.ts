@@ -1,5 +1,4 @@
-// The signed-in user. The OpenID Connect library is loaded only if an issuer is configured. Tokens
-// stay in memory.
+// The signed-in user and what this user may do. The access token stays in memory.
 
 import { computed, signal } from '@preact/signals';
 import { getConfig } from '../config.ts';
@@ -45,28 +44,3 @@ export const mayMoveMoney = computed(() => !getConfig().signIn || user.value?.is
  * while nobody is signed in.
  */
 export const customer = computed(() => (user.value && !user.value.isStaff ? user.value.subject : null));
-
-/** True if the issuer could not be reached. */
-export const isIssuerAway = signal(false);
-
-/** Redirects to the issuer's sign-in page, which returns to the current view. */
-export const signIn = (): Promise<void> => withIssuer((oidc) => oidc.signIn());
-export const signOut = (): Promise<void> => withIssuer((oidc) => oidc.signOut());
-
-/**
- * Completes a sign-in, or restores the one from before a reload. Called once, before the first
- * view.
- */
-export async function restore(): Promise<void> {
-  if (getConfig().signIn) await withIssuer((oidc) => oidc.restore());
-}
-
-async function withIssuer(task: (oidc: typeof import('./oidc.ts')) => Promise<void>): Promise<void> {
-  try {
-    isIssuerAway.value = false;
-    await task(await import('./oidc.ts'));
-  } catch (error) {
-    console.warn('the issuer cannot be reached', error);
-    isIssuerAway.value = true;
-  }
-}

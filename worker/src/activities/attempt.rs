@@ -11,6 +11,7 @@ use orders::{
     OrderId,
     activities::{Refusal, StepResult},
 };
+use platform::error::chain;
 use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -111,7 +112,7 @@ impl Activities {
     async fn send_heartbeats(&self, ctx: &ActivityContext) {
         loop {
             if let Err(error) = ctx.record_heartbeat(()).await {
-                tracing::warn!(%error, "a heartbeat could not be recorded");
+                tracing::warn!(error = chain(&error), "a heartbeat could not be recorded");
             }
             let pause = (self.limits.heartbeat_limit / 3).max(Duration::from_millis(100));
             if tokio::time::timeout(pause, ctx.cancelled()).await.is_ok() {

@@ -2,7 +2,7 @@
 
 use super::{Activities, StepOutcome, attempt::Failure};
 use crate::{db, order, order::TransitionResult};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use orders::{
     OrderId, OrderStatus,
     activities::{NO_SUCH_ORDER, Refusal, RemainingSteps},
@@ -21,7 +21,7 @@ impl Activities {
         let (status, remaining) = match order::load_for_resume(&client, id).await? {
             Some(resumed) => resumed,
             None => {
-                let Some(stored) = self.projector.read_model().order(id).await.map_err(|error| anyhow!("{error}"))? else {
+                let Some(stored) = self.projector.read_model().order(id).await? else {
                     return Err(Failure::Refused(Refusal::InvalidOrder, NO_SUCH_ORDER.to_owned()));
                 };
                 order::record_order(&client, &view::accepted_order(&stored.json).context("the read model's order cannot be read")?).await?;

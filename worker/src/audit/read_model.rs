@@ -10,7 +10,10 @@ use crate::{
 };
 use deadpool_postgres::Pool;
 use orders::rfc3339;
-use platform::read_model::{ReadModel, Unreadable};
+use platform::{
+    error::chain,
+    read_model::{ReadModel, Unreadable},
+};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -113,7 +116,7 @@ impl ReadModelCheck<'_> {
         let mut stored: HashMap<String, Stored> = stored
             .map(|order| match order {
                 Ok(order) => (order.id.to_string(), Ok((order.version, order.json))),
-                Err(Unreadable { id, error }) => (id, Err(error.to_string())),
+                Err(Unreadable { id, error }) => (id, Err(chain(&error))),
             })
             .collect();
         let mut differences = BTreeMap::new();
@@ -133,7 +136,7 @@ impl ReadModelCheck<'_> {
         // workflow.
         let before = OffsetDateTime::now_utc() - self.stuck_after;
         for (id, stored) in stored {
-            match stored.and_then(|(_, json)| created_at(&json).map_err(|error| error.to_string())) {
+            match stored.and_then(|(_, json)| created_at(&json).map_err(|error| chain(&error))) {
                 Ok(at) if at >= before => {}
                 Ok(_) => {
                     differences.insert(id, Difference::NotInPostgres);
@@ -151,7 +154,7 @@ impl ReadModelCheck<'_> {
         let mut stored: HashMap<String, Stored> = stored
             .map(|product| match product {
                 Ok(product) => (product.id, Ok((product.version, product.json))),
-                Err(Unreadable { id, error }) => (id, Err(error.to_string())),
+                Err(Unreadable { id, error }) => (id, Err(chain(&error))),
             })
             .collect();
         let mut differences = BTreeMap::new();
@@ -198,7 +201,7 @@ impl ReadModelCheck<'_> {
                     Ok(_) => projected.push(id.clone()),
                     // Postgres refuses to change this row. The other rows can still be changed.
                     Err(error) if error.as_db_error().is_some() => {
-                        tracing::error!(id, %error, "{id} cannot be projected again");
+                        tracing::error!(id, error = chain(&error), "{id} cannot be projected again");
                         repaired.left += 1;
                     }
                     Err(error) => return Err(error.into()),

@@ -9,7 +9,10 @@ use crate::config;
 use anyhow::Context as _;
 use deadpool_postgres::Connect;
 use futures::future::BoxFuture;
-use platform::secrets::{self, Secret};
+use platform::{
+    error::chain,
+    secrets::{self, Secret},
+};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tokio::{sync::Mutex, task::JoinHandle};
@@ -112,7 +115,7 @@ impl Access {
         let (client, connection) = options.connect(self.tls.clone()).await?;
         let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::warn!(%error, "a connection to Postgres is lost");
+                tracing::warn!(error = chain(&error), "a connection to Postgres is lost");
             }
         });
         Ok((client, task))
@@ -127,7 +130,7 @@ impl Access {
             cached.read_at = Instant::now();
             match secrets::read(SETTING, arn).await {
                 Ok(credentials) => cached.credentials = credentials,
-                Err(error) => tracing::warn!(%error, "cannot read {SETTING} again after Postgres refused the credentials"),
+                Err(error) => tracing::warn!(error = chain(&error), "cannot read {SETTING} again after Postgres refused the credentials"),
             }
             if cached.credentials != *refused {
                 tracing::info!("Postgres refused the credentials; {SETTING} holds others now");

@@ -8,7 +8,10 @@ use anyhow::Context;
 use aws_sdk_sqs::{Client, types::Message};
 use deadpool_postgres::Pool;
 use event::{Event, Outcome};
-use platform::aws::{self, Timeouts};
+use platform::{
+    aws::{self, Timeouts},
+    error::chain,
+};
 use std::time::Duration;
 
 /// The number of messages received at once: the most that SQS allows.
@@ -76,7 +79,7 @@ impl Feedback {
             Ok((None, _)) => Ok(true),
             Err(error) => {
                 let message_id = message.message_id().unwrap_or_default();
-                tracing::error!(message_id, cause = %error, "message {message_id} about an e-mail cannot be read");
+                tracing::error!(message_id, cause = chain(&error), "message {message_id} about an e-mail cannot be read");
                 Ok(false)
             }
         }

@@ -12,6 +12,7 @@ use crate::{
     sql::Client,
     sql::attention as sql,
 };
+use platform::error::chain;
 use platform::read_model::{Attention, AttentionGroup, AttentionItem, Operations, ReadModel};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -81,7 +82,7 @@ pub(crate) async fn run(system: System, read_model: ReadModel) {
         // Until the next search, report the items that the last search found.
         operations.attention.clone_from(&attention);
         if let Err(error) = read_model.put_operations(&operations, OffsetDateTime::now_utc()).await {
-            tracing::warn!(%error, "the operations report cannot be written");
+            tracing::warn!(error = chain(&error), "the operations report cannot be written");
         }
         sleep(REPORT_INTERVAL).await;
     }

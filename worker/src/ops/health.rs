@@ -9,23 +9,32 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use platform::temporal;
+use platform::{error::chain, http, temporal};
 use serde_json::json;
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use temporalio_client::Client;
 use tokio::{net::TcpListener, sync::watch};
 
 /// The time limit for Postgres and Temporal to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest text of all metrics, in bytes.
+const MAX_METRICS_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Clone)]
 pub(crate) struct Health {
-    pub(crate) system: System,
-    pub(crate) metrics: Metrics,
+    system: System,
+    metrics: Metrics,
     /// The address on which the SDK serves all metrics. It is on loopback; `/metrics` forwards
     /// them.
-    pub(crate) exporter: SocketAddr,
-    pub(crate) http: reqwest::Client,
+    exporter: SocketAddr,
+    http: Arc<http::Client>,
+}
+
+impl Health {
+    pub(crate) fn new(system: System, metrics: Metrics, exporter: SocketAddr) -> Self {
+        let http = http::Client::new(PROBE_TIMEOUT, PROBE_TIMEOUT, MAX_METRICS_BYTES);
+        Self { system, metrics, exporter, http: Arc::new(http) }
+    }
 }
 
 /// Opens the port.
@@ -43,7 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, health: Health) {
         .route("/metrics", get(metrics))
         .with_state(health);
     if let Err(error) = axum::serve(listener, routes).await {
-        tracing::error!(%error, "health and metrics are not served any more");
+        tracing::error!(error = chain(&error), "health and metrics are not served any more");
     }
 }
 
@@ -77,10 +86,9 @@ async fn metrics(State(health): State<Health>) -> Response {
         observe_in_time("Postgres", health.metrics.observe_postgres(&health.system)),
         observe_in_time("Temporal", health.metrics.observe_temporal(&health.system)),
     );
-    let scrape = async { health.http.get(format!("http://{}/metrics", health.exporter)).send().await?.text().await };
-    match scrape.await {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    match health.http.get(&format!("http://{}/metrics", health.exporter)).await {
+        Ok(answer) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], answer.body).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, chain(&error)).into_response(),
     }
 }
 

@@ -2,7 +2,8 @@
 //! runs this command, so that the image needs no other program.
 
 use crate::config;
-use anyhow::bail;
+use anyhow::{Context, bail};
+use platform::http::Client;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
@@ -11,6 +12,8 @@ use std::{
 
 /// The time limit for the answer. It is shorter than the time that container runtimes give a check.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+/// The largest answer, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// Returns status 0 if the worker is healthy. Otherwise returns status 1 and prints a line on
 /// standard error.
@@ -26,10 +29,11 @@ pub async fn run(settings: config::Healthcheck) -> ExitCode {
 
 async fn check_health(settings: &config::Healthcheck) -> anyhow::Result<()> {
     let url = format!("http://{}/health/{}", connect_address(settings.port.address()), if settings.ready { "ready" } else { "live" });
-    let response = reqwest::Client::builder().no_proxy().timeout(ANSWER_TIMEOUT).build()?.get(&url).send().await?;
-    let status = response.status();
-    if !status.is_success() {
-        bail!("{url} answered {status} {}", response.text().await?);
+    let http = Client::new(ANSWER_TIMEOUT, ANSWER_TIMEOUT, MAX_ANSWER_BYTES);
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, http.get(&url)).await.with_context(|| format!("{url} did not answer"))?;
+    let answer = answer.with_context(|| format!("{url} did not answer"))?;
+    if answer.status != 200 {
+        bail!("{url} answered {} {}", answer.status, String::from_utf8_lossy(&answer.body));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ mod client;
 mod failure;
 mod intent;
 mod key;
-mod reason;
+mod refusal;
 mod settings;
 
 use super::{ChargeStatus, Error, ExternalRefund, Gateway, Payment, Refund, Reversal, State, Statement};
@@ -54,7 +54,7 @@ impl Stripe {
     async fn create_intent(&self, payment: &Payment) -> Result<Intent, Failure> {
         let key = &payment.idempotency_key;
         let Some(amount) = amount::to_stripe(payment.amount_minor, payment.currency) else {
-            let refusal = failure::Refusal { code: Some(reason::TOO_PRECISE.to_owned()), ..Default::default() };
+            let refusal = refusal::Refusal { code: Some(refusal::TOO_PRECISE.to_owned()), ..Default::default() };
             return Err(Failure::Refused(refusal));
         };
         let form = [

@@ -7,7 +7,7 @@ use crate::{
 use deadpool_postgres::Pool;
 use futures::TryStreamExt;
 use orders::{OrderId, workflow::OrderWorkflowType};
-use platform::read_model::ReadModel;
+use platform::{error::chain, read_model::ReadModel};
 use std::{collections::BTreeSet, time::Duration};
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowListOptions, errors::WorkflowInteractionError, tonic,
@@ -94,7 +94,7 @@ async fn is_lost(temporal: &Client, id: OrderId) -> anyhow::Result<bool> {
     match workflow_state(temporal, &id.to_string()).await {
         Ok(state) => Ok(state != "running"),
         Err(error) if is_workflow_error(&error) => {
-            tracing::warn!(order_id = %id, %error, "{id}: its workflow cannot be described");
+            tracing::warn!(order_id = %id, error = chain(&error), "{id}: its workflow cannot be described");
             Ok(false)
         }
         Err(error) => Err(error.into()),

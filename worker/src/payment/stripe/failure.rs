@@ -1,7 +1,7 @@
 //! Failed calls of Stripe's API: what the answers mean, and whether another attempt may succeed
 //! (<https://docs.stripe.com/error-low-level>).
 
-use super::reason;
+use super::refusal::Refusal;
 use crate::payment::Error;
 use anyhow::anyhow;
 use serde::Deserialize;
@@ -20,41 +20,9 @@ pub(super) enum Failure {
     },
 }
 
-/// The error object in Stripe's answers. Its texts are not read, because they may quote what was
-/// sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Refusal {
-    #[serde(default, rename = "type")]
-    pub(super) kind: String,
-    pub(super) code: Option<String>,
-    pub(super) decline_code: Option<String>,
-    pub(super) param: Option<String>,
-}
-
-/// The codes of temporary refusals: nothing was done, and Stripe may accept the same request later.
-/// No other place lists such codes.
-const TEMPORARY: [&str; 1] = ["balance_insufficient"];
-
 #[derive(Deserialize)]
 struct Document {
     error: Refusal,
-}
-
-impl Refusal {
-    /// The codes as text for the log.
-    fn codes(&self) -> String {
-        let codes = [Some(&self.kind), self.code.as_ref(), self.param.as_ref()].into_iter().flatten();
-        codes.filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>().join(" ")
-    }
-
-    /// Whether the refusal is temporary.
-    pub(super) fn is_temporary(&self) -> bool {
-        TEMPORARY.iter().any(|code| self.has_code(code))
-    }
-
-    pub(super) fn has_code(&self, code: &str) -> bool {
-        self.code.as_deref() == Some(code)
-    }
 }
 
 /// The status and the relevant headers of an answer.
@@ -102,8 +70,8 @@ impl Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused(refusal) if refusal.is_temporary() => Self::TemporarilyRefused(reason::for_refusal(&refusal).to_owned()),
-            Failure::Refused(refusal) => Self::Declined(reason::for_refusal(&refusal).to_owned()),
+            Failure::Refused(refusal) if refusal.is_temporary() => Self::TemporarilyRefused(refusal.reason().to_owned()),
+            Failure::Refused(refusal) => Self::Declined(refusal.reason().to_owned()),
             Failure::Unavailable { error, .. } => Self::Unavailable(error),
         }
     }

@@ -1,6 +1,6 @@
 //! The parts of Stripe's objects that OrderFlow reads.
 
-use super::{failure::Refusal, reason};
+use super::refusal::Refusal;
 use crate::payment::{ChargeStatus, Error};
 use serde::{Deserialize, de::IgnoredAny};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ impl Intent {
             // The customer is not present to confirm.
             Status::RequiresAction => ChargeStatus::Declined("the card's bank asks the customer to confirm the payment".to_owned()),
             Status::RequiresPaymentMethod => match &self.last_payment_error {
-                Some(refusal) => ChargeStatus::Declined(reason::for_refusal(refusal).to_owned()),
+                Some(refusal) => ChargeStatus::Declined(refusal.reason().to_owned()),
                 None => ChargeStatus::Open,
             },
             Status::RequiresConfirmation | Status::Processing | Status::Other => ChargeStatus::Open,

@@ -3,7 +3,10 @@
 
 use super::Settings;
 use anyhow::Context;
-use platform::secrets::{self, Secret};
+use platform::{
+    error::chain,
+    secrets::{self, Secret},
+};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -64,7 +67,7 @@ impl Key {
             cached.read_at = Instant::now();
             match secrets::read::<Credentials>(SETTING, arn).await {
                 Ok(credentials) => cached.key = credentials.secret_key,
-                Err(error) => tracing::warn!(%error, "Stripe refuses the key, and the secret cannot be read"),
+                Err(error) => tracing::warn!(error = chain(&error), "Stripe refuses the key, and the secret cannot be read"),
             }
         }
         (cached.key != refused).then(|| cached.key.clone())

@@ -13,13 +13,15 @@
 //! sends the body that it has kept. If the meaning of bodies were compared, a stored key would
 //! depend on how the release that stored it reads orders.
 
+pub(crate) mod request_limit;
+
 use crate::{
     http::{Kind, Problem},
     identity::Caller,
 };
 use aws_sdk_dynamodb::{
     Client,
-    error::{DisplayErrorContext, SdkError},
+    error::SdkError,
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
@@ -28,6 +30,7 @@ use orders::{
     OrderId, card_number,
     json::{CARD_NUMBER, FieldError},
 };
+use platform::error::BoxError;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -58,8 +61,14 @@ pub struct Settings {
 
 /// DynamoDB did not answer, or an item of the table is not as expected.
 #[derive(Debug, thiserror::Error)]
-#[error("idempotency keys: {0}")]
-pub struct Error(String);
+#[error("the table of idempotency keys cannot be used")]
+pub struct Error(#[source] BoxError);
+
+impl Error {
+    fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+}
 
 /// A caller's well-formed key, in the form in which the table stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +168,7 @@ impl Idempotency {
     /// Fails if DynamoDB does not answer or the table does not exist.
     pub async fn ping(&self) -> Result<(), Error> {
         let describe = self.dynamodb.describe_table().table_name(&self.table);
-        describe.send().await.map(|_| ()).map_err(|error| Error(DisplayErrorContext(error).to_string()))
+        describe.send().await.map(|_| ()).map_err(Error::new)
     }
 
     /// Claims a key for an id, unless the key already stands for one.
@@ -179,7 +188,7 @@ impl Idempotency {
             .item("key", text(key.0.clone()))
             .item("orderId", text(id.to_string()))
             .item("bodyHash", text(hash.clone()))
-            .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(|error| Error(error.to_string()))?))
+            .item("acceptedAt", text(accepted_at.format(&Rfc3339).map_err(Error::new)?))
             .item("expiresAt", AttributeValue::N((accepted_at + KEY_LIFETIME).unix_timestamp().to_string()))
             // DynamoDB may remove an expired item only after days. Until then, the condition treats
             // it as absent.
@@ -202,7 +211,7 @@ impl Idempotency {
         Id: FromStr<Err: Display>,
     {
         let get = self.dynamodb.get_item().table_name(&self.table).key("key", AttributeValue::S(key.0.clone())).consistent_read(true);
-        let found = get.send().await.map_err(|error| Error(DisplayErrorContext(error).to_string()))?;
+        let found = get.send().await.map_err(Error::new)?;
         let is_remembered = |item: &HashMap<String, AttributeValue>| {
             let expires_at = item.get("expiresAt").and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse::<i64>().ok());
             expires_at.is_some_and(|expires_at| expires_at > now.unix_timestamp())
@@ -213,23 +222,23 @@ impl Idempotency {
 
 fn earlier_claim<Id: FromStr<Err: Display>>(error: SdkError<PutItemError>, hash: &str) -> Result<Claim<Id>, Error> {
     let Some(PutItemError::ConditionalCheckFailedException(refusal)) = error.as_service_error() else {
-        return Err(Error(DisplayErrorContext(error).to_string()));
+        return Err(Error::new(error));
     };
-    parse_claim(refusal.item().ok_or_else(|| Error("DynamoDB did not return the item of the key".to_owned()))?, hash)
+    parse_claim(refusal.item().ok_or_else(|| Error::new("DynamoDB did not return the item of the key"))?, hash)
 }
 
 fn parse_claim<Id: FromStr<Err: Display>>(item: &HashMap<String, AttributeValue>, hash: &str) -> Result<Claim<Id>, Error> {
     if attribute(item, "bodyHash")? != hash {
         return Ok(Claim::OtherBody);
     }
-    let id = attribute(item, "orderId")?.parse().map_err(|error| Error(format!("orderId: {error}")))?;
+    let id = attribute(item, "orderId")?.parse().map_err(|error| Error::new(format!("orderId: {error}")))?;
     let accepted_at =
-        OffsetDateTime::parse(attribute(item, "acceptedAt")?, &Rfc3339).map_err(|error| Error(format!("acceptedAt: {error}")))?;
+        OffsetDateTime::parse(attribute(item, "acceptedAt")?, &Rfc3339).map_err(|error| Error::new(format!("acceptedAt: {error}")))?;
     Ok(Claim::Replay { id, accepted_at })
 }
 
 fn attribute<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Result<&'a str, Error> {
-    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| Error(format!("an item lacks {name}")))
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| Error::new(format!("an item lacks {name}")))
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -1,20 +1,52 @@
-//! The reasons that customers read for Stripe's decline codes
+//! Stripe's refusals, and the reasons that customers read for its decline codes
 //! (<https://docs.stripe.com/declines/codes>). Some codes must not be revealed: "stolen" would tell
 //! a thief that the theft is known.
 
-use super::failure::Refusal;
+use serde::Deserialize;
+
+/// The error object in Stripe's answers. Its texts are not read, because they may quote what was
+/// sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Refusal {
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
+    pub(super) code: Option<String>,
+    pub(super) decline_code: Option<String>,
+    pub(super) param: Option<String>,
+}
+
+/// The codes of temporary refusals: nothing was done, and Stripe may accept the same request later.
+/// No other place lists such codes.
+const TEMPORARY: [&str; 1] = ["balance_insufficient"];
 
 /// OrderFlow's own code for an amount that Stripe's units cannot express.
 pub(super) const TOO_PRECISE: &str = "amount_too_precise";
 
-/// The reason that the customer reads for a refusal.
-pub(super) fn for_refusal(refusal: &Refusal) -> &'static str {
-    let codes = [refusal.decline_code.as_deref(), refusal.code.as_deref()];
-    let known = codes.into_iter().flatten().find_map(|code| by_code(code, refusal.param.as_deref()));
-    known.unwrap_or(match refusal.kind.as_str() {
-        "card_error" => "the card was declined",
-        _ => "the payment was refused",
-    })
+impl Refusal {
+    /// The codes as text for the log.
+    pub(super) fn codes(&self) -> String {
+        let codes = [Some(&self.kind), self.code.as_ref(), self.param.as_ref()].into_iter().flatten();
+        codes.filter(|code| !code.is_empty()).cloned().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether the refusal is temporary.
+    pub(super) fn is_temporary(&self) -> bool {
+        TEMPORARY.iter().any(|code| self.has_code(code))
+    }
+
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// The reason that the customer reads.
+    pub(super) fn reason(&self) -> &'static str {
+        let codes = [self.decline_code.as_deref(), self.code.as_deref()];
+        let known = codes.into_iter().flatten().find_map(|code| by_code(code, self.param.as_deref()));
+        known.unwrap_or(match self.kind.as_str() {
+            "card_error" => "the card was declined",
+            _ => "the payment was refused",
+        })
+    }
 }
 
 fn by_code(code: &str, param: Option<&str>) -> Option<&'static str> {
@@ -53,7 +85,7 @@ mod tests {
 
     fn reason(kind: &str, code: &str, decline_code: Option<&str>) -> &'static str {
         let (code, decline_code) = (Some(code.to_owned()), decline_code.map(ToOwned::to_owned));
-        for_refusal(&Refusal { kind: kind.to_owned(), code, decline_code, param: None })
+        Refusal { kind: kind.to_owned(), code, decline_code, param: None }.reason()
     }
 
     #[test]
@@ -70,6 +102,6 @@ mod tests {
         {
             assert_eq!(reason("card_error", "card_declined", Some(code)), "the card was declined", "{code}");
         }
-        assert_eq!(for_refusal(&Refusal::default()), "the payment was refused");
+        assert_eq!(Refusal::default().reason(), "the payment was refused");
     }
 }

@@ -5,22 +5,20 @@
 //! where every process sees the count. The table has one item for each order and kind of request,
 //! and DynamoDB removes expired items.
 
-use crate::{
-    http::idempotency::Idempotency,
-    http::{Kind, Problem},
-};
+use super::{Error, Idempotency};
+use crate::http::{Kind, Problem};
 use aws_sdk_dynamodb::{
-    error::DisplayErrorContext,
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValue},
 };
 use orders::OrderId;
+use platform::error::chain;
 use std::time::Duration;
 use time::OffsetDateTime;
 
 /// How long requests are counted together. The window begins with its first request. Its length is
 /// also the value of `Retry-After`.
-pub const WINDOW: Duration = Duration::from_secs(3600);
+const WINDOW: Duration = Duration::from_secs(3600);
 
 impl Idempotency {
     /// Counts a request of this kind about an order, and runs `answer`. A request that is answered
@@ -50,10 +48,10 @@ impl Idempotency {
     /// 429 if there were too many such requests within the current [`WINDOW`].
     pub async fn count_request(&self, kind: &str, order: OrderId) -> Result<(), Problem> {
         match self.count(key_of(kind, order)).await {
-            Ok(count) if count > self.order_request_limit => Err(Problem::too_many_requests()),
+            Ok(count) if count > self.order_request_limit => Err(too_many_requests()),
             Ok(_) => Ok(()),
-            Err(cause) => {
-                tracing::warn!(order_id = %order, cause, "requests about order {order} are not counted");
+            Err(error) => {
+                tracing::warn!(order_id = %order, cause = chain(&error), "requests about order {order} are not counted");
                 Ok(())
             }
         }
@@ -66,13 +64,13 @@ impl Idempotency {
         let update =
             update.expression_attribute_names("#key", "key").expression_attribute_values(":less", AttributeValue::N("-1".to_owned()));
         if let Err(error) = update.send().await {
-            let cause = DisplayErrorContext(error).to_string();
+            let cause = chain(&error);
             tracing::warn!(order_id = %order, cause, "a request about order {order} stays counted, although it was not passed on");
         }
     }
 
     /// Adds one request, and returns the number of requests including this one.
-    async fn count(&self, key: String) -> Result<u32, String> {
+    async fn count(&self, key: String) -> Result<u32, Error> {
         let number = |number: i64| AttributeValue::N(number.to_string());
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let end = number(now + i64::try_from(WINDOW.as_secs()).unwrap_or(i64::MAX / 2));
@@ -96,14 +94,14 @@ impl Idempotency {
             Ok(counted) => {
                 let count = counted.attributes.and_then(|mut attributes| attributes.remove("requests"));
                 let count = count.and_then(|count| count.as_n().ok().and_then(|digits| digits.parse().ok()));
-                count.ok_or_else(|| "DynamoDB did not return the number of requests".to_owned())
+                count.ok_or_else(|| Error::new("DynamoDB did not return the number of requests"))
             }
             Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
                 let anew = self.dynamodb.put_item().table_name(&self.table).item("key", AttributeValue::S(key));
                 let anew = anew.item("requests", number(1)).item("expiresAt", end).send().await;
-                anew.map(|_| 1).map_err(|error| DisplayErrorContext(error).to_string())
+                anew.map(|_| 1).map_err(Error::new)
             }
-            Err(error) => Err(DisplayErrorContext(error).to_string()),
+            Err(error) => Err(Error::new(error)),
         }
     }
 }
@@ -112,9 +110,7 @@ fn key_of(kind: &str, order: OrderId) -> String {
     format!("limit#{kind}#{order}")
 }
 
-impl Problem {
-    #[must_use]
-    pub fn too_many_requests() -> Self {
-        Self::new(Kind::TooManyRequests, "Too many requests of this kind about this order within an hour.")
-    }
+/// The answer to a request that is one too many.
+pub(crate) fn too_many_requests() -> Problem {
+    Problem::too_many_requests("Too many requests of this kind about this order within an hour.", WINDOW)
 }
