@@ -1,17 +1,22 @@
 //! Creates the tables, the queues and the sender's identity in the AWS emulator. The tables and
 //! queues come from the same template as in AWS.
 
+mod cloudformation;
+
 use crate::{Settings, settings::project};
 use anyhow::{Context, Result, anyhow, bail};
-use aws_sdk_cloudformation::{
+use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region},
-    error::DisplayErrorContext,
-    types::{Parameter, Stack, StackStatus},
+    operation::describe_table::DescribeTableError,
+    types::TimeToLiveSpecification,
 };
-use aws_sdk_dynamodb::{operation::describe_table::DescribeTableError, types::TimeToLiveSpecification};
 use aws_sdk_ses::types::NotificationType;
 use aws_smithy_http_client::Builder;
-use std::time::{Duration, Instant};
+use cloudformation::{CloudFormation, Stack};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 const TEMPLATE: &str = "infra/data.yaml";
 /// The name of the CloudFormation stack in the emulator.
@@ -24,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Brings the emulator to the state that infra/data.yaml describes. Doing it again changes nothing.
 pub(crate) struct Provision {
-    cloudformation: aws_sdk_cloudformation::Client,
+    cloudformation: CloudFormation,
     dynamodb: aws_sdk_dynamodb::Client,
     ses: aws_sdk_ses::Client,
     settings: Settings,
@@ -55,7 +60,7 @@ macro_rules! client {
 impl Provision {
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
         Ok(Self {
-            cloudformation: client!(aws_sdk_cloudformation, settings),
+            cloudformation: CloudFormation::new(settings)?,
             dynamodb: client!(aws_sdk_dynamodb, settings),
             ses: client!(aws_sdk_ses, settings),
             settings: settings.clone(),
@@ -74,16 +79,11 @@ impl Provision {
         let body = std::fs::read_to_string(project().join(TEMPLATE)).with_context(|| format!("cannot read {TEMPLATE}"))?;
         let name = self.settings.get("ORDERS_TABLE")?;
         let name = name.strip_suffix(ORDERS_TABLE_ENDING).ok_or_else(|| anyhow!("ORDERS_TABLE must end with {ORDERS_TABLE_ENDING}"))?;
-        let parameter = Parameter::builder().parameter_key("Name").parameter_value(name).build();
-        if self.stack().await?.is_none() {
-            self.cloudformation.create_stack().stack_name(STACK).template_body(body).parameters(parameter).send().await?;
-        } else if let Err(error) =
-            self.cloudformation.update_stack().stack_name(STACK).template_body(body).parameters(parameter).send().await
-        {
-            let error = DisplayErrorContext(error).to_string();
-            if !error.contains("No updates are to be performed") {
-                bail!("cannot update the tables and queues: {error}");
-            }
+        let parameters = HashMap::from([("Name".to_owned(), name.to_owned())]);
+        if self.cloudformation.stack(STACK).await?.is_none() {
+            self.cloudformation.create_stack(STACK, &body, &parameters).await?;
+        } else {
+            self.cloudformation.update_stack(STACK, &body, &parameters).await?;
         }
         self.deployed().await
     }
@@ -91,15 +91,13 @@ impl Provision {
     async fn deployed(&self) -> Result<Stack> {
         let deadline = Instant::now() + LIMIT;
         loop {
-            let stack = self.stack().await?.context("the stack of tables and queues has gone")?;
-            match stack.stack_status() {
-                Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => return Ok(stack),
-                Some(StackStatus::CreateInProgress | StackStatus::UpdateInProgress) if Instant::now() < deadline => {
+            let stack = self.cloudformation.stack(STACK).await?.context("the stack of tables and queues has gone")?;
+            match stack.status.as_str() {
+                "CREATE_COMPLETE" | "UPDATE_COMPLETE" => return Ok(stack),
+                "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" if Instant::now() < deadline => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                status => {
-                    bail!("the stack of tables and queues is {status:?}: {}", stack.stack_status_reason().unwrap_or("no reason given"))
-                }
+                status => bail!("the stack of tables and queues is {status}: {}", stack.reason),
             }
         }
     }
@@ -118,9 +116,8 @@ impl Provision {
             let name = format!("{STACK}-{resource}");
             let body = std::fs::read_to_string(project().join(TEMPLATE)).with_context(|| format!("cannot read {TEMPLATE}"))?;
             let body = with_one_resource(&body, resource).with_context(|| format!("{TEMPLATE} has no resource {resource}"))?;
-            let parameters = stack.parameters().to_vec();
-            let create = self.cloudformation.create_stack().stack_name(&name).template_body(body).set_parameters(Some(parameters));
-            create.send().await.with_context(|| format!("cannot make {resource} again"))?;
+            let create = self.cloudformation.create_stack(&name, &body, &stack.parameters);
+            create.await.with_context(|| format!("cannot make {resource} again"))?;
             let deadline = Instant::now() + LIMIT;
             while self.dynamodb.describe_table().table_name(output(stack, resource)?).send().await.is_err() {
                 if Instant::now() > deadline {
@@ -128,19 +125,9 @@ impl Provision {
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            self.cloudformation.delete_stack().stack_name(&name).send().await?;
+            self.cloudformation.delete_stack(&name).await?;
         }
         Ok(())
-    }
-
-    async fn stack(&self) -> Result<Option<Stack>> {
-        match self.cloudformation.describe_stacks().stack_name(STACK).send().await {
-            Ok(found) => Ok(found.stacks.unwrap_or_default().into_iter().next()),
-            Err(error) => {
-                let error = DisplayErrorContext(error).to_string();
-                if error.contains("does not exist") { Ok(None) } else { Err(anyhow!(error)) }
-            }
-        }
     }
 
     /// Makes SES accept mail from the sender and report bounces and complaints. In AWS, a
@@ -209,8 +196,7 @@ fn with_one_resource(template: &str, resource: &str) -> Option<String> {
 }
 
 fn output<'a>(stack: &'a Stack, key: &str) -> Result<&'a str> {
-    let found = stack.outputs().iter().find(|output| output.output_key() == Some(key));
-    found.and_then(|output| output.output_value()).ok_or_else(|| anyhow!("{TEMPLATE} has no output {key}"))
+    stack.outputs.get(key).map(String::as_str).ok_or_else(|| anyhow!("{TEMPLATE} has no output {key}"))
 }
 
 #[cfg(test)]
