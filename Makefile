@@ -44,7 +44,7 @@ stop-full-stack: stop ## Stop OrderFlow that runs in the background
 test: ready ## Run all tests
 	@local/install browser page-test cargo-lambda stripe-mock
 	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
-	@cargo test --workspace
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((3 * $$(getconf _NPROCESSORS_ONLN)))} cargo test --workspace
 
 faults: ready ## Run 10,000 orders under fault injection, and audit each (FAULTS_ORDERS, FAULTS_SEED, FAULTS_OTHER_WORKER)
 	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::

@@ -1,6 +1,7 @@
 //! Common parts of the tests. A [`Shop`] is a running stack as its customers and its operator see
 //! it.
 
+mod admission;
 mod contract;
 mod fail_points;
 mod lambda;
@@ -27,19 +28,12 @@ pub(crate) use until::{until, until_ok};
 use anyhow::Result;
 use local::Stack;
 use stack_guard::StackGuard;
-use std::{sync::LazyLock, thread};
-use tokio::{
-    runtime::Runtime,
-    sync::{OnceCell, Semaphore},
-};
+use std::sync::LazyLock;
+use tokio::{runtime::Runtime, sync::OnceCell};
 
 /// One runtime for all tests, because connections outlive the test that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 static SHARED: OnceCell<(Shop, StackGuard)> = OnceCell::const_new();
-/// Limits the number of unshared stacks that run at once. They spend most of their time waiting for
-/// timeouts.
-static OWN: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))));
 
 /// Settings with short timeouts. A step fails within a few seconds in total, and still leaves time
 /// to cancel while it runs.
@@ -74,7 +68,7 @@ pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<
 /// Runs a test on its own stack, with this number of workers and these settings.
 pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
-        let _permit = OWN.acquire().await.expect("never closed");
+        let _place = admission::admit().await;
         let shop = Shop::open(workers, env).await.expect("the stack starts");
         fail_on_error(test(&shop).await);
     });
@@ -83,7 +77,7 @@ pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl As
 /// Runs a test on its own stack, which the test starts itself, part by part.
 pub(crate) fn with_unstarted_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
-        let _permit = OWN.acquire().await.expect("never closed");
+        let _place = admission::admit().await;
         let shop = Shop::of(Stack::fresh(workers, env).expect("a stack")).expect("a shop");
         fail_on_error(test(&shop).await);
     });

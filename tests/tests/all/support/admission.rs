@@ -1,0 +1,66 @@
+//! Admission of tests with stacks of their own. Such a test mostly waits for timeouts, so several
+//! of them run side by side, as many as the CPU serves in time: timeouts would otherwise end too
+//! early on a slow machine.
+
+use std::{
+    fs,
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use tokio::{sync::Mutex, time::sleep};
+
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(2, usize::from).max(2));
+/// How many tests per core may run side by side on an idle CPU.
+const MAX_PER_CORE: usize = 3;
+/// The part of the CPU that must be idle for another test to begin, in percent.
+const MIN_IDLE_PERCENT: u64 = 30;
+/// How long the CPU is observed. A stack that has just begun to start shows in this time.
+const OBSERVATION: Duration = Duration::from_secs(2);
+
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// Admits one test after the other.
+static DOOR: Mutex<()> = Mutex::const_new(());
+
+/// The place of a running test.
+pub(super) struct Place(());
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until there is room for another test: always for as many as there are cores, and for more
+/// while the CPU is partly idle.
+pub(super) async fn admit() -> Place {
+    let _turn = DOOR.lock().await;
+    loop {
+        let running = RUNNING.load(Ordering::SeqCst);
+        if running < *CORES || (running < MAX_PER_CORE * *CORES && is_partly_idle().await) {
+            RUNNING.fetch_add(1, Ordering::SeqCst);
+            return Place(());
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Whether enough of the CPU was idle during the observation. If that is not known, the answer is
+/// no.
+async fn is_partly_idle() -> bool {
+    let Some((idle, total)) = cpu_times() else { return false };
+    sleep(OBSERVATION).await;
+    let Some((idle_after, total_after)) = cpu_times() else { return false };
+    (idle_after - idle) * 100 >= (total_after - total) * MIN_IDLE_PERCENT
+}
+
+/// The time for which the machine's CPUs were idle, and the whole time, in ticks since the start
+/// (`man 5 proc_stat`). `None` on other systems than Linux.
+fn cpu_times() -> Option<(u64, u64)> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let ticks: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).take(8).filter_map(|ticks| ticks.parse().ok()).collect();
+    Some((ticks.get(3)? + ticks.get(4)?, ticks.iter().sum()))
+}
