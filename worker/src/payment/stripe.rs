@@ -30,6 +30,8 @@ pub use settings::Settings;
 const ORDER_ID: &str = "order_id";
 /// The metadata key of the refund's id.
 const REFUND_ID: &str = "refund_id";
+/// The maximum number of pages of refunds to read. Each has 100 refunds.
+const REFUND_PAGES: u32 = 10;
 /// The maximum number of steps of a reversal. One step may not be enough, because the intent may be
 /// captured during the reversal.
 const MAX_REVERSAL_STEPS: u8 = 3;
@@ -193,8 +195,11 @@ impl Stripe {
             let mut found = self.list_refunds(id).await?;
             found.retain(|found| found.has_metadata(REFUND_ID, refund_id));
             let valid = found.iter().position(intent::Refund::is_valid);
-            let new_failure = usize::try_from(refund.refusals).unwrap_or_default();
-            anyhow::Ok(valid.or(Some(new_failure)).filter(|at| *at < found.len()).map(|at| found.swap_remove(at)))
+            let counted = usize::try_from(refund.refusals).unwrap_or_default();
+            // The newest refund is the first one, so the oldest failure that is not counted yet
+            // stands before the counted ones.
+            let at = valid.or_else(|| found.len().checked_sub(counted + 1));
+            anyhow::Ok(at.map(|at| found.swap_remove(at)))
         };
         if refund.may_be_known
             && let Some(earlier) = find_earlier().await?
@@ -217,11 +222,24 @@ impl Stripe {
         made.result()
     }
 
-    /// The refunds of an intent: one page, which has at most 100 refunds.
+    /// The refunds of an intent, newest first (<https://docs.stripe.com/api/refunds/list>).
+    ///
+    /// # Errors
+    /// Fails if Stripe cannot be asked, or if the intent has more refunds than fit on
+    /// [`REFUND_PAGES`] pages.
     async fn list_refunds(&self, id: &str) -> anyhow::Result<Vec<intent::Refund>> {
-        let query = [("payment_intent", id), ("limit", "100")];
-        let list: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::into_unexpected_error)?;
-        Ok(list.data)
+        let mut refunds: Vec<intent::Refund> = Vec::new();
+        for _ in 0..REFUND_PAGES {
+            let mut query = vec![("payment_intent", id), ("limit", "100")];
+            query.extend(refunds.last().map(|last| ("starting_after", last.id.as_str())));
+            let page: List<intent::Refund> = self.client.get("/v1/refunds", &query).await.map_err(Failure::into_unexpected_error)?;
+            let is_last = !page.has_more || page.data.is_empty();
+            refunds.extend(page.data);
+            if is_last {
+                return Ok(refunds);
+            }
+        }
+        Err(anyhow!("{id} has more than {} refunds", refunds.len()))
     }
 
     async fn statement(&self, payment: &Payment) -> Result<Statement, Error> {

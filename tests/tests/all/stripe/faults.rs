@@ -139,6 +139,46 @@ fn a_refund_without_balance_is_retried_under_the_next_key() {
     });
 }
 
+/// Two attempts of a refund fail after Stripe has accepted them, each for its own reason. Each
+/// reason counts once, in the order of the attempts.
+#[test]
+fn a_refund_that_fails_later_counts_once() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        let payment = captured(&stripe).await?;
+        let intent = stand_in.intent(ORDER)?.0;
+        let refund = async |refusals| stripe.refund(&payment, &Refund { refusals, may_be_known: true, ..partial_refund(2_500) }).await;
+        refund(0).await?;
+        stand_in.fail_refund(&intent, "insufficient_funds")?;
+        let postponed = refund(0).await;
+        ensure!(matches!(postponed, Err(Error::TemporarilyRefused(_))), "{postponed:?}");
+        refund(1).await?;
+        stand_in.fail_refund(&intent, "lost_or_stolen_card")?;
+        let declined = refund(1).await;
+        ensure!(matches!(declined, Err(Error::Declined(_))), "{declined:?}");
+        Ok(())
+    });
+}
+
+/// Stripe lists 100 refunds on a page, newest first. The refund in question is on the second page.
+#[test]
+fn a_refund_is_found_behind_many_others() {
+    run(async {
+        let (stand_in, stripe) = stripe().await?;
+        let payment = captured(&stripe).await?;
+        let known = Refund { may_be_known: true, ..partial_refund(2_500) };
+        stripe.refund(&payment, &known).await?;
+        let (intent, _) = stand_in.intent(ORDER)?;
+        for _ in 0..120 {
+            stand_in.refund_in_dashboard(&intent, 1)?;
+        }
+        stand_in.forget_keys();
+        stripe.refund(&payment, &known).await?;
+        assert_eq!(stand_in.intent(ORDER)?.1.refunded, 2_620);
+        Ok(())
+    });
+}
+
 #[test]
 fn an_unreachable_stripe_is_no_decline() {
     run(async {

@@ -37,6 +37,8 @@ struct Refund {
     intent: String,
     amount: i64,
     metadata: Value,
+    /// Why the refund failed after Stripe had accepted it.
+    failure: Option<&'static str>,
 }
 
 /// The document with the error of a test card (<https://docs.stripe.com/testing>); `None` if the
@@ -167,20 +169,39 @@ impl Ledger {
         let metadata = form.iter().filter_map(|(name, value)| Some((name.strip_prefix("metadata[")?.strip_suffix(']')?, value)));
         let metadata: BTreeMap<&str, &String> = metadata.collect();
         let (metadata, refund) = (json!(metadata), self.id("re"));
-        self.refunds.push(Refund { id: refund.clone(), intent: id.clone(), amount, metadata: metadata.clone() });
+        self.refunds.push(Refund { id: refund.clone(), intent: id.clone(), amount, metadata: metadata.clone(), failure: None });
         (shape["id"], shape["amount"], shape["metadata"], shape["status"]) = (refund.into(), amount.into(), metadata, "succeeded".into());
         Ok((200, shape))
     }
 
+    /// The bank of the customer does not take back the newest refund of an intent.
+    pub(super) fn fail_refund(&mut self, intent: &str, reason: &'static str) -> Result<()> {
+        let refund = self.refunds.iter_mut().rfind(|refund| refund.intent == intent && refund.failure.is_none());
+        let refund = refund.context("no refund that could fail")?;
+        refund.failure = Some(reason);
+        self.intents.get_mut(intent).context("no such intent")?.refunded -= refund.amount;
+        Ok(())
+    }
+
+    /// A page of an intent's refunds, newest first.
     fn list(&self, form: &Form, mut shape: Value) -> Result<Answer> {
         let template = shape["data"][0].take();
-        let of_intent = self.refunds.iter().filter(|refund| Some(&refund.intent) == form.get("payment_intent"));
-        let refunds: Vec<Value> = of_intent
+        let limit: usize = form.get("limit").map_or(Ok(10), |limit| limit.parse())?;
+        let of_intent = self.refunds.iter().rev().filter(|refund| Some(&refund.intent) == form.get("payment_intent"));
+        let mut left: Vec<_> = match form.get("starting_after") {
+            Some(last) => of_intent.skip_while(|refund| refund.id != *last).skip(1).collect(),
+            None => of_intent.collect(),
+        };
+        shape["has_more"] = (left.len() > limit).into();
+        left.truncate(limit);
+        let refunds: Vec<Value> = left
+            .into_iter()
             .map(|refund| {
                 let mut shape = template.clone();
                 (shape["id"], shape["amount"], shape["metadata"]) =
                     (refund.id.clone().into(), refund.amount.into(), refund.metadata.clone());
-                shape["status"] = "succeeded".into();
+                shape["status"] = if refund.failure.is_some() { "failed" } else { "succeeded" }.into();
+                shape["failure_reason"] = refund.failure.into();
                 shape
             })
             .collect();

@@ -131,6 +131,11 @@ impl StandIn {
         Ok(())
     }
 
+    /// The customer's bank does not take back the newest refund of an intent.
+    pub(super) fn fail_refund(&self, id: &str, reason: &'static str) -> Result<()> {
+        self.inner.memory().ledger.fail_refund(id, reason)
+    }
+
     /// Captures the amount, whatever the intent's state.
     pub(super) fn capture_in_dashboard(&self, id: &str) -> Result<()> {
         let mut memory = self.inner.memory();

@@ -61,9 +61,12 @@ pub(super) struct Refund {
     pub(super) metadata: Option<BTreeMap<String, String>>,
 }
 
+/// A page of a list.
 #[derive(Debug, Deserialize)]
 pub(super) struct List<T> {
     pub(super) data: Vec<T>,
+    /// Whether another page follows.
+    pub(super) has_more: bool,
 }
 
 impl Intent {
