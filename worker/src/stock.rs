@@ -112,9 +112,11 @@ impl ReservationPolicy {
     }
 }
 
-/// The customer's other unpaid orders.
-#[derive(Clone, Copy, Debug)]
+/// The other unpaid orders of an order's customer.
+#[derive(Debug)]
 struct UnpaidOrders {
+    order_id: OrderId,
+    customer_id: String,
     orders: i64,
     /// The units that these orders hold.
     units: i64,
@@ -127,18 +129,28 @@ impl UnpaidOrders {
     async fn count(transaction: &Transaction<'_>, order_id: OrderId, customer_id: &str) -> anyhow::Result<Self> {
         let sql::UnpaidOrders { orders, units, waiting } =
             sql::count_unpaid_orders(transaction, &order_id.to_string(), customer_id).await?;
-        Ok(Self { orders, units, awaits_decision: waiting })
+        Ok(Self { order_id, customer_id: customer_id.to_owned(), orders, units, awaits_decision: waiting })
     }
 
     /// Whether the policy allows one more unpaid order that holds this many units.
-    fn leaves_room(self, units: i64, policy: &ReservationPolicy) -> bool {
+    fn leaves_room(&self, units: i64, policy: &ReservationPolicy) -> bool {
         self.orders < policy.max_orders && self.units.saturating_add(units) <= policy.max_units
     }
 
     /// Whether the units that a customer is offered may be held. Only one order of a customer holds
     /// an offer at a time. So a customer who does not decide blocks little stock.
-    fn leaves_room_for_offer(self, units: i64, policy: &ReservationPolicy) -> bool {
+    fn leaves_room_for_offer(&self, units: i64, policy: &ReservationPolicy) -> bool {
         !self.awaits_decision && self.leaves_room(units, policy)
+    }
+
+    /// Whether another order of the customer recently got an offer and then failed or was
+    /// cancelled. If the next offer were held, a customer could hold a product forever with one
+    /// offer after another. That order counts if it was accepted within the last
+    /// `decision_timeout`.
+    async fn has_recent_unaccepted_offer(&self, transaction: &Transaction<'_>, policy: &ReservationPolicy) -> anyhow::Result<bool> {
+        let (customer_id, order_id) = (&self.customer_id, self.order_id.to_string());
+        let found = sql::has_recent_unaccepted_offer(transaction, customer_id, &order_id, millis(policy.decision_timeout)).await?;
+        Ok(found.has_recent_unaccepted_offer)
     }
 }
 
@@ -205,9 +217,7 @@ async fn reserve_or_explain(
     }
     if let Some(stock) = stock.filter(Stock::is_short) {
         let lines = request.items.iter().zip(1..).map(|(item, line)| (line, item.product_id.as_str(), item.quantity));
-        let has_unaccepted = has_recent_unaccepted_offer(transaction, order_id, &customer_id, policy).await?;
-        let may_hold = |units| review_reason.is_none() && !has_unaccepted && unpaid.leaves_room_for_offer(units, policy);
-        amendment::offer_part(transaction, order_id, lines, stock, policy, may_hold).await?;
+        amendment::offer_part(transaction, order_id, &unpaid, lines, stock, policy, review_reason.is_none()).await?;
         return Ok(order::advance(transaction, order_id, OrderStatus::ActionRequired, None).await?);
     }
     if let Some(reason) = review_reason {
@@ -219,19 +229,6 @@ async fn reserve_or_explain(
     }
     hold_units(transaction, order_id, wanted, policy.held_for).await?;
     Ok(order::advance(transaction, order_id, OrderStatus::Reserved, None).await?)
-}
-
-/// Whether another order of the customer recently got an offer and then failed or was cancelled. If
-/// the next offer were held, a customer could hold a product forever with one offer after another.
-/// That order counts if it was accepted within the last `decision_timeout`.
-async fn has_recent_unaccepted_offer(
-    transaction: &Transaction<'_>,
-    order_id: OrderId,
-    customer_id: &str,
-    policy: &ReservationPolicy,
-) -> anyhow::Result<bool> {
-    let within_ms = millis(policy.decision_timeout);
-    Ok(sql::has_recent_unaccepted_offer(transaction, customer_id, &order_id.to_string(), within_ms).await?.has_recent_unaccepted_offer)
 }
 
 /// The error of an order that must wait until the customer's other orders are paid. It is final if
@@ -455,7 +452,9 @@ mod tests {
     fn a_customer_holds_so_much_and_one_offer_at_a_time() {
         let limits = Limits { spend: BTreeMap::new(), orders: None, window: Duration::ZERO };
         let policy = ReservationPolicy { held_for: Duration::ZERO, decision_timeout: Duration::ZERO, limits, max_orders: 3, max_units: 10 };
-        let unpaid = |orders, units, awaits_decision| UnpaidOrders { orders, units, awaits_decision };
+        let (order_id, customer_id): (OrderId, _) = ("ord_01930000000070008000000000000001".parse().unwrap(), String::new());
+        let unpaid =
+            |orders, units, awaits_decision| UnpaidOrders { order_id, customer_id: customer_id.clone(), orders, units, awaits_decision };
         assert!(unpaid(2, 4, true).leaves_room(6, &policy) && !unpaid(2, 4, false).leaves_room(7, &policy));
         assert!(!unpaid(3, 0, false).leaves_room(1, &policy) && !unpaid(0, i64::MAX, false).leaves_room(1, &policy));
         assert!(unpaid(2, 4, false).leaves_room_for_offer(6, &policy) && !unpaid(2, 4, true).leaves_room_for_offer(6, &policy));

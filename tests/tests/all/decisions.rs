@@ -326,9 +326,16 @@ fn an_offer_neither_holds_nor_reveals_the_remaining_stock() {
         let again = shop.place(&Draft::new(&customer).line(&bait, 1).line(&wanted, 8)).await?;
         shop.reaches(&again, &["ACTION_REQUIRED"]).await?;
         assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((100, 0), (5, 0)), "nothing for who has let an offer go");
+        // The offered units are sold to others before the customer answers. The next offer is not
+        // held, either.
+        let other = shop.place(&Draft::new(&shop.unique("CUST-other")).line(&wanted, 4)).await?;
+        shop.ends(&other, "COMPLETED").await?;
+        decide(shop, &again, "amend", "").await?;
+        until("another offer", TIMEOUT, async || Ok((offered(&shop.order(&again).await?) == [Some(1), Some(1)]).then_some(()))).await?;
+        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((100, 0), (1, 0)), "nothing, as before");
         decide(shop, &again, "amend", "").await?;
         shop.ends(&again, "COMPLETED").await?;
-        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((99, 0), (3, 0)));
+        assert_eq!((shop.stock(&bait).await?, shop.stock(&wanted).await?), ((99, 0), (0, 0)));
         shop.audit_is_clean().await
     });
 }

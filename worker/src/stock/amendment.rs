@@ -2,9 +2,8 @@
 //!
 //! The customer is offered some of the available units ([`super::offer`]). The offered units are
 //! held like the stock of any unpaid order, and for the same time. They are not held if the
-//! customer would exceed a limit, or if another order of the customer waits for a decision. The
-//! offer that [`super::reserve`] makes is also not held if the customer recently let another offer
-//! pass.
+//! customer would exceed a limit, if another order of the customer waits for a decision, or if the
+//! customer recently let another offer pass.
 //!
 //! A customer who takes the offer after that time gets exactly what was offered, if it is still
 //! available. Otherwise the customer gets a new offer. So nobody is sent less than they agreed to.
@@ -34,16 +33,17 @@ pub(crate) struct AmendmentResult {
 
 /// Offers the customer a part of an order. `lines` are the order's line items: number, product,
 /// units. If several line items want the same short product, the first ones get the offered units.
-/// The offer is held if `may_hold` returns true for its number of units.
+/// The offer is held if `may_hold` is true and the customer's other orders permit it.
 ///
 /// The products' rows must be locked, and the order must hold nothing.
 pub(super) async fn offer_part<'a>(
     transaction: &Transaction<'_>,
     order_id: OrderId,
+    unpaid: &UnpaidOrders,
     lines: impl IntoIterator<Item = (i32, &'a str, i32)>,
     mut stock: Stock<'_>,
     policy: &ReservationPolicy,
-    may_hold: impl FnOnce(i64) -> bool,
+    may_hold: bool,
 ) -> anyhow::Result<()> {
     stock.reduce_to_offer(policy.max_units);
     let mut left = stock.available.clone();
@@ -56,7 +56,7 @@ pub(super) async fn offer_part<'a>(
         available.push(i32::try_from(units)?);
     }
     sql::offer_lines(transaction, &order_id.to_string(), &numbers, &available).await?;
-    if may_hold(stock.units()) {
+    if may_hold && unpaid.leaves_room_for_offer(stock.units(), policy) && !unpaid.has_recent_unaccepted_offer(transaction, policy).await? {
         hold_units(transaction, order_id, &stock.available, policy.held_for).await?;
     }
     Ok(())
@@ -86,7 +86,7 @@ pub(crate) async fn amend(transaction: &Transaction<'_>, order_id: OrderId, poli
         release(transaction, order_id).await?;
         let catalogue = lock_products(transaction, &units).await?;
         if !Stock::from_catalogue(&units, &catalogue).is_ok_and(|stock| !stock.is_short()) {
-            return offer_again(transaction, order_id, unpaid, policy).await;
+            return offer_again(transaction, order_id, &unpaid, policy).await;
         }
     }
     accept_offer(transaction, order_id).await?;
@@ -134,13 +134,13 @@ async fn accept_offer(transaction: &Transaction<'_>, order_id: OrderId) -> anyho
 async fn offer_again(
     transaction: &Transaction<'_>,
     order_id: OrderId,
-    unpaid: UnpaidOrders,
+    unpaid: &UnpaidOrders,
     policy: &ReservationPolicy,
 ) -> Result<AmendmentResult, Error> {
     let lines = open_line_items(transaction, order_id).await?;
     let wanted = units_by_product(lines.iter().map(|(_, product_id, quantity)| (product_id.as_str(), *quantity)));
     let stock = Stock::from_catalogue(&wanted, &lock_products(transaction, &wanted).await?)?;
-    offer_part(transaction, order_id, as_offer_lines(&lines), stock, policy, |units| unpaid.leaves_room_for_offer(units, policy)).await?;
+    offer_part(transaction, order_id, unpaid, as_offer_lines(&lines), stock, policy, true).await?;
     order::raise_version(transaction, order_id).await?;
     tracing::info!(%order_id, "{order_id}: the offered units are no longer available; made a new offer");
     let status = OrderStatus::ActionRequired;

@@ -31,8 +31,7 @@ pub(crate) async fn reserve_approved(
     release(transaction, order_id).await?;
     let stock = Stock::from_catalogue(&wanted, &lock_products(transaction, &wanted).await?)?;
     let to = if stock.is_short() {
-        let may_hold = |units| unpaid.leaves_room_for_offer(units, policy);
-        amendment::offer_part(transaction, order_id, as_offer_lines(&lines), stock, policy, may_hold).await?;
+        amendment::offer_part(transaction, order_id, &unpaid, as_offer_lines(&lines), stock, policy, true).await?;
         OrderStatus::ActionRequired
     } else {
         hold_units(transaction, order_id, &wanted, policy.held_for).await?;
