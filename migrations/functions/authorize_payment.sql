@@ -1,5 +1,5 @@
 -- Records that the gateway authorized an order's payment. Answers the order's status and whether
--- the payment may be captured. TAKE: yes. OVER: the order is not unpaid any more. ELSEWHERE:
+-- the payment may be captured. CAPTURE: yes. ENDED: the order is not unpaid any more. ELSEWHERE:
 -- another gateway has the payment. TOO_LATE: the order's stock is not held any more.
 --
 -- It is one call of several statements, so that each sees what the former owner of the order's lock
@@ -17,15 +17,15 @@ BEGIN
         RETURN;
     END IF;
     permission = CASE
-        WHEN withdrawn OR status <> ALL (unpaid) THEN 'OVER'
+        WHEN withdrawn OR status <> ALL (unpaid) THEN 'ENDED'
         WHEN EXISTS (
             SELECT FROM payments p WHERE p.order_id = the_order AND p.gateway <> the_gateway
         ) THEN 'ELSEWHERE'
         WHEN NOT EXISTS (
             SELECT FROM reservations r WHERE r.order_id = the_order AND r.state = 'HELD'
         ) THEN 'TOO_LATE'
-        ELSE 'TAKE' END;
-    IF permission = 'TAKE' THEN
+        ELSE 'CAPTURE' END;
+    IF permission = 'CAPTURE' THEN
         UPDATE orders o SET version = o.version + 1 WHERE o.id = the_order;
         INSERT INTO payments AS p
             (order_id, status, amount_minor, currency, gateway, gateway_reference)

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Order } from '../api/model.ts';
 import { byUrgency, isStuck } from './open-orders.ts';
 
-const order = (id: string, createdAt: string, more: Partial<Order> = {}) => ({ id, createdAt, ...more }) as Order;
+const order = (id: string, createdAt: string, more: Partial<Order> = {}) =>
+  ({ id, createdAt, history: [{ status: 'PENDING', at: createdAt }], ...more }) as Order;
 
 test('orders in compensation come first, then the oldest', () => {
   const orders = [
@@ -19,6 +20,15 @@ test('an order is stuck after a quarter of an hour', () => {
   const now = Date.parse('2026-11-21T10:15:00Z');
   assert.equal(isStuck(order('a', '2026-11-21T10:00:00Z'), now), false);
   assert.equal(isStuck(order('a', '2026-11-21T09:59:59Z'), now), true);
+});
+
+test('an order whose status changed a moment ago is not stuck, however old it is', () => {
+  const now = Date.parse('2026-11-21T10:15:00Z');
+  const history = [
+    { status: 'IN_REVIEW', at: '2026-11-20T10:00:00Z' },
+    { status: 'RESERVED', at: '2026-11-21T10:14:00Z' },
+  ];
+  assert.equal(isStuck(order('a', '2026-11-20T10:00:00Z', { status: 'RESERVED', history }), now), false);
 });
 
 test('an order that waits for somebody is not stuck', () => {

@@ -4,12 +4,13 @@ import type { Order } from '../api/model.ts';
 import { traitsOf } from '../order/status.ts';
 
 /**
- * An open order that waits for nobody counts as stuck after this time. The default of
- * AUDIT_STUCK_AFTER_S is the same.
+ * An open order that waits for nobody counts as stuck if its status has not changed for this time.
+ * The default of AUDIT_STUCK_AFTER_S is the same.
  */
 const STUCK_AFTER_MS = 15 * 60_000;
 
-export const isStuck = (order: Order, now: number): boolean => !waits(order) && now - Date.parse(order.createdAt) > STUCK_AFTER_MS;
+export const isStuck = (order: Order, now: number): boolean =>
+  !waits(order) && now - Date.parse(order.history.at(-1)?.at ?? order.createdAt) > STUCK_AFTER_MS;
 
 /**
  * Whether the order waits for the customer, for the shop, or for the carrier, which must collect

@@ -1,5 +1,5 @@
--- Reads the 10 oldest failing rows of a loop. Each result row also has the total number. At most
--- 1000 rows are searched and counted.
+-- Reads the 10 oldest failing rows of a loop. Each result row also has the total number,
+-- up to 1000.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT
@@ -8,6 +8,7 @@ FROM (
         since
     FROM failing_rows
     WHERE loop = $1
+    ORDER BY since, id
     LIMIT 1000
 ) s
 ORDER BY since, id

@@ -1,6 +1,6 @@
--- Reads the 10 oldest notifications that were not sent. Each result row also has the total number.
--- These count as not sent: notifications that failed or were suppressed in the last 7 days, and
--- pending ones with more than 5 attempts. At most 1000 are searched and counted.
+-- Reads the 10 oldest notifications that were not sent. Each result row also has the total number,
+-- up to 1000. These count as not sent: notifications that failed or were suppressed in the last 7
+-- days, and pending ones with more than 5 attempts.
 SELECT id, detail, since, count(*) OVER () AS total
 FROM (
     SELECT
@@ -18,6 +18,7 @@ FROM (
     FROM notifications
     WHERE state = 'PENDING'
         AND attempts > 5
+    ORDER BY since, id
     LIMIT 1000
 ) s
 ORDER BY since, id

@@ -1,40 +1,6 @@
 -- Counts the stuck orders, and how many of them have a stuck compensation.
--- worker/src/ops/system/stuck.rs explains the rule.
 SELECT
     count(*) AS orders,
-    count(*) FILTER (WHERE compensating_since < now() - $1::bigint * interval '1 second') AS compensations
-FROM orders
-WHERE status IN ('PENDING', 'ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED')
-    AND CASE
-        WHEN compensating_since IS NOT NULL THEN compensating_since < now() - $1::bigint * interval '1 second'
-        ELSE status NOT IN ('ACTION_REQUIRED', 'IN_REVIEW')
-            AND created_at < now() - $1::bigint * interval '1 second'
-            AND NOT EXISTS (
-                SELECT
-                FROM order_history h
-                WHERE h.order_id = id
-                    AND h.at >= now() - $1::bigint * interval '1 second'
-            )
-            AND NOT (
-                status IN ('PAID', 'SHIPPED')
-                AND NOT EXISTS (
-                    SELECT
-                    FROM shipments s
-                    WHERE s.order_id = orders.id
-                        AND s.status = 'PENDING'
-                )
-                AND EXISTS (
-                    SELECT
-                    FROM shipments s
-                    WHERE s.order_id = orders.id
-                        AND s.status IN ('BOOKED', 'IN_TRANSIT')
-                )
-                AND NOT EXISTS (
-                    SELECT
-                    FROM shipments s
-                    WHERE s.order_id = orders.id
-                        AND s.status IN ('BOOKED', 'IN_TRANSIT')
-                        AND s.updated_at < now() - $2::bigint * interval '1 second'
-                )
-            )
-    END
+    count(*) FILTER (WHERE compensating_since IS NOT NULL) AS compensations
+FROM open_orders
+WHERE is_stuck(status, created_at, compensating_since, changed_at, parcels_silent_since, $1, $2)

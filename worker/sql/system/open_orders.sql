@@ -1,44 +1,11 @@
--- Lists open orders that are older than the given number of seconds, oldest first, and tells which
--- are stuck. worker/src/ops/system/stuck.rs explains the rule.
+-- Lists open orders that are older than the given number of seconds, oldest first, and shows which
+-- are stuck.
 SELECT
     id,
     status,
     extract(epoch FROM now() - created_at)::bigint AS open_seconds,
     extract(epoch FROM now() - compensating_since)::bigint AS compensating_seconds,
-    CASE
-        WHEN compensating_since IS NOT NULL THEN compensating_since < now() - $1::bigint * interval '1 second'
-        ELSE status NOT IN ('ACTION_REQUIRED', 'IN_REVIEW')
-            AND created_at < now() - $1::bigint * interval '1 second'
-            AND NOT EXISTS (
-                SELECT
-                FROM order_history h
-                WHERE h.order_id = id
-                    AND h.at >= now() - $1::bigint * interval '1 second'
-            )
-            AND NOT (
-                status IN ('PAID', 'SHIPPED')
-                AND NOT EXISTS (
-                    SELECT
-                    FROM shipments s
-                    WHERE s.order_id = orders.id
-                        AND s.status = 'PENDING'
-                )
-                AND EXISTS (
-                    SELECT
-                    FROM shipments s
-                    WHERE s.order_id = orders.id
-                        AND s.status IN ('BOOKED', 'IN_TRANSIT')
-                )
-                AND NOT EXISTS (
-                    SELECT
-                    FROM shipments s
-                    WHERE s.order_id = orders.id
-                        AND s.status IN ('BOOKED', 'IN_TRANSIT')
-                        AND s.updated_at < now() - $2::bigint * interval '1 second'
-                )
-            )
-    END AS is_stuck
-FROM orders
-WHERE status IN ('PENDING', 'ACTION_REQUIRED', 'IN_REVIEW', 'RESERVED', 'PAID', 'SHIPPED', 'DELIVERED')
-    AND created_at < now() - $3::bigint * interval '1 second'
+    is_stuck(status, created_at, compensating_since, changed_at, parcels_silent_since, $1, $2) AS is_stuck
+FROM open_orders
+WHERE created_at < now() - $3::bigint * interval '1 second'
 ORDER BY created_at

@@ -20,7 +20,8 @@ macro_rules! files {
 /// All files in the order in which they are applied. A view or an SQL function comes after
 /// everything that it uses.
 #[rustfmt::skip]
-pub(crate) const FILES: [File; 26] = files![
+pub(crate) const FILES: [File; 28] = files![
+    "views/open_orders.sql"
     "views/order_units.sql"
     "functions/admit_notice.sql"
     "functions/authorize_payment.sql"
@@ -28,6 +29,7 @@ pub(crate) const FILES: [File; 26] = files![
     "functions/claim_units.sql"
     "functions/commit_reservations.sql"
     "functions/forget_payment_method.sql"
+    "functions/is_stuck.sql"
     "functions/make_shipments.sql"
     "functions/move_order.sql"
     "functions/move_shipments.sql"

@@ -62,7 +62,7 @@ pub(crate) async fn record_authorized(
         .await?
         .context("the order is not on record")?;
     Ok(match authorization.permission.as_str() {
-        "TAKE" => CapturePermission::Capture,
+        "CAPTURE" => CapturePermission::Capture,
         "TOO_LATE" => CapturePermission::StockReleased,
         "ELSEWHERE" => CapturePermission::OtherGateway,
         _ => CapturePermission::NotPayable(authorization.status.parse()?),

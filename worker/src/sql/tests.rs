@@ -141,15 +141,3 @@ fn loops_that_are_written_out_are_those_of_the_code() {
         }
     }
 }
-
-#[test]
-fn one_rule_says_which_orders_are_stuck() {
-    let rules: BTreeSet<String> = declared()
-        .iter()
-        .flat_map(|declared| {
-            let statement = in_one_line(declared.statement);
-            between(&statement, "CASE WHEN compensating_since IS NOT NULL", " END").map(ToOwned::to_owned).collect::<Vec<_>>()
-        })
-        .collect();
-    assert_eq!(rules.len(), 1, "{rules:?}");
-}

@@ -1,16 +1,6 @@
-//! The rule that says which orders are stuck.
-//!
-//! An order that is being compensated is stuck if the compensation has been running for longer than
-//! `AUDIT_STUCK_AFTER_S`. Any other open order is stuck if its status has not changed for longer
-//! than `AUDIT_STUCK_AFTER_S`. There are two exceptions:
-//!
-//! - An order that waits for a decision is not stuck, because the decision has its own time limit.
-//! - A PAID or SHIPPED order that waits for its parcels is not stuck. Such an order has no unbooked
-//!   parcel and at least one parcel that is booked or in transit, and each of these has had news
-//!   within `PARCEL_SILENT_AFTER_S`.
-//!
-//! Each file in worker/sql that needs the rule repeats it, and a test compares the copies. The
-//! audit lists the orders; metrics and alarms count them.
+//! Stuck orders. The function is_stuck in migrations/functions has the rule; its limits are
+//! `AUDIT_STUCK_AFTER_S` and `PARCEL_SILENT_AFTER_S`. The audit lists the orders; metrics and alarms
+//! count them.
 
 use crate::{config, db, sql::system as sql};
 use deadpool_postgres::Pool;
