@@ -57,9 +57,22 @@ const SNS_TIMEOUT: Duration = Duration::from_secs(7);
 /// else uses.
 const OUTBOX_LOCK_KEY: i64 = 0x6f72_6465_7266_6c6f;
 /// Error codes that SNS reports as the sender's fault although the event is not the cause. The
-/// cause is the topic, a permission or a quota.
-const NOT_EVENT_FAULT: &[&str] =
-    &["AuthorizationError", "AccessDenied", "NotFound", "Throttled", "ThrottlingException", "RequestThrottled"];
+/// cause is the topic, its encryption key, a permission or a quota
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors>).
+const NOT_EVENT_FAULT: &[&str] = &[
+    "AuthorizationError",
+    "AccessDenied",
+    "NotFound",
+    "Throttled",
+    "ThrottlingException",
+    "RequestThrottled",
+    "KMSAccessDenied",
+    "KMSDisabled",
+    "KMSInvalidState",
+    "KMSNotFound",
+    "KMSOptInRequired",
+    "KMSThrottling",
+];
 /// Error codes with which SNS refuses a whole call because of the content of one of its events.
 const CONTENT_ERRORS: &[&str] =
     &["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationException", "BatchRequestTooLong"];
