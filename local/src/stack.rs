@@ -173,7 +173,7 @@ impl Stack {
     /// # Errors
     /// Fails if a server had to be killed.
     pub async fn stop(&self) -> Result<()> {
-        self.stop_telling(|_, _| {}).await
+        self.stop_and_report(|_, _| {}).await
     }
 
     /// Stops all servers as [`Stack::stop`] does. Calls `tell` for each server that was running,
@@ -181,14 +181,14 @@ impl Stack {
     ///
     /// # Errors
     /// Fails if a server had to be killed.
-    pub async fn stop_telling(&self, tell: impl Fn(&str, Duration)) -> Result<()> {
+    pub async fn stop_and_report(&self, report: impl Fn(&str, Duration)) -> Result<()> {
         let workers = self.workers.iter().map(|worker| worker.clone() as Arc<Server>).collect();
         let mut result = Ok(());
         for together in [vec![self.api.clone() as Arc<Server>], workers, self.services().into()] {
             let ends = together.iter().map(async |server| {
                 let begun = Instant::now();
                 if server.stop().await?.is_some() {
-                    tell(server.name(), begun.elapsed());
+                    report(server.name(), begun.elapsed());
                 }
                 Ok(())
             });

@@ -115,7 +115,7 @@ pub struct Notice {
     pub kind: NoticeKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE", prefix = "ORDER_")]
 pub enum NoticeKind {
@@ -131,6 +131,9 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
+    /// All kinds.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
     /// The name used in SQL (`notifications.type`).
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -37,7 +37,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    pub const ALL: &'static [Self] = Self::VARIANTS;
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The name used in JSON and in SQL (`orders.contact_channel`, `notifications.channel`).
     #[must_use]
@@ -58,7 +58,7 @@ pub enum Language {
 }
 
 impl Language {
-    pub const ALL: &'static [Self] = Self::VARIANTS;
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The name used in JSON and in SQL (`orders.contact_language`): an ISO 639 code.
     #[must_use]

@@ -180,7 +180,7 @@ impl OrderWorkflow {
         };
         let (mut status, mut reason) = match advanced {
             Ok(paid) if paid.ships => Self::deliver(ctx, order_id, false).await?,
-            Ok(_) => (Self::tell(ctx, order_id, NoticeKind::Confirmed).await?, None),
+            Ok(_) => (Self::send_notification(ctx, order_id, NoticeKind::Confirmed).await?, None),
             Err(Halt::Ended(OrderStatus::Completed)) if Self::is_cancelled_too_late(ctx) => Self::cancelled(ctx, order_id).await?,
             Err(Halt::Ended(status)) => Self::ended(ctx, order_id, status).await?,
             Err(Halt::Refused(reason)) => Self::compensate(ctx, order_id, End::Failed, reason).await?,
@@ -202,7 +202,7 @@ impl OrderWorkflow {
     /// that has ended or is on its way.
     #[signal(name = "cancel")]
     pub fn cancel(&mut self, ctx: &mut SyncWorkflowContext<Self>, cancel: Cancel) {
-        self.note_length(ctx);
+        self.record_length(ctx);
         if self.cancel.is_none() {
             self.scope.cancel();
             self.cancel = Some(cancel);
@@ -212,21 +212,21 @@ impl OrderWorkflow {
     /// Takes the offer of an order that is [`OrderStatus::ActionRequired`].
     #[signal(name = "amend")]
     pub fn amend(&mut self, ctx: &mut SyncWorkflowContext<Self>) {
-        self.note_length(ctx);
+        self.record_length(ctx);
         self.amended = true;
     }
 
     /// Approves or declines an order that is [`OrderStatus::InReview`]. The first decision counts.
     #[signal(name = "review")]
     pub fn review(&mut self, ctx: &mut SyncWorkflowContext<Self>, review: Review) {
-        self.note_length(ctx);
+        self.record_length(ctx);
         self.review.get_or_insert(review);
     }
 
     /// Receives a tracking event from a carrier or from staff.
     #[signal(name = "scan")]
     pub fn scan(&mut self, ctx: &mut SyncWorkflowContext<Self>, scan: Scan) {
-        self.note_length(ctx);
+        self.record_length(ctx);
         if self.scans.len() < MAX_SCANS && !self.scans.contains(&scan) {
             self.scans.push(scan);
         }
@@ -320,7 +320,11 @@ impl OrderWorkflow {
     }
 
     /// Records a notification. Returns the order's status after that.
-    async fn tell(ctx: &WorkflowContext<Self>, order_id: OrderId, kind: NoticeKind) -> Result<OrderStatus, ActivityExecutionError> {
+    async fn send_notification(
+        ctx: &WorkflowContext<Self>,
+        order_id: OrderId,
+        kind: NoticeKind,
+    ) -> Result<OrderStatus, ActivityExecutionError> {
         let notice = Notice { order_id, kind };
         let notified = run_step(ctx, || OrderActivities::send_notification, notice, detached()).await?;
         Ok(notified.status)
@@ -331,7 +335,7 @@ impl OrderWorkflow {
     /// notification.
     async fn ended(ctx: &WorkflowContext<Self>, order_id: OrderId, status: OrderStatus) -> Result<Ended, ActivityExecutionError> {
         if let Some(end) = End::from_status(status) {
-            Self::tell(ctx, order_id, end.notice()).await?;
+            Self::send_notification(ctx, order_id, end.notice()).await?;
         }
         Ok((status, None))
     }
@@ -358,7 +362,7 @@ impl OrderWorkflow {
         if let Some(end) = End::from_status(ended.status) {
             // The order may have ended with the other status: a worker may have ended it, and died
             // before it recorded the notification.
-            Self::tell(ctx, order_id, end.notice()).await?;
+            Self::send_notification(ctx, order_id, end.notice()).await?;
         }
         ctx.state_mut(|s| s.compensating = false);
         Ok((ended.status, is_compensated.then_some(reason)))

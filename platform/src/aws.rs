@@ -28,12 +28,12 @@ impl Timeouts {
 }
 
 /// Loads the configuration from which every AWS client of the process is created.
-pub async fn config(patience: Timeouts) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().connect_timeout(patience.connect).operation_attempt_timeout(patience.attempt).build();
+pub async fn config(limits: Timeouts) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(limits.connect).operation_attempt_timeout(limits.attempt).build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(patience.attempts).with_initial_backoff(Duration::from_millis(50)))
+        .retry_config(RetryConfig::standard().with_max_attempts(limits.attempts).with_initial_backoff(Duration::from_millis(50)))
         .load()
         .await
 }

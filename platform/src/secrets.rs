@@ -9,7 +9,7 @@ use crate::{
     aws::{self, Timeouts},
     error::BoxError,
 };
-use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::{Client, error::SdkError};
 use serde::de::DeserializeOwned;
 
 /// Why a secret cannot be used. Each message names the setting that holds the ARN.
@@ -41,7 +41,11 @@ pub async fn read<T: Secret>(setting: &'static str, arn: &str) -> Result<T, Erro
     let found = client.get_secret_value().secret_id(arn).send().await.map_err(|error| Error::Unreadable {
         setting,
         arn: arn.to_owned(),
-        source: error.into(),
+        // An error that Secrets Manager returned needs no wrapper.
+        source: match error {
+            SdkError::ServiceError(answer) => answer.into_err().into(),
+            error => error.into(),
+        },
     })?;
     parse(found.secret_string().unwrap_or_default()).ok_or_else(|| Error::Malformed { setting, arn: arn.to_owned(), wanted: T::WANTED })
 }

@@ -3,7 +3,7 @@
 import { LocationProvider, Router, useLocation } from 'preact-iso';
 import { useEffect } from 'preact/hooks';
 import { getConfig } from './config.ts';
-import { type Language, LANGUAGES, language, speak } from './i18n/language.ts';
+import { type Language, LANGUAGES, language, setLanguage } from './i18n/language.ts';
 import { words } from './i18n/words.ts';
 import { Operations } from './operations/operations.tsx';
 import { OrderPage } from './order/order-page.tsx';
@@ -91,7 +91,7 @@ function Account() {
 
 function LanguageChoice() {
   return (
-    <select class="form-select" aria-label={words().language} value={language.value} onChange={(event) => speak(event.currentTarget.value as Language)}>
+    <select class="form-select" aria-label={words().language} value={language.value} onChange={(event) => setLanguage(event.currentTarget.value as Language)}>
       {Object.entries(LANGUAGES).map(([tag, name]) => (
         <option key={tag} value={tag} lang={tag}>
           {name}

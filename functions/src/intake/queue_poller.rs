@@ -51,8 +51,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The time after which a consumer that has ended no round counts as dead. A round usually takes a
-/// second or two. A round in which SQS answers one call slowly takes up to half a minute.
-const CONSUMER_TIMEOUT: Duration = Duration::from_secs(60);
+/// second or two. It makes up to three calls of SQS, each of which may take as long as [`TIMEOUTS`]
+/// permits.
+const CONSUMER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Whether this process consumes the intake queue, and when its last round ended. In AWS, Lambda
 /// consumes it.

@@ -20,18 +20,12 @@ type Parse = fn(&[u8]) -> Result<(), request::Error>;
 /// the types are compared.
 const RESTRICTED: [&str; 5] = ["/contact/email", "/contact/phone", "/totalAmount", "/amount", "/time"];
 
+/// The example of an order in the document that has every field.
+const FULL_ORDER: &str = "/paths/~1api~1orders/post/requestBody/content/application~1json/examples/everything/value";
+
 /// The schema and the parser of each body, and examples that together have all of its fields.
 fn bodies() -> [(&'static str, Parse, Vec<Value>); 8] {
-    let item = json!({ "productID": "PROD-001", "quantity": 1, "unitPrice": 5 });
-    let contact = json!({ "email": "a@b.example", "phone": "+14155550123", "channel": "EMAIL", "language": "en" });
-    let order = json!({
-        "customerID": "CUST-001",
-        "totalAmount": 5,
-        "currency": "USD",
-        "items": [item],
-        "paymentMethod": "tok_visa",
-        "contact": contact,
-    });
+    let order = document().pointer(FULL_ORDER).expect("the document has an order with every field").clone();
     let refunded = json!([{ "productID": "PROD-001", "quantity": 1 }]);
     let refunds = vec![json!({ "items": refunded, "restock": true, "reason": "r" }), json!({ "amount": 1, "reason": "r" })];
     let message = json!({

@@ -55,6 +55,19 @@ fn assert_valid(document: &Value, schema: &Value, value: &Value) {
     assert!(faults.is_empty(), "{value} is not as the document says: {faults:?}");
 }
 
+#[test]
+fn the_requests_in_the_docs_are_the_operations() {
+    let written = include_str!("../../../docs/api.http").replace("{{order}}-1", "{shipmentID}").replace("{{order}}", "{id}");
+    let written = written.replace("{{product}}", "{id}");
+    let requests: BTreeSet<(String, String)> = written
+        .lines()
+        .filter_map(|line| line.split_once(" {{host}}"))
+        .map(|(method, target)| (target.split('?').next().unwrap_or_default().to_owned(), method.to_owned()))
+        .collect();
+    let documented: BTreeSet<_> = operations(&document()).into_iter().map(|(path, method, _)| (path, method)).collect();
+    assert_eq!(requests, documented);
+}
+
 #[tokio::test]
 async fn routes_and_methods_are_the_documents() {
     let document = document();

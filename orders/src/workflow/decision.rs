@@ -21,12 +21,12 @@ impl OrderWorkflow {
     pub(super) async fn decide(ctx: &WorkflowContext<Self>, order_id: OrderId, asked: StepResult) -> Result<StepResult, Halt> {
         let in_review = asked.status == OrderStatus::InReview;
         let notice = if in_review { NoticeKind::InReview } else { NoticeKind::ActionRequired };
-        Self::tell(ctx, order_id, notice).await.map_err(|error| Halt::Refused(reason(&error)))?;
+        Self::send_notification(ctx, order_id, notice).await.map_err(|error| Halt::Refused(reason(&error)))?;
 
         let scope = ctx.state(|s| s.scope.clone());
-        let patience = Duration::from_millis(asked.wait_ms.unwrap_or_default());
+        let timeout = Duration::from_millis(asked.wait_ms.unwrap_or_default());
         let answered = move |s: &Self| if in_review { s.review.is_some() } else { s.amended };
-        Self::wait(ctx, scope.clone(), patience, move |s| s.is_long || answered(s)).await;
+        Self::wait(ctx, scope.clone(), timeout, move |s| s.is_long || answered(s)).await;
         if scope.is_cancelled() {
             return Err(Halt::Cancelled);
         }

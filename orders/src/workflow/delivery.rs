@@ -29,7 +29,7 @@ impl OrderWorkflow {
             let (status, wait_ms) = step.as_ref().map_or((OrderStatus::Paid, None), |progress| (progress.status, progress.wait_ms));
             ctx.state_mut(|s| s.status = status);
             if status == OrderStatus::Delivered {
-                return Ok((Self::tell(ctx, order_id, NoticeKind::Delivered).await?, None));
+                return Ok((Self::send_notification(ctx, order_id, NoticeKind::Delivered).await?, None));
             }
             if status.is_final() {
                 return Ok(Self::ended(ctx, order_id, status).await?);

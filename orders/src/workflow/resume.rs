@@ -110,7 +110,7 @@ impl OrderWorkflow {
 
     /// Sets `is_long` if Temporal suggests to continue as new. Every signal handler calls this, so
     /// that a waiting workflow continues as new however many signals it receives.
-    pub(super) fn note_length(&mut self, ctx: &SyncWorkflowContext<Self>) {
+    pub(super) fn record_length(&mut self, ctx: &SyncWorkflowContext<Self>) {
         self.is_long = self.is_long || suggested(ctx.continue_as_new_suggested(), ctx.history_length(), |patch| ctx.patched(patch));
     }
 

@@ -76,7 +76,7 @@ fn check(body: &[u8]) -> Result<(), TestCaseError> {
             prop_assert_eq!(sum, i128::from(order.total.minor));
         }
         Err(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
-        Err(Error::Invalid(faults)) => say_where(&faults)?,
+        Err(Error::Invalid(faults)) => check_pointers(&faults)?,
     }
     Ok(())
 }
@@ -105,7 +105,7 @@ fn check_others(body: &[u8]) -> Result<(), TestCaseError> {
     for refused in others.into_iter().chain([refund.err(), restock.err(), report.err()]) {
         match refused {
             Some(Error::Malformed(message)) => prop_assert!(!message.is_empty()),
-            Some(Error::Invalid(faults)) => say_where(&faults)?,
+            Some(Error::Invalid(faults)) => check_pointers(&faults)?,
             None => {}
         }
     }
@@ -129,7 +129,7 @@ fn other_body() -> impl Strategy<Value = Value> {
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>().into())
 }
 
-fn say_where(faults: &[FieldError]) -> Result<(), TestCaseError> {
+fn check_pointers(faults: &[FieldError]) -> Result<(), TestCaseError> {
     prop_assert!(!faults.is_empty(), "the body is refused without a fault");
     for fault in faults {
         prop_assert!(fault.pointer.is_empty() || fault.pointer.starts_with('/'), "{:?}", fault);

@@ -41,15 +41,15 @@ impl Secret for Credentials {
 pub struct Connector {
     settings: Settings,
     identity: &'static str,
-    patience: Timeouts,
+    timeouts: Timeouts,
     /// The content of the secret, and the time at which it was read.
     secret: Mutex<Option<(Credentials, Instant)>>,
 }
 
 impl Connector {
     #[must_use]
-    pub fn new(settings: Settings, identity: &'static str, patience: Timeouts) -> Self {
-        Self { settings, identity, patience, secret: Mutex::default() }
+    pub fn new(settings: Settings, identity: &'static str, timeouts: Timeouts) -> Self {
+        Self { settings, identity, timeouts, secret: Mutex::default() }
     }
 
     /// Whether the credentials come from a secret. A secret may have changed since it was read.
@@ -97,13 +97,13 @@ impl Connector {
     }
 
     async fn connect_as(&self, credentials: Credentials) -> Result<Client, Error> {
-        let (settings, patience) = (&self.settings, self.patience);
+        let (settings, timeouts) = (&self.settings, self.timeouts);
         let scheme = if settings.temporal_tls { "https" } else { "http" };
         let target = format!("{scheme}://{}", settings.temporal_host_port).parse::<Url>().map_err(|_| Error::Address)?;
-        let retries = RetryOptions::builder().max_elapsed_time(Some(patience.call)).build();
+        let retries = RetryOptions::builder().max_elapsed_time(Some(timeouts.call)).build();
         let options = ConnectionOptions::new(target)
             .identity(self.identity)
-            .connect_timeout(patience.connect)
+            .connect_timeout(timeouts.connect)
             .retry_options(retries)
             // Payloads are small. Compressing them would cost client and server more CPU than it
             // saves.

@@ -364,7 +364,7 @@ async fn run_path(shop: &Shop, path: &str, product: &Product, gone: &Product) ->
             if path == "reconciliation_retried" {
                 lock.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", &[&id]).await?;
             }
-            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: "of-the-sandbox".to_owned() };
+            let event = PaymentEvent { gateway: "sandbox".to_owned(), order_id: id.parse()?, reference: "sandbox-payment".to_owned() };
             let options = WorkflowStartOptions::new(::orders::TASK_QUEUE, path).build();
             connect(shop).await?.start_workflow(ReconcileWorkflowType, event, options).await?;
             if path == "reconciliation_retried" {

@@ -24,7 +24,7 @@ function initial(): Language {
 
 export const language = signal<Language>(initial());
 
-export function speak(chosen: Language): void {
+export function setLanguage(chosen: Language): void {
   localStorage.setItem(KEY, chosen);
   language.value = chosen;
 }

@@ -8,7 +8,7 @@ export interface Line {
   title: string;
   counts: string;
   /** A problem that somebody should look at. */
-  concern: { text: string; tone: Tone } | null;
+  warning: { text: string; tone: Tone } | null;
 }
 
 export interface Say {
@@ -23,17 +23,17 @@ export interface Say {
 }
 
 export function linesOf({ queues, workflows }: Overview, say: Say): Line[] {
-  const unknown: Line['concern'] = { text: say.unknown, tone: 'attention' };
+  const unknown: Line['warning'] = { text: say.unknown, tone: 'attention' };
   const ofQueues = queues.map(({ name, waiting, inFlight, dead }): Line => {
     const counts = [waiting !== null && say.waits(waiting), inFlight !== null && inFlight > 0 && say.inFlight(inFlight)];
-    const concern: Line['concern'] = dead ? { text: say.dead(dead), tone: 'bad' } : waiting === null || dead === null ? unknown : null;
-    return { name, title: say.queues[name] ?? name, counts: counts.filter(Boolean).join(', '), concern };
+    const warning: Line['warning'] = dead ? { text: say.dead(dead), tone: 'bad' } : waiting === null || dead === null ? unknown : null;
+    return { name, title: say.queues[name] ?? name, counts: counts.filter(Boolean).join(', '), warning };
   });
-  const tasks: Line = { name: 'tasks', title: say.tasks, counts: '', concern: unknown };
+  const tasks: Line = { name: 'tasks', title: say.tasks, counts: '', warning: unknown };
   if (workflows) {
     const { backlog, oldestSeconds, polled } = workflows;
     tasks.counts = [say.waits(backlog), backlog > 0 && say.oldest(oldestSeconds)].filter(Boolean).join(', ');
-    tasks.concern = polled ? null : { text: say.unpolled, tone: 'bad' };
+    tasks.warning = polled ? null : { text: say.unpolled, tone: 'bad' };
   }
   return [...ofQueues, tasks];
 }

@@ -26,17 +26,17 @@ export function Waiting() {
   );
 }
 
-function Depth({ name, title, counts, concern }: Line) {
+function Depth({ name, title, counts, warning }: Line) {
   return (
     <li class="part" data-queue={name}>
       <span>
         <span class="name d-block">{title}</span>
         <span class="quiet">{counts}</span>
       </span>
-      {concern && (
-        <span class={`tone tone-${concern.tone}`}>
+      {warning && (
+        <span class={`tone tone-${warning.tone}`}>
           <Icon name="alert" />
-          {concern.text}
+          {warning.text}
         </span>
       )}
     </li>

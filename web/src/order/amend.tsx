@@ -12,7 +12,7 @@ import { Notice } from '../parts/notice.tsx';
 import { Trouble } from '../parts/trouble.tsx';
 import { useCall } from '../parts/use-call.ts';
 import { nameOf } from '../shop/catalogue.ts';
-import { whatThereIs } from './what-there-is.ts';
+import { offeredPart } from './offered-part.ts';
 
 interface Props {
   order: Order;
@@ -33,7 +33,7 @@ export function Amend({ order, onAsked, children }: Props) {
 
   // The message stays visible after the order has continued.
   if (order.status !== 'ACTION_REQUIRED') return isLate ? <Notice>{say.late}</Notice> : null;
-  const { lines, total } = whatThereIs(order);
+  const { lines, total } = offeredPart(order);
   return (
     <section class="card mb-4" id="amend" aria-labelledby="amend-title">
       <div class="card-body">

@@ -3,7 +3,7 @@
 import type { Fault, NewRefund, Order } from '../api/model.ts';
 import * as money from '../money.ts';
 
-export interface Wish {
+export interface RefundForm {
   what: 'rest' | 'amount' | 'items';
   amount: string;
   /** The typed quantities by product id. Empty text counts as no units. */
@@ -39,7 +39,7 @@ export function restOf({ payment, currency }: Pick<Order, 'payment' | 'currency'
 }
 
 /** The products with a typed quantity, in the sequence of the request's items. */
-export function chosen({ quantities }: Wish, order: Paid): Units[] {
+export function chosen({ quantities }: RefundForm, order: Paid): Units[] {
   return unitsOf(order).filter(({ productID }) => !/^0*$/.test(quantities[productID]?.trim() ?? ''));
 }
 
@@ -54,31 +54,31 @@ export interface Say {
  * Returns the faults that prevent writing the request, and the faults of an amount or a quantity
  * that is larger than the order permits. The API checks everything else.
  */
-export function faultsOf(wish: Wish, order: Paid, say: Say): Fault[] {
-  if (wish.what === 'amount') {
-    const amount = money.fromText(wish.amount, order.currency);
+export function faultsOf(form: RefundForm, order: Paid, say: Say): Fault[] {
+  if (form.what === 'amount') {
+    const amount = money.fromText(form.amount, order.currency);
     const rest = restOf(order) ?? 0n;
     if (amount === null) return [{ pointer: '/amount', message: say.anAmount }];
     return amount > rest ? [{ pointer: '/amount', message: say.atMost(money.toDecimal(rest, order.currency)) }] : [];
   }
-  if (wish.what === 'rest') return [];
-  const units = chosen(wish, order);
+  if (form.what === 'rest') return [];
+  const units = chosen(form, order);
   if (units.length === 0) return [{ pointer: '/items', message: say.chooseUnits }];
   return units.flatMap(({ productID, quantity }, n) => {
     const pointer = `/items/${n}/quantity`;
-    const asked = wish.quantities[productID]?.trim() ?? '';
+    const asked = form.quantities[productID]?.trim() ?? '';
     if (!/^\d{1,9}$/.test(asked)) return [{ pointer, message: say.wholeNumber }];
     return Number(asked) > quantity ? [{ pointer, message: say.atMost(String(quantity)) }] : [];
   });
 }
 
-/** The request body of a wish without faults. */
-export function toRefund(wish: Wish, order: Paid): NewRefund {
-  const { what, restock } = wish;
-  const reason = wish.reason.trim();
+/** The request body of a form without faults. */
+export function toRefund(form: RefundForm, order: Paid): NewRefund {
+  const { what, restock } = form;
+  const reason = form.reason.trim();
   return {
-    ...(what === 'amount' && { amount: money.toJson(money.fromText(wish.amount, order.currency) ?? 0n, order.currency) }),
-    ...(what === 'items' && { items: chosen(wish, order).map(({ productID }) => ({ productID, quantity: Number(wish.quantities[productID]) })) }),
+    ...(what === 'amount' && { amount: money.toJson(money.fromText(form.amount, order.currency) ?? 0n, order.currency) }),
+    ...(what === 'items' && { items: chosen(form, order).map(({ productID }) => ({ productID, quantity: Number(form.quantities[productID]) })) }),
     ...(what !== 'amount' && restock && { restock }),
     ...(reason && { reason }),
   };

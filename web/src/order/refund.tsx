@@ -16,10 +16,10 @@ import { Notice } from '../parts/notice.tsx';
 import { Trouble } from '../parts/trouble.tsx';
 import { useCall } from '../parts/use-call.ts';
 import { placed } from '../shop/places.ts';
-import { chosen, faultsOf, restOf, toRefund, unitsOf, type Wish } from './refund-request.ts';
+import { chosen, faultsOf, restOf, toRefund, unitsOf, type RefundForm } from './refund-request.ts';
 import { RefundUnits } from './refund-units.tsx';
 
-const NOTHING: Wish = { what: 'rest', amount: '', quantities: {}, restock: false, reason: '' };
+const NOTHING: RefundForm = { what: 'rest', amount: '', quantities: {}, restock: false, reason: '' };
 
 /** `onAsked` is called when the API has accepted the refund. */
 export function RefundAction({ order, onAsked }: { order: Order; onAsked: () => void }) {
@@ -54,7 +54,7 @@ export function RefundAction({ order, onAsked }: { order: Order; onAsked: () => 
 function Form({ order, onTaken, onClose }: { order: Order; onTaken: () => void; onClose: () => void }) {
   const { refund: say, optional, cart } = words();
   const element = useRef<HTMLFormElement>(null);
-  const [wish, setWish] = useState(NOTHING);
+  const [form, setForm] = useState(NOTHING);
   const [faults, setFaults] = useState<Fault[]>([]);
   const { stage, trouble, call } = useCall();
   const isRefused = trouble instanceof Refused && !isAway(trouble);
@@ -67,25 +67,25 @@ function Form({ order, onTaken, onClose }: { order: Order; onTaken: () => void; 
   }, [faults]);
 
   const units = unitsOf(order);
-  const asked = chosen(wish, order);
+  const asked = chosen(form, order);
   const places = new Set(['/amount', '/items', '/restock', '/reason', ...asked.map((_, n) => `/items/${n}/quantity`)]);
   const { at, elsewhere } = placed(faults, places);
   const faultsAt = (pointer: string): ComponentChildren[] => (at.get(pointer) ?? []).map((message) => <ApiText text={message} />);
 
-  const fill = (filled: Partial<Wish>) => {
-    setWish({ ...wish, ...filled });
+  const fill = (filled: Partial<RefundForm>) => {
+    setForm({ ...form, ...filled });
     if (faults.length > 0) setFaults([]);
   };
   const submit = async (event: Event) => {
     event.preventDefault();
-    const unwritable = faultsOf(wish, order, { ...say, wholeNumber: cart.wholeNumber });
+    const unwritable = faultsOf(form, order, { ...say, wholeNumber: cart.wholeNumber });
     setFaults(unwritable);
     if (unwritable.length > 0) return;
-    if (await call(() => ask(order.id, toRefund(wish, order)))) onTaken();
+    if (await call(() => ask(order.id, toRefund(form, order)))) onTaken();
   };
-  const choice = (what: Wish['what'], label: string) => (
+  const choice = (what: RefundForm['what'], label: string) => (
     <div class="form-check">
-      <input class="form-check-input" type="radio" name="what" id={`refund-${what}`} checked={wish.what === what} onChange={() => fill({ what })} />
+      <input class="form-check-input" type="radio" name="what" id={`refund-${what}`} checked={form.what === what} onChange={() => fill({ what })} />
       <label class="form-check-label" for={`refund-${what}`}>
         {label}
       </label>
@@ -100,11 +100,11 @@ function Form({ order, onTaken, onClose }: { order: Order; onTaken: () => void; 
         {choice('amount', say.amount)}
         {choice('items', say.units)}
       </fieldset>
-      {wish.what === 'amount' && (
+      {form.what === 'amount' && (
         <TextField
           id="refund-sum"
           label={say.sum(order.currency)}
-          value={wish.amount}
+          value={form.amount}
           faults={faultsAt('/amount')}
           inputMode="decimal"
           autocomplete="off"
@@ -112,22 +112,22 @@ function Form({ order, onTaken, onClose }: { order: Order; onTaken: () => void; 
           onInput={(amount) => fill({ amount })}
         />
       )}
-      {wish.what === 'items' && (
+      {form.what === 'items' && (
         <RefundUnits
           units={units}
-          quantities={wish.quantities}
+          quantities={form.quantities}
           faults={faultsAt('/items')}
           faultsOf={(productID) => faultsAt(`/items/${asked.findIndex((units) => units.productID === productID)}/quantity`)}
           onChange={(quantities) => fill({ quantities })}
         />
       )}
-      {wish.what !== 'amount' && (
+      {form.what !== 'amount' && (
         <div class="form-check mb-3">
           <input
             class="form-check-input"
             type="checkbox"
             id="restock"
-            checked={wish.restock}
+            checked={form.restock}
             aria-describedby="restock-fault"
             onChange={(event) => fill({ restock: event.currentTarget.checked })}
           />
@@ -145,7 +145,7 @@ function Form({ order, onTaken, onClose }: { order: Order; onTaken: () => void; 
           </>
         }
         hint={say.reasonHint}
-        value={wish.reason}
+        value={form.reason}
         faults={faultsAt('/reason')}
         autocomplete="off"
         maxLength={200}

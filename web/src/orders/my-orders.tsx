@@ -10,7 +10,7 @@ import { TextField } from '../parts/field.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { Title } from '../parts/title.tsx';
-import { customerID, isCustomer } from '../shop/cart.ts';
+import { customerID, rememberCustomer } from '../shop/cart.ts';
 import { signIn } from '../sign-in/issuer.ts';
 import { customer, mayOrder, user } from '../sign-in/session.ts';
 import { OrderList } from './order-list.tsx';
@@ -53,7 +53,7 @@ function Orders() {
           </Button>
         )}
       </div>
-      {customer.value === null && <Whose key={whose} whose={whose} onChoose={(id) => (isCustomer(id), go(id, status))} />}
+      {customer.value === null && <Whose key={whose} whose={whose} onChoose={(id) => (rememberCustomer(id), go(id, status))} />}
       {whose ? (
         <>
           <StatusFilter chosen={status} withAny onChoose={(status) => go(whose, status)} />

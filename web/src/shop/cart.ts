@@ -3,7 +3,7 @@
 
 import { effect, signal } from '@preact/signals';
 import { recall, remember, thisBrowser, thisTab } from '../storage.ts';
-import type { Details, Line } from './lines.ts';
+import { EMPTY_FORM, type Filled, type Line } from './lines.ts';
 
 const CART = 'orderflow.cart';
 const DETAILS = 'orderflow.details';
@@ -14,14 +14,13 @@ export const cart = signal<Line[]>(recall<Line[]>(thisBrowser, CART) ?? []);
 /** The customer id that the customer has typed, if nobody is signed in. */
 export const customerID = signal(recall<string>(thisBrowser, CUSTOMER) ?? '');
 
-export type Filled = Omit<Details, 'customerID' | 'language'>;
-export const details = signal<Filled>({ paymentMethod: 'tok_visa', email: '', phone: '', channel: '', ...recall<Partial<Filled>>(thisTab, DETAILS) });
+export const details = signal<Filled>({ ...EMPTY_FORM, ...recall<Partial<Filled>>(thisTab, DETAILS) });
 
 effect(() => remember(thisBrowser, CART, cart.value));
 effect(() => remember(thisTab, DETAILS, details.value));
 
 /** Remembers a customer id that was used, so that it is offered again. */
-export function isCustomer(id: string): void {
+export function rememberCustomer(id: string): void {
   customerID.value = id;
   remember(thisBrowser, CUSTOMER, id || null);
 }

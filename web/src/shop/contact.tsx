@@ -3,7 +3,8 @@
 import type { ComponentChildren } from 'preact';
 import { words } from '../i18n/words.ts';
 import { Field, TextField } from '../parts/field.tsx';
-import { details, type Filled } from './cart.ts';
+import { details } from './cart.ts';
+import type { Filled } from './lines.ts';
 
 interface Props {
   faultsAt: (pointer: string) => ComponentChildren[];

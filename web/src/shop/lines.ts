@@ -28,6 +28,11 @@ export interface Details {
   language: Language;
 }
 
+/** What the order form holds besides the cart. */
+export type Filled = Omit<Details, 'customerID' | 'language'>;
+
+export const EMPTY_FORM: Filled = { paymentMethod: 'tok_visa', email: '', phone: '', channel: '' };
+
 /** Adds one unit of a product. */
 export function add(lines: Line[], productID: string): Line[] {
   if (!lines.some((line) => line.productID === productID)) return [...lines, { productID, quantity: '1' }];

@@ -11,11 +11,11 @@ import { focusFirstFault, TextField } from '../parts/field.tsx';
 import { Notice } from '../parts/notice.tsx';
 import { signIn } from '../sign-in/issuer.ts';
 import { customer, mayOrder } from '../sign-in/session.ts';
-import { cart, customerID, details, type Filled, isCustomer } from './cart.ts';
+import { cart, customerID, details, rememberCustomer } from './cart.ts';
 import { CartLines } from './cart-lines.tsx';
 import { Contact } from './contact.tsx';
 import { byId, products } from './catalogue.ts';
-import { faultsOf, price, toOrder } from './lines.ts';
+import { type Filled, faultsOf, price, toOrder } from './lines.ts';
 import { Payment } from './payment.tsx';
 import { methodFor } from './payment-methods.ts';
 import { placed } from './places.ts';
@@ -60,7 +60,7 @@ export function OrderForm() {
     setOutcome({ kind: 'none' });
     const { paymentMethod, email, phone, channel } = details.value;
     const who = (customer.value ?? customerID.value).trim();
-    if (customer.value === null) isCustomer(who);
+    if (customer.value === null) rememberCustomer(who);
     void place(toOrder(lines, { customerID: who, paymentMethod: methodFor(paymentMethod), email: email.trim(), phone: phone.trim(), channel, language: language.value }));
   };
 

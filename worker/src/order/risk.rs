@@ -73,7 +73,7 @@ pub(crate) async fn is_approved(transaction: &Transaction<'_>, order_id: OrderId
 /// Records that the shop must review an order. `reason` names the limit that the order exceeds.
 pub(crate) async fn request_review(transaction: &Transaction<'_>, order_id: OrderId, reason: &str) -> anyhow::Result<()> {
     sql::request_review(transaction, &order_id.to_string(), reason).await?;
-    tracing::info!(%order_id, concern = reason, "{order_id}: needs a review: {reason}");
+    tracing::info!(%order_id, review_reason = reason, "{order_id}: needs a review: {reason}");
     Ok(())
 }
 

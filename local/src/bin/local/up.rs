@@ -75,7 +75,7 @@ pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
     }
     terminal::say("Stopping OrderFlow.");
     let stopped = select! {
-        stopped = stack.stop_telling(|name, took| terminal::step(name, "stopped", took)) => stopped,
+        stopped = stack.stop_and_report(|name, took| terminal::step(name, "stopped", took)) => stopped,
         // After another signal, stop waiting. Dropping the stack then stops the servers, with less
         // time for each.
         () = end.asked() => Ok(()),

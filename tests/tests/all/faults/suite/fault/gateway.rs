@@ -25,7 +25,7 @@ impl GatewayFault {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Slow => "slow",
-            Self::Errors => "answers 500",
+            Self::Errors => "fails",
             Self::Flapping => "flaps",
         }
     }

@@ -15,7 +15,7 @@ export interface WhatThereIs {
   total: money.Minor | null;
 }
 
-export function whatThereIs({ items, currency }: Pick<Order, 'items' | 'currency'>): WhatThereIs {
+export function offeredPart({ items, currency }: Pick<Order, 'items' | 'currency'>): WhatThereIs {
   let total: money.Minor | null = 0n;
   const lines = items.map(({ productID, quantity, available = quantity, unitPrice }) => {
     const each = money.fromJson(unitPrice, currency);
