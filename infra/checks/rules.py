@@ -6,6 +6,7 @@ through the parameters and outputs with which template.yaml connects the templat
 
 import json
 import pathlib
+import re
 import sys
 from dataclasses import dataclass, field
 
@@ -16,6 +17,32 @@ FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 # If a statement allows something on every resource, the comment above it begins with this text and
 # gives the reason.
 REASON = "# `*`:"
+# The settings that the worker and the functions read but do not get in AWS, grouped by reason.
+SECRETS = ("a secret in Secrets Manager replaces it", {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"})
+NOT_IN_AWS = {
+    "worker": [
+        SECRETS,
+        ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
+        ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
+        ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
+        ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
+        ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
+        ("as above", {"WORKER_CACHED_WORKFLOWS", "WORKER_MAX_POLLERS"}),
+        ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
+        ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
+        ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
+        ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
+    ],
+    "functions": [
+        SECRETS,
+        ("a secret in Secrets Manager replaces it", {"CARRIER_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"}),
+        ("API Gateway takes the place of `api`", {"API_HOST", "API_MAX_CONNECTIONS", "API_PORT"}),
+        ("API Gateway reads the issuer's configuration", {"AUTH_DISCOVERY_URL"}),
+        ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "WEB_DIR"}),
+        ("as above", {"CARRIER", "PAYMENT_GATEWAY", "PAYMENT_METHODS"}),
+        ("it suits DynamoDB", {"CATALOGUE_TIMEOUT_MS"}),
+    ],
+}
 
 
 @dataclass
@@ -215,6 +242,48 @@ def nobody_makes_an_account_unless_the_operator_says_so(templates):
                 above = above.parent
 
 
+def environments(templates):
+    """The environments of the worker's containers and of the functions: program, template, variables by name."""
+    for template in templates:
+        for _, task in template.resources("AWS::ECS::TaskDefinition"):
+            for container in task["Properties"]["ContainerDefinitions"]:
+                if container["Name"] in ("worker", "migrate"):
+                    entries = [entry for entry in walk([container["Environment"], container.get("Secrets", [])]) if "Name" in entry]
+                    yield "worker", template, {entry["Name"]: entry.get("Value") for entry in entries}
+        everywhere = template.content.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
+        for name, _ in template.resources(*FUNCTIONS):
+            yield "functions", template, {**everywhere, **template.properties(name).get("Environment", {}).get("Variables", {})}
+
+
+def every_setting_is_given_or_has_a_reason(templates):
+    root = templates[0].path.parent
+    for program, reasons in NOT_IN_AWS.items():
+        sources = [path for folder in (program, "platform") for path in (root / folder / "src").rglob("*.rs")]
+        read = {key for path in sources for key in re.findall(r'env = "([A-Z0-9_]+)"', path.read_text())}
+        given = {key for user, _, variables in environments(templates) if user == program for key in variables}
+        excepted = set().union(*(keys for _, keys in reasons))
+        for key in sorted(read - given - excepted):
+            yield f"{templates[0].path}: {key} of env.example is not given to the {program}, and NOT_IN_AWS has no reason"
+        for key in sorted(excepted & given | excepted - read):
+            yield f"{templates[0].path}: {key} of the {program} is in NOT_IN_AWS without need"
+
+
+def a_setting_has_the_same_default_everywhere(templates):
+    """Compares the parameters with env.example. Its keys that are commented out have no default."""
+    example = dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", (templates[0].path.parent / "env.example").read_text(), re.MULTILINE))
+    found = set()
+    for _, user, variables in environments(templates):
+        for key, value in variables.items():
+            template = user
+            while template and key in example and isinstance(value, dict) and value.get("Ref") in template.content["Parameters"]:
+                name = value["Ref"]
+                default = template.content["Parameters"][name].get("Default")
+                if default is not None and str(default) != example[key]:
+                    found.add(template.fault(name, f"has the default {default}, and {key} of env.example is {example[key]}"))
+                template, value = template.parent, template.given.get(name)
+    yield from sorted(found)
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -223,6 +292,8 @@ RULES = [
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,
+    every_setting_is_given_or_has_a_reason,
+    a_setting_has_the_same_default_everywhere,
 ]
 
 

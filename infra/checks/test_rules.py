@@ -8,6 +8,9 @@ import unittest
 import rules
 
 ROOT = pathlib.Path(__file__).parents[2]
+# What the rules read: what a test may change, and the folders of the programs.
+COPIED = ["env.example", "infra", "template.yaml"]
+LINKED = ["functions", "platform", "worker"]
 
 
 class Rules(unittest.TestCase):
@@ -15,10 +18,10 @@ class Rules(unittest.TestCase):
         """Replaces the first `old` in a file by `new`. Returns the faults that are then found."""
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            shutil.copy(ROOT / "template.yaml", folder)
-            shutil.copytree(ROOT / "infra", folder / "infra")
-            (folder / "functions").mkdir()
-            shutil.copy(ROOT / "functions/openapi.json", folder / "functions")
+            for name in COPIED:
+                (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
+            for name in LINKED:
+                (folder / name).symlink_to(ROOT / name)
             text = (folder / file).read_text()
             self.assertIn(old, text)
             (folder / file).write_text(text.replace(old, new, 1))
@@ -82,6 +85,19 @@ class Rules(unittest.TestCase):
         faults = self.changed("infra/api.yaml", 'Path: "/api/products"', 'Path: "/api/goods"')
         self.assertEqual(len(faults), 2)
         self.assertIn("template.yaml: no function has the route GET /api/products of functions/openapi.json", faults)
+
+    def test_a_setting_that_is_not_given(self):
+        faults = self.changed("infra/worker.yaml", "            - { Name: RESERVATION_TTL_S, Value: !Ref ReservationTtlS }\n", "")
+        self.assertEqual(faults, ["template.yaml: RESERVATION_TTL_S of env.example is not given to the worker, and NOT_IN_AWS has no reason"])
+
+    def test_a_reason_that_is_not_needed(self):
+        faults = self.changed("infra/worker.yaml", "{ Name: PAGE_URL,", "{ Name: STRIPE_URL, Value: none }\n            - { Name: PAGE_URL,")
+        self.assertEqual(faults, ["template.yaml: STRIPE_URL of the worker is in NOT_IN_AWS without need"])
+
+    def test_another_default(self):
+        for file in ("template.yaml", "infra/worker.yaml"):
+            faults = self.changed(file, "    Default: 259200", "    Default: 60")
+            self.assertEqual(faults, [f"{file}: NoticeMaxAgeS has the default 60, and NOTICE_MAX_AGE_S of env.example is 259200"])
 
 
 if __name__ == "__main__":
