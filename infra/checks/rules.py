@@ -284,6 +284,46 @@ def a_setting_has_the_same_default_everywhere(templates):
     yield from sorted(found)
 
 
+def alarms_for_people(templates):
+    """The alarms that publish to a topic. The others scale the workers or roll back a deployment."""
+    for template in templates:
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            found = [template.resource(action) for action in alarm["Properties"].get("AlarmActions", [])]
+            if any(target and target[0].content["Resources"][target[1]]["Type"] == "AWS::SNS::Topic" for target in found):
+                yield template, name, alarm
+
+
+def each_function_has_its_alarms(templates):
+    """The alarms name the functions as infra/api.yaml does, so the names are compared as text."""
+    watched = set()
+    for _, _, alarm in alarms_for_people(templates):
+        for metric in walk(alarm):
+            for dimension in as_list(metric.get("Dimensions", [])):
+                if "MetricName" in metric and dimension["Name"] == "FunctionName":
+                    watched.add((metric["MetricName"], json.dumps(dimension["Value"])))
+    for template in templates:
+        for name, _ in template.resources(*FUNCTIONS):
+            for metric in ("Errors", "Throttles"):
+                if (metric, json.dumps(template.properties(name).get("FunctionName"))) not in watched:
+                    yield template.fault(name, f"is a function without an alarm for {metric}")
+
+
+def an_alarm_reads_at_most_ten_metrics(templates):
+    """The limit of CloudWatch, which only a deployment would report."""
+    for template in templates:
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            metrics = [metric for metric in alarm["Properties"].get("Metrics", []) if "MetricStat" in metric]
+            if len(metrics) > 10:
+                yield template.fault(name, f"is an alarm that reads {len(metrics)} metrics; 10 are allowed")
+
+
+def the_dashboard_shows_each_alarm(templates):
+    for template, name, _ in alarms_for_people(templates):
+        dashboards = json.dumps([dashboard for _, dashboard in template.resources("AWS::CloudWatch::Dashboard")])
+        if f"${{{name}.Arn}}" not in dashboards:
+            yield template.fault(name, "is an alarm that the dashboard does not show")
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -294,6 +334,9 @@ RULES = [
     nobody_makes_an_account_unless_the_operator_says_so,
     every_setting_is_given_or_has_a_reason,
     a_setting_has_the_same_default_everywhere,
+    each_function_has_its_alarms,
+    an_alarm_reads_at_most_ten_metrics,
+    the_dashboard_shows_each_alarm,
 ]
 
 

@@ -99,6 +99,19 @@ class Rules(unittest.TestCase):
             faults = self.changed(file, "    Default: 259200", "    Default: 60")
             self.assertEqual(faults, [f"{file}: NoticeMaxAgeS has the default 60, and NOTICE_MAX_AGE_S of env.example is 259200"])
 
+    def test_a_function_without_an_alarm(self):
+        faults = self.changed("infra/observability.yaml", "MetricName: Errors, Dimensions: [{ Name: FunctionName, Value: !Sub \"${Name}-health\"", "MetricName: Errors, Dimensions: [{ Name: FunctionName, Value: !Sub \"${Name}-wealth\"")
+        self.assertEqual(faults, ["infra/api.yaml: Health is a function without an alarm for Errors"])
+
+    def test_an_alarm_with_too_many_metrics(self):
+        metric = "        - Id: visible\n          ReturnData: false\n          MetricStat: {}\n"
+        faults = self.changed("infra/observability.yaml", "        - Id: visible\n", 8 * metric + "        - Id: visible\n")
+        self.assertEqual(faults, ["infra/observability.yaml: IntakeWaiting is an alarm that reads 11 metrics; 10 are allowed"])
+
+    def test_an_alarm_that_the_dashboard_does_not_show(self):
+        faults = self.changed("infra/observability.yaml", '"${FailingRows.Arn}", ', "")
+        self.assertEqual(faults, ["infra/observability.yaml: FailingRows is an alarm that the dashboard does not show"])
+
 
 if __name__ == "__main__":
     unittest.main()
