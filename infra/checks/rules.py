@@ -6,6 +6,7 @@ through the parameters and outputs with which template.yaml connects the templat
 
 import json
 import pathlib
+import re
 import sys
 from dataclasses import dataclass, field
 
@@ -16,6 +17,34 @@ FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 # If a statement allows something on every resource, the comment above it begins with this text and
 # gives the reason.
 REASON = "# `*`:"
+# The page that says what to do about each alarm.
+MANUAL = "docs/operating.md"
+# The settings that the worker and the functions read but do not get in AWS, grouped by reason.
+SECRETS = ("a secret in Secrets Manager replaces it", {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"})
+NOT_IN_AWS = {
+    "worker": [
+        SECRETS,
+        ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
+        ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
+        ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
+        ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
+        ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
+        ("as above", {"WORKER_CACHED_WORKFLOWS", "WORKER_MAX_POLLERS"}),
+        ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
+        ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
+        ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
+        ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
+    ],
+    "functions": [
+        SECRETS,
+        ("a secret in Secrets Manager replaces it", {"CARRIER_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"}),
+        ("API Gateway takes the place of `api`", {"API_HOST", "API_MAX_CONNECTIONS", "API_PORT"}),
+        ("API Gateway reads the issuer's configuration", {"AUTH_DISCOVERY_URL"}),
+        ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "WEB_DIR"}),
+        ("as above", {"CARRIER", "PAYMENT_GATEWAY", "PAYMENT_METHODS"}),
+        ("it suits DynamoDB", {"CATALOGUE_TIMEOUT_MS"}),
+    ],
+}
 
 
 @dataclass
@@ -215,6 +244,133 @@ def nobody_makes_an_account_unless_the_operator_says_so(templates):
                 above = above.parent
 
 
+def environments(templates):
+    """The environments of the worker's containers and of the functions: program, template, variables by name."""
+    for template in templates:
+        for _, task in template.resources("AWS::ECS::TaskDefinition"):
+            for container in task["Properties"]["ContainerDefinitions"]:
+                if container["Name"] in ("worker", "migrate"):
+                    entries = [entry for entry in walk([container["Environment"], container.get("Secrets", [])]) if "Name" in entry]
+                    yield "worker", template, {entry["Name"]: entry.get("Value") for entry in entries}
+        everywhere = template.content.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
+        for name, _ in template.resources(*FUNCTIONS):
+            yield "functions", template, {**everywhere, **template.properties(name).get("Environment", {}).get("Variables", {})}
+
+
+def every_setting_is_given_or_has_a_reason(templates):
+    root = templates[0].path.parent
+    for program, reasons in NOT_IN_AWS.items():
+        sources = [path for folder in (program, "platform") for path in (root / folder / "src").rglob("*.rs")]
+        read = {key for path in sources for key in re.findall(r'env = "([A-Z0-9_]+)"', path.read_text())}
+        given = {key for user, _, variables in environments(templates) if user == program for key in variables}
+        excepted = set().union(*(keys for _, keys in reasons))
+        for key in sorted(read - given - excepted):
+            yield f"{templates[0].path}: {key} of env.example is not given to the {program}, and NOT_IN_AWS has no reason"
+        for key in sorted(excepted & given | excepted - read):
+            yield f"{templates[0].path}: {key} of the {program} is in NOT_IN_AWS without need"
+
+
+def a_setting_has_the_same_default_everywhere(templates):
+    """Compares the parameters with env.example. Its keys that are commented out have no default."""
+    example = dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", (templates[0].path.parent / "env.example").read_text(), re.MULTILINE))
+    found = set()
+    for _, user, variables in environments(templates):
+        for key, value in variables.items():
+            template = user
+            while template and key in example and isinstance(value, dict) and value.get("Ref") in template.content["Parameters"]:
+                name = value["Ref"]
+                default = template.content["Parameters"][name].get("Default")
+                if default is not None and str(default) != example[key]:
+                    found.add(template.fault(name, f"has the default {default}, and {key} of env.example is {example[key]}"))
+                template, value = template.parent, template.given.get(name)
+    yield from sorted(found)
+
+
+def alarms_for_people(templates):
+    """The alarms that publish to a topic. The others scale the workers or roll back a deployment."""
+    for template in templates:
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            found = [template.resource(action) for action in alarm["Properties"].get("AlarmActions", [])]
+            if any(target and target[0].content["Resources"][target[1]]["Type"] == "AWS::SNS::Topic" for target in found):
+                yield template, name, alarm
+
+
+def watched(templates):
+    """The metrics of the alarms for people: name of the metric, and its dimensions.
+
+    A dimension is the resource to which it leads, or its text.
+    """
+    for template, _, alarm in alarms_for_people(templates):
+        for metric in walk(alarm):
+            if "MetricName" in metric:
+                yield metric["MetricName"], {
+                    dimension["Name"]: template.resource(dimension["Value"]) or json.dumps(dimension["Value"])
+                    for dimension in metric.get("Dimensions", [])
+                }
+
+
+def each_function_has_its_alarms(templates):
+    """The alarms name the functions as their templates do, so the names are compared as text."""
+    found = {(metric, dimensions.get("FunctionName")) for metric, dimensions in watched(templates) if "FunctionName" in dimensions}
+    for template in templates:
+        for name, _ in template.resources(*FUNCTIONS):
+            for metric in ("Errors", "Throttles"):
+                if (metric, json.dumps(template.properties(name).get("FunctionName"))) not in found:
+                    yield template.fault(name, f"is a function without an alarm for {metric}")
+        for name, schedule in template.resources("AWS::SecretsManager::RotationSchedule"):
+            function = schedule["Properties"].get("HostedRotationLambda", {}).get("RotationLambdaName")
+            if ("Errors", json.dumps(function)) not in found:
+                yield template.fault(name, "is a rotation without an alarm for the Errors of its function")
+
+
+def each_table_has_an_alarm_for_throttles(templates):
+    """A table's metrics do not include those of its indexes."""
+    found = [(metric, dimensions) for metric, dimensions in watched(templates) if dimensions.get("TableName")]
+    for template in templates:
+        for name, table in template.resources("AWS::DynamoDB::Table"):
+            for index in [None, *(index["IndexName"] for index in table["Properties"].get("GlobalSecondaryIndexes", []))]:
+                wanted = {"TableName": (template, name), **({"GlobalSecondaryIndexName": json.dumps(index)} if index else {})}
+                for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
+                    if (metric, wanted) not in found:
+                        yield template.fault(name, f"has no alarm for {metric}{f' of {index}' if index else ''}")
+
+
+def each_alarm_says_what_missing_values_mean(templates):
+    for template in templates:
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            lines = [template.lines[key.start_mark.line] for key in alarm["Properties"] if key == "TreatMissingData"]
+            if not any(" # " in line for line in lines):
+                yield template.fault(name, "is an alarm without TreatMissingData and a reason (`# ...` beside it)")
+
+
+def each_alarm_has_its_line_in_the_manual(templates):
+    manual = (templates[0].path.parent / MANUAL).read_text()
+    section = re.search(r"^## An alarm goes off$.*?(?=^## )", manual, re.MULTILINE | re.DOTALL)
+    described = {name for cell in re.findall(r"^\| (`[^|]+) \|", section[0], re.MULTILINE) for name in re.findall(r"`([^`]+)`", cell)} if section else set()
+    made = {alarm["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-"): (template, name) for template, name, alarm in alarms_for_people(templates)}
+    for alarm in sorted(made.keys() - described):
+        template, name = made[alarm]
+        yield template.fault(name, f"is the alarm {alarm}, which has no line in {MANUAL}")
+    for alarm in sorted(described - made.keys()):
+        yield f"{MANUAL}: no template has the alarm {alarm}"
+
+
+def an_alarm_reads_at_most_ten_metrics(templates):
+    """The limit of CloudWatch, which only a deployment would report."""
+    for template in templates:
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            metrics = [metric for metric in alarm["Properties"].get("Metrics", []) if "MetricStat" in metric]
+            if len(metrics) > 10:
+                yield template.fault(name, f"is an alarm that reads {len(metrics)} metrics; 10 are allowed")
+
+
+def the_dashboard_shows_each_alarm(templates):
+    for template, name, _ in alarms_for_people(templates):
+        dashboards = json.dumps([dashboard for _, dashboard in template.resources("AWS::CloudWatch::Dashboard")])
+        if f"${{{name}.Arn}}" not in dashboards:
+            yield template.fault(name, "is an alarm that the dashboard does not show")
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -223,12 +379,21 @@ RULES = [
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,
+    every_setting_is_given_or_has_a_reason,
+    a_setting_has_the_same_default_everywhere,
+    each_function_has_its_alarms,
+    each_table_has_an_alarm_for_throttles,
+    each_alarm_says_what_missing_values_mean,
+    each_alarm_has_its_line_in_the_manual,
+    an_alarm_reads_at_most_ten_metrics,
+    the_dashboard_shows_each_alarm,
 ]
 
 
 def faults(root):
     templates = read(pathlib.Path(root))
-    return [fault for rule in RULES for fault in rule(templates)]
+    # A template that is nested twice has each fault once.
+    return list(dict.fromkeys(fault for rule in RULES for fault in rule(templates)))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ import unittest
 import rules
 
 ROOT = pathlib.Path(__file__).parents[2]
+# What the rules read: what a test may change, and the folders of the programs.
+COPIED = ["docs", "env.example", "infra", "template.yaml"]
+LINKED = ["functions", "platform", "worker"]
 
 
 class Rules(unittest.TestCase):
@@ -15,10 +18,10 @@ class Rules(unittest.TestCase):
         """Replaces the first `old` in a file by `new`. Returns the faults that are then found."""
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            shutil.copy(ROOT / "template.yaml", folder)
-            shutil.copytree(ROOT / "infra", folder / "infra")
-            (folder / "functions").mkdir()
-            shutil.copy(ROOT / "functions/openapi.json", folder / "functions")
+            for name in COPIED:
+                (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
+            for name in LINKED:
+                (folder / name).symlink_to(ROOT / name)
             text = (folder / file).read_text()
             self.assertIn(old, text)
             (folder / file).write_text(text.replace(old, new, 1))
@@ -82,6 +85,57 @@ class Rules(unittest.TestCase):
         faults = self.changed("infra/api.yaml", 'Path: "/api/products"', 'Path: "/api/goods"')
         self.assertEqual(len(faults), 2)
         self.assertIn("template.yaml: no function has the route GET /api/products of functions/openapi.json", faults)
+
+    def test_a_setting_that_is_not_given(self):
+        faults = self.changed("infra/worker.yaml", "            - { Name: RESERVATION_TTL_S, Value: !Ref ReservationTtlS }\n", "")
+        self.assertEqual(faults, ["template.yaml: RESERVATION_TTL_S of env.example is not given to the worker, and NOT_IN_AWS has no reason"])
+
+    def test_a_reason_that_is_not_needed(self):
+        faults = self.changed("infra/worker.yaml", "{ Name: PAGE_URL,", "{ Name: STRIPE_URL, Value: none }\n            - { Name: PAGE_URL,")
+        self.assertEqual(faults, ["template.yaml: STRIPE_URL of the worker is in NOT_IN_AWS without need"])
+
+    def test_another_default(self):
+        for file in ("template.yaml", "infra/worker.yaml"):
+            faults = self.changed(file, "    Default: 259200", "    Default: 60")
+            self.assertEqual(faults, [f"{file}: NoticeMaxAgeS has the default 60, and NOTICE_MAX_AGE_S of env.example is 259200"])
+
+    def test_a_function_without_an_alarm(self):
+        faults = self.changed("infra/observability.yaml", "MetricName: Errors, Dimensions: [{ Name: FunctionName, Value: !Sub \"${Name}-health\"", "MetricName: Errors, Dimensions: [{ Name: FunctionName, Value: !Sub \"${Name}-wealth\"")
+        self.assertEqual(faults, ["infra/api.yaml: Health is a function without an alarm for Errors"])
+
+    def test_an_alarm_with_too_many_metrics(self):
+        metric = "        - Id: visible\n          ReturnData: false\n          MetricStat: {}\n"
+        faults = self.changed("infra/observability.yaml", "        - Id: visible\n", 8 * metric + "        - Id: visible\n")
+        self.assertEqual(faults, ["infra/observability.yaml: IntakeWaiting is an alarm that reads 11 metrics; 10 are allowed"])
+
+    def test_an_alarm_that_the_dashboard_does_not_show(self):
+        faults = self.changed("infra/observability.yaml", '"${FailingRows.Arn}", ', "")
+        self.assertEqual(faults, ["infra/observability.yaml: FailingRows is an alarm that the dashboard does not show"])
+
+    def test_a_rotation_without_an_alarm(self):
+        faults = self.changed("infra/observability.yaml", '"${Name}-password-rotation"', '"${Name}-rotation"')
+        self.assertEqual(faults, ["infra/database.yaml: AppSecretRotation is a rotation without an alarm for the Errors of its function"])
+
+    def test_a_table_without_an_alarm(self):
+        faults = self.changed("infra/data.yaml", "IndexName: status-created", "IndexName: status-changed")
+        self.assertEqual(faults, [f"infra/data.yaml: OrdersTable has no alarm for {kind}ThrottleEvents of status-changed" for kind in ("Read", "Write")])
+        faults = self.changed("infra/observability.yaml", "Value: !Ref ProductsTable }", "Value: !Ref OrdersTable }")
+        self.assertEqual(faults, ["infra/data.yaml: ProductsTable has no alarm for ReadThrottleEvents"])
+
+    def test_an_alarm_without_a_reason_for_missing_values(self):
+        for new in ("      TreatMissingData: notBreaching\n", ""):
+            faults = self.changed("infra/worker.yaml", "      TreatMissingData: notBreaching # What is not known must not change the number of workers.\n", new)
+            self.assertEqual(faults, ["infra/worker.yaml: Backlog is an alarm without TreatMissingData and a reason (`# ...` beside it)"])
+
+    def test_an_alarm_that_the_manual_does_not_know(self):
+        faults = self.changed("docs/operating.md", "| `intake-age` |", "| `intake-old` |")
+        self.assertEqual(
+            faults,
+            [
+                "infra/observability.yaml: IntakeAge is the alarm intake-age, which has no line in docs/operating.md",
+                "docs/operating.md: no template has the alarm intake-old",
+            ],
+        )
 
 
 if __name__ == "__main__":
