@@ -186,7 +186,7 @@ impl Workflows {
             let handle = self.client().await.ok()?.get_workflow_handle::<RestockWorkflowType>(&id);
             let end = handle.get_result(WorkflowGetResultOptions::default()).await;
             end.inspect_err(|error| {
-                tracing::warn!(restock_id = id, error = chain(error), "restock {id} was started, but its result is not known")
+                tracing::warn!(restock_id = id, error = chain(error), "restock {id} was started, but its result is not known");
             })
             .ok()
         });
