@@ -169,8 +169,8 @@ fn requests_to_one_order_are_limited() {
     });
 }
 
-/// A client repeats a cancellation for as long as it is answered 503. It must not be locked out when
-/// the outage ends.
+/// A client repeats a cancellation for as long as it is answered 503. It must not be locked out
+/// when the outage ends.
 #[test]
 fn requests_during_an_outage_do_not_count() {
     with_own_stack(0, &[("ORDER_REQUEST_LIMIT", "2")], async |shop| {

@@ -1,6 +1,6 @@
-//! Stuck orders. The function is_stuck in migrations/functions has the rule; its limits are
-//! `AUDIT_STUCK_AFTER_S` and `PARCEL_SILENT_AFTER_S`. The audit lists the orders; metrics and alarms
-//! count them.
+//! Stuck orders. The function is_stuck in migrations/functions has the rule. Its limits are
+//! `AUDIT_STUCK_AFTER_S` and `PARCEL_SILENT_AFTER_S`. The audit lists the orders. Metrics count
+//! them.
 
 use crate::{config, db, sql::system as sql};
 use deadpool_postgres::Pool;
