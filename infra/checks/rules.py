@@ -17,6 +17,8 @@ FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 # If a statement allows something on every resource, the comment above it begins with this text and
 # gives the reason.
 REASON = "# `*`:"
+# The page that says what to do about each alarm.
+MANUAL = "docs/operating.md"
 # The settings that the worker and the functions read but do not get in AWS, grouped by reason.
 SECRETS = ("a secret in Secrets Manager replaces it", {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"})
 NOT_IN_AWS = {
@@ -293,19 +295,64 @@ def alarms_for_people(templates):
                 yield template, name, alarm
 
 
-def each_function_has_its_alarms(templates):
-    """The alarms name the functions as infra/api.yaml does, so the names are compared as text."""
-    watched = set()
-    for _, _, alarm in alarms_for_people(templates):
+def watched(templates):
+    """The metrics of the alarms for people: name of the metric, and its dimensions.
+
+    A dimension is the resource to which it leads, or its text.
+    """
+    for template, _, alarm in alarms_for_people(templates):
         for metric in walk(alarm):
-            for dimension in as_list(metric.get("Dimensions", [])):
-                if "MetricName" in metric and dimension["Name"] == "FunctionName":
-                    watched.add((metric["MetricName"], json.dumps(dimension["Value"])))
+            if "MetricName" in metric:
+                yield metric["MetricName"], {
+                    dimension["Name"]: template.resource(dimension["Value"]) or json.dumps(dimension["Value"])
+                    for dimension in metric.get("Dimensions", [])
+                }
+
+
+def each_function_has_its_alarms(templates):
+    """The alarms name the functions as their templates do, so the names are compared as text."""
+    found = {(metric, dimensions.get("FunctionName")) for metric, dimensions in watched(templates) if "FunctionName" in dimensions}
     for template in templates:
         for name, _ in template.resources(*FUNCTIONS):
             for metric in ("Errors", "Throttles"):
-                if (metric, json.dumps(template.properties(name).get("FunctionName"))) not in watched:
+                if (metric, json.dumps(template.properties(name).get("FunctionName"))) not in found:
                     yield template.fault(name, f"is a function without an alarm for {metric}")
+        for name, schedule in template.resources("AWS::SecretsManager::RotationSchedule"):
+            function = schedule["Properties"].get("HostedRotationLambda", {}).get("RotationLambdaName")
+            if ("Errors", json.dumps(function)) not in found:
+                yield template.fault(name, "is a rotation without an alarm for the Errors of its function")
+
+
+def each_table_has_an_alarm_for_throttles(templates):
+    """A table's metrics do not include those of its indexes."""
+    found = [(metric, dimensions) for metric, dimensions in watched(templates) if dimensions.get("TableName")]
+    for template in templates:
+        for name, table in template.resources("AWS::DynamoDB::Table"):
+            for index in [None, *(index["IndexName"] for index in table["Properties"].get("GlobalSecondaryIndexes", []))]:
+                wanted = {"TableName": (template, name), **({"GlobalSecondaryIndexName": json.dumps(index)} if index else {})}
+                for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
+                    if (metric, wanted) not in found:
+                        yield template.fault(name, f"has no alarm for {metric}{f' of {index}' if index else ''}")
+
+
+def each_alarm_says_what_missing_values_mean(templates):
+    for template in templates:
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm"):
+            lines = [template.lines[key.start_mark.line] for key in alarm["Properties"] if key == "TreatMissingData"]
+            if not any(" # " in line for line in lines):
+                yield template.fault(name, "is an alarm without TreatMissingData and a reason (`# ...` beside it)")
+
+
+def each_alarm_has_its_line_in_the_manual(templates):
+    manual = (templates[0].path.parent / MANUAL).read_text()
+    section = re.search(r"^## An alarm goes off$.*?(?=^## )", manual, re.MULTILINE | re.DOTALL)
+    described = {name for cell in re.findall(r"^\| (`[^|]+) \|", section[0], re.MULTILINE) for name in re.findall(r"`([^`]+)`", cell)} if section else set()
+    made = {alarm["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-"): (template, name) for template, name, alarm in alarms_for_people(templates)}
+    for alarm in sorted(made.keys() - described):
+        template, name = made[alarm]
+        yield template.fault(name, f"is the alarm {alarm}, which has no line in {MANUAL}")
+    for alarm in sorted(described - made.keys()):
+        yield f"{MANUAL}: no template has the alarm {alarm}"
 
 
 def an_alarm_reads_at_most_ten_metrics(templates):
@@ -335,6 +382,9 @@ RULES = [
     every_setting_is_given_or_has_a_reason,
     a_setting_has_the_same_default_everywhere,
     each_function_has_its_alarms,
+    each_table_has_an_alarm_for_throttles,
+    each_alarm_says_what_missing_values_mean,
+    each_alarm_has_its_line_in_the_manual,
     an_alarm_reads_at_most_ten_metrics,
     the_dashboard_shows_each_alarm,
 ]
@@ -342,7 +392,8 @@ RULES = [
 
 def faults(root):
     templates = read(pathlib.Path(root))
-    return [fault for rule in RULES for fault in rule(templates)]
+    # A template that is nested twice has each fault once.
+    return list(dict.fromkeys(fault for rule in RULES for fault in rule(templates)))
 
 
 if __name__ == "__main__":

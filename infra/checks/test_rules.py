@@ -9,7 +9,7 @@ import rules
 
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
-COPIED = ["env.example", "infra", "template.yaml"]
+COPIED = ["docs", "env.example", "infra", "template.yaml"]
 LINKED = ["functions", "platform", "worker"]
 
 
@@ -111,6 +111,31 @@ class Rules(unittest.TestCase):
     def test_an_alarm_that_the_dashboard_does_not_show(self):
         faults = self.changed("infra/observability.yaml", '"${FailingRows.Arn}", ', "")
         self.assertEqual(faults, ["infra/observability.yaml: FailingRows is an alarm that the dashboard does not show"])
+
+    def test_a_rotation_without_an_alarm(self):
+        faults = self.changed("infra/observability.yaml", '"${Name}-password-rotation"', '"${Name}-rotation"')
+        self.assertEqual(faults, ["infra/database.yaml: AppSecretRotation is a rotation without an alarm for the Errors of its function"])
+
+    def test_a_table_without_an_alarm(self):
+        faults = self.changed("infra/data.yaml", "IndexName: status-created", "IndexName: status-changed")
+        self.assertEqual(faults, [f"infra/data.yaml: OrdersTable has no alarm for {kind}ThrottleEvents of status-changed" for kind in ("Read", "Write")])
+        faults = self.changed("infra/observability.yaml", "Value: !Ref ProductsTable }", "Value: !Ref OrdersTable }")
+        self.assertEqual(faults, ["infra/data.yaml: ProductsTable has no alarm for ReadThrottleEvents"])
+
+    def test_an_alarm_without_a_reason_for_missing_values(self):
+        for new in ("      TreatMissingData: notBreaching\n", ""):
+            faults = self.changed("infra/worker.yaml", "      TreatMissingData: notBreaching # What is not known must not change the number of workers.\n", new)
+            self.assertEqual(faults, ["infra/worker.yaml: Backlog is an alarm without TreatMissingData and a reason (`# ...` beside it)"])
+
+    def test_an_alarm_that_the_manual_does_not_know(self):
+        faults = self.changed("docs/operating.md", "| `intake-age` |", "| `intake-old` |")
+        self.assertEqual(
+            faults,
+            [
+                "infra/observability.yaml: IntakeAge is the alarm intake-age, which has no line in docs/operating.md",
+                "docs/operating.md: no template has the alarm intake-old",
+            ],
+        )
 
 
 if __name__ == "__main__":
