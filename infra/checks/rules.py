@@ -17,6 +17,20 @@ FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 # If a statement allows something on every resource, the comment above it begins with this text and
 # gives the reason.
 REASON = "# `*`:"
+# Resources whose names are unique in an account, not in a region, with the property that names them.
+GLOBAL_NAMES = {
+    "AWS::CloudFront::CachePolicy": "CachePolicyConfig.Name",
+    "AWS::CloudFront::Function": "Name",
+    "AWS::CloudFront::KeyValueStore": "Name",
+    "AWS::CloudFront::OriginAccessControl": "OriginAccessControlConfig.Name",
+    "AWS::CloudFront::OriginRequestPolicy": "OriginRequestPolicyConfig.Name",
+    "AWS::CloudFront::ResponseHeadersPolicy": "ResponseHeadersPolicyConfig.Name",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::S3::Bucket": "BucketName",
+}
 # The page that says what to do about each alarm.
 MANUAL = "docs/operating.md"
 # The settings that the worker and the functions read but do not get in AWS, grouped by reason.
@@ -371,6 +385,32 @@ def the_dashboard_shows_each_alarm(templates):
             yield template.fault(name, "is an alarm that the dashboard does not show")
 
 
+def global_names_contain_the_region(templates):
+    """So a stack of the same name can be in another region. CloudFormation chooses missing names."""
+    for template in templates:
+        for name, resource in template.resources(*GLOBAL_NAMES):
+            value = resource.get("Properties", {})
+            for key in GLOBAL_NAMES[resource["Type"]].split("."):
+                value = value.get(key) if value else None
+            if value and "${AWS::Region}" not in json.dumps(value):
+                yield template.fault(name, "has a name that is unique in the account, and that does not contain ${AWS::Region}")
+
+
+def a_permission_by_tag_is_for_one_stack(templates):
+    """The tag's value contains the stack's name and region, and a resource has the tag."""
+    tags = [(tag.get("Key"), tag.get("Value")) for template in templates for tag in walk(template.content["Resources"]) if "Key" in tag]
+    for template in templates:
+        for name, resource in template.content["Resources"].items():
+            for condition in walk(resource):
+                for key, value in condition.items():
+                    if not key.startswith("aws:ResourceTag/"):
+                        continue
+                    if not all(part in json.dumps(value) for part in ("${Name}", "${AWS::Region}")):
+                        yield template.fault(name, f"has a condition on {key} that holds for other stacks, too")
+                    if (key.removeprefix("aws:ResourceTag/"), value) not in tags:
+                        yield template.fault(name, f"has a condition on {key} with a value that no resource has")
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -387,6 +427,8 @@ RULES = [
     each_alarm_has_its_line_in_the_manual,
     an_alarm_reads_at_most_ten_metrics,
     the_dashboard_shows_each_alarm,
+    global_names_contain_the_region,
+    a_permission_by_tag_is_for_one_stack,
 ]
 
 

@@ -137,6 +137,23 @@ class Rules(unittest.TestCase):
             ],
         )
 
+    def test_a_global_name_without_the_region(self):
+        for file, name in (("infra/web.yaml", "${Name}-${AWS::Region}-files"), ("infra/observability.yaml", "${Name}-${AWS::Region}")):
+            faults = self.changed(file, f'"{name}"', name.replace("${AWS::Region}", "global"))
+            self.assertEqual(len(faults), 1)
+            self.assertIn("has a name that is unique in the account, and that does not contain ${AWS::Region}", faults[0])
+
+    def test_a_tag_of_all_stacks(self):
+        tag = '"aws:ResourceTag/orderflow": '
+        faults = self.changed("infra/worker.yaml", tag + '!Sub "events-${Name}-${AWS::Region}"', tag + "events")
+        self.assertEqual(
+            faults,
+            [
+                "infra/worker.yaml: TaskRole has a condition on aws:ResourceTag/orderflow that holds for other stacks, too",
+                "infra/worker.yaml: TaskRole has a condition on aws:ResourceTag/orderflow with a value that no resource has",
+            ],
+        )
+
 
 if __name__ == "__main__":
     unittest.main()
