@@ -48,7 +48,7 @@ pub trait Service: Send + Sync {
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// An HTTP client for requests to servers on this machine.
-pub(crate) fn http() -> Result<reqwest::Client> {
+fn http() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?)
 }
 

@@ -10,7 +10,10 @@ use aws_sdk_sqs::{
 use aws_smithy_http_client::Builder;
 use local::Stack;
 use std::{fs, process::Command, time::Duration};
-use tokio::time::timeout;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 macro_rules! client {
     ($sdk:ident, $stack:expr) => {
@@ -26,9 +29,16 @@ macro_rules! client {
     };
 }
 
+/// A stack, and the place of its test: only two run at once, because some servers answer late on a
+/// busy machine.
+async fn fresh() -> Result<(SemaphorePermit<'static>, Stack)> {
+    static PLACES: Semaphore = Semaphore::const_new(2);
+    Ok((PLACES.acquire().await?, Stack::fresh(0, &[])?))
+}
+
 #[tokio::test]
 async fn the_template_becomes_tables_and_queues_as_written() -> Result<()> {
-    let stack = Stack::fresh(0, &[])?;
+    let (_place, stack) = fresh().await?;
     stack.emulator.start().await?;
     let (dynamodb, sqs) = (client!(aws_sdk_dynamodb, stack), client!(aws_sdk_sqs, stack));
 
@@ -73,7 +83,7 @@ fn index(index: &GlobalSecondaryIndexDescription) -> (Option<&str>, Vec<(&str, K
 
 #[tokio::test]
 async fn data_survive_a_restart_of_each_server() -> Result<()> {
-    let stack = Stack::fresh(0, &[])?;
+    let (_place, stack) = fresh().await?;
     stack.start_services().await?;
 
     stack.postgres.service().connect().await?.batch_execute("CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)").await?;
@@ -105,7 +115,7 @@ async fn data_survive_a_restart_of_each_server() -> Result<()> {
 
 #[tokio::test]
 async fn executions_are_listed_by_what_has_an_index_and_by_what_has_none() -> Result<()> {
-    let stack = Stack::fresh(0, &[])?;
+    let (_place, stack) = fresh().await?;
     stack.temporal.start().await?;
     let folder = stack.temporal.log().ancestors().nth(2).context("no folder")?;
     let database = rusqlite::Connection::open(folder.join("data/temporal.db"))?;
@@ -135,7 +145,7 @@ async fn executions_are_listed_by_what_has_an_index_and_by_what_has_none() -> Re
 
 #[tokio::test]
 async fn a_frozen_server_is_silent_until_it_goes_on() -> Result<()> {
-    let stack = Stack::fresh(0, &[])?;
+    let (_place, stack) = fresh().await?;
     stack.postgres.start().await?;
     let client = stack.postgres.service().connect().await?;
     stack.postgres.pause();
@@ -148,7 +158,7 @@ async fn a_frozen_server_is_silent_until_it_goes_on() -> Result<()> {
 
 #[tokio::test]
 async fn nothing_of_a_stack_is_left_behind() -> Result<()> {
-    let stack = Stack::fresh(0, &[])?;
+    let (_place, stack) = fresh().await?;
     stack.start_services().await?;
     let pids: Vec<u32> = stack.servers().iter().flat_map(|server| server.pids()).collect();
     assert!(pids.len() > 3, "Postgres alone has several processes: {pids:?}");
@@ -167,7 +177,7 @@ fn running(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_server_that_cannot_start_shows_the_end_of_its_log() -> Result<()> {
-    let stack = Stack::fresh(0, &[])?;
+    let (_place, stack) = fresh().await?;
     stack.postgres.start().await?;
     stack.postgres.stop().await?;
     let cluster = stack.postgres.service().folder().join("cluster");

@@ -3,14 +3,16 @@
 //! ninety calls, and compiling them takes as long as all other code of local mode. Requests are not
 //! signed, so this works only with an emulator.
 
-use crate::{Settings, service};
+use crate::Settings;
 use anyhow::{Context, Result, bail};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use roxmltree::{Document, Node};
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 /// The version of CloudFormation's API.
 const VERSION: &str = "2010-05-15";
+/// The maximum time for one call. On a busy machine, the emulator creates a stack for seconds.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A stack as CloudFormation describes it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,7 +38,9 @@ impl CloudFormation {
         let (key, region) = (settings.get("AWS_ACCESS_KEY_ID")?, settings.get("AWS_REGION")?);
         let scope = format!("{key}/20260101/{region}/cloudformation/aws4_request");
         let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none");
-        Ok(Self { http: service::http()?, endpoint: settings.get("AWS_ENDPOINT_URL")?.to_owned(), authorization })
+        // Each call opens its own connection, so none meets one that the emulator is closing.
+        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER).pool_max_idle_per_host(0).build()?;
+        Ok(Self { http, endpoint: settings.get("AWS_ENDPOINT_URL")?.to_owned(), authorization })
     }
 
     pub(super) async fn create_stack(&self, name: &str, template: &str, parameters: &HashMap<String, String>) -> Result<()> {

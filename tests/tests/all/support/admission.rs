@@ -1,6 +1,6 @@
-//! Admission of tests with stacks of their own. Such a test mostly waits for timeouts, so several
-//! of them run side by side, as many as the CPU serves in time: timeouts would otherwise end too
-//! early on a slow machine.
+//! Admission of tests that use servers. Such a test mostly waits for timeouts, so several of them
+//! run side by side, as many as the CPU serves in time: timeouts would otherwise end too early on a
+//! slow machine.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const MAX_PER_CORE: usize = 3;
 /// The part of the CPU that must be idle for another test to begin, in percent.
 const MIN_IDLE_PERCENT: u64 = 30;
 /// How long the CPU is observed. A stack that has just begun to start shows in this time.
-const OBSERVATION: Duration = Duration::from_secs(2);
+const OBSERVATION: Duration = Duration::from_secs(1);
 
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 /// Admits one test after the other.

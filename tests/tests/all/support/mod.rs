@@ -60,6 +60,7 @@ pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<
             anyhow::Ok((shop, guard))
         };
         let (shop, guard) = SHARED.get_or_try_init(start).await.expect("the shared stack starts");
+        let _place = admission::admit().await;
         let _watch = guard.watch_test();
         fail_on_error(test(shop).await);
     });
