@@ -54,7 +54,8 @@ async fn is_partly_idle() -> bool {
     let Some((idle, total)) = cpu_times() else { return false };
     sleep(OBSERVATION).await;
     let Some((idle_after, total_after)) = cpu_times() else { return false };
-    (idle_after - idle) * 100 >= (total_after - total) * MIN_IDLE_PERCENT
+    let (idle, total) = (idle_after.saturating_sub(idle), total_after.saturating_sub(total));
+    total > 0 && idle * 100 >= total * MIN_IDLE_PERCENT
 }
 
 /// The time for which the machine's CPUs were idle, and the whole time, in ticks since the start
