@@ -1,7 +1,7 @@
 """A stage (dev, staging or prod): its entry in samconfig.toml, its parameters and its stack.
 
-The scripts in this folder import this module. They run in SAM CLI's Python environment
-(`local/install aws`), because it has the libraries that read samconfig.toml and the templates.
+The scripts in this folder import this module. They run in SAM CLI's Python environment, because it
+has the libraries that read samconfig.toml and the templates. `local/install aws` makes it.
 """
 
 import json
@@ -23,7 +23,7 @@ def fail(message):
 
 if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
     if not ENVIRONMENT.exists():
-        fail("SAM CLI is missing: run `local/install aws`")
+        subprocess.run([ROOT / "local/install", "aws"], check=True)
     python = str(ENVIRONMENT / "bin/python")
     os.execv(python, [python, "-Bu", *sys.argv])
 
@@ -59,7 +59,12 @@ def aws(*arguments):
     return json.loads(called.stdout) if called.stdout.strip() else None
 
 
-def explain(main):
+def run(*command, text=None):
+    """Runs a program, which must succeed. `text` is its standard input."""
+    subprocess.run(command, input=text, text=True, check=True)
+
+
+def script(main):
     """Calls `main`. If a command fails, prints its error and ends with its status."""
     try:
         main()
@@ -101,6 +106,13 @@ class Stage:
         for unknown in self.parameters.keys() - self.template["Parameters"].keys():
             fail(f"template.yaml has no parameter {unknown}")
 
+    def value(self, parameter, stack=None):
+        """The value that a parameter has in the next deployment."""
+        if parameter in self.parameters:
+            return self.parameters[parameter]
+        values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in (stack or {}).get("Parameters", [])}
+        return values.get(parameter, str(self.template["Parameters"][parameter]["Default"]))
+
     def stack(self):
         """The stack as CloudFormation describes it, or None if there is none."""
         try:
@@ -121,6 +133,11 @@ def given_parameters():
         if not re.match(r"[A-Za-z0-9]+=", word):
             fail(f"PARAMETERS has {word!r}, which is not NAME=VALUE; quote a value that contains spaces")
     return dict(word.split("=", 1) for word in words)
+
+
+def local_image(tag):
+    """The name of the workers' image on this machine."""
+    return f"orderflow-worker:{tag}"
 
 
 def quoted(parameters):

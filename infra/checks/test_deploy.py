@@ -1,6 +1,7 @@
-"""Tests of infra/deploy with stand-ins for aws, sam, docker and npm."""
+"""Tests of infra/build and infra/deploy with stand-ins for aws, sam, docker and npm."""
 
 import json
+import platform
 import unittest
 
 from samcli.cli.types import CfnParameterOverridesType
@@ -23,12 +24,13 @@ NO_STACK = "ValidationError: Stack with id orderflow-dev does not exist"
 NO_IMAGE = "ImageNotFoundException: The image with imageId {imageTag:'abc'} does not exist"
 
 
-def stack(status, outputs=OUTPUTS):
+def stack(status, outputs=OUTPUTS, **parameters):
     return {
         "Stacks": [
             {
                 "StackName": "orderflow-dev",
                 "StackStatus": status,
+                "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
                 "Outputs": None if outputs is None else [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
             }
         ]
@@ -39,9 +41,9 @@ class Deploy(ScriptTest):
     def setUp(self):
         super().setUp()
         self.write(".aws-sam/build/template.yaml", "")
-        for script in ("local/install", "web/build-page"):
-            self.write(script, "#!/bin/sh\nexec npm run build\n", 0o755)
-        for call in ("docker ", "npm ", "sam deploy", "aws s3 ", "aws cloudfront create-invalidation"):
+        self.write("web/dist/index.html", "")
+        self.answer("^docker image inspect", "arm64\n")
+        for call in ("docker (info|login|tag|push)", "sam deploy", "aws s3 ", "aws cloudfront create-invalidation"):
             self.answer(f"^{call}")
         self.answer("^aws ecr get-login-password", "secret")
         self.answer("^aws ecr describe-images", error=NO_IMAGE)
@@ -86,7 +88,7 @@ class Deploy(ScriptTest):
             },
         )
         self.assertEqual(len(self.called("^sam deploy")), 1)
-        self.assertEqual(self.called("^docker (build|push|login)"), [])
+        self.assertEqual(self.called("^docker (tag|push|login)"), [])
         config = json.loads(next(call["text"] for call in self.calls if call["text"]))
         self.assertEqual(
             config,
@@ -172,7 +174,7 @@ class Deploy(ScriptTest):
         self.assertEqual(result.returncode, 3)
         self.assertIn("error: sam deploy failed with status 3", result.stderr)
         self.assertIn("could not be created, and was rolled back", result.stderr)
-        self.assertEqual(self.called("^docker (build|push)"), [])
+        self.assertEqual(self.called("^docker (tag|push)"), [])
         self.assertEqual(self.called("^aws s3"), [])
 
     def test_a_failing_update(self):
@@ -192,14 +194,27 @@ class Deploy(ScriptTest):
         self.assertEqual(self.called("^docker push"), [])
 
     def test_what_is_missing_on_this_machine(self):
-        self.answer("^docker info", status=1)
-        result = self.deploy()
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("docker's engine does not answer", result.stderr)
-        (self.folder / ".aws-sam/build/template.yaml").unlink()
-        result = self.deploy()
-        self.assertIn("run `sam build` first. Nothing was created", result.stderr)
-        self.assertEqual(self.called("^(aws|sam)"), [])
+        self.answer(DESCRIBE, stack("ROLLBACK_COMPLETE", None))
+        for broken, problem in (
+            (lambda: self.answer("^docker info", status=1), "docker's engine does not answer"),
+            (lambda: self.answer("^docker info"), None),
+            (lambda: self.answer("^docker image inspect", "amd64\n"), "built for x86_64, and Architecture is arm64"),
+            (lambda: self.answer("^docker image inspect", status=1), "run `infra/build dev abc` first. Nothing was created"),
+            (lambda: self.answer("^docker image inspect", "arm64\n"), None),
+            ((self.folder / "web/dist/index.html").unlink, "run `infra/build dev abc` first"),
+        ):
+            broken()
+            if problem:
+                with self.subTest(problem):
+                    result = self.deploy()
+                    self.assertEqual(result.returncode, 1)
+                    self.assertIn(problem, result.stderr)
+                    self.assertEqual([call for call in self.called("^(aws|sam)") if "describe-stacks" not in call], [])
+
+    def test_the_architecture_of_the_stack(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", Architecture="x86_64"))
+        self.assertIn("built for arm64, and Architecture is x86_64", self.deploy().stderr)
+        self.assertEqual(self.deploy(PARAMETERS="Architecture=arm64").returncode, 0)
 
     def test_values_with_spaces_and_quotes(self):
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
@@ -254,6 +269,30 @@ class Deploy(ScriptTest):
         result = self.run_script("infra/deploy", "production", "abc")
         self.assertEqual(result.returncode, 1)
         self.assertIn("production is none of dev, staging, prod", result.stderr)
+
+
+class Build(ScriptTest):
+    def setUp(self):
+        super().setUp()
+        for script in ("local/install", "web/build-page"):
+            self.write(script, "#!/bin/sh\nexec npm run build\n", 0o755)
+        self.answer("^(docker build|npm run build|sam build)")
+        self.machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+        self.other = {"arm64": "x86_64", "x86_64": "arm64"}[self.machine]
+
+    def test_only_the_architecture_reaches_the_build(self):
+        parameters = f"AlarmEmail='a b@c.example' Architecture={self.machine}"
+        result = self.run_script("infra/build", "dev", "abc", PARAMETERS=parameters)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.called("^sam"), [["sam", "build", "--parameter-overrides", f"Architecture={self.machine}"]])
+        self.assertEqual(self.called("^docker"), [["docker", "build", "--target", "worker", "--tag", "orderflow-worker:abc", "."]])
+        self.assertEqual(self.called("^aws"), [])
+
+    def test_another_architecture(self):
+        result = self.run_script("infra/build", "dev", "abc", PARAMETERS=f"Architecture={self.other}")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"Architecture is {self.other}, and this machine is {self.machine}", result.stderr)
+        self.assertEqual(self.calls, [])
 
 
 if __name__ == "__main__":
