@@ -1,0 +1,61 @@
+"""Tests of the workflows in .github/workflows: what they may do, and that their actions are pinned."""
+
+import re
+import unittest
+from pathlib import Path
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / ".github/workflows"
+# Steps that run code of others, such as packages of npm and crates.
+BUILDS = re.compile(r"infra/build|cargo|npm|make |sam build|docker build")
+
+
+class Workflows(unittest.TestCase):
+    def setUp(self):
+        self.workflows = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
+        self.deploy = self.workflows["deploy.yml"]["jobs"]
+
+    def steps(self):
+        for name, workflow in self.workflows.items():
+            for job in workflow["jobs"].values():
+                for step in job["steps"]:
+                    yield name, step
+
+    def test_actions_are_pinned_by_commit(self):
+        for name, step in self.steps():
+            if "uses" in step:
+                self.assertRegex(step["uses"], r"^[\w./-]+@[0-9a-f]{40}$", name)
+        for path in FOLDER.glob("*.yml"):
+            for line in re.findall(r"uses: .*", path.read_text()):
+                self.assertRegex(line, r"# v\d+\.\d+\.\d+$")
+
+    def test_no_expression_is_part_of_a_script(self):
+        for name, step in self.steps():
+            self.assertNotIn("${{", step.get("run", ""), name)
+
+    def test_only_the_deployment_can_take_the_role_and_it_builds_nothing(self):
+        self.assertEqual(self.workflows["deploy.yml"]["permissions"], {})
+        with_token = [name for name, job in self.deploy.items() if "id-token" in job["permissions"]]
+        self.assertEqual(with_token, ["deploy"])
+        for step in self.deploy["deploy"]["steps"]:
+            self.assertIsNone(BUILDS.search(step.get("run", "")), step)
+            self.assertNotIn("actions/cache", step.get("uses", ""))
+
+    def test_credentials_come_last(self):
+        steps = self.deploy["deploy"]["steps"]
+        first = next(index for index, step in enumerate(steps) if "configure-aws-credentials" in step.get("uses", ""))
+        self.assertTrue(all("infra/" in step["run"] for step in steps[first + 1 :]))
+        self.assertFalse(any("infra/" in step.get("run", "") for step in steps[:first]))
+
+    def test_the_deployment_waits_for_ci_and_the_build(self):
+        self.assertEqual(self.deploy["deploy"]["needs"], ["ci", "build"])
+        self.assertIn("head_sha=$GITHUB_SHA", self.deploy["ci"]["steps"][0]["run"])
+
+    def test_the_parameters_reach_the_deployment_only(self):
+        users = [job for job, content in self.deploy.items() if "vars.PARAMETERS" in str(content)]
+        self.assertEqual(users, ["deploy"])
+
+
+if __name__ == "__main__":
+    unittest.main()
