@@ -24,6 +24,10 @@ def fail(message):
 if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
     if not ENVIRONMENT.exists():
         subprocess.run([ROOT / "local/install", "aws"], check=True)
+    # Started twice, this would go on for ever.
+    if os.environ.get("ORDERFLOW_PYTHON"):
+        fail(f"{ENVIRONMENT} cannot be used: remove it, and run `local/install aws`")
+    os.environ["ORDERFLOW_PYTHON"] = "started"
     python = str(ENVIRONMENT / "bin/python")
     os.execv(python, [python, "-Bu", *sys.argv])
 
