@@ -411,6 +411,26 @@ def a_permission_by_tag_is_for_one_stack(templates):
                         yield template.fault(name, f"has a condition on {key} with a value that no resource has")
 
 
+def the_code_of_a_function_cannot_change_its_network(templates):
+    """The role of a function in a VPC may manage network interfaces, which is meant for Lambda itself."""
+    for template in templates:
+        for name, _ in template.resources(*FUNCTIONS):
+            properties = template.properties(name)
+            found = template.resource(properties.get("Role"))
+            if "VpcConfig" not in properties or not found:
+                continue
+            role = found[0].properties(found[1])
+            policies = [found[0].resource(value) for value in walk(role.get("ManagedPolicyArns", []))]
+            statements = walk([role, *(policy[0].properties(policy[1]) for policy in policies if policy)])
+            if not any(
+                statement.get("Effect") == "Deny"
+                and "ec2:*" in as_list(statement.get("Action"))
+                and "lambda:SourceFunctionArn" in json.dumps(statement.get("Condition"))
+                for statement in statements
+            ):
+                yield template.fault(name, "is a function in a VPC whose code may call EC2")
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -429,6 +449,7 @@ RULES = [
     the_dashboard_shows_each_alarm,
     global_names_contain_the_region,
     a_permission_by_tag_is_for_one_stack,
+    the_code_of_a_function_cannot_change_its_network,
 ]
 
 

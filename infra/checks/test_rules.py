@@ -154,6 +154,12 @@ class Rules(unittest.TestCase):
             ],
         )
 
+    def test_code_that_may_call_ec2(self):
+        faults = self.changed("infra/api.yaml", "        - !If [InVpc, !Ref NoNetworkFromCode, !Ref AWS::NoValue]\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: CreateOrder is a function in a VPC whose code may call EC2"])
+        faults = self.changed("infra/api.yaml", "Effect: Deny\n            Action: ec2:*", "Effect: Deny\n            Action: ec2:Run*")
+        self.assertEqual(len(faults), 12)
+
 
 if __name__ == "__main__":
     unittest.main()
