@@ -33,8 +33,8 @@ if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
 
 import click  # noqa: E402
 import tomlkit  # noqa: E402
+import yaml  # noqa: E402
 from samcli.cli.types import CfnParameterOverridesType  # noqa: E402
-from samcli.yamlhelper import yaml_parse  # noqa: E402
 
 # The programs of `local/install`, unless others are in PATH. The AWS CLI must not open a pager.
 os.environ["PATH"] += f":{ROOT}/.local/bin"
@@ -75,10 +75,17 @@ def script(main):
     except AwsError as error:
         fail(error)
     except subprocess.CalledProcessError as error:
-        print(f"error: {Path(error.cmd[0]).name} {error.cmd[1]} failed with status {error.returncode}", file=sys.stderr)
+        print(f"error: {' '.join(error.cmd[:2])} failed with status {error.returncode}", file=sys.stderr)
         sys.exit(error.returncode)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+class WithoutFunctions(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Reads a template, but not the functions in it, such as !Ref."""
+
+
+WithoutFunctions.add_multi_constructor("!", lambda loader, function, node: None)
 
 
 class Stage:
@@ -106,8 +113,8 @@ class Stage:
         except click.ClickException as error:
             fail(f"samconfig.toml: parameter_overrides of {config}: {error.message}")
         self.parameters |= given_parameters()
-        self.template = yaml_parse((ROOT / "template.yaml").read_text())
-        for unknown in self.parameters.keys() - self.template["Parameters"].keys():
+        self.declared = yaml.load((ROOT / "template.yaml").read_text(), WithoutFunctions)["Parameters"]
+        for unknown in self.parameters.keys() - self.declared.keys():
             fail(f"template.yaml has no parameter {unknown}")
 
     def value(self, parameter, stack=None):
@@ -115,7 +122,7 @@ class Stage:
         if parameter in self.parameters:
             return self.parameters[parameter]
         values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in (stack or {}).get("Parameters", [])}
-        return values.get(parameter, str(self.template["Parameters"][parameter]["Default"]))
+        return values.get(parameter, str(self.declared[parameter]["Default"]))
 
     def stack(self):
         """The stack as CloudFormation describes it, or None if there is none."""

@@ -5,7 +5,7 @@ import platform
 import unittest
 
 from samcli.cli.types import CfnParameterOverridesType
-from standin import ScriptTest
+from script_test import ScriptTest
 
 OUTPUTS = {
     "RepositoryUri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/orderflow-dev/worker",

@@ -1,9 +1,10 @@
-#!/usr/bin/env python3
-"""Stands in for aws, sam, docker and npm: records each call, and answers as a test says.
+"""Runs a script of infra/ with stand-ins for aws, sam, docker and npm.
 
-A test links the names of these programs to this file, in a folder that is first in PATH.
+Calls of the AWS CLI and the answers of the tests must have the names that AWS's own description of
+its API (botocore) has.
 """
 
+import functools
 import json
 import os
 import re
@@ -13,8 +14,14 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from botocore import xform_name
+from botocore.session import Session
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("aws", "sam", "docker", "npm")
+# Commands and options of the AWS CLI itself.
+CLI_COMMANDS = {"s3 sync", "s3 cp", "ecr get-login-password", "cloudfront create-invalidation"}
+CLI_OPTIONS = {"output", "region", "query", "max-items"}
 
 
 class ScriptTest(unittest.TestCase):
@@ -31,7 +38,7 @@ class ScriptTest(unittest.TestCase):
         (self.folder / ".local").symlink_to(ROOT / ".local")
         (self.folder / "bin").mkdir()
         for program in PROGRAMS:
-            (self.folder / "bin" / program).symlink_to(Path(__file__).resolve())
+            (self.folder / "bin" / program).symlink_to(Path(__file__).resolve().with_name("standin"))
         # A version manager's python3 would put its own folder, which may have an aws, before this one.
         (self.folder / "bin/python3").symlink_to(Path(sys.executable).resolve())
         self.answers = []
@@ -69,6 +76,7 @@ class ScriptTest(unittest.TestCase):
         self.calls = [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
         unexpected = [" ".join(call["call"]) for call in self.calls if call["unexpected"]]
         self.assertEqual(unexpected, [], result.stderr)
+        self.assertEqual([fault for call in self.calls for fault in faults_of_call(call["call"], call["stdout"])], [])
         return result
 
     def called(self, pattern):
@@ -76,24 +84,44 @@ class ScriptTest(unittest.TestCase):
         return [call["call"] for call in self.calls if re.search(pattern, " ".join(call["call"]))]
 
 
-def answer():
-    folder = Path(os.environ["STANDIN"])
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    # Only these two read standard input.
-    text = sys.stdin.read() if words[:2] == ["docker", "login"] or words[:4] == ["aws", "s3", "cp", "-"] else None
-    answers = json.loads((folder / "answers.json").read_text())
-    found = next((entry for entry in answers if entry["times"] != 0 and re.search(entry["call"], " ".join(words))), None)
-    with (folder / "calls").open("a") as calls:
-        calls.write(json.dumps({"call": words, "text": text, "unexpected": found is None}) + "\n")
-    if not found:
-        sys.exit(f"no answer for: {' '.join(words)}")
-    if found["times"]:
-        found["times"] -= 1
-        (folder / "answers.json").write_text(json.dumps(answers))
-    sys.stdout.write(found["stdout"])
-    sys.stderr.write(found["stderr"])
-    sys.exit(found["status"])
+@functools.cache
+def service(name):
+    return Session().get_service_model(name)
 
 
-if __name__ == "__main__":
-    answer()
+def faults_of_call(words, stdout):
+    """What AWS does not know in a call of its CLI, and in the answer to it."""
+    if words[0] != "aws" or " ".join(words[1:3]) in CLI_COMMANDS:
+        return
+    model, command, options = service(words[1]), words[2], [word for word in words[3:] if word.startswith("--")]
+    if command == "wait":
+        return
+    operation = next((name for name in model.operation_names if xform_name(name, "-") == command), None)
+    if not operation:
+        yield f"{words[1]} has no command {command}"
+        return
+    shape = model.operation_model(operation).input_shape
+    members = shape.members if shape else {}
+    known = {xform_name(name, "-"): member for name, member in members.items()}
+    for option in options:
+        name = option[2:]
+        negated = known.get(name.removeprefix("no-"))
+        if name not in known and name not in CLI_OPTIONS and not (negated and negated.type_name == "boolean"):
+            yield f"{words[1]} {command} has no option {option}"
+    for name in shape.required_members if shape else []:
+        if f"--{xform_name(name, '-')}" not in options:
+            yield f"{words[1]} {command} needs the option --{xform_name(name, '-')}"
+    if stdout.startswith("{"):
+        yield from faults_of_answer(json.loads(stdout), model.operation_model(operation).output_shape, f"{words[1]} {command}")
+
+
+def faults_of_answer(value, shape, path):
+    if shape.type_name == "structure" and isinstance(value, dict):
+        for key, inner in value.items():
+            if key in shape.members:
+                yield from faults_of_answer(inner, shape.members[key], f"{path}.{key}")
+            else:
+                yield f"{path} has no {key}"
+    elif shape.type_name == "list" and isinstance(value, list):
+        for inner in value:
+            yield from faults_of_answer(inner, shape.member, path)
