@@ -125,13 +125,21 @@ class Stage:
         return values.get(parameter, str(self.declared[parameter]["Default"]))
 
     def stack(self):
-        """The stack as CloudFormation describes it, or None if there is none."""
-        try:
-            return aws("cloudformation", "describe-stacks", "--stack-name", self.stack_name)["Stacks"][0]
-        except AwsError as error:
-            if error.code == "ValidationError" and "does not exist" in error.message:
-                return None
-            raise
+        return find_stack(self.stack_name)
+
+    def bootstrap(self):
+        """The outputs of the stack that infra/bootstrap.yaml makes for this stage, if there is one."""
+        return outputs(find_stack(f"bootstrap-{self.stack_name}"))
+
+
+def find_stack(name):
+    """The stack as CloudFormation describes it, or None if there is none."""
+    try:
+        return aws("cloudformation", "describe-stacks", "--stack-name", name)["Stacks"][0]
+    except AwsError as error:
+        if error.code == "ValidationError" and "does not exist" in error.message:
+            return None
+        raise
 
 
 def given_parameters():

@@ -4,6 +4,7 @@ The rules read the templates as they are written, before the SAM transform. A re
 through the parameters and outputs with which template.yaml connects the templates.
 """
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -57,6 +58,106 @@ NOT_IN_AWS = {
         ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "WEB_DIR"}),
         ("as above", {"CARRIER", "PAYMENT_GATEWAY", "PAYMENT_METHODS"}),
         ("it suits DynamoDB", {"CATALOGUE_TIMEOUT_MS"}),
+    ],
+}
+
+# The actions with which CloudFormation makes a resource of each type.
+CREATING = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": ["application-autoscaling:RegisterScalableTarget"],
+    "AWS::ApplicationAutoScaling::ScalingPolicy": ["application-autoscaling:PutScalingPolicy"],
+    "AWS::CloudFront::CachePolicy": ["cloudfront:CreateCachePolicy"],
+    "AWS::CloudFront::Distribution": ["cloudfront:CreateDistribution"],
+    "AWS::CloudFront::Function": ["cloudfront:CreateFunction", "cloudfront:PublishFunction"],
+    "AWS::CloudFront::OriginAccessControl": ["cloudfront:CreateOriginAccessControl"],
+    "AWS::CloudFront::ResponseHeadersPolicy": ["cloudfront:CreateResponseHeadersPolicy"],
+    "AWS::CloudWatch::Alarm": ["cloudwatch:PutMetricAlarm"],
+    "AWS::CloudWatch::Dashboard": ["cloudwatch:PutDashboard"],
+    "AWS::Cognito::UserPool": ["cognito-idp:CreateUserPool"],
+    "AWS::Cognito::UserPoolClient": ["cognito-idp:CreateUserPoolClient"],
+    "AWS::Cognito::UserPoolDomain": ["cognito-idp:CreateUserPoolDomain"],
+    "AWS::Cognito::UserPoolGroup": ["cognito-idp:CreateGroup"],
+    "AWS::Cognito::UserPoolResourceServer": ["cognito-idp:CreateResourceServer"],
+    "AWS::DynamoDB::Table": ["dynamodb:CreateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTimeToLive"],
+    "AWS::EC2::EIP": ["ec2:AllocateAddress"],
+    "AWS::EC2::FlowLog": ["ec2:CreateFlowLogs", "iam:PassRole"],
+    "AWS::EC2::InternetGateway": ["ec2:CreateInternetGateway"],
+    "AWS::EC2::NatGateway": ["ec2:CreateNatGateway"],
+    "AWS::EC2::Route": ["ec2:CreateRoute"],
+    "AWS::EC2::RouteTable": ["ec2:CreateRouteTable"],
+    "AWS::EC2::SecurityGroup": ["ec2:CreateSecurityGroup"],
+    "AWS::EC2::SecurityGroupEgress": ["ec2:AuthorizeSecurityGroupEgress"],
+    "AWS::EC2::SecurityGroupIngress": ["ec2:AuthorizeSecurityGroupIngress"],
+    "AWS::EC2::Subnet": ["ec2:CreateSubnet"],
+    "AWS::EC2::SubnetRouteTableAssociation": ["ec2:AssociateRouteTable"],
+    "AWS::EC2::VPC": ["ec2:CreateVpc", "ec2:ModifyVpcAttribute"],
+    "AWS::EC2::VPCEndpoint": ["ec2:CreateVpcEndpoint"],
+    "AWS::EC2::VPCGatewayAttachment": ["ec2:AttachInternetGateway"],
+    "AWS::ECR::Repository": ["ecr:CreateRepository", "ecr:PutLifecyclePolicy"],
+    "AWS::ECS::Cluster": ["ecs:CreateCluster"],
+    "AWS::ECS::Service": ["ecs:CreateService"],
+    "AWS::ECS::TaskDefinition": ["ecs:RegisterTaskDefinition", "iam:PassRole"],
+    "AWS::ElasticLoadBalancingV2::Listener": ["elasticloadbalancing:CreateListener"],
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": ["elasticloadbalancing:CreateLoadBalancer"],
+    "AWS::ElasticLoadBalancingV2::TargetGroup": ["elasticloadbalancing:CreateTargetGroup"],
+    "AWS::IAM::Role": ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"],
+    "AWS::Logs::LogGroup": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
+    "AWS::Logs::MetricFilter": ["logs:PutMetricFilter"],
+    "AWS::RDS::DBInstance": ["rds:CreateDBInstance", "rds:RestoreDBInstanceFromDBSnapshot", "rds:ModifyDBInstance", "iam:PassRole"],
+    "AWS::RDS::DBParameterGroup": ["rds:CreateDBParameterGroup", "rds:ModifyDBParameterGroup"],
+    "AWS::RDS::DBSubnetGroup": ["rds:CreateDBSubnetGroup"],
+    "AWS::Route53::HostedZone": ["route53:CreateHostedZone"],
+    "AWS::Route53::RecordSet": ["route53:ChangeResourceRecordSets"],
+    "AWS::S3::Bucket": ["s3:CreateBucket", "s3:PutBucketPublicAccessBlock", "s3:PutEncryptionConfiguration"],
+    "AWS::S3::BucketPolicy": ["s3:PutBucketPolicy"],
+    "AWS::SES::ConfigurationSet": ["ses:CreateConfigurationSet"],
+    "AWS::SES::ConfigurationSetEventDestination": ["ses:CreateConfigurationSetEventDestination"],
+    "AWS::SNS::Subscription": ["sns:Subscribe"],
+    "AWS::SNS::Topic": ["sns:CreateTopic"],
+    "AWS::SNS::TopicPolicy": ["sns:SetTopicAttributes"],
+    "AWS::SQS::Queue": ["sqs:CreateQueue"],
+    "AWS::SQS::QueuePolicy": ["sqs:SetQueueAttributes"],
+    "AWS::SecretsManager::RotationSchedule": ["secretsmanager:RotateSecret"],
+    "AWS::SecretsManager::Secret": ["secretsmanager:CreateSecret", "secretsmanager:GetRandomPassword"],
+    "AWS::SecretsManager::SecretTargetAttachment": ["secretsmanager:PutSecretValue"],
+    "AWS::Serverless::Application": ["cloudformation:CreateStack", "cloudformation:CreateChangeSet"],
+    "AWS::Serverless::Function": [
+        "lambda:CreateFunction",
+        "lambda:PublishVersion",
+        "lambda:CreateAlias",
+        "lambda:AddPermission",
+        "lambda:CreateEventSourceMapping",
+        "codedeploy:CreateApplication",
+        "codedeploy:CreateDeploymentGroup",
+        "codedeploy:CreateDeployment",
+        "iam:PassRole",
+    ],
+    "AWS::Serverless::HttpApi": ["apigateway:POST", "logs:CreateLogDelivery"],
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": ["servicediscovery:CreatePrivateDnsNamespace", "route53:CreateHostedZone"],
+    "AWS::ServiceDiscovery::Service": ["servicediscovery:CreateService"],
+}
+# What AWS's own policies allow that the templates attach to roles.
+AWS_POLICIES = {
+    "AWSLambdaENIManagementAccess": [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:UnassignPrivateIpAddresses",
+    ],
+    "AWSXRayDaemonWriteAccess": [
+        "xray:GetSamplingRules",
+        "xray:GetSamplingStatisticSummaries",
+        "xray:GetSamplingTargets",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    ],
+    "AmazonRDSEnhancedMonitoringRole": [
+        "logs:CreateLogGroup",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:GetLogEvents",
+        "logs:PutLogEvents",
+        "logs:PutRetentionPolicy",
     ],
 }
 
@@ -431,6 +532,38 @@ def the_code_of_a_function_cannot_change_its_network(templates):
                 yield template.fault(name, "is a function in a VPC whose code may call EC2")
 
 
+def allowed_actions(value):
+    """The actions that the statements in a value allow, at any depth."""
+    return {action for statement in walk(value) if statement.get("Effect") == "Allow" for action in as_list(statement["Action"])}
+
+
+def the_deployment_may_make_what_the_templates_contain(templates):
+    *templates, bootstrap = templates
+    policies = [policy["Ref"] for policy in bootstrap.properties("CloudFormationRole")["ManagedPolicyArns"]]
+    allowed = allowed_actions([bootstrap.properties(policy) for policy in policies])
+    for template in templates:
+        for name, resource in template.content.get("Resources", {}).items():
+            for action in CREATING.get(resource["Type"], [None]):
+                if not action:
+                    yield template.fault(name, f"is a {resource['Type']}; CREATING in infra/checks/rules.py does not say which actions make one")
+                elif not any(fnmatch.fnmatchcase(action, pattern) for pattern in allowed):
+                    yield template.fault(name, f"needs {action}, which CloudFormationRole in infra/bootstrap.yaml may not do")
+
+
+def roles_stay_within_their_boundary(templates):
+    *templates, bootstrap = templates
+    boundary = allowed_actions(bootstrap.properties("Boundary"))
+    for template in templates:
+        for name, role in template.resources("AWS::IAM::Role"):
+            actions = allowed_actions(role["Properties"].get("Policies", []))
+            for policy in walk(role["Properties"].get("ManagedPolicyArns", [])):
+                if arn := policy.get("Fn::Sub"):
+                    attached = arn.split("/")[-1]
+                    actions |= set(AWS_POLICIES.get(attached, [f"the unknown policy {attached}"]))
+            for action in sorted(actions - boundary):
+                yield template.fault(name, f"may do {action}, which Boundary in infra/bootstrap.yaml does not include")
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -450,11 +583,15 @@ RULES = [
     global_names_contain_the_region,
     a_permission_by_tag_is_for_one_stack,
     the_code_of_a_function_cannot_change_its_network,
+    the_deployment_may_make_what_the_templates_contain,
+    roles_stay_within_their_boundary,
 ]
 
 
 def faults(root):
-    templates = read(pathlib.Path(root))
+    root = pathlib.Path(root)
+    # The last one is infra/bootstrap.yaml, which no other template nests.
+    templates = read(root) + read(root.parent / "infra/bootstrap.yaml")
     # A template that is nested twice has each fault once.
     return list(dict.fromkeys(fault for rule in RULES for fault in rule(templates)))
 

@@ -5,6 +5,7 @@ import platform
 import unittest
 
 from samcli.cli.types import CfnParameterOverridesType
+from samcli.yamlhelper import yaml_parse
 from script_test import ScriptTest
 
 OUTPUTS = {
@@ -19,7 +20,8 @@ OUTPUTS = {
     "PaymentGateway": "sandbox",
     "DashboardUrl": "https://dashboard",
 }
-DESCRIBE = "^aws cloudformation describe-stacks"
+DESCRIBE = "^aws cloudformation describe-stacks --stack-name orderflow-dev "
+BOOTSTRAP = "^aws cloudformation describe-stacks --stack-name bootstrap-orderflow-dev "
 NO_STACK = "ValidationError: Stack with id orderflow-dev does not exist"
 NO_IMAGE = "ImageNotFoundException: The image with imageId {imageTag:'abc'} does not exist"
 
@@ -46,6 +48,7 @@ class Deploy(ScriptTest):
         for call in ("docker (info|login|tag|push)", "sam deploy", "aws s3 ", "aws cloudfront create-invalidation"):
             self.answer(f"^{call}")
         self.answer("^aws ecr get-login-password", "secret")
+        self.answer(BOOTSTRAP, error="ValidationError: Stack with id bootstrap-orderflow-dev does not exist")
         self.answer("^aws ecr describe-images", error=NO_IMAGE)
 
     def deploy(self, **environment):
@@ -104,6 +107,22 @@ class Deploy(ScriptTest):
                 "links": {"dashboard": "https://dashboard"},
             },
         )
+
+    def test_an_account_with_a_bootstrap_stack(self):
+        boundary = "arn:aws:iam::111122223333:policy/deploy/boundary"
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer(BOOTSTRAP, stack("CREATE_COMPLETE", {"BoundaryArn": boundary}))
+        for nested in ("Network", "Temporal/Database"):
+            source = f"infra/{nested.lower().split('/')[-1]}.yaml"
+            self.write(f".aws-sam/build/{nested}/template.yaml", (self.folder / source).read_text())
+        result = self.deploy(CLOUDFORMATION_ROLE_ARN="arn:aws:iam::111122223333:role/deploy/cloudformation")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        words = self.called("^sam deploy")[0]
+        self.assertEqual(words[words.index("--role-arn") + 1], "arn:aws:iam::111122223333:role/deploy/cloudformation")
+        for nested, role in (("Network", "FlowLogRole"), ("Temporal/Database", "MonitoringRole")):
+            source = yaml_parse((self.folder / f"infra/{nested.lower().split('/')[-1]}.yaml").read_text())
+            source["Resources"][role]["Properties"]["PermissionsBoundary"] = boundary
+            self.assertEqual(yaml_parse((self.folder / f".aws-sam/build/{nested}/template.yaml").read_text()), source)
 
     def test_an_issuer_of_your_own(self):
         own = {key: value for key, value in OUTPUTS.items() if key not in ("UserPoolId", "UserPoolClientId", "SignInUrl")}

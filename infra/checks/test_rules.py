@@ -160,6 +160,21 @@ class Rules(unittest.TestCase):
         faults = self.changed("infra/api.yaml", "Effect: Deny\n            Action: ec2:*", "Effect: Deny\n            Action: ec2:Run*")
         self.assertEqual(len(faults), 12)
 
+    def test_a_type_that_the_deployment_may_not_make(self):
+        faults = self.changed("infra/bootstrap.yaml", "              - ecr:CreateRepository\n", "")
+        self.assertEqual(faults, ["infra/worker.yaml: Repository needs ecr:CreateRepository, which CloudFormationRole in infra/bootstrap.yaml may not do"])
+        faults = self.changed("infra/network.yaml", "Type: AWS::EC2::InternetGateway\n", "Type: AWS::EC2::EgressOnlyInternetGateway\n")
+        self.assertEqual(len(faults), 1)
+        self.assertIn("CREATING in infra/checks/rules.py does not say which actions make one", faults[0])
+
+    def test_a_role_beyond_its_boundary(self):
+        faults = self.changed("infra/network.yaml", "logs:CreateLogStream, logs:DescribeLogStreams", "iam:CreateUser, logs:DescribeLogStreams")
+        self.assertEqual(faults, ["infra/network.yaml: FlowLogRole may do iam:CreateUser, which Boundary in infra/bootstrap.yaml does not include"])
+        faults = self.changed("infra/database.yaml", "service-role/AmazonRDSEnhancedMonitoringRole", "AdministratorAccess")
+        self.assertEqual(
+            faults, ["infra/database.yaml: MonitoringRole may do the unknown policy AdministratorAccess, which Boundary in infra/bootstrap.yaml does not include"]
+        )
+
 
 if __name__ == "__main__":
     unittest.main()
