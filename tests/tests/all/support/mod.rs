@@ -67,7 +67,7 @@ pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<
             anyhow::Ok((shop, guard))
         };
         let (shop, guard) = SHARED.get_or_try_init(start).await.expect("the shared stack starts");
-        let mut place = admission::admit().await;
+        let mut place = admit().await;
         place.is_ready();
         let _watch = guard.watch_test();
         fail_on_error(test(shop).await);
@@ -77,7 +77,7 @@ pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<
 /// Runs a test on its own stack, with this number of workers and these settings.
 pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
-        let mut place = admission::admit().await;
+        let mut place = admit().await;
         let shop = Shop::open(workers, env).await.expect("the stack starts");
         place.is_ready();
         fail_on_error(test(&shop).await);
@@ -87,7 +87,7 @@ pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl As
 /// Runs a test on its own stack, which the test starts itself, part by part.
 pub(crate) fn with_unstarted_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
-        let mut place = admission::admit().await;
+        let mut place = admit().await;
         let shop = Shop::of(Stack::fresh(workers, env).expect("a stack")).expect("a shop");
         place.is_ready();
         fail_on_error(test(&shop).await);
