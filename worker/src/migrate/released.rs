@@ -40,11 +40,7 @@ fn the_list_of_released_migrations_is_up_to_date() {
     }
     let released: BTreeSet<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let missing: Vec<_> = expected_lines().into_iter().filter(|line| !released.contains(line.as_str())).collect();
-    assert!(
-        missing.is_empty(),
-        "migrations/released.txt lacks these lines; its head says what to do:\n{}",
-        missing.join("\n")
-    );
+    assert!(missing.is_empty(), "migrations/released.txt lacks these lines; its head says what to do:\n{}", missing.join("\n"));
     let names: BTreeSet<_> = released.iter().map(|line| name(line)).collect();
     assert_eq!(names.len(), released.len(), "released.txt has two checksums of one thing");
 }
