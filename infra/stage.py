@@ -49,7 +49,8 @@ os.environ["SAM_CLI_TELEMETRY"] = "0"
 
 # Seconds between two looks at something that is waited for.
 PAUSE_S = float(os.environ.get("PAUSE_S") or 15)
-STAGES = ("dev", "staging", "prod")
+# `test` is for infra/account-test.
+STAGES = ("dev", "staging", "prod", "test")
 
 
 class AwsError(Exception):

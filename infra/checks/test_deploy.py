@@ -364,7 +364,7 @@ class Deploy(ScriptTest):
     def test_an_unknown_stage(self):
         result = self.run_script("infra/deploy", "production", "abc")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("production is none of dev, staging, prod", result.stderr)
+        self.assertIn("production is none of dev, staging, prod, test", result.stderr)
 
 
 class Protection(ScriptTest):
