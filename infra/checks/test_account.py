@@ -132,7 +132,6 @@ class AccountTest(ScriptTest):
                 "deploy test account-test-3",
                 "deploy test account-test-1",
                 f"restore test {SNAPSHOT} --yes",
-                "restore test --finish",
                 "delete test --data --yes",
                 "preflight test",
             ],
@@ -182,7 +181,7 @@ class AccountTest(ScriptTest):
             ("create", "^npm deploy test account-test-1"),
             ("place an order", "^aws dynamodb get-item "),
             ("upgrade with a migration", "^npm deploy test account-test-2"),
-            ("restore", "^npm restore test --finish"),
+            ("restore", "^npm restore test"),
         ):
             with self.subTest(call):
                 self.answer(call, status=1, times=1)
