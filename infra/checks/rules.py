@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 
 import cfnlint.decode
+import images
 
 RUNTIMES = {"provided.al2023"}
 FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
@@ -532,6 +533,24 @@ def the_code_of_a_function_cannot_change_its_network(templates):
                 yield template.fault(name, "is a function in a VPC whose code may call EC2")
 
 
+def images_are_pinned(templates):
+    """By their digests, because a tag may get another image at any time. Also what Docker fetches."""
+    root = templates[0].path.parent
+    found = {image.reference: image for image in images.named(root) if not image.digest}
+    for reference in sorted(found.keys() - images.UNPINNED):
+        yield f"{found[reference].path}: {reference} is not pinned: run infra/pin-images"
+    for reference in sorted(images.UNPINNED - found.keys()):
+        yield f"{root / 'infra/checks/images.py'}: {reference} is in UNPINNED without need"
+    stages = set()
+    for line in (root / "Dockerfile").read_text().splitlines():
+        if match := re.match(r"FROM (\S+)(?: AS (\w+))?", line):
+            if not re.search("[:@]", match[1]) and match[1] not in stages or "$" in match[1]:
+                yield f"{root / 'Dockerfile'}: {match[1]} is an image without a tag"
+            stages.add(match[2])
+        elif re.match(r"ADD (?!--checksum=sha256:)", line):
+            yield f"{root / 'Dockerfile'}: fetches something without a checksum: {line}"
+
+
 def allowed_actions(value):
     """The actions that the statements in a value allow, at any depth."""
     return {action for statement in walk(value) if statement.get("Effect") == "Allow" for action in as_list(statement["Action"])}
@@ -583,6 +602,7 @@ RULES = [
     global_names_contain_the_region,
     a_permission_by_tag_is_for_one_stack,
     the_code_of_a_function_cannot_change_its_network,
+    images_are_pinned,
     the_deployment_may_make_what_the_templates_contain,
     roles_stay_within_their_boundary,
 ]
