@@ -64,6 +64,8 @@ NOT_IN_AWS = {
 
 # The actions with which CloudFormation makes a resource of each type.
 CREATING = {
+    "AWS::ApiGatewayV2::ApiMapping": ["apigateway:POST"],
+    "AWS::ApiGatewayV2::DomainName": ["apigateway:POST", "apigateway:AddCertificateToDomain", "s3:GetObject"],
     "AWS::ApplicationAutoScaling::ScalableTarget": ["application-autoscaling:RegisterScalableTarget"],
     "AWS::ApplicationAutoScaling::ScalingPolicy": ["application-autoscaling:PutScalingPolicy"],
     "AWS::CloudFront::CachePolicy": ["cloudfront:CreateCachePolicy"],
@@ -360,6 +362,39 @@ def nobody_makes_an_account_unless_the_operator_says_so(templates):
                 above = above.parent
 
 
+def nobody_goes_past_the_web_acl(templates):
+    """With a web ACL, the API takes only connections in which CloudFront shows its certificate."""
+    root = templates[0]
+
+    def is_set(parameter):
+        return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+
+    demanded, grows = {"WebAclArn"}, True
+    while grows:
+        assertions = [
+            assertion["Assert"]
+            for rule in root.content.get("Rules", {}).values()
+            if rule.get("RuleCondition") in map(is_set, demanded)
+            for assertion in rule["Assertions"]
+        ]
+        more = {name for name in root.content["Parameters"] if is_set(name) in assertions} - demanded
+        demanded, grows = demanded | more, bool(more)
+    for name in ("ApiDomainName", "ApiCertificateArn", "ApiTruststoreUri", "OriginCertificateArn"):
+        if name not in demanded:
+            yield root.fault("WebAclArn", f"does not demand {name}")
+    for template in templates:
+        for name, api in template.resources("AWS::Serverless::HttpApi"):
+            if not api["Properties"].get("DisableExecuteApiEndpoint"):
+                yield template.fault(name, "is an API that always has an address of AWS's")
+        for name, domain in template.resources("AWS::ApiGatewayV2::DomainName"):
+            if "MutualTlsAuthentication" not in domain["Properties"]:
+                yield template.fault(name, "is a domain of the API that demands no client certificate")
+        for name, distribution in template.resources("AWS::CloudFront::Distribution"):
+            for origin in distribution["Properties"]["DistributionConfig"]["Origins"]:
+                if "OriginMtlsConfig" not in origin.get("CustomOriginConfig", {"OriginMtlsConfig": None}):
+                    yield template.fault(name, f"shows no client certificate to its origin {origin['Id']}")
+
+
 def environments(templates):
     """The environments of the worker's containers and of the functions: program, template, variables by name."""
     for template in templates:
@@ -591,6 +626,7 @@ RULES = [
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,
+    nobody_goes_past_the_web_acl,
     every_setting_is_given_or_has_a_reason,
     a_setting_has_the_same_default_everywhere,
     each_function_has_its_alarms,

@@ -262,6 +262,14 @@ class Preflight(ScriptTest):
         self.answer("^aws acm", error="ResourceNotFoundException: Could not find certificate")
         self.finds("FAIL  CertificateArn does not exist in us-east-1", parameters=parameters)
 
+    def test_a_closed_api(self):
+        acl = "WebAclArn=arn:aws:wafv2:us-east-1:111122223333:global/webacl/acl/1"
+        self.finds("FAIL  WebAclArn needs ApiDomainName", parameters=acl)
+        self.finds("FAIL  ApiDomainName needs OriginCertificateArn", parameters="ApiDomainName=api.shop.example")
+        closed = f"{acl} ApiDomainName=api.shop.example ApiCertificateArn={CERTIFICATE} OriginCertificateArn={CERTIFICATE} ApiTruststoreUri=s3://a/ca.pem"
+        self.finds("ok    ApiCertificateArn is issued", "ok    OriginCertificateArn is issued", parameters=closed)
+        self.finds("FAIL  ApiCertificateArn is for .* and not for api.other.example", parameters=f"{closed} ApiDomainName=api.other.example")
+
     def test_secrets(self):
         self.answer("^aws secretsmanager describe-secret", error="ResourceNotFoundException: can't find the secret")
         self.finds("warn  StripeSecretArn does not exist", parameters=f"PaymentGateway=stripe StripeSecretArn={SECRET}")

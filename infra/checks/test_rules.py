@@ -49,6 +49,19 @@ class Rules(unittest.TestCase):
             faults = self.changed(file, opened, opened.replace('"false"', '"true"'))
             self.assertEqual(faults, [f"{file}: SelfSignUp is not off by default"])
 
+    def test_a_way_past_the_web_acl(self):
+        faults = self.changed("template.yaml", "RuleCondition: !Not [!Equals [!Ref WebAclArn", "RuleCondition: !Not [!Equals [!Ref CorsOrigins")
+        self.assertEqual(
+            faults,
+            [f"template.yaml: WebAclArn does not demand {name}" for name in ("ApiDomainName", "ApiCertificateArn", "ApiTruststoreUri", "OriginCertificateArn")],
+        )
+        faults = self.changed("infra/api.yaml", "      DisableExecuteApiEndpoint: !If [Closed, true, false]\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: HttpApi is an API that always has an address of AWS's"])
+        faults = self.changed("infra/api.yaml", "      MutualTlsAuthentication: { TruststoreUri: !Ref TruststoreUri }\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: Domain is a domain of the API that demands no client certificate"])
+        faults = self.changed("infra/web.yaml", "              OriginMtlsConfig:", "              OriginReadTimeout:")
+        self.assertEqual(faults, ["infra/web.yaml: Distribution shows no client certificate to its origin api"])
+
     def test_a_shared_role(self):
         faults = self.changed("infra/api.yaml", "!GetAtt GetOrderRole.Arn", "!GetAtt ListOrdersRole.Arn")
         self.assertEqual(faults, ["infra/api.yaml: ListOrdersRole is the role of more than one function: GetOrder, ListOrders"])
