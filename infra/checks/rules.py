@@ -362,6 +362,24 @@ def nobody_makes_an_account_unless_the_operator_says_so(templates):
                 above = above.parent
 
 
+def sign_in_mails_come_from_the_sender(templates):
+    """The user pool sends through SES, unless EmailFrom has its default, which nobody owns."""
+    for template in templates:
+        for name, pool in template.resources("AWS::Cognito::UserPool"):
+            value = pool["Properties"].get("EmailConfiguration", {})
+            condition, sender, _ = value.get("Fn::If", (None, value, None))
+            if sender.get("EmailSendingAccount") != "DEVELOPER" or "${EmailFrom}" not in json.dumps(sender.get("SourceArn")):
+                yield template.fault(name, "does not send its e-mails through SES as EmailFrom")
+                continue
+            default = template.content["Parameters"]["EmailFrom"].get("Default")
+            if condition and template.content["Conditions"][condition] != {"Fn::Not": [{"Fn::Equals": [{"Ref": "EmailFrom"}, default]}]}:
+                yield template.fault(name, f"sends through SES on another condition than that EmailFrom is not {default}")
+            if template.parent and (
+                template.given.get("EmailFrom") != {"Ref": "EmailFrom"} or template.parent.content["Parameters"]["EmailFrom"].get("Default") != default
+            ):
+                yield template.parent.fault("EmailFrom", f"is not passed to the user pool, or has another default than {default}")
+
+
 def nobody_goes_past_the_web_acl(templates):
     """With a web ACL, the API takes only connections in which CloudFront shows its certificate."""
     root = templates[0]
@@ -626,6 +644,7 @@ RULES = [
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,
+    sign_in_mails_come_from_the_sender,
     nobody_goes_past_the_web_acl,
     every_setting_is_given_or_has_a_reason,
     a_setting_has_the_same_default_everywhere,

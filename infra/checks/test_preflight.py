@@ -243,11 +243,15 @@ class Preflight(ScriptTest):
         self.finds(
             "warn  SES is in its sandbox",
             "warn  SES sends nothing",
-            r"warn  SES has not verified orders@shop.example \(EmailFrom\) in this region: `aws ses verify-email-identity",
+            r"FAIL  SES has not verified orders@shop.example \(EmailFrom\) in this region: `aws ses verify-email-identity",
             "warn  SNS is in its SMS sandbox",
             "warn  text messages end after 1 dollars a month",
         )
         self.finds("ok    no text messages", parameters="SmsPrefixes=none")
+        # Only the stack's own user pool needs a verified sender.
+        self.answer("^aws sesv2 get-email-identity .*orderflow.example", error="NotFoundException: Email identity does not exist")
+        self.finds("warn  SES has not verified orders@orderflow.example", parameters="EmailFrom=orders@orderflow.example")
+        self.finds("warn  SES has not verified orders@shop.example", parameters="AuthIssuer=https://issuer.example AuthAudience=shop")
 
     def test_certificates(self):
         parameters = f"DomainName=www.shop.example CertificateArn={CERTIFICATE}"

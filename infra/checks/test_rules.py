@@ -49,6 +49,14 @@ class Rules(unittest.TestCase):
             faults = self.changed(file, opened, opened.replace('"false"', '"true"'))
             self.assertEqual(faults, [f"{file}: SelfSignUp is not off by default"])
 
+    def test_a_user_pool_with_another_sender(self):
+        faults = self.changed("infra/identity.yaml", "EmailSendingAccount: DEVELOPER", "EmailSendingAccount: COGNITO_DEFAULT")
+        self.assertEqual(faults, ["infra/identity.yaml: UserPool does not send its e-mails through SES as EmailFrom"])
+        faults = self.changed("infra/identity.yaml", "[!Ref EmailFrom, orders@orderflow.example]", '[!Ref EmailFrom, ""]')
+        self.assertEqual(faults, ["infra/identity.yaml: UserPool sends through SES on another condition than that EmailFrom is not orders@orderflow.example"])
+        faults = self.changed("template.yaml", "        EmailFrom: !Ref EmailFrom\n\n", "\n")
+        self.assertEqual(faults, ["template.yaml: EmailFrom is not passed to the user pool, or has another default than orders@orderflow.example"])
+
     def test_a_way_past_the_web_acl(self):
         faults = self.changed("template.yaml", "RuleCondition: !Not [!Equals [!Ref WebAclArn", "RuleCondition: !Not [!Equals [!Ref CorsOrigins")
         self.assertEqual(
