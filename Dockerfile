@@ -3,15 +3,13 @@
 # Compiled in two steps: first the dependencies, from the manifests alone, then the code. A change
 # of the code keeps the layer of the first step.
 
-# The Rust version of rust-toolchain.toml, and the Debian version that the programs run on.
-ARG RUST=1.95.0-slim-bookworm
-ARG DEBIAN=12.13-slim
-ARG NODE=24.19.0-bookworm-slim
+# The images are pinned by `infra/pin-images`.
 
-FROM rust:${RUST} AS rust
+# The Rust version of rust-toolchain.toml.
+FROM rust:1.95.0-slim-bookworm AS rust
 WORKDIR /src
 
-FROM node:${NODE} AS page
+FROM node:24.19.0-bookworm-slim AS page
 WORKDIR /src/web
 COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN npm ci --no-audit --no-fund
@@ -40,13 +38,15 @@ RUN ${BUILD} --profile "${PROFILE}" \
  && cp target/*/api target/*/worker /out/
 
 # The certificate authorities of RDS in all commercial regions; public authorities do not sign RDS
-# certificates. Other AWS partitions have their own bundles.
+# certificates. Other AWS partitions have their own bundles. If AWS changes its bundle, the build fails:
+# look at what is new, and set the checksum (`sha256sum`).
 FROM rust AS authorities
 ARG RDS_CA_BUNDLE=https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem
-ADD ${RDS_CA_BUNDLE} /rds.pem
+ARG RDS_CA_BUNDLE_SHA256=e5bb2084ccf45087bda1c9bffdea0eb15ee67f0b91646106e466714f9de3c7e3
+ADD --checksum=sha256:${RDS_CA_BUNDLE_SHA256} ${RDS_CA_BUNDLE} /rds.pem
 RUN chmod 644 /rds.pem
 
-FROM debian:${DEBIAN} AS base
+FROM debian:12.13-slim AS base
 LABEL org.opencontainers.image.title="OrderFlow" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -27,6 +27,7 @@ import tempfile
 import time
 
 import boto3
+import images
 import rules
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -287,8 +288,7 @@ def check_temporal(host, postgres_port):
     parameters = database | {"VpcCidr": "10.0.0.0/16", "DynamicConfig": "matching.numTaskqueueReadPartitions=4,limit.maxIDLength=255", "HistoryShards": "4"}
     containers = Rendered("infra/temporal.yaml", parameters, {}).containers("Task")
     host.secrets[arn] = {"username": "postgres", "password": "of-the-master-user"}
-    image = containers["server"]["Image"].rpartition(":")[2]
-    programs = ROOT / ".local/temporal-server" / image
+    programs = ROOT / ".local/temporal-server" / images.tag(ROOT, "temporalio/server")
     host.program("temporal-server", programs / "server")
     host.program("temporal-sql-tool", programs / "sql")
     host.program("temporal", BIN / "temporal")

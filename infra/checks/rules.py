@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 
 import cfnlint.decode
+import images
 
 RUNTIMES = {"provided.al2023"}
 FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
@@ -64,6 +65,8 @@ NOT_IN_AWS = {
 
 # The actions with which CloudFormation makes a resource of each type.
 CREATING = {
+    "AWS::ApiGatewayV2::ApiMapping": ["apigateway:POST"],
+    "AWS::ApiGatewayV2::DomainName": ["apigateway:POST", "apigateway:AddCertificateToDomain", "s3:GetObject"],
     "AWS::ApplicationAutoScaling::ScalableTarget": ["application-autoscaling:RegisterScalableTarget"],
     "AWS::ApplicationAutoScaling::ScalingPolicy": ["application-autoscaling:PutScalingPolicy"],
     "AWS::CloudFront::CachePolicy": ["cloudfront:CreateCachePolicy"],
@@ -381,6 +384,57 @@ def nobody_makes_an_account_unless_the_operator_says_so(templates):
                 above = above.parent
 
 
+def sign_in_mails_come_from_the_sender(templates):
+    """The user pool sends through SES, unless EmailFrom has its default, which nobody owns."""
+    for template in templates:
+        for name, pool in template.resources("AWS::Cognito::UserPool"):
+            value = pool["Properties"].get("EmailConfiguration", {})
+            condition, sender, _ = value.get("Fn::If", (None, value, None))
+            if sender.get("EmailSendingAccount") != "DEVELOPER" or "${EmailFrom}" not in json.dumps(sender.get("SourceArn")):
+                yield template.fault(name, "does not send its e-mails through SES as EmailFrom")
+                continue
+            default = template.content["Parameters"]["EmailFrom"].get("Default")
+            if condition and template.content["Conditions"][condition] != {"Fn::Not": [{"Fn::Equals": [{"Ref": "EmailFrom"}, default]}]}:
+                yield template.fault(name, f"sends through SES on another condition than that EmailFrom is not {default}")
+            if template.parent and (
+                template.given.get("EmailFrom") != {"Ref": "EmailFrom"} or template.parent.content["Parameters"]["EmailFrom"].get("Default") != default
+            ):
+                yield template.parent.fault("EmailFrom", f"is not passed to the user pool, or has another default than {default}")
+
+
+def nobody_goes_past_the_web_acl(templates):
+    """With a web ACL, the API takes only connections in which CloudFront shows its certificate."""
+    root = templates[0]
+
+    def is_set(parameter):
+        return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+
+    demanded, grows = {"WebAclArn"}, True
+    while grows:
+        assertions = [
+            assertion["Assert"]
+            for rule in root.content.get("Rules", {}).values()
+            if rule.get("RuleCondition") in map(is_set, demanded)
+            for assertion in rule["Assertions"]
+        ]
+        more = {name for name in root.content["Parameters"] if is_set(name) in assertions} - demanded
+        demanded, grows = demanded | more, bool(more)
+    for name in ("ApiDomainName", "ApiCertificateArn", "ApiTruststoreUri", "OriginCertificateArn"):
+        if name not in demanded:
+            yield root.fault("WebAclArn", f"does not demand {name}")
+    for template in templates:
+        for name, api in template.resources("AWS::Serverless::HttpApi"):
+            if not api["Properties"].get("DisableExecuteApiEndpoint"):
+                yield template.fault(name, "is an API that always has an address of AWS's")
+        for name, domain in template.resources("AWS::ApiGatewayV2::DomainName"):
+            if "MutualTlsAuthentication" not in domain["Properties"]:
+                yield template.fault(name, "is a domain of the API that demands no client certificate")
+        for name, distribution in template.resources("AWS::CloudFront::Distribution"):
+            for origin in distribution["Properties"]["DistributionConfig"]["Origins"]:
+                if "OriginMtlsConfig" not in origin.get("CustomOriginConfig", {"OriginMtlsConfig": None}):
+                    yield template.fault(name, f"shows no client certificate to its origin {origin['Id']}")
+
+
 def environments(templates):
     """The environments of the worker's containers and of the functions: program, template, variables by name."""
     for template in templates:
@@ -554,6 +608,24 @@ def the_code_of_a_function_cannot_change_its_network(templates):
                 yield template.fault(name, "is a function in a VPC whose code may call EC2")
 
 
+def images_are_pinned(templates):
+    """By their digests, because a tag may get another image at any time. Also what Docker fetches."""
+    root = templates[0].path.parent
+    found = {image.reference: image for image in images.named(root) if not image.digest}
+    for reference in sorted(found.keys() - images.UNPINNED):
+        yield f"{found[reference].path}: {reference} is not pinned: run infra/pin-images"
+    for reference in sorted(images.UNPINNED - found.keys()):
+        yield f"{root / 'infra/checks/images.py'}: {reference} is in UNPINNED without need"
+    stages = set()
+    for line in (root / "Dockerfile").read_text().splitlines():
+        if match := re.match(r"FROM (\S+)(?: AS (\w+))?", line):
+            if not re.search("[:@]", match[1]) and match[1] not in stages or "$" in match[1]:
+                yield f"{root / 'Dockerfile'}: {match[1]} is an image without a tag"
+            stages.add(match[2])
+        elif re.match(r"ADD (?!--checksum=sha256:)", line):
+            yield f"{root / 'Dockerfile'}: fetches something without a checksum: {line}"
+
+
 def allowed_actions(value):
     """The actions that the statements in a value allow, at any depth."""
     return {action for statement in walk(value) if statement.get("Effect") == "Allow" for action in as_list(statement["Action"])}
@@ -635,6 +707,8 @@ RULES = [
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,
+    sign_in_mails_come_from_the_sender,
+    nobody_goes_past_the_web_acl,
     every_setting_is_given_or_has_a_reason,
     a_setting_has_the_same_default_everywhere,
     each_function_has_its_alarms,
@@ -646,6 +720,7 @@ RULES = [
     global_names_contain_the_region,
     a_permission_by_tag_is_for_one_stack,
     the_code_of_a_function_cannot_change_its_network,
+    images_are_pinned,
     the_deployment_may_make_what_the_templates_contain,
     roles_stay_within_their_boundary,
     only_the_foundation_holds_data_and_keeps_it,

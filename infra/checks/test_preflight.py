@@ -258,11 +258,15 @@ class Preflight(ScriptTest):
         self.finds(
             "warn  SES is in its sandbox",
             "warn  SES sends nothing",
-            r"warn  SES has not verified orders@shop.example \(EmailFrom\) in this region: `aws ses verify-email-identity",
+            r"FAIL  SES has not verified orders@shop.example \(EmailFrom\) in this region: `aws ses verify-email-identity",
             "warn  SNS is in its SMS sandbox",
             "warn  text messages end after 1 dollars a month",
         )
         self.finds("ok    no text messages", parameters="SmsPrefixes=none")
+        # Only the stack's own user pool needs a verified sender.
+        self.answer("^aws sesv2 get-email-identity .*orderflow.example", error="NotFoundException: Email identity does not exist")
+        self.finds("warn  SES has not verified orders@orderflow.example", parameters="EmailFrom=orders@orderflow.example")
+        self.finds("warn  SES has not verified orders@shop.example", parameters="AuthIssuer=https://issuer.example AuthAudience=shop")
 
     def test_certificates(self):
         parameters = f"DomainName=www.shop.example CertificateArn={CERTIFICATE}"
@@ -276,6 +280,14 @@ class Preflight(ScriptTest):
         )
         self.answer("^aws acm", error="ResourceNotFoundException: Could not find certificate")
         self.finds("FAIL  CertificateArn does not exist in us-east-1", parameters=parameters)
+
+    def test_a_closed_api(self):
+        acl = "WebAclArn=arn:aws:wafv2:us-east-1:111122223333:global/webacl/acl/1"
+        self.finds("FAIL  WebAclArn needs ApiDomainName", parameters=acl)
+        self.finds("FAIL  ApiDomainName needs OriginCertificateArn", parameters="ApiDomainName=api.shop.example")
+        closed = f"{acl} ApiDomainName=api.shop.example ApiCertificateArn={CERTIFICATE} OriginCertificateArn={CERTIFICATE} ApiTruststoreUri=s3://a/ca.pem"
+        self.finds("ok    ApiCertificateArn is issued", "ok    OriginCertificateArn is issued", parameters=closed)
+        self.finds("FAIL  ApiCertificateArn is for .* and not for api.other.example", parameters=f"{closed} ApiDomainName=api.other.example")
 
     def test_secrets(self):
         self.answer("^aws secretsmanager describe-secret", error="ResourceNotFoundException: can't find the secret")

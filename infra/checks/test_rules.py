@@ -4,12 +4,14 @@ import pathlib
 import shutil
 import tempfile
 import unittest
+from unittest import mock
 
+import images
 import rules
 
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
-COPIED = ["docs", "env.example", "infra", "template.yaml"]
+COPIED = [".devcontainer", "Dockerfile", "docker-compose.yml", "docs", "env.example", "infra", "template.yaml"]
 LINKED = ["functions", "platform", "worker"]
 
 
@@ -46,6 +48,27 @@ class Rules(unittest.TestCase):
             opened = text[text.index("  SelfSignUp:\n") :].split("AllowedValues")[0]
             faults = self.changed(file, opened, opened.replace('"false"', '"true"'))
             self.assertEqual(faults, [f"{file}: SelfSignUp is not off by default"])
+
+    def test_a_user_pool_with_another_sender(self):
+        faults = self.changed("infra/identity.yaml", "EmailSendingAccount: DEVELOPER", "EmailSendingAccount: COGNITO_DEFAULT")
+        self.assertEqual(faults, ["infra/identity.yaml: UserPool does not send its e-mails through SES as EmailFrom"])
+        faults = self.changed("infra/identity.yaml", "[!Ref EmailFrom, orders@orderflow.example]", '[!Ref EmailFrom, ""]')
+        self.assertEqual(faults, ["infra/identity.yaml: UserPool sends through SES on another condition than that EmailFrom is not orders@orderflow.example"])
+        faults = self.changed("template.yaml", "        EmailFrom: !Ref EmailFrom\n\n", "\n")
+        self.assertEqual(faults, ["template.yaml: EmailFrom is not passed to the user pool, or has another default than orders@orderflow.example"])
+
+    def test_a_way_past_the_web_acl(self):
+        faults = self.changed("template.yaml", "RuleCondition: !Not [!Equals [!Ref WebAclArn", "RuleCondition: !Not [!Equals [!Ref CorsOrigins")
+        self.assertEqual(
+            faults,
+            [f"template.yaml: WebAclArn does not demand {name}" for name in ("ApiDomainName", "ApiCertificateArn", "ApiTruststoreUri", "OriginCertificateArn")],
+        )
+        faults = self.changed("infra/api.yaml", "      DisableExecuteApiEndpoint: !If [Closed, true, false]\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: HttpApi is an API that always has an address of AWS's"])
+        faults = self.changed("infra/api.yaml", "      MutualTlsAuthentication: { TruststoreUri: !Ref TruststoreUri }\n", "")
+        self.assertEqual(faults, ["infra/api.yaml: Domain is a domain of the API that demands no client certificate"])
+        faults = self.changed("infra/web.yaml", "              OriginMtlsConfig:", "              OriginReadTimeout:")
+        self.assertEqual(faults, ["infra/web.yaml: Distribution shows no client certificate to its origin api"])
 
     def test_a_shared_role(self):
         faults = self.changed("infra/api.yaml", "!GetAtt GetOrderRole.Arn", "!GetAtt ListOrdersRole.Arn")
@@ -159,6 +182,21 @@ class Rules(unittest.TestCase):
         self.assertEqual(faults, ["infra/api.yaml: CreateOrder is a function in a VPC whose code may call EC2"])
         faults = self.changed("infra/api.yaml", "Effect: Deny\n            Action: ec2:*", "Effect: Deny\n            Action: ec2:Run*")
         self.assertEqual(len(faults), 12)
+
+    def test_an_image_that_is_not_pinned(self):
+        # One image of each file.
+        for image in {image.path: image for image in images.named(ROOT)}.values():
+            file, line = image.path.relative_to(ROOT).as_posix(), image.path.read_text().splitlines()[image.line]
+            faults = self.changed(file, line, f"{image.before}{image.name}:99{image.after}")
+            self.assertIn(f"{file}: {image.name}:99 is not pinned: run infra/pin-images", faults)
+        with mock.patch.object(images, "UNPINNED", images.UNPINNED | {"nothing:1"}):
+            self.assertEqual(self.changed("Dockerfile", "FROM ", "FROM "), ["infra/checks/images.py: nothing:1 is in UNPINNED without need"])
+        faults = self.changed("Dockerfile", "FROM base AS worker", "FROM debian AS worker")
+        self.assertEqual(faults, ["Dockerfile: debian is an image without a tag"])
+
+    def test_something_fetched_without_a_checksum(self):
+        faults = self.changed("Dockerfile", "--checksum=sha256:${RDS_CA_BUNDLE_SHA256} ", "")
+        self.assertEqual(faults, ["Dockerfile: fetches something without a checksum: ADD ${RDS_CA_BUNDLE} /rds.pem"])
 
     def test_a_type_that_the_deployment_may_not_make(self):
         faults = self.changed("infra/bootstrap.yaml", "              - ecr:CreateRepository\n", "")

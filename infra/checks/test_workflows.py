@@ -16,6 +16,7 @@ class Workflows(unittest.TestCase):
         self.workflows = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
         self.deploy = self.workflows["deploy.yml"]["jobs"]
         self.account_test = self.workflows["account-test.yml"]["jobs"]
+        self.release = self.workflows["release.yml"]["jobs"]
 
     def steps(self):
         for name, workflow in self.workflows.items():
@@ -69,6 +70,27 @@ class Workflows(unittest.TestCase):
     def test_the_deployment_waits_for_ci_and_the_build(self):
         self.assertEqual(self.deploy["deploy"]["needs"], ["ci", "build"])
         self.assertIn("head_sha=$GITHUB_SHA", self.deploy["ci"]["steps"][0]["run"])
+
+    def test_only_the_publication_can_sign_and_it_builds_nothing(self):
+        self.assertEqual(self.workflows["release.yml"]["permissions"], {})
+        writers = {name for name, job in self.release.items() if "write" in job["permissions"].values()}
+        self.assertEqual(writers, {"publish"})
+        self.assertEqual(self.release["publish"]["needs"], ["ci", "build"])
+        for step in self.release["publish"]["steps"]:
+            self.assertIsNone(BUILDS.search(step.get("run", "")), step)
+            self.assertNotIn("actions/checkout", step.get("uses", ""))
+
+    def test_a_release_has_pinned_images_and_no_cache(self):
+        steps = self.release["build"]["steps"]
+        self.assertEqual(steps[1]["run"], "infra/pin-images --check")
+        self.assertFalse(any("actions/cache" in step.get("uses", "") for job in self.release.values() for step in job["steps"]))
+
+    def test_what_is_published_is_signed_with_its_provenance_and_contents(self):
+        signed = [step["with"] for step in self.release["publish"]["steps"] if "actions/attest@" in step.get("uses", "")]
+        made = {step["with"]["output-file"] for step in self.release["build"]["steps"] if "sbom-action" in step.get("uses", "")}
+        images = {step.get("sbom-path", "provenance") for step in signed if "subject-digest" in step}
+        files = {step.get("sbom-path", "provenance") for step in signed if "subject-path" in step}
+        self.assertEqual((images, files), ({"provenance", *made}, {"provenance", "source.spdx.json"}))
 
     def test_the_parameters_reach_the_deployment_only(self):
         users = [job for job, content in self.deploy.items() if "vars.PARAMETERS" in str(content)]
