@@ -103,6 +103,7 @@ CREATING = {
     "AWS::ElasticLoadBalancingV2::Listener": ["elasticloadbalancing:CreateListener"],
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ["elasticloadbalancing:CreateLoadBalancer"],
     "AWS::ElasticLoadBalancingV2::TargetGroup": ["elasticloadbalancing:CreateTargetGroup"],
+    "AWS::IAM::ManagedPolicy": ["iam:CreatePolicy", "iam:CreatePolicyVersion"],
     "AWS::IAM::Role": ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"],
     "AWS::Logs::LogGroup": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
     "AWS::Logs::MetricFilter": ["logs:PutMetricFilter"],
