@@ -50,6 +50,7 @@ NOT_IN_AWS = {
         ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
         ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
         ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
+        ("ECS ends the old tasks before a trial has ended", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
         ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
     ],
     "functions": [
