@@ -52,7 +52,7 @@ faults: ready ## Run 10,000 orders under fault injection, and audit each (FAULTS
 record-histories: ready ## Record missing workflow histories (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
-contract: ## Generate functions/openapi.json and the events' schemas in docs/events
+contract: ## Generate functions/openapi.json, docs/events and docs/states.md; append to migrations/released.txt
 	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib --test contract is_up_to_date
 
 lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate

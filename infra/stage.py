@@ -1,4 +1,7 @@
-"""A stage (dev, staging or prod): its entry in samconfig.toml, its parameters and its stack.
+"""A stage (dev, staging or prod): its entry in samconfig.toml, its parameters and its two stacks.
+
+The foundation holds all data; the application runs on it (docs/decisions/0024-two-stacks.md). Here
+are also the protection of the foundation, and how it is lifted.
 
 The scripts in this folder import this module. They run in SAM CLI's Python environment, because it
 has the libraries that read samconfig.toml and the templates. `local/install aws` makes it.
@@ -10,6 +13,8 @@ import re
 import shlex
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,12 +47,18 @@ os.environ["AWS_PAGER"] = ""
 os.environ["SAM_CLI_TELEMETRY"] = "0"
 
 
+# Seconds between two looks at something that is waited for.
+PAUSE_S = float(os.environ.get("PAUSE_S") or 15)
+# `test` is for infra/account-test.
+STAGES = ("dev", "staging", "prod", "test")
+
+
 class AwsError(Exception):
     """A call of the AWS CLI failed. `code` is the code of AWS's answer, such as `AccessDenied`."""
 
     def __init__(self, command, stderr):
         self.message = stderr.strip()
-        self.code = next(iter(re.findall(r"An error occurred \((\w+)\)", stderr)), None)
+        self.code = next(iter(re.findall(r"An error occurred \(([\w.]+)\)", stderr)), None)
         super().__init__(f"{' '.join(command[:3])}: {self.message}")
 
 
@@ -88,13 +99,25 @@ class WithoutFunctions(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 WithoutFunctions.add_multi_constructor("!", lambda loader, function, node: None)
 
 
+class Root:
+    """A template that is deployed as a stack of its own: the foundation or the application."""
+
+    def __init__(self, stack_name, path, built):
+        self.stack_name, self.path, self.built = stack_name, path, ROOT / built
+        content = yaml.load((ROOT / path).read_text(), WithoutFunctions)
+        self.declared, self.outputs = content["Parameters"], content["Outputs"]
+
+    def stack(self):
+        return find_stack(self.stack_name)
+
+
 class Stage:
     """One entry of samconfig.toml, in the region of the environment or of samconfig.toml."""
 
     def __init__(self, name):
-        config = {"dev": "default", "staging": "staging", "prod": "prod"}.get(name)
-        if not config:
-            fail(f"{name} is none of dev, staging, prod")
+        config = {"dev": "default"}.get(name, name)
+        if name not in STAGES:
+            fail(f"{name} is none of {', '.join(STAGES)}")
         self.name, self.config = name, config
         entry = tomlkit.loads((ROOT / "samconfig.toml").read_text()).unwrap().get(config, {})
         shared, deploy = (entry.get(command, {}).get("parameters", {}) for command in ("global", "deploy"))
@@ -113,19 +136,36 @@ class Stage:
         except click.ClickException as error:
             fail(f"samconfig.toml: parameter_overrides of {config}: {error.message}")
         self.parameters |= given_parameters()
-        self.declared = yaml.load((ROOT / "template.yaml").read_text(), WithoutFunctions)["Parameters"]
+        self.foundation = Root(f"{self.stack_name}-foundation", "infra/foundation.yaml", ".aws-sam/foundation/template.yaml")
+        self.application = Root(self.stack_name, "template.yaml", ".aws-sam/build/template.yaml")
+        # The application's other parameters come from the foundation.
+        own = {key: value for key, value in self.application.declared.items() if key not in self.foundation.outputs}
+        self.declared = own | self.foundation.declared
         for unknown in self.parameters.keys() - self.declared.keys():
-            fail(f"template.yaml has no parameter {unknown}")
+            fail(f"no template has a parameter {unknown} that can be set")
 
-    def value(self, parameter, stack=None):
-        """The value that a parameter has in the next deployment."""
+    def value(self, parameter, *stacks):
+        """The value that a parameter has in the next deployment. A stack may be None."""
         if parameter in self.parameters:
             return self.parameters[parameter]
-        values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in (stack or {}).get("Parameters", [])}
-        return values.get(parameter, str(self.declared[parameter]["Default"]))
+        for stack in filter(None, stacks):
+            if parameter in (values := parameters(stack)):
+                return values[parameter]
+        return str(self.declared[parameter]["Default"])
 
-    def stack(self):
-        return find_stack(self.stack_name)
+    def given_to(self, root):
+        """The parameters of one root that samconfig.toml and PARAMETERS name."""
+        return {key: value for key, value in self.parameters.items() if key in root.declared}
+
+    def from_foundation(self):
+        """The parameters that the application gets from the foundation.
+
+        These are its outputs, and the present values of the parameters that both roots have. If the
+        foundation was changed, such as by a restore of its database, the application must get them.
+        """
+        stack = self.foundation.stack()
+        found = parameters(stack) | outputs(stack)
+        return {key: value for key, value in found.items() if key in self.application.declared}
 
     def bootstrap(self):
         """The outputs of the stack that infra/bootstrap.yaml makes for this stage, if there is one."""
@@ -140,6 +180,82 @@ def find_stack(name):
         if error.code == "ValidationError" and "does not exist" in error.message:
             return None
         raise
+
+
+# --- The protection of the foundation ---
+
+UNPROTECTED = {"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}
+
+
+def protect(stage):
+    """Protects the foundation from deletion, and what holds data from updates.
+
+    The stack policy refuses updates that would replace or delete it (infra/stack-policy.json).
+    Changes only what is not protected yet. GitHub's role may look at the protection, and not change
+    it (infra/bootstrap.yaml).
+    """
+    name = stage.foundation.stack_name
+    try:
+        if not stage.foundation.stack().get("EnableTerminationProtection"):
+            aws("cloudformation", "update-termination-protection", "--enable-termination-protection", "--stack-name", name)
+        set_policy(name, json.loads((ROOT / "infra/stack-policy.json").read_text()))
+    except AwsError as error:
+        if error.code != "AccessDenied":
+            raise
+        fail(f"{name} is not protected, and you may not change that: deploy from a shell, as an administrator ({error.message})")
+
+
+@contextmanager
+def unprotected(stage):
+    """Lets updates of the foundation replace or delete what holds data, until the block ends.
+
+    For infra/restore. Update the foundation and wait for the end of the update inside of the block.
+    If the block is killed, the next infra/deploy protects the foundation again.
+    """
+    try:
+        set_policy(stage.foundation.stack_name, UNPROTECTED)
+        yield
+    finally:
+        protect(stage)
+
+
+def set_policy(stack_name, policy):
+    """Sets the stack policy of a stack and of all stacks in it, to which it would not apply."""
+    present = (aws("cloudformation", "get-stack-policy", "--stack-name", stack_name) or {}).get("StackPolicyBody")
+    if not present or json.loads(present) != policy:
+        aws("cloudformation", "set-stack-policy", "--stack-name", stack_name, "--stack-policy-body", json.dumps(policy))
+    for resource in resources(stack_name):
+        if resource["ResourceType"] == "AWS::CloudFormation::Stack":
+            set_policy(resource["PhysicalResourceId"], policy)
+
+
+# --- Stacks ---
+
+def resources(stack_name):
+    """The resources that a stack has."""
+    found = aws("cloudformation", "list-stack-resources", "--stack-name", stack_name)["StackResourceSummaries"]
+    return [resource for resource in found if resource["ResourceStatus"] != "DELETE_COMPLETE"]
+
+
+def list_left(stack_name):
+    """The resources that a stack has, one a line."""
+    return "\n".join(
+        f"  {resource['LogicalResourceId']} {resource.get('PhysicalResourceId', '')} {resource['ResourceStatus']}"
+        f" {resource.get('ResourceStatusReason', '')}".rstrip()
+        for resource in resources(stack_name)
+    )
+
+
+def wait_until(what, limit_s, condition):
+    """Waits until a condition is true, and says what is waited for."""
+    said, begun = False, time.monotonic()
+    while not condition():
+        if time.monotonic() - begun > limit_s:
+            fail(f"{what}: not within {limit_s / 60:g} minutes")
+        if not said:
+            print(f"waiting: {what}", flush=True)
+            said = True
+        time.sleep(PAUSE_S)
 
 
 def given_parameters():
@@ -162,6 +278,11 @@ def local_image(tag):
 def quoted(parameters):
     """The parameters as arguments for SAM CLI, which parses each argument again."""
     return [name + '="' + value.replace('"', r"\"") + '"' for name, value in parameters.items()]
+
+
+def parameters(stack):
+    """The parameters of a stack, with their values."""
+    return {entry["ParameterKey"]: entry["ParameterValue"] for entry in (stack or {}).get("Parameters", [])}
 
 
 def outputs(stack):

@@ -11,6 +11,7 @@ The programs of the images are those of `local/install temporal-server temporal 
 replaced by paths in a folder that is removed at the end, and a read-only root is not tested.
 """
 
+import collections
 import json
 import os
 import pathlib
@@ -283,9 +284,9 @@ def check_temporal(host, postgres_port):
     """Temporal as infra/temporal.yaml runs it. Returns the port of its frontend; the server runs on."""
     print("Temporal (infra/temporal.yaml)")
     arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:temporal"
-    attributes = {"Database.Outputs.Host": "localhost", "Database.Outputs.Port": str(postgres_port), "Database.Outputs.SecretArn": arn}
-    parameters = {"VpcCidr": "10.0.0.0/16", "DynamicConfig": "matching.numTaskqueueReadPartitions=4,limit.maxIDLength=255", "HistoryShards": "4"}
-    containers = Rendered("infra/temporal.yaml", parameters, attributes).containers("Task")
+    database = {"DatabaseHost": "localhost", "DatabasePort": str(postgres_port), "DatabaseSecretArn": arn}
+    parameters = database | {"VpcCidr": "10.0.0.0/16", "DynamicConfig": "matching.numTaskqueueReadPartitions=4,limit.maxIDLength=255", "HistoryShards": "4"}
+    containers = Rendered("infra/temporal.yaml", parameters, {}).containers("Task")
     host.secrets[arn] = {"username": "postgres", "password": "of-the-master-user"}
     programs = ROOT / ".local/temporal-server" / images.tag(ROOT, "temporalio/server")
     host.program("temporal-server", programs / "server")
@@ -315,7 +316,7 @@ def check_temporal(host, postgres_port):
 
 
 def check_worker(host, postgres_port, certificate, temporal_port):
-    """The migrations and the worker as template.yaml and infra/worker.yaml run them."""
+    """The migrations and the worker as the two roots and infra/worker.yaml run them."""
     print("migrations and worker (infra/worker.yaml)")
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
@@ -353,7 +354,10 @@ def check_worker(host, postgres_port, certificate, temporal_port):
         "Temporal.Outputs.Tls": "false",
         "Web.Outputs.WebUrl": "https://shop.example",
     }
-    passed = Rendered("template.yaml", {"WorkerImageTag": "1"}, attributes).passed_to("Worker")
+    # The worker needs only some of the foundation's outputs.
+    foundation = Rendered("infra/foundation.yaml", {}, collections.defaultdict(str, attributes))
+    given = {name: foundation.value(output["Value"]) for name, output in foundation.content["Outputs"].items()}
+    passed = Rendered("template.yaml", given | {"WorkerImageTag": "1"}, attributes).passed_to("Worker")
     image = {"Repository": "worker", "Repository.RepositoryUri": "registry/worker", "ConfigurationSet": "orderflow-notices"}
     containers = Rendered("infra/worker.yaml", passed, image).containers("Task")
     host.program("worker", ROOT / "target/debug/worker")

@@ -1,7 +1,8 @@
 """OrderFlow's own rules for its templates, which cfn-lint and checkov do not check.
 
 The rules read the templates as they are written, before the SAM transform. A reference is followed
-through the parameters and outputs with which template.yaml connects the templates.
+through the parameters and outputs with which the two roots, infra/foundation.yaml and template.yaml,
+connect the templates.
 """
 
 import fnmatch
@@ -102,6 +103,7 @@ CREATING = {
     "AWS::ElasticLoadBalancingV2::Listener": ["elasticloadbalancing:CreateListener"],
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ["elasticloadbalancing:CreateLoadBalancer"],
     "AWS::ElasticLoadBalancingV2::TargetGroup": ["elasticloadbalancing:CreateTargetGroup"],
+    "AWS::IAM::ManagedPolicy": ["iam:CreatePolicy", "iam:CreatePolicyVersion"],
     "AWS::IAM::Role": ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"],
     "AWS::Logs::LogGroup": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
     "AWS::Logs::MetricFilter": ["logs:PutMetricFilter"],
@@ -137,6 +139,13 @@ CREATING = {
     "AWS::Serverless::HttpApi": ["apigateway:POST", "logs:CreateLogDelivery"],
     "AWS::ServiceDiscovery::PrivateDnsNamespace": ["servicediscovery:CreatePrivateDnsNamespace", "route53:CreateHostedZone"],
     "AWS::ServiceDiscovery::Service": ["servicediscovery:CreateService"],
+}
+# The types that hold data, with the deletion policies that keep it.
+KEEPS_DATA = {
+    "AWS::Cognito::UserPool": {"Retain", "RetainExceptOnCreate"},
+    "AWS::DynamoDB::Table": {"Retain", "RetainExceptOnCreate"},
+    "AWS::RDS::DBInstance": {"Retain", "RetainExceptOnCreate", "Snapshot"},
+    "AWS::SQS::Queue": {"Retain", "RetainExceptOnCreate"},
 }
 # What AWS's own policies allow that the templates attach to roles.
 AWS_POLICIES = {
@@ -175,6 +184,8 @@ class Template:
     # The template in which this one is nested, and the parameters that it passes to this one.
     parent: "Template | None" = None
     given: dict = field(default_factory=dict)
+    # Of the application: the foundation, whose outputs are its parameters.
+    foundation: "Template | None" = None
 
     def resources(self, *types):
         for name, resource in self.content.get("Resources", {}).items():
@@ -207,7 +218,12 @@ class Template:
             return self, name
         if name in self.given:
             return self.parent.resource(self.given[name])
+        if self.foundation and name in self.foundation.content["Outputs"]:
+            return self.foundation.resource(self.foundation.content["Outputs"][name]["Value"])
         return None
+
+    def root(self):
+        return self.parent.root() if self.parent else self
 
     def fault(self, name, text):
         return f"{self.path}: {name} {text}"
@@ -226,6 +242,13 @@ def read(path):
         template.nested[name] = below[0]
         templates += below
     return templates
+
+
+def read_roots(folder):
+    """The templates of the application, and those of the foundation. The root is the first of each."""
+    application, foundation = read(folder / "template.yaml"), read(folder / "infra/foundation.yaml")
+    application[0].foundation = foundation[0]
+    return application, foundation
 
 
 def walk(value):
@@ -636,6 +659,47 @@ def roles_stay_within_their_boundary(templates):
                 yield template.fault(name, f"may do {action}, which Boundary in infra/bootstrap.yaml does not include")
 
 
+def only_the_foundation_holds_data_and_keeps_it(templates):
+    foundation = templates[0].foundation
+    for template in templates:
+        for name, resource in template.resources(*KEEPS_DATA):
+            if template.root() is not foundation:
+                yield template.fault(name, f"is a {resource['Type']} outside of infra/foundation.yaml, which alone is protected")
+            for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+                if resource.get(policy) not in KEEPS_DATA[resource["Type"]]:
+                    yield template.fault(name, f"holds data that its {policy} does not keep")
+
+
+def the_stack_policy_protects_what_holds_data(templates):
+    """And the nested stacks, because an update that deletes one deletes what is in it."""
+    path = templates[0].foundation.path.parent / "stack-policy.json"
+    denied = set()
+    for statement in json.loads(path.read_text())["Statement"]:
+        if statement["Effect"] == "Deny" and {"Update:Replace", "Update:Delete"} <= set(statement["Action"]):
+            denied |= set(statement["Condition"]["StringEquals"]["ResourceType"])
+    for kind in sorted({"AWS::CloudFormation::Stack", *KEEPS_DATA} - denied):
+        yield f"{path}: lets an update replace or delete a {kind}"
+
+
+def the_application_gets_what_the_foundation_gives(templates):
+    """By parameters of the same names. An export would keep the foundation from changing."""
+    application, foundation = templates[0], templates[0].foundation
+    given, taken = foundation.content["Outputs"], application.content["Parameters"]
+    for name in given.keys() - taken.keys():
+        yield foundation.fault(name, "is an output that template.yaml has no parameter for")
+    for name, parameter in taken.items():
+        if name not in given and "Default" not in parameter:
+            yield application.fault(name, f"is a parameter without a default that infra/foundation.yaml does not give")
+        if name in given and "Default" in parameter:
+            yield application.fault(name, "is given by the foundation, and must not have a default")
+        own = foundation.content["Parameters"].get(name)
+        if own and name not in given and own != parameter:
+            yield application.fault(name, "is declared otherwise in infra/foundation.yaml")
+    for template in templates:
+        if any("Fn::ImportValue" in value for value in walk(template.content)) or any("Export" in output for output in template.content.get("Outputs", {}).values()):
+            yield f"{template.path}: exports or imports a value; pass it as a parameter"
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -660,13 +724,17 @@ RULES = [
     images_are_pinned,
     the_deployment_may_make_what_the_templates_contain,
     roles_stay_within_their_boundary,
+    only_the_foundation_holds_data_and_keeps_it,
+    the_stack_policy_protects_what_holds_data,
+    the_application_gets_what_the_foundation_gives,
 ]
 
 
 def faults(root):
-    root = pathlib.Path(root)
+    folder = pathlib.Path(root).parent
+    application, foundation = read_roots(folder)
     # The last one is infra/bootstrap.yaml, which no other template nests.
-    templates = read(root) + read(root.parent / "infra/bootstrap.yaml")
+    templates = application + foundation + read(folder / "infra/bootstrap.yaml")
     # A template that is nested twice has each fault once.
     return list(dict.fromkeys(fault for rule in RULES for fault in rule(templates)))
 

@@ -20,7 +20,7 @@ from botocore.session import Session
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("aws", "sam", "docker", "npm")
 # Commands and options of the AWS CLI itself.
-CLI_COMMANDS = {"s3 sync", "s3 cp", "ecr get-login-password", "cloudfront create-invalidation"}
+CLI_COMMANDS = {"s3 sync", "s3 cp", "s3 rm", "ecr get-login-password", "cloudfront create-invalidation"}
 CLI_OPTIONS = {"output", "region", "query", "max-items"}
 
 
@@ -69,6 +69,7 @@ class ScriptTest(unittest.TestCase):
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "HOME": str(self.folder),
             "STANDIN": str(self.folder),
+            "PAUSE_S": "0.01",
             **environment,
         }
         result = subprocess.run([self.folder / arguments[0], *arguments[1:]], env=environment, input=text, capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ import unittest
 
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.yamlhelper import yaml_parse
-from script_test import ScriptTest
+from script_test import ROOT, ScriptTest
 
 OUTPUTS = {
     "RepositoryUri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/orderflow-dev/worker",
@@ -20,9 +20,14 @@ OUTPUTS = {
     "PaymentGateway": "sandbox",
     "DashboardUrl": "https://dashboard",
 }
+# The outputs of the foundation, with a value that the application already had, and a new one.
+GIVEN = {"PostgresHost": "host", "OrdersTable": "orderflow-dev-orders", "UserPoolId": "us-east-1_abc"}
+FOUNDATION = "^aws cloudformation describe-stacks --stack-name orderflow-dev-foundation "
+POLICY = (ROOT / "infra/stack-policy.json").read_text()
 DESCRIBE = "^aws cloudformation describe-stacks --stack-name orderflow-dev "
 BOOTSTRAP = "^aws cloudformation describe-stacks --stack-name bootstrap-orderflow-dev "
 NO_STACK = "ValidationError: Stack with id orderflow-dev does not exist"
+NO_FOUNDATION = "ValidationError: Stack with id orderflow-dev-foundation does not exist"
 NO_IMAGE = "ImageNotFoundException: The image with imageId {imageTag:'abc'} does not exist"
 
 
@@ -39,39 +44,108 @@ def stack(status, outputs=OUTPUTS, **parameters):
     }
 
 
+def foundation(status="UPDATE_COMPLETE", protected=True, **parameters):
+    described = stack(status, GIVEN, **{"Name": "orderflow-dev", "Egress": "nat", "VpcCidr": "10.20.0.0/16", "DatabaseGeneration": "1"} | parameters)
+    described["Stacks"][0] |= {"StackName": "orderflow-dev-foundation", "EnableTerminationProtection": protected}
+    return described
+
+
 class Deploy(ScriptTest):
     def setUp(self):
         super().setUp()
         self.write(".aws-sam/build/template.yaml", "")
+        self.write(".aws-sam/foundation/template.yaml", "")
         self.write("web/dist/index.html", "")
         self.answer("^docker image inspect", "arm64\n")
         for call in ("docker (info|login|tag|push)", "sam deploy", "aws s3 ", "aws cloudfront create-invalidation"):
             self.answer(f"^{call}")
         self.answer("^aws ecr get-login-password", "secret")
+        self.answer(FOUNDATION, foundation())
+        self.answer("^aws cloudformation get-stack-policy", {"StackPolicyBody": POLICY})
+        self.answer("^aws cloudformation list-stack-resources", {"StackResourceSummaries": []})
+        nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": "arn:data", "ResourceStatus": "CREATE_COMPLETE"}
+        self.answer("^aws cloudformation list-stack-resources --stack-name orderflow-dev-foundation ", {"StackResourceSummaries": [nested]})
         self.answer(BOOTSTRAP, error="ValidationError: Stack with id bootstrap-orderflow-dev does not exist")
         self.answer("^aws ecr describe-images", error=NO_IMAGE)
 
     def deploy(self, **environment):
         return self.run_script("infra/deploy", "dev", "abc", **environment)
 
-    def parameters(self, call=-1):
+    def deployed(self, root="(application|foundation)"):
+        """The calls of `sam deploy` for one root."""
+        built = root.replace("application", "build")
+        return self.called(f"^sam deploy .*--template-file {self.folder}/.aws-sam/{built}/template.yaml ")
+
+    def parameters(self, call=-1, root="application"):
         """The parameters that SAM CLI understands from its arguments."""
-        words = self.called("^sam deploy")[call]
+        words = self.deployed(root)[call]
         return CfnParameterOverridesType().convert(tuple(words[words.index("--parameter-overrides") + 1 :]), None, None)
 
     def test_a_first_creation(self):
+        self.answer(FOUNDATION, foundation("CREATE_COMPLETE", protected=False))
+        self.answer(FOUNDATION, error=NO_FOUNDATION, times=1)
+        self.answer("^aws cloudformation get-stack-policy", "{}")
+        self.answer("^aws cloudformation (set-stack-policy|update-termination-protection)")
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
         self.answer(DESCRIBE, error=NO_STACK, times=1)
-        result = self.deploy()
+        result = self.deploy(PARAMETERS="DatabaseStorageGiB=30 VpcCidr=10.1.0.0/16")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(len(self.called("^sam deploy")), 2)
-        self.assertEqual(self.parameters(0), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"})
-        self.assertEqual(self.parameters(1), self.parameters(0) | {"WorkerImageTag": "abc", "WebUrl": OUTPUTS["WebUrl"]})
+        foundations = {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true", "DatabaseStorageGiB": "30", "VpcCidr": "10.1.0.0/16"}
+        self.assertEqual(self.parameters(root="foundation"), foundations)
+        self.assertEqual((len(self.deployed("foundation")), len(self.deployed("application"))), (1, 2))
+        # What both have is what the foundation has.
+        given = {"Stage": "dev", "Name": "orderflow-dev", "Egress": "nat", "VpcCidr": "10.20.0.0/16", **GIVEN}
+        self.assertEqual(self.parameters(0), given)
+        self.assertEqual(self.parameters(1), given | {"WorkerImageTag": "abc", "WebUrl": OUTPUTS["WebUrl"]})
         order = [" ".join(call["call"]) for call in self.calls]
-        steps = ["docker info", "sam deploy", "docker push", "sam deploy", "aws s3 sync web/dist/assets/", "aws s3 sync web/dist/ "]
-        found = [next(index for index, call in enumerate(order) if call.startswith(step)) for step in steps if step != "sam deploy"]
+        steps = ["docker info", "sam deploy", "aws cloudformation update-termination", "docker push", "aws s3 sync web/dist/assets/", "aws s3 sync web/dist/ "]
+        found = [next(index for index, call in enumerate(order) if call.startswith(step)) for step in steps]
         self.assertEqual(found, sorted(found))
+        protected = self.called("set-stack-policy")
+        self.assertEqual([words[words.index("--stack-name") + 1] for words in protected], ["orderflow-dev-foundation", "arn:data"])
+        for words in protected:
+            self.assertEqual(json.loads(words[words.index("--stack-policy-body") + 1]), json.loads(POLICY))
         self.assertEqual(result.stdout.splitlines()[-1], OUTPUTS["WebUrl"])
+
+    def test_a_foundation_that_is_protected_already(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.assertEqual(self.deploy().returncode, 0)
+        self.assertEqual(self.called("set-stack-policy|update-termination-protection|delete-stack"), [])
+
+    def test_a_foundation_whose_protection_the_caller_may_not_change(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer("^aws cloudformation set-stack-policy --stack-name arn:data ", error="AccessDenied: not authorized")
+        self.answer("^aws cloudformation get-stack-policy --stack-name arn:data ", "{}")
+        result = self.deploy()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("orderflow-dev-foundation is not protected", result.stderr)
+        self.assertEqual(self.called("^sam"), [])
+
+    def test_an_application_without_a_foundation(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer(FOUNDATION, error=NO_FOUNDATION)
+        result = self.deploy()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("would delete its data", result.stderr)
+        self.assertEqual(self.called("^sam"), [])
+
+    def test_a_foundation_that_cannot_be_updated(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        for status, remedy in (("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"), ("UPDATE_IN_PROGRESS", "wait for its end")):
+            with self.subTest(status):
+                self.answer(FOUNDATION, foundation(status))
+                result = self.deploy()
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(f"orderflow-dev-foundation is in {status}", result.stderr)
+                self.assertIn(remedy, result.stderr)
+                self.assertEqual(self.called("^sam"), [])
+
+    def test_a_failing_foundation_leaves_the_application(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer("^sam deploy .*/foundation/", status=1)
+        result = self.deploy()
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(self.deployed("application"), [])
 
     def test_an_update(self):
         self.answer(DESCRIBE, stack("UPDATE_ROLLBACK_COMPLETE"))
@@ -79,18 +153,21 @@ class Deploy(ScriptTest):
         result = self.deploy(PARAMETERS="AlarmEmail=a@b.example")
         self.assertEqual(result.returncode, 0, result.stderr)
         # Every parameter that is not named keeps its value: SAM CLI tells CloudFormation so.
+        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"})
         self.assertEqual(
             self.parameters(),
             {
                 "Stage": "dev",
                 "Name": "orderflow-dev",
-                "SelfSignUp": "true",
+                "Egress": "nat",
+                "VpcCidr": "10.20.0.0/16",
+                **GIVEN,
                 "AlarmEmail": "a@b.example",
                 "WorkerImageTag": "abc",
                 "WebUrl": OUTPUTS["WebUrl"],
             },
         )
-        self.assertEqual(len(self.called("^sam deploy")), 1)
+        self.assertEqual((len(self.deployed("foundation")), len(self.deployed("application"))), (1, 1))
         self.assertEqual(self.called("^docker (tag|push|login)"), [])
         config = json.loads(next(call["text"] for call in self.calls if call["text"]))
         self.assertEqual(
@@ -112,17 +189,16 @@ class Deploy(ScriptTest):
         boundary = "arn:aws:iam::111122223333:policy/deploy/boundary"
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
         self.answer(BOOTSTRAP, stack("CREATE_COMPLETE", {"BoundaryArn": boundary}))
-        for nested in ("Network", "Temporal/Database"):
-            source = f"infra/{nested.lower().split('/')[-1]}.yaml"
-            self.write(f".aws-sam/build/{nested}/template.yaml", (self.folder / source).read_text())
+        nested = (("foundation/Database", "infra/database.yaml", "MonitoringRole"), ("build/Temporal", "infra/temporal.yaml", "TaskRole"))
+        for built, source, _ in nested:
+            self.write(f".aws-sam/{built}/template.yaml", (self.folder / source).read_text())
         result = self.deploy(CLOUDFORMATION_ROLE_ARN="arn:aws:iam::111122223333:role/deploy/cloudformation")
         self.assertEqual(result.returncode, 0, result.stderr)
-        words = self.called("^sam deploy")[0]
-        self.assertEqual(words[words.index("--role-arn") + 1], "arn:aws:iam::111122223333:role/deploy/cloudformation")
-        for nested, role in (("Network", "FlowLogRole"), ("Temporal/Database", "MonitoringRole")):
-            source = yaml_parse((self.folder / f"infra/{nested.lower().split('/')[-1]}.yaml").read_text())
-            source["Resources"][role]["Properties"]["PermissionsBoundary"] = boundary
-            self.assertEqual(yaml_parse((self.folder / f".aws-sam/build/{nested}/template.yaml").read_text()), source)
+        for words in self.called("^sam deploy"):
+            self.assertEqual(words[words.index("--role-arn") + 1], "arn:aws:iam::111122223333:role/deploy/cloudformation")
+        for built, _, role in nested:
+            template = yaml_parse((self.folder / f".aws-sam/{built}/template.yaml").read_text())
+            self.assertEqual(template["Resources"][role]["Properties"]["PermissionsBoundary"], boundary)
 
     def test_an_issuer_of_your_own(self):
         own = {key: value for key, value in OUTPUTS.items() if key not in ("UserPoolId", "UserPoolClientId", "SignInUrl")}
@@ -141,20 +217,20 @@ class Deploy(ScriptTest):
             with self.subTest(outputs):
                 self.answer(DESCRIBE, stack("UPDATE_ROLLBACK_COMPLETE", outputs), times=1)
                 self.assertEqual(self.deploy().returncode, 0)
-                self.assertEqual(len(self.called("^sam deploy")), 2)
+                self.assertEqual(len(self.deployed("application")), 2)
                 self.assertNotIn("None", self.parameters().values())
 
     def test_a_failed_creation_that_left_nothing(self):
         self.answer(DESCRIBE, stack("CREATE_COMPLETE"))
         self.answer(DESCRIBE, stack("ROLLBACK_COMPLETE", None), times=1)
         resources = [{"LogicalResourceId": "Network", "ResourceStatus": "DELETE_COMPLETE"}]
-        self.answer("^aws cloudformation list-stack-resources", {"StackResourceSummaries": resources})
+        self.answer("^aws cloudformation list-stack-resources --stack-name orderflow-dev ", {"StackResourceSummaries": resources})
         self.answer("^aws cloudformation (delete-stack|wait stack-delete-complete) --stack-name orderflow-dev ")
         result = self.deploy()
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("deleting it", result.stdout)
         self.assertEqual(len(self.called("cloudformation (delete-stack|wait)")), 2)
-        self.assertEqual(len(self.called("^sam deploy")), 2)
+        self.assertEqual(len(self.deployed("application")), 2)
 
     def test_a_failed_creation_that_left_something(self):
         left = {"LogicalResourceId": "Data", "PhysicalResourceId": "orderflow-dev-Data", "ResourceStatus": "DELETE_SKIPPED"}
@@ -188,7 +264,7 @@ class Deploy(ScriptTest):
     def test_a_failing_creation(self):
         self.answer(DESCRIBE, stack("ROLLBACK_COMPLETE", None))
         self.answer(DESCRIBE, error=NO_STACK, times=1)
-        self.answer("^sam deploy", status=3)
+        self.answer("^sam deploy .*/build/", status=3)
         result = self.deploy()
         self.assertEqual(result.returncode, 3)
         self.assertIn("error: sam deploy failed with status 3", result.stderr)
@@ -247,7 +323,8 @@ class Deploy(ScriptTest):
         for parameters, problem in (
             ("EmailFrom=a@b.example c", "'c', which is not NAME=VALUE"),
             ("EmailFrom='a", "PARAMETERS cannot be read"),
-            ("EMailFrom=a@b.example", "template.yaml has no parameter EMailFrom"),
+            ("EMailFrom=a@b.example", "no template has a parameter EMailFrom"),
+            ("PostgresHost=a", "no template has a parameter PostgresHost that can be set"),
         ):
             with self.subTest(parameters):
                 result = self.deploy(PARAMETERS=parameters)
@@ -281,13 +358,43 @@ class Deploy(ScriptTest):
         ):
             with self.subTest(environment):
                 self.assertEqual(self.deploy(**environment).returncode, 0)
-                words = self.called("^sam deploy")[0]
-                self.assertEqual(words[words.index("--region") + 1], region)
+                for words in self.called("^sam deploy"):
+                    self.assertEqual(words[words.index("--region") + 1], region)
 
     def test_an_unknown_stage(self):
         result = self.run_script("infra/deploy", "production", "abc")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("production is none of dev, staging, prod", result.stderr)
+        self.assertIn("production is none of dev, staging, prod, test", result.stderr)
+
+
+class Protection(ScriptTest):
+    """What infra/restore uses of infra/stage.py."""
+
+    def setUp(self):
+        super().setUp()
+        self.write("infra/lift", "#!/usr/bin/env -S python3 -B\nfrom stage import *\nwith unprotected(Stage('dev')):\n    run('npm', 'update')\n", 0o755)
+        self.answer(FOUNDATION, foundation(protected=True))
+        self.answer("^aws cloudformation (set-stack-policy|update-termination-protection)")
+        # The policy is set, then lifted.
+        self.answer("^aws cloudformation get-stack-policy", {"StackPolicyBody": '{"Statement":[]}'})
+        nested = {"ResourceType": "AWS::CloudFormation::Stack", "PhysicalResourceId": "arn:data", "ResourceStatus": "CREATE_COMPLETE"}
+        self.answer("^aws cloudformation list-stack-resources", {"StackResourceSummaries": []})
+        self.answer("^aws cloudformation list-stack-resources --stack-name orderflow-dev-foundation ", {"StackResourceSummaries": [nested]})
+
+    def policies(self, words):
+        return words[words.index("--stack-name") + 1], any(statement["Effect"] == "Deny" for statement in json.loads(words[words.index("--stack-policy-body") + 1])["Statement"])
+
+    def test_it_is_lifted_for_a_block_and_set_again(self):
+        for status in (0, 1):
+            with self.subTest(status):
+                self.answer("^npm update", status=status)
+                self.assertEqual(self.run_script("infra/lift").returncode, status)
+                calls = [call["call"] for call in self.calls]
+                block = calls.index(["npm", "update"])
+                lifted = [self.policies(words) for words in calls[:block] if "set-stack-policy" in words]
+                protected = [self.policies(words) for words in calls[block:] if "set-stack-policy" in words]
+                self.assertEqual(lifted, [("orderflow-dev-foundation", False), ("arn:data", False)])
+                self.assertEqual(protected, [("orderflow-dev-foundation", True), ("arn:data", True)])
 
 
 class Build(ScriptTest):
@@ -303,7 +410,8 @@ class Build(ScriptTest):
         parameters = f"AlarmEmail='a b@c.example' Architecture={self.machine}"
         result = self.run_script("infra/build", "dev", "abc", PARAMETERS=parameters)
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(self.called("^sam"), [["sam", "build", "--parameter-overrides", f"Architecture={self.machine}"]])
+        foundation = ["--template-file", "infra/foundation.yaml", "--build-dir", ".aws-sam/foundation"]
+        self.assertEqual(self.called("^sam"), [["sam", "build", *foundation], ["sam", "build", "--parameter-overrides", f"Architecture={self.machine}"]])
         self.assertEqual(self.called("^docker"), [["docker", "build", "--target", "worker", "--tag", "orderflow-worker:abc", "."]])
         self.assertEqual(self.called("^aws"), [])
 

@@ -105,6 +105,21 @@ class Preflight(ScriptTest):
         self.finds("ok    the stack orderflow-dev will be updated")
         self.assertFalse(any("exists already" in line or "CloudFront" in line for line in self.lines))
 
+    def test_a_foundation_without_an_application(self):
+        self.answer(STACK + " --stack-name orderflow-dev-foundation ", updated())
+        self.answer("^aws dynamodb list-tables", {"TableNames": ["orderflow-dev-orders"]})
+        self.answer("^aws ecr describe-repositories", {"repositories": [{"repositoryName": "orderflow-dev/worker"}]})
+        self.finds(
+            "ok    the stack orderflow-dev-foundation will be updated",
+            "ok    the stack orderflow-dev will be created",
+            "FAIL  AWS::ECR::Repository orderflow-dev/worker exists already",
+        )
+        self.assertFalse(any("orderflow-dev-orders" in line for line in self.lines))
+
+    def test_an_application_without_a_foundation(self):
+        self.answer(STACK + " --stack-name orderflow-dev ", updated())
+        self.finds("FAIL  orderflow-dev has no foundation")
+
     def test_values(self):
         self.finds(
             "FAIL  Egress=wifi is none of nat, nat-per-zone, endpoints",

@@ -15,6 +15,7 @@ class Workflows(unittest.TestCase):
     def setUp(self):
         self.workflows = {path.name: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
         self.deploy = self.workflows["deploy.yml"]["jobs"]
+        self.account_test = self.workflows["account-test.yml"]["jobs"]
         self.release = self.workflows["release.yml"]["jobs"]
 
     def steps(self):
@@ -42,6 +43,23 @@ class Workflows(unittest.TestCase):
         for step in self.deploy["deploy"]["steps"]:
             self.assertIsNone(BUILDS.search(step.get("run", "")), step)
             self.assertNotIn("actions/cache", step.get("uses", ""))
+
+    def test_only_the_account_test_can_take_its_role_and_it_builds_nothing(self):
+        self.assertEqual(self.workflows["account-test.yml"]["permissions"], {})
+        self.assertEqual([name for name, job in self.account_test.items() if "id-token" in job["permissions"]], ["test"])
+        for step in self.account_test["test"]["steps"]:
+            self.assertIsNone(BUILDS.search(step.get("run", "")), step)
+            self.assertNotIn("actions/cache", step.get("uses", ""))
+
+    def test_the_account_test_runs_only_where_a_role_is_configured(self):
+        self.assertIn("vars.ACCOUNT_TEST_ROLE_ARN != ''", self.account_test["build"]["if"])
+        self.assertEqual(self.account_test["test"]["needs"], "build")
+        # YAML reads the key `on` as true.
+        self.assertEqual(set(self.workflows["account-test.yml"][True]), {"schedule", "workflow_dispatch"})
+
+    def test_the_account_test_deletes_what_it_made_in_any_case(self):
+        last = self.account_test["test"]["steps"][-1]
+        self.assertEqual((last["run"], last["if"]), ("infra/delete test --data --yes", "failure() || cancelled()"))
 
     def test_credentials_come_last(self):
         steps = self.deploy["deploy"]["steps"]

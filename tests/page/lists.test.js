@@ -78,7 +78,7 @@ visit('operations show the parts, the open orders and those of a status', async 
 });
 
 visit('operations show that an order is stuck', async ({ page, shop }) => {
-  const long = { id: 'ord_01930000000070008000000000000001', customerID: 'C', status: 'PAID', createdAt: '2026-01-01T00:00:00Z', currency: 'USD', totalAmount: 1, items: [] };
+  const long = { id: 'ord_01930000000070008000000000000001', customerID: 'C', status: 'PAID', createdAt: '2026-01-01T00:00:00Z', currency: 'USD', totalAmount: 1, items: [], history: [{ status: 'PAID', at: '2026-01-01T00:00:01Z' }] };
   await page.route('**/api/orders?status=PAID*', (route) => route.fulfill({ json: { items: [long], nextCursor: null } }));
   await shop.open('/operations');
   await page.locator(`[data-order="${long.id}"]`).getByText('Stuck').waitFor();

@@ -8,6 +8,9 @@ import { Shop } from './shop.js';
 
 const BASE_URL = process.env.BASE_URL ?? 'http://127.0.0.1:8080';
 
+/** The maximum time of an action on the page, even on a busy machine. */
+const LIMIT_MS = 90_000;
+
 let browser;
 before(async () => {
   browser = await launch();
@@ -21,6 +24,7 @@ after(() => browser?.close());
 export function visit(name, scenario, { baseUrl = BASE_URL, ...options } = {}) {
   test(name, async () => {
     const context = await browser.newContext({ locale: 'en-US', ...options });
+    context.setDefaultTimeout(LIMIT_MS);
     const page = await context.newPage();
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.message));

@@ -1,6 +1,6 @@
 //! Events: other systems receive every status of every order, in order, even when workers die.
 
-use crate::support::{Draft, FAST, Shop, text, until, with_own_stack};
+use crate::support::{Draft, LOADED, Shop, text, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use futures::future::try_join_all;
@@ -130,7 +130,7 @@ fn every_status_is_published_in_order() {
 /// Workers die while they publish.
 #[test]
 fn events_are_neither_lost_nor_reordered() {
-    with_own_stack(2, &[&FAST[..], &[("EVENTS_TOPIC_ARN", TOPIC)]].concat(), async |shop| {
+    with_own_stack(2, &[&LOADED[..], &[("EVENTS_TOPIC_ARN", TOPIC)]].concat(), async |shop| {
         let mut subscriber = Subscriber::new(shop).await?;
         let product = shop.product(1_000, 1_000).await?;
         // Each customer may hold only a limited number of unpaid orders.

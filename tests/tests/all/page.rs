@@ -2,7 +2,7 @@
 
 use crate::{
     shipping::MANUAL_CARRIER,
-    support::{FAST, SecondApi, Shop, until, with_own_stack},
+    support::{FAST, SecondApi, Shop, admit, until, with_own_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use local::free_port;
@@ -60,7 +60,7 @@ fn node(shop: &Shop) -> Result<Command> {
     let project = local::project();
     let bin = project.join(".local/bin");
     let mut node = Command::new(bin.join("node"));
-    node.args(["--test", "--test-concurrency=2", "--test-timeout=300000"]).current_dir(project.join("tests/page")).kill_on_drop(true);
+    node.args(["--test", "--test-concurrency=2", "--test-timeout=600000"]).current_dir(project.join("tests/page")).kill_on_drop(true);
     node.env("BASE_URL", shop.url("")).env("EMULATOR_URL", shop.stack.settings().get("AWS_ENDPOINT_URL")?);
     let chromium = bin.join("chromium");
     if chromium.exists() {
@@ -70,6 +70,9 @@ fn node(shop: &Shop) -> Result<Command> {
 }
 
 async fn succeeds(mut node: Command) -> Result<()> {
+    // A browser needs as much of the CPU as a stack.
+    let mut place = admit().await;
+    place.is_ready();
     let run = node.output().await.context("node cannot be run: local/install node page-test says what is missing")?;
     ensure!(run.status.success(), "{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     Ok(())

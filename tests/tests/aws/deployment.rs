@@ -10,9 +10,10 @@ use serde_json::Value;
 use std::process::Stdio;
 use tokio::process::Command;
 
-/// The output of `sam build`: a folder for each nested template, named after its resource in
-/// template.yaml.
-const BUILT: &str = ".aws-sam/build";
+/// The outputs of `sam build` for infra/foundation.yaml and template.yaml: a folder for each nested
+/// template, named after its resource there.
+const FOUNDATION: &str = ".aws-sam/foundation";
+const APPLICATION: &str = ".aws-sam/build";
 /// The bucket through which the code is uploaded.
 const BUCKET: &str = "artifacts";
 /// The prefix of the functions' names: the templates' default.
@@ -36,8 +37,8 @@ impl Deployment {
         let endpoint = settings.get("AWS_ENDPOINT_URL")?.to_owned();
         let http = reqwest::Client::builder().no_proxy().build()?;
         http.put(format!("{endpoint}/{BUCKET}")).send().await?.error_for_status()?;
-        deploy(settings, "Identity", &[]).await?;
-        deploy(settings, "Api", &parameters(settings)?).await?;
+        deploy(settings, FOUNDATION, "Identity", &[]).await?;
+        deploy(settings, APPLICATION, "Api", &parameters(settings)?).await?;
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(Builder::new().build_http())
@@ -122,8 +123,8 @@ fn parameters(settings: &Settings) -> Result<Vec<(&'static str, String)>> {
     Ok(parameters)
 }
 
-async fn deploy(settings: &Settings, template: &str, parameters: &[(&str, String)]) -> Result<()> {
-    let file = project().join(BUILT).join(template).join("template.yaml");
+async fn deploy(settings: &Settings, built: &str, template: &str, parameters: &[(&str, String)]) -> Result<()> {
+    let file = project().join(built).join(template).join("template.yaml");
     ensure!(file.exists(), "{} is missing: run `make verify-aws`", file.display());
     let mut command = Command::new(Tools::default().installed("sam")?);
     command.arg("deploy").arg("--template-file").arg(&file).args(["--stack-name", &format!("{NAME}-{template}")]);

@@ -57,9 +57,10 @@ export const OPEN: OrderStatus[] = LISTED.filter((status) => !isFinal(status));
  * page does not know the status.
  */
 export function upcoming(status: string, ships: boolean): OrderStatus[] {
-  const at = (HAPPY_PATH as string[]).indexOf(DETOURS[status] ?? status);
+  const path = HAPPY_PATH as string[];
+  const at = path.indexOf(DETOURS[status] ?? status);
   if (at === -1) return [];
-  const isUnderWay = status === 'SHIPPED' || status === 'DELIVERED';
+  const isUnderWay = at >= path.indexOf('SHIPPED');
   return HAPPY_PATH.slice(at + 1).filter((next) => ships || isUnderWay || (next !== 'SHIPPED' && next !== 'DELIVERED'));
 }
 

@@ -7,7 +7,7 @@ const product = (productID: string, unitPrice: number, currency = 'USD'): Produc
 const catalogue = new Map([product('A', 0.1), product('B', 1299.99), product('Y', 100, 'JPY')].map((product) => [product.productID, product]));
 const priced = (...quantities: [string, string][]) => lines.price(quantities.map(([productID, quantity]) => ({ productID, quantity })), catalogue);
 const say = { addOne: 'add', wholeNumber: 'whole', gone: 'gone', otherCurrency: (currency: string) => `in ${currency}` };
-const details = { customerID: 'C', paymentMethod: 'tok_visa', email: '', phone: '', channel: '' as const, language: 'ru' as const };
+const details = { ...lines.EMPTY_FORM, customerID: 'C', language: 'ru' as const };
 
 test('adding a product twice is one line', () => {
   const twice = lines.add(lines.add([], 'A'), 'A');

@@ -1,14 +1,14 @@
 //! The API process is stopped and killed.
 
 use super::mixed_order;
-use crate::support::{Draft, FAST, Load, with_own_stack};
+use crate::support::{Draft, LOADED, Load, with_own_stack};
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use tokio::try_join;
 
 #[test]
 fn a_killed_api_loses_and_repeats_no_order() {
-    with_own_stack(1, &FAST, async |shop| {
+    with_own_stack(1, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, api) = (Load::default(), &shop.stack.api);
         let placing = async {

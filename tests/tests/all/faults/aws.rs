@@ -1,7 +1,7 @@
 //! The AWS emulator is stopped or restarts.
 
 use super::{mixed_order, temporal::health};
-use crate::support::{Draft, FAST, Load, with_own_stack};
+use crate::support::{Draft, LOADED, Load, with_own_stack};
 use anyhow::ensure;
 use futures::future::try_join_all;
 use reqwest::{StatusCode, header};
@@ -10,7 +10,7 @@ use tokio::try_join;
 
 #[test]
 fn restarts_of_aws_lose_and_repeat_no_order() {
-    with_own_stack(1, &FAST, async |shop| {
+    with_own_stack(1, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let load = Load::default();
         let placing = async {
@@ -37,7 +37,7 @@ fn restarts_of_aws_lose_and_repeat_no_order() {
 
 #[test]
 fn orders_are_accepted_while_aws_is_stopped_and_shown_later() {
-    with_own_stack(1, &FAST, async |shop| {
+    with_own_stack(1, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         shop.stack.emulator.stop().await?;
         let (status, body, _) = health(shop).await?;

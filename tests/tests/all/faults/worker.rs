@@ -1,7 +1,7 @@
 //! Workers that die, stop and work side by side.
 
 use super::mixed_order;
-use crate::support::{Draft, FAST, Load, Shop, until, with_own_stack};
+use crate::support::{Draft, FAST, LOADED, Load, Shop, until, with_own_stack};
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use reqwest::StatusCode;
@@ -10,7 +10,7 @@ use tokio::{process::Command, try_join};
 
 #[test]
 fn a_worker_killed_five_times_loses_no_order() {
-    with_own_stack(1, &FAST, async |shop| {
+    with_own_stack(1, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, worker) = (Load::default(), &shop.stack.workers[0]);
         let placing = async {
@@ -34,7 +34,7 @@ fn a_worker_killed_five_times_loses_no_order() {
 
 #[test]
 fn a_stopped_worker_finishes_its_work_and_exits_with_0() {
-    with_own_stack(1, &FAST, async |shop| {
+    with_own_stack(1, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let (load, worker) = (Load::default(), &shop.stack.workers[0]);
         let placing = async {
@@ -85,7 +85,7 @@ fn a_stopped_worker_ends_in_time_while_temporal_is_frozen() {
 
 #[test]
 fn two_workers_share_the_work_and_replace_each_other() {
-    with_own_stack(2, &FAST, async |shop| {
+    with_own_stack(2, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         let load = Load::default();
         load.place(shop, 60, 8, |n| mixed_order(&product, n)).await;
@@ -128,7 +128,7 @@ async fn becomes(shop: &Shop, path: &str, status: StatusCode) -> Result<()> {
 
 #[test]
 fn worker_health_and_metrics_show_its_state() {
-    with_own_stack(1, &FAST, async |shop| {
+    with_own_stack(1, &LOADED, async |shop| {
         let product = shop.product(1_000, 100_000).await?;
         for (method, end, count) in [("tok_visa", "COMPLETED", 3), ("tok_declined", "FAILED", 2)] {
             for _ in 0..count {

@@ -17,32 +17,48 @@ static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism()
 /// How many tests per core may run side by side on an idle CPU.
 const MAX_PER_CORE: usize = 3;
 /// The part of the CPU that must be idle for another test to begin, in percent.
-const MIN_IDLE_PERCENT: u64 = 30;
-/// How long the CPU is observed. A stack that has just begun to start shows in this time.
-const OBSERVATION: Duration = Duration::from_secs(1);
+const MIN_IDLE_PERCENT: u64 = 40;
+/// How long the CPU is observed.
+const OBSERVATION: Duration = Duration::from_secs(3);
 
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// The admitted tests whose servers are not ready yet.
+static STARTING: AtomicUsize = AtomicUsize::new(0);
 /// Admits one test after the other.
 static DOOR: Mutex<()> = Mutex::const_new(());
 
 /// The place of a running test.
-pub(super) struct Place(());
+pub(crate) struct Place {
+    is_starting: bool,
+}
+
+impl Place {
+    /// The servers of the test are ready.
+    pub(crate) fn is_ready(&mut self) {
+        if std::mem::take(&mut self.is_starting) {
+            STARTING.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.is_ready();
         RUNNING.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// Waits until there is room for another test: always for as many as there are cores, and for more
-/// while the CPU is partly idle.
-pub(super) async fn admit() -> Place {
+/// while no servers start and the CPU is partly idle.
+pub(crate) async fn admit() -> Place {
     let _turn = DOOR.lock().await;
     loop {
         let running = RUNNING.load(Ordering::SeqCst);
-        if running < *CORES || (running < MAX_PER_CORE * *CORES && is_partly_idle().await) {
+        let has_room = || STARTING.load(Ordering::SeqCst) == 0 && running < MAX_PER_CORE * *CORES;
+        if running < *CORES || (has_room() && is_partly_idle().await) {
             RUNNING.fetch_add(1, Ordering::SeqCst);
-            return Place(());
+            STARTING.fetch_add(1, Ordering::SeqCst);
+            return Place { is_starting: true };
         }
         sleep(Duration::from_millis(200)).await;
     }
@@ -59,9 +75,11 @@ async fn is_partly_idle() -> bool {
 }
 
 /// The time for which the machine's CPUs were idle, and the whole time, in ticks since the start
-/// (`man 5 proc_stat`). `None` on other systems than Linux.
+/// (`man 5 proc_stat`). Processes of low priority count as idle, because they give way to the tests.
+/// `None` on other systems than Linux.
 fn cpu_times() -> Option<(u64, u64)> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let ticks: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).take(8).filter_map(|ticks| ticks.parse().ok()).collect();
-    Some((ticks.get(3)? + ticks.get(4)?, ticks.iter().sum()))
+    let (nice, idle, waiting_for_disk) = (ticks.get(1)?, ticks.get(3)?, ticks.get(4)?);
+    Some((nice + idle + waiting_for_disk, ticks.iter().sum()))
 }

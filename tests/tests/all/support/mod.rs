@@ -15,6 +15,7 @@ mod stack_guard;
 mod transitions;
 mod until;
 
+pub(crate) use admission::admit;
 pub(crate) use fail_points::FailPoints;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;
@@ -47,6 +48,12 @@ pub(crate) const FAST: [(&str, &str); 6] = [
     ("CATALOGUE_TIMEOUT_MS", "2000"),
 ];
 
+/// Settings for tests that place more orders than the machine processes at once: the default
+/// timeouts, short pauses between attempts, and few attempts at once. An attempt must not time out
+/// only because the machine is busy, because its repetitions would add to the load, and an order
+/// fails after a few of them.
+pub(crate) const LOADED: [(&str, &str); 3] = [("RETRY_BACKOFF", "1.0"), ("WORKER_ACTIVITIES", "20"), ("CATALOGUE_TIMEOUT_MS", "2000")];
+
 /// Settings under which an attempt does not notice a cancellation before it fails by itself.
 pub(crate) const SLOW_HEARTBEAT: [(&str, &str); 3] =
     [("STEP_LOCAL_LIMIT_MS", "1000"), ("STEP_ATTEMPT_LIMIT_MS", "5000"), ("STEP_HEARTBEAT_LIMIT_MS", "60000")];
@@ -60,7 +67,8 @@ pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<
             anyhow::Ok((shop, guard))
         };
         let (shop, guard) = SHARED.get_or_try_init(start).await.expect("the shared stack starts");
-        let _place = admission::admit().await;
+        let mut place = admit().await;
+        place.is_ready();
         let _watch = guard.watch_test();
         fail_on_error(test(shop).await);
     });
@@ -69,8 +77,9 @@ pub(crate) fn with_shared_stack(test: impl AsyncFnOnce(&'static Shop) -> Result<
 /// Runs a test on its own stack, with this number of workers and these settings.
 pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
-        let _place = admission::admit().await;
+        let mut place = admit().await;
         let shop = Shop::open(workers, env).await.expect("the stack starts");
+        place.is_ready();
         fail_on_error(test(&shop).await);
     });
 }
@@ -78,8 +87,9 @@ pub(crate) fn with_own_stack(workers: usize, env: &[(&str, &str)], test: impl As
 /// Runs a test on its own stack, which the test starts itself, part by part.
 pub(crate) fn with_unstarted_stack(workers: usize, env: &[(&str, &str)], test: impl AsyncFnOnce(&Shop) -> Result<()>) {
     RUNTIME.block_on(async {
-        let _place = admission::admit().await;
+        let mut place = admit().await;
         let shop = Shop::of(Stack::fresh(workers, env).expect("a stack")).expect("a shop");
+        place.is_ready();
         fail_on_error(test(&shop).await);
     });
 }

@@ -28,7 +28,7 @@ mod subscriber;
 mod supplier;
 mod watcher;
 
-use crate::support::{FAST, FailPoints, with_unstarted_stack};
+use crate::support::{FailPoints, LOADED, with_unstarted_stack};
 use anyhow::{Context as _, Result};
 use plan::Plan;
 use preload::Preload;
@@ -41,7 +41,7 @@ const FEW_ORDERS: usize = 300;
 
 #[test]
 fn orders_survive_the_quick_faults() {
-    run(&FAST, |seed, has_preload| Ok(Plan::short(seed, FEW_ORDERS, has_preload)));
+    run(&LOADED, |seed, has_preload| Ok(Plan::short(seed, FEW_ORDERS, has_preload)));
 }
 
 /// Runs with the settings of env.example, so the recovery times are those that operators see.
