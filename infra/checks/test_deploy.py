@@ -235,12 +235,12 @@ class Deploy(ScriptTest):
         self.assertIn("built for arm64, and Architecture is x86_64", self.deploy().stderr)
         self.assertEqual(self.deploy(PARAMETERS="Architecture=arm64").returncode, 0)
 
-    def test_parameters_that_would_replace_the_database(self):
-        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", DatabaseGeneration="2", DatabaseRestoreFrom="snapshot"))
-        for parameters in ("DatabaseRestoreFrom=", "DatabaseGeneration=3"):
+    def test_parameters_that_would_replace_a_database(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", DatabaseGeneration="2", DatabaseRestoreFrom="snapshot", TemporalDatabaseGeneration="1"))
+        for parameters in ("DatabaseRestoreFrom=", "DatabaseGeneration=3", "TemporalDatabaseGeneration=2"):
             result = self.deploy(PARAMETERS=parameters)
             self.assertEqual(result.returncode, 1)
-            self.assertIn("would replace the database", result.stderr)
+            self.assertIn("would replace a database", result.stderr)
             self.assertEqual(self.called("^sam"), [])
         self.assertEqual(self.deploy(PARAMETERS="DatabaseGeneration=2 DatabaseRestoreFrom=snapshot").returncode, 0)
 

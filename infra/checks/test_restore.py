@@ -1,114 +1,245 @@
-"""Tests of infra/restore with a stand-in for aws."""
+"""Tests of infra/restore on a small model of AWS, which may end the script at each call."""
 
+import contextlib
+import io
 import json
+import os
 import re
+import runpy
+import sys
 import unittest
+from unittest import mock
 
-from script_test import ScriptTest
+from script_test import ROOT, faults_of_call
 
-SNAPSHOT = "rds:orderflow-1-2026-11-30-03-00"
-MARKED = f"2/2026-11-30T10:00:00Z/{SNAPSHOT}"
-SERVICE = "arn:aws:ecs:us-east-1:111122223333:service/orderflow-worker/orderflow-worker"
-TASK = "arn:aws:ecs:us-east-1:111122223333:task/orderflow-worker/abc"
-DESCRIBE_STACK = "^aws cloudformation describe-stacks"
+sys.path.insert(0, str(ROOT / "infra"))
+import stage  # noqa: E402
+
+ORDERS, TEMPORAL = "rds:orderflow-1-2026-11-30-03-00", "rds:orderflow-temporal-1-2026-11-30-03-00"
+CLUSTER = "arn:aws:ecs:us-east-1:111122223333:cluster/orderflow-worker"
 AUDIT = "the read model shows what Postgres has: ord_1: is not in Postgres"
+IDLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
-def stack(status, generation, restore_from):
-    values = {"Name": "orderflow", "Stage": "prod", "MinWorkers": "2", "DatabaseMaxStorageGiB": "200"}
-    values |= {"DatabaseGeneration": str(generation), "DatabaseRestoreFrom": restore_from}
-    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-    outputs = [{"OutputKey": "WorkerClusterName", "OutputValue": "orderflow-worker"}]
-    return {"Stacks": [{"StackStatus": status, "Parameters": parameters, "Outputs": outputs}]}
+class Died(BaseException):
+    """The script was ended."""
 
 
-def snapshot(**changed):
-    found = {
-        "DBSnapshotIdentifier": SNAPSHOT,
-        "DBInstanceIdentifier": "orderflow-1",
-        "MasterUsername": "postgres_admin",
-        "Engine": "postgres",
-        "EngineVersion": "15.20",
-        "Encrypted": True,
-        "Status": "available",
-        "AllocatedStorage": 60,
-        "SnapshotCreateTime": "2026-11-30T03:00:00Z",
-    }
-    return {"DBSnapshots": [found | changed]}
+class Aws:
+    """What infra/restore sees of AWS: a stack with its databases, services and tasks."""
 
-
-def task(status, **codes):
-    containers = [{"name": name, "exitCode": code} for name, code in codes.items()]
-    return {"tasks": [{"lastStatus": status, "containers": containers}]}
-
-
-class Restore(ScriptTest):
-    def setUp(self):
-        super().setUp()
-        self.stack(("UPDATE_COMPLETE", 1, ""))
-        service = {
-            "serviceArn": SERVICE,
-            "status": "ACTIVE",
-            "runningCount": 2,
-            "taskDefinition": "arn:aws:ecs:us-east-1:111122223333:task-definition/orderflow-worker:7",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}},
+    def __init__(self):
+        self.parameters = {"Name": "orderflow", "Stage": "prod", "MinWorkers": "2", "TemporalMode": "self-hosted", "TemporalServers": "1"}
+        for prefix, largest in (("", "200"), ("Temporal", "500")):
+            self.parameters |= {f"{prefix}DatabaseGeneration": "1", f"{prefix}DatabaseRestoreFrom": "", f"{prefix}DatabaseMaxStorageGiB": largest}
+        self.status, self.coming = "UPDATE_COMPLETE", []  # The stack's present and next states.
+        self.update_fails = False
+        self.protected = {"orderflow-1": True, "orderflow-temporal-1": True}
+        self.snapshot = {
+            "DBSnapshotIdentifier": ORDERS,
+            "DBInstanceIdentifier": "orderflow-1",
+            "MasterUsername": "postgres_admin",
+            "Engine": "postgres",
+            "EngineVersion": "15.20",
+            "Encrypted": True,
+            "Status": "available",
+            "AllocatedStorage": 60,
+            "SnapshotCreateTime": "2026-11-30T03:00:00Z",
         }
-        self.answer("^aws ecs describe-services", {"services": [service]})
-        self.tag(None)
-        self.answer("^aws ecs (tag-resource|untag-resource|update-service)")
-        self.answer("^aws ecs list-tasks", {"taskArns": []})
-        self.answer("^aws ecs run-task", {"tasks": [{"taskArn": TASK}], "failures": []})
-        self.answer("^aws ecs describe-tasks", task("STOPPED", migrate=0, worker=1))
-        self.answer("^aws application-autoscaling register-scalable-target")
-        self.answer("^aws rds describe-db-snapshots", snapshot())
-        self.instance(False)
-        self.answer("^aws rds modify-db-instance")
-        self.answer("^aws cloudformation update-stack")
-        self.answer("^aws logs get-log-events", {"events": [{"message": '{"level":"INFO"}'}, {"message": AUDIT}]})
+        self.tag, self.least, self.is_suspended = None, "2", False
+        self.wanted = {"worker": 2, "temporal": 1}
+        self.stopping = {"worker": 0, "temporal": 0}
+        self.ran, self.codes, self.answers = [], {}, {}
+        # What was done, and after how many changes the script dies.
+        self.changes, self.deaths = [], None
 
-    def stack(self, *states):
-        """What the stack is: each state once, and the last one for ever."""
-        self.answer(DESCRIBE_STACK, stack(*states[-1]))
-        for state in reversed(states[:-1]):
-            self.answer(DESCRIBE_STACK, stack(*state), times=1)
+    def temporal_snapshot(self):
+        self.snapshot |= {"DBSnapshotIdentifier": TEMPORAL, "DBInstanceIdentifier": "orderflow-temporal-1", "MasterUsername": "temporal"}
 
-    def instance(self, *protections, others=()):
-        """Whether the instance is protected: each value once, and the last one for ever."""
-        for index, protection in enumerate(reversed(protections)):
-            found = [{"DBInstanceIdentifier": "orderflow-1", "DeletionProtection": protection}, *({"DBInstanceIdentifier": name} for name in others)]
-            self.answer("^aws rds describe-db-instances", {"DBInstances": found}, times=1 if index else None)
+    def call(self, *words):
+        """Stands in for stage.aws."""
+        service, command, options = words[0], words[1], list(words[2:])
+        given = {}
+        for index, word in enumerate(options):
+            if word.startswith("--"):
+                given[word[2:]] = next(iter([*options[index + 1 : index + 2]]), "")
+        does_change = not re.match("describe|list|filter", command)
+        if does_change and self.deaths == len(self.changes):
+            raise Died
+        answer = getattr(self, command.replace("-", "_"))(given)
+        faults = list(faults_of_call(["aws", *words], json.dumps(answer)))
+        assert not faults, faults
+        if does_change:
+            self.changes.append(f"{service} {command}")
+        # AWS makes the change that was asked for, and the script dies before it gets the answer.
+        if does_change and self.deaths == len(self.changes) - 0.5:
+            raise Died
+        return answer
 
-    def tag(self, value):
-        self.answer("^aws ecs list-tags-for-resource", {"tags": [{"key": "orderflow:restore", "value": value}] if value else []})
+    # --- CloudFormation ---
+
+    def describe_stacks(self, given):
+        answer = {"StackStatus": self.status, "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in self.parameters.items()]}
+        answer["Outputs"] = [{"OutputKey": "WorkerClusterName", "OutputValue": "orderflow-worker"}]
+        if self.coming:
+            self.status, change = self.coming.pop(0)
+            change()
+        return {"Stacks": [answer]}
+
+    def update_stack(self, given):
+        assert self.status in IDLE, self.status
+        assert given["stack-name"] == "orderflow" and "use-previous-template" in given
+        changed = {entry["ParameterKey"]: entry["ParameterValue"] for entry in json.loads(given["parameters"]) if "ParameterValue" in entry}
+        assert len(json.loads(given["parameters"])) == len(self.parameters)
+        prefix = "Temporal" if "TemporalDatabaseGeneration" in changed else ""
+        instance = "orderflow-temporal" if prefix else "orderflow"
+        old, new = f"{instance}-{self.parameters[f'{prefix}DatabaseGeneration']}", f"{instance}-{changed[f'{prefix}DatabaseGeneration']}"
+        # Nothing writes to the old database, and CloudFormation can delete it.
+        assert self.wanted["worker"] == 0 and not self.stopping["worker"] and self.is_suspended
+        assert not prefix or (self.wanted["temporal"] == 0 and not self.stopping["temporal"])
+        assert not self.protected.get(old) and new not in self.protected
+
+        def replace():
+            self.parameters |= changed
+            self.protected.pop(old, None)
+            self.protected[new] = True
+            if prefix:
+                self.wanted["temporal"] = 1
+
+        self.status = "UPDATE_IN_PROGRESS"
+        nothing = lambda: None  # noqa: E731
+        # The rollback cannot delete the new instance, which is protected.
+        failed = [("UPDATE_ROLLBACK_IN_PROGRESS", lambda: self.protected.update({new: True})), ("UPDATE_ROLLBACK_COMPLETE", nothing)]
+        self.coming = failed if self.update_fails else [("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", replace), ("UPDATE_COMPLETE", nothing)]
+        self.update_fails = False
+
+    # --- RDS ---
+
+    def describe_db_instances(self, given):
+        return {"DBInstances": [{"DBInstanceIdentifier": name, "DeletionProtection": value} for name, value in self.protected.items()]}
+
+    def describe_db_snapshots(self, given):
+        assert given["db-snapshot-identifier"] == self.snapshot["DBSnapshotIdentifier"]
+        # AWS finds an automated snapshot only if its type is named.
+        assert given.get("snapshot-type") == ("automated" if given["db-snapshot-identifier"].startswith("rds:") else None)
+        return {"DBSnapshots": [self.snapshot]}
+
+    def modify_db_instance(self, given):
+        self.protected[given["db-instance-identifier"]] = "deletion-protection" in given
+
+    # --- ECS ---
+
+    def kind(self, given):
+        return given["cluster"].removeprefix("orderflow-")
+
+    def describe_services(self, given):
+        network = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
+        service = {"clusterArn": CLUSTER, "status": "ACTIVE", "taskDefinition": f"{given['services']}:7", "networkConfiguration": network}
+        return self.answers.get("describe-services", {"services": [service]})
+
+    def update_service(self, given):
+        kind, count = self.kind(given), int(given["desired-count"])
+        self.stopping[kind] += max(0, self.wanted[kind] - count)
+        self.wanted[kind] = count
+
+    def list_tasks(self, given):
+        kind = self.kind(given)
+        # A task that is stopping is listed under STOPPED until it has stopped, and after that.
+        if given["desired-status"] == "STOPPED":
+            return {"taskArns": ["stopping"] * self.stopping[kind] + ["stopped"]}
+        return {"taskArns": ["running"] * self.wanted[kind]}
+
+    def describe_tasks(self, given):
+        if given["tasks"].startswith("arn:"):
+            containers = [{"name": name, **({"exitCode": code} if code is not None else {})} for name, code in self.codes.items()]
+            return {"tasks": [{"taskArn": given["tasks"], "lastStatus": "STOPPED", "containers": containers}]}
+        kind = self.kind(given)
+        tasks = [{"lastStatus": "RUNNING", "healthStatus": "HEALTHY"}] * self.wanted[kind] + [{"lastStatus": "DEPROVISIONING"}] * self.stopping[kind]
+        self.stopping[kind] = 0
+        return {"tasks": [*tasks, {"lastStatus": "STOPPED"}]}
+
+    def run_task(self, given):
+        overrides = {entry["name"]: entry for entry in json.loads(given["overrides"])["containerOverrides"]}
+        # A script that died at the end may do it all once more, beside the workers.
+        assert self.wanted["worker"] == 0 or "audit --repair" in self.ran, "the workers run"
+        assert self.wanted["temporal"] == 1, "Temporal does not run"
+        if "schema" in overrides:
+            (self.query,) = (entry["value"] for entry in overrides["schema"]["environment"] if entry["name"] == "QUERY")
+            self.ran.append("end workflows")
+            self.codes = {"schema": 0, "server": 0, "namespace": None} | self.answers.get("codes", {})
+        else:
+            self.ran.append(" ".join(overrides["worker"]["command"]))
+            self.codes = {"migrate": 0, "worker": 1} | self.answers.get("codes", {})
+        return {"tasks": [{"taskArn": "arn:aws:ecs:us-east-1:111122223333:task/cluster/abc"}], "failures": []}
+
+    def list_tags_for_resource(self, given):
+        assert given["resource-arn"] == CLUSTER
+        return {"tags": [{"key": "orderflow:restore", "value": self.tag}] if self.tag else []}
+
+    def tag_resource(self, given):
+        key, value = re.fullmatch(r"key=([^,]+),value=([\w .:/=+@-]{1,256})", given["tags"]).groups()
+        assert (given["resource-arn"], key) == (CLUSTER, "orderflow:restore")
+        self.tag = value
+
+    def untag_resource(self, given):
+        self.tag = None
+
+    def register_scalable_target(self, given):
+        assert given["resource-id"] == "service/orderflow-worker/orderflow-worker"
+        self.least, self.is_suspended = given["min-capacity"], "DynamicScalingOutSuspended=true" in given["suspended-state"]
+
+    def filter_log_events(self, given):
+        return {"events": [{"message": '{"level":"INFO"}'}, {"message": AUDIT}]}
+
+
+class Restore(unittest.TestCase):
+    def setUp(self):
+        self.aws = Aws()
 
     def restore(self, *arguments, text=""):
-        return self.run_script("infra/restore", "prod", *arguments, text=text, RESTORE_PAUSE_S="0.01")
+        """Runs infra/restore. Returns its status, or None if it died."""
+        environment = {"AWS_REGION": "us-east-1", "RESTORE_PAUSE_S": "0.001", "PARAMETERS": ""}
+        self.out, self.err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.object(stage, "aws", self.aws.call),
+            mock.patch.dict(os.environ, environment),
+            mock.patch.object(sys, "argv", ["infra/restore", "prod", *arguments]),
+            mock.patch.object(sys, "stdin", io.StringIO(text)),
+            contextlib.redirect_stdout(self.out),
+            contextlib.redirect_stderr(self.err),
+        ):
+            try:
+                runpy.run_path(str(ROOT / "infra/restore"))
+            except SystemExit as end:
+                return end.code
+            except Died:
+                return None
+        return 0
 
-    def changes(self):
-        """The calls that change something, each shortened to its command."""
-        words = [" ".join(call["call"][1:3]) for call in self.calls]
-        return [word for word in words if not re.search(" (describe|list|get)-", word)]
+    def succeeds(self, *arguments, **input):
+        self.assertEqual(self.restore(*arguments, **input), 0, self.err.getvalue())
 
-    def option(self, command, option):
-        """The values of an option in each call of a command."""
-        return [call[call.index(option) + 1] for call in self.called(command)]
+    def fails(self, problem, *arguments, **input):
+        self.assertEqual(self.restore(*arguments, **input), 1)
+        self.assertIn(problem, self.err.getvalue())
 
-    def worker_commands(self):
-        return [json.loads(overrides)["containerOverrides"][0]["command"] for overrides in self.option("run-task", "--overrides")]
+    def check_end(self, prefix, snapshot, generation="2"):
+        """Checks that everything runs on the restored database, and that nothing is left of the restore."""
+        aws = self.aws
+        self.assertEqual((aws.parameters[f"{prefix}DatabaseRestoreFrom"], aws.parameters[f"{prefix}DatabaseGeneration"]), (snapshot, generation))
+        self.check_running()
+        self.assertEqual(aws.ran[-1], "audit --repair")
 
-    def test_a_restore(self):
-        self.stack(("UPDATE_COMPLETE", 1, ""), ("UPDATE_IN_PROGRESS", 1, ""), ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", 2, SNAPSHOT))
-        # The workers run at first, and the instance is protected: for the number of the new
-        # instance, for the change, and once more.
-        self.answer("^aws ecs list-tasks .*RUNNING", {"taskArns": [TASK]}, times=1)
-        self.answer("^aws ecs list-tasks .*STOPPED", {"taskArns": [TASK]})
-        self.answer("^aws ecs describe-tasks", task("RUNNING"), times=1)
-        self.answer("^aws ecs describe-tasks", task("DEACTIVATING"), times=2)
-        self.instance(True, True, True, False)
-        result = self.restore(SNAPSHOT, text="orderflow\n")
-        self.assertEqual(result.returncode, 0, result.stderr)
+    def check_running(self):
+        aws = self.aws
+        self.assertEqual((aws.wanted, aws.least, aws.is_suspended, aws.tag), ({"worker": 2, "temporal": 1}, "2", False, None))
+        self.assertNotIn(False, aws.protected.values())
+
+    def test_the_orders_database(self):
+        self.succeeds(ORDERS, text="orderflow\n")
+        self.check_end("", ORDERS)
         self.assertEqual(
-            self.changes(),
+            self.aws.changes,
             [
                 "ecs tag-resource",
                 "application-autoscaling register-scalable-target",
@@ -117,109 +248,140 @@ class Restore(ScriptTest):
                 "rds modify-db-instance",
                 "cloudformation update-stack",
                 "ecs run-task",
+                "ecs run-task",
+                "ecs run-task",
+                "application-autoscaling register-scalable-target",
+                "ecs update-service",
+                "ecs untag-resource",
             ],
         )
-        self.assertEqual(self.option("register-scalable-target", "--min-capacity"), ["0"])
-        self.assertIn("DynamicScalingOutSuspended=true", self.option("register-scalable-target", "--suspended-state")[0])
-        self.assertEqual(self.option("update-service", "--desired-count"), ["0"])
-        self.assertIn("--no-deletion-protection", self.called("modify-db-instance")[0])
-        self.assertIn("--use-previous-template", self.called("update-stack")[0])
-        parameters = json.loads(self.option("update-stack", "--parameters")[0])
-        changed = {entry["ParameterKey"]: entry["ParameterValue"] for entry in parameters if "ParameterValue" in entry}
-        self.assertEqual(changed, {"DatabaseGeneration": "2", "DatabaseRestoreFrom": SNAPSHOT})
-        self.assertEqual(sum(entry.get("UsePreviousValue", False) for entry in parameters), 4)
-        self.assertEqual(self.worker_commands(), [["audit"]])
-        self.assertIn(AUDIT, result.stdout)
-        self.assertNotIn("INFO", result.stdout)
-        stopped = re.search(r"StartTime<'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'", result.stdout)[1]
-        self.assertIn(f"value=2/{stopped}/{SNAPSHOT}", self.option("tag-resource", "--tags")[-1])
-        self.assertIn("infra/restore prod --finish", result.stdout)
+        self.assertEqual(self.aws.ran, ["audit", "end workflows", "audit --repair"])
+        self.assertRegex(self.aws.query, r"^WorkflowType='OrderWorkflow' AND ExecutionStatus='Running' AND StartTime<'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ'$")
+        self.assertIn("orderflow-2 is made from the snapshot. orderflow-1 is deleted, after a final snapshot", self.out.getvalue())
+        self.assertIn(AUDIT, self.out.getvalue())
+        self.assertIn("The audit above names what is left", self.out.getvalue())
+        self.assertNotIn("INFO", self.out.getvalue())
 
-    def test_the_end_of_a_restore(self):
-        self.stack(("UPDATE_COMPLETE", 2, SNAPSHOT))
-        self.tag(MARKED)
-        result = self.restore("--finish")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(
-            self.changes(), ["ecs run-task", "application-autoscaling register-scalable-target", "ecs update-service", "ecs untag-resource"]
-        )
-        self.assertEqual(self.worker_commands(), [["audit", "--repair"]])
-        self.assertEqual(self.option("register-scalable-target", "--min-capacity"), ["2"])
-        self.assertIn("DynamicScalingOutSuspended=false", self.option("register-scalable-target", "--suspended-state")[0])
-        self.assertEqual(self.option("update-service", "--desired-count"), ["2"])
-        self.assertIn("The audit above names what is left", result.stdout)
+    def test_temporals_database(self):
+        self.aws.temporal_snapshot()
+        self.succeeds(TEMPORAL, text="orderflow\n")
+        self.check_end("Temporal", TEMPORAL)
+        self.assertEqual(self.aws.parameters["DatabaseGeneration"], "1")
+        self.assertEqual(self.aws.ran, ["audit", "audit --repair"])
+        self.assertIn("The workers and Temporal stop", self.out.getvalue())
 
-    def test_a_second_run_continues(self):
-        # The first run replaced the instance, and then ended.
-        self.stack(("UPDATE_COMPLETE", 2, SNAPSHOT))
-        self.tag(MARKED)
-        result = self.restore(SNAPSHOT)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(self.changes(), ["ecs run-task"])
-        self.assertIn("StartTime<'2026-11-30T10:00:00Z'", result.stdout)
+    def test_it_may_die_at_any_call(self):
+        """Dies before a change, or when it is made and not yet known. The next run finishes the restore."""
+        for prefix, snapshot in (("", ORDERS), ("Temporal", TEMPORAL)):
+            deaths, changes = 0, None
+            while changes is None or deaths <= changes:
+                with self.subTest(snapshot, deaths=deaths):
+                    self.setUp()
+                    if prefix:
+                        self.aws.temporal_snapshot()
+                    self.aws.deaths = deaths
+                    first = self.restore(snapshot, "--yes")
+                    if first == 0:
+                        changes = 0
+                    else:
+                        self.assertIsNone(first, self.err.getvalue())
+                        self.aws.deaths = None
+                        # The tag is the memory: without it, the first run has changed nothing, or all is done.
+                        if self.aws.tag or not self.aws.changes:
+                            self.succeeds(snapshot, "--yes")
+                    self.check_end(prefix, snapshot)
+                    self.assertEqual(self.aws.changes.count("cloudformation update-stack"), 1)
+                deaths += 0.5
+            self.assertGreater(deaths, 10)
 
-    def test_a_second_run_while_the_stack_is_being_changed(self):
-        self.stack(("UPDATE_IN_PROGRESS", 1, ""), ("UPDATE_COMPLETE", 2, SNAPSHOT))
-        self.tag(MARKED)
-        result = self.restore(SNAPSHOT)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(self.changes(), ["ecs run-task"])
+    def test_it_dies_between_the_stop_and_its_record(self):
+        self.aws.deaths = 3
+        self.assertIsNone(self.restore(ORDERS, "--yes"))
+        self.assertEqual(self.aws.tag, f"orders/2/-/{ORDERS}")
+        self.aws.deaths = None
+        self.succeeds(ORDERS)
+        self.assertRegex(self.aws.query, r"StartTime<'2\d{3}-")
 
-    def test_a_second_run_after_a_failed_update(self):
-        # The rollback could not delete the protected new instance, so this number is taken.
-        self.stack(("UPDATE_ROLLBACK_COMPLETE", 1, ""), ("UPDATE_COMPLETE", 3, SNAPSHOT))
-        self.tag(MARKED)
-        self.instance(False, others=["orderflow-2", "orderflow-temporal-7", "orderflow-dev-9"])
-        result = self.restore(SNAPSHOT)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn({"ParameterKey": "DatabaseGeneration", "ParameterValue": "3"}, json.loads(self.option("update-stack", "--parameters")[0]))
-        # The workers had stopped in the first run.
-        self.assertIn(f"value=3/2026-11-30T10:00:00Z/{SNAPSHOT}", self.option("tag-resource", "--tags")[-1])
+    def test_the_time_of_the_stop_is_kept(self):
+        for workers, is_kept in ((0, True), (2, False)):
+            self.setUp()
+            self.aws.tag, self.aws.wanted["worker"] = f"orders/2/2026-11-30T10:00:00Z/{ORDERS}", workers
+            self.succeeds(ORDERS)
+            self.assertEqual("StartTime<'2026-11-30T10:00:00Z'" in self.aws.query, is_kept)
+
+    def test_temporal_cloud(self):
+        self.aws.parameters["TemporalMode"] = "cloud"
+        self.succeeds(ORDERS, "--yes")
+        self.assertEqual((self.aws.ran, self.aws.wanted["worker"]), (["audit"], 0))
+        self.assertRegex(self.out.getvalue(), r"temporal workflow terminate .*\n.*StartTime<'2\d{3}-")
+        self.assertIn("infra/restore prod --finish", self.out.getvalue())
+        self.succeeds("--finish")
+        self.check_end("", ORDERS)
+        self.fails("no database was replaced", "--finish")
+        self.aws.temporal_snapshot()
+        self.fails("the stack uses Temporal Cloud", TEMPORAL, "--yes")
+
+    def test_finishing_by_hand_does_not_leave_workflows_out(self):
+        self.aws.deaths = 7
+        self.assertIsNone(self.restore(ORDERS, "--yes"))
+        self.aws.deaths = None
+        self.fails("--finish is for Temporal Cloud", "--finish")
+        self.fails("the database was replaced", "--give-up")
+        self.succeeds(ORDERS)
+        self.check_end("", ORDERS)
 
     def test_an_update_that_fails(self):
-        self.stack(("UPDATE_COMPLETE", 1, ""), ("UPDATE_ROLLBACK_IN_PROGRESS", 1, ""), ("UPDATE_ROLLBACK_COMPLETE", 1, ""))
-        # For the number of the new instance; off; on again.
-        self.instance(True, True, False, False, True)
-        result = self.restore(SNAPSHOT, "--yes")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("orderflow-1 was not replaced, and the workers are still stopped", result.stderr)
-        options = [word for call in self.called("modify-db-instance") for word in call if "deletion-protection" in word]
-        self.assertEqual(options, ["--no-deletion-protection", "--deletion-protection"])
-        self.assertEqual(self.called("run-task"), [])
-
-    def test_an_update_that_cloudformation_refuses(self):
-        self.answer("^aws cloudformation update-stack", error="ValidationError: Parameters are wrong")
-        self.instance(True, True, False, False, True)
-        result = self.restore(SNAPSHOT, "--yes")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("Parameters are wrong", result.stderr)
-        self.assertIn("--deletion-protection", self.called("modify-db-instance")[-1])
+        for prefix, snapshot in (("", ORDERS), ("Temporal", TEMPORAL)):
+            self.setUp()
+            if prefix:
+                self.aws.temporal_snapshot()
+            self.aws.update_fails = True
+            self.fails("was not replaced, and the workers are still stopped", snapshot, "--yes")
+            self.assertNotIn(False, self.aws.protected.values())
+            self.assertEqual(self.aws.ran, [])
+            with self.subTest("another attempt"):
+                # The number of the first attempt is taken.
+                self.succeeds(snapshot)
+                self.check_end(prefix, snapshot, generation="3")
 
     def test_giving_up(self):
-        self.tag(MARKED)
-        self.instance(False, True)
-        result = self.restore("--give-up")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual(
-            self.changes(), ["rds modify-db-instance", "application-autoscaling register-scalable-target", "ecs update-service", "ecs untag-resource"]
-        )
-        self.tag(None)
-        self.assertIn("no restore has begun", self.restore("--give-up").stderr)
-        self.assertIn("no database was replaced", self.restore("--finish").stderr)
+        for snapshot in (ORDERS, TEMPORAL):
+            self.setUp()
+            if snapshot == TEMPORAL:
+                self.aws.temporal_snapshot()
+            self.aws.update_fails = True
+            self.restore(snapshot, "--yes")
+            self.succeeds("--give-up")
+            self.check_running()
+            self.fails("no restore has begun", "--give-up")
 
-    def test_giving_up_too_late(self):
-        self.stack(("UPDATE_COMPLETE", 2, SNAPSHOT))
-        self.tag(MARKED)
-        result = self.restore("--give-up")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("the database was replaced", result.stderr)
-        self.assertEqual(self.changes(), [])
+    def test_an_update_that_cloudformation_refuses(self):
+        def refuse(given):
+            raise stage.AwsError(["aws", "cloudformation", "update-stack"], "Parameters are wrong")
+
+        self.aws.update_stack = refuse
+        self.fails("Parameters are wrong", ORDERS, "--yes")
+        self.assertNotIn(False, self.aws.protected.values())
+
+    def test_an_instance_that_is_gone(self):
+        del self.aws.protected["orderflow-1"]
+        self.succeeds(ORDERS, "--yes")
+        self.check_end("", ORDERS)
+
+    def test_a_stack_that_is_being_changed(self):
+        nothing = lambda: None  # noqa: E731
+        self.aws.status, self.aws.coming = "UPDATE_IN_PROGRESS", [("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", nothing), ("UPDATE_COMPLETE", nothing)]
+        self.succeeds(ORDERS, "--yes")
+        self.setUp()
+        self.aws.status = "UPDATE_ROLLBACK_FAILED"
+        self.fails("is in UPDATE_ROLLBACK_FAILED", ORDERS, "--yes")
+        self.assertEqual(self.aws.changes, [])
 
     def test_wrong_snapshots(self):
         for changed, problem in (
-            ({"DBInstanceIdentifier": "orderflow-temporal-1", "MasterUsername": "temporal"}, "it is of orderflow-temporal-1"),
             ({"DBInstanceIdentifier": "orderflow-dev-1"}, "it is of orderflow-dev-1"),
-            ({"MasterUsername": "admin"}, "its master user is admin"),
+            ({"DBInstanceIdentifier": "orderflow-temporal-1"}, "its master user is postgres_admin, not temporal"),
+            ({"MasterUsername": "admin"}, "its master user is admin, not postgres_admin"),
             ({"Engine": "mysql"}, "it is of mysql"),
             ({"EngineVersion": "16.4"}, "it is of Postgres 16.4"),
             ({"Encrypted": False}, "it is not encrypted"),
@@ -227,59 +389,61 @@ class Restore(ScriptTest):
             ({"AllocatedStorage": 190}, "it has 190 GiB; DatabaseMaxStorageGiB (200) must be a tenth more"),
         ):
             with self.subTest(problem):
-                self.answer("^aws rds describe-db-snapshots", snapshot(**changed))
-                result = self.restore(SNAPSHOT, "--yes")
-                self.assertEqual(result.returncode, 1)
-                self.assertIn(f"cannot be restored: {problem}", result.stderr)
-                self.assertEqual(self.changes(), [])
-        self.answer("^aws rds describe-db-snapshots", error="DBSnapshotNotFound: not found")
-        self.assertIn("DBSnapshotNotFound", self.restore(SNAPSHOT, "--yes").stderr)
+                self.setUp()
+                self.aws.snapshot |= changed
+                self.fails(f"cannot be restored: {problem}", ORDERS, "--yes")
+                self.assertEqual(self.aws.changes, [])
 
     def test_a_copy_of_a_point_in_time(self):
-        self.answer("^aws rds describe-db-snapshots", snapshot(DBInstanceIdentifier="orderflow-copy-1"))
-        self.stack(("UPDATE_COMPLETE", 1, ""), ("UPDATE_COMPLETE", 2, SNAPSHOT))
-        self.assertEqual(self.restore(SNAPSHOT, "--yes").returncode, 0)
+        for instance in ("orderflow-copy-1", "orderflow-temporal-copy-1"):
+            self.setUp()
+            self.aws.snapshot |= {"DBSnapshotIdentifier": "copy", "DBInstanceIdentifier": instance}
+            if "temporal" in instance:
+                self.aws.snapshot["MasterUsername"] = "temporal"
+            self.succeeds("copy", "--yes")
+            self.check_end("Temporal" if "temporal" in instance else "", "copy")
 
     def test_without_confirmation(self):
-        result = self.restore(SNAPSHOT, text="yes\n")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("nothing was changed", result.stderr)
-        self.assertIn("has the state of 2026-11-30T03:00:00Z", result.stdout)
-        self.assertEqual(self.changes(), [])
+        for text in ("yes\n", ""):
+            self.fails("nothing was changed", ORDERS, text=text)
+            self.assertIn(f"{ORDERS} was taken of orderflow-1 at 2026-11-30T03:00:00Z", self.out.getvalue())
+            self.assertEqual(self.aws.changes, [])
 
     def test_a_snapshot_that_was_restored_before(self):
-        self.stack(("UPDATE_COMPLETE", 2, SNAPSHOT))
-        result = self.restore(SNAPSHOT, "--yes")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("add --again", result.stderr)
-        self.assertEqual(self.changes(), [])
-        self.stack(("UPDATE_COMPLETE", 2, SNAPSHOT), ("UPDATE_COMPLETE", 3, SNAPSHOT))
-        self.instance(False, others=["orderflow-2"])
-        result = self.restore(SNAPSHOT, "--yes", "--again")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn({"ParameterKey": "DatabaseGeneration", "ParameterValue": "3"}, json.loads(self.option("update-stack", "--parameters")[0]))
+        self.succeeds(ORDERS, "--yes")
+        self.fails("add --again", ORDERS, "--yes")
+        self.check_running()
+        self.succeeds(ORDERS, "--yes", "--again")
+        self.check_end("", ORDERS, generation="3")
 
     def test_another_restore_is_not_finished(self):
-        self.tag("2/2026-11-30T10:00:00Z/other")
-        result = self.restore(SNAPSHOT, "--yes")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("a restore of other is not finished", result.stderr)
-        self.assertEqual(self.changes(), [])
+        self.aws.tag = "orders/2/2026-11-30T10:00:00Z/other"
+        self.fails("a restore of other is not finished", ORDERS, "--yes")
+        self.assertEqual(self.aws.changes, [])
 
-    def test_a_migration_that_fails(self):
-        self.stack(("UPDATE_COMPLETE", 2, SNAPSHOT))
-        self.tag(MARKED)
-        self.answer("^aws ecs describe-tasks", {"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "migrate", "exitCode": 1}, {"name": "worker"}]}]})
-        result = self.restore("--finish")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("look into the log group /orderflow/worker", result.stderr)
-        self.assertEqual(self.changes(), ["ecs run-task"])
+    def test_a_task_that_fails(self):
+        for codes in ({"migrate": 1, "worker": None}, {"worker": None}, {"schema": 1, "server": None}, {"schema": None}):
+            with self.subTest(codes):
+                self.setUp()
+                self.aws.answers["codes"] = codes
+                self.fails("failed (", ORDERS, "--yes")
+                self.assertEqual(self.aws.wanted["worker"], 0)
+                del self.aws.answers["codes"]
+                self.succeeds(ORDERS)
+                self.check_end("", ORDERS)
 
-    def test_no_stack_and_no_workers(self):
-        self.answer("^aws ecs describe-services", {"services": []})
-        self.assertIn("orderflow-worker does not run", self.restore(SNAPSHOT).stderr)
-        self.answer(DESCRIBE_STACK, error="ValidationError: Stack with id orderflow does not exist")
-        self.assertIn("there is no stack orderflow", self.restore(SNAPSHOT).stderr)
+    def test_a_stack_that_cannot_be_restored(self):
+        self.aws.answers["describe-services"] = {"services": []}
+        self.fails("orderflow-worker does not run", ORDERS)
+        self.setUp()
+        self.aws.temporal_snapshot()
+        del self.aws.parameters["TemporalDatabaseMaxStorageGiB"]
+        self.fails("the stack has no parameter TemporalDatabaseMaxStorageGiB", TEMPORAL)
+
+    def test_the_arguments(self):
+        self.assertEqual(self.restore(), 2)
+        self.assertEqual(self.restore(ORDERS, "--finish"), 2)
+        self.assertEqual(self.restore("--help"), 0)
 
 
 if __name__ == "__main__":
