@@ -302,6 +302,37 @@ def functions_end_before_their_message_comes_again(templates):
                     yield template.fault(name, "fails a whole batch for one message: ReportBatchItemFailures is missing")
 
 
+def dependencies(template, name):
+    """All resources of the template that must be updated before one of them."""
+    found, open_names = set(), [name]
+    while open_names:
+        resource = template.content["Resources"][open_names.pop()]
+        named = set(as_list(resource.get("DependsOn", [])))
+        for value in walk(resource.get("Properties", {})):
+            named |= {target if isinstance(target, str) else ".".join(target) for key in ("Ref", "Fn::GetAtt") if (target := value.get(key))}
+            named |= set(re.findall(r"\$\{([\w.]+)\}", json.dumps(value.get("Fn::Sub", ""))))
+        new = {target.split(".")[0] for target in named} & template.content["Resources"].keys() - found
+        found |= new
+        open_names += new
+    return found
+
+
+def has_workers(template):
+    return any(
+        container["Name"] == "worker" for _, task in template.resources("AWS::ECS::TaskDefinition") for container in task["Properties"]["ContainerDefinitions"]
+    )
+
+
+def functions_are_updated_after_the_workers(templates):
+    """Otherwise workers would get inputs and signals that only the next release knows."""
+    for template in templates:
+        workers = {name for name, below in template.nested.items() if has_workers(below)}
+        for name, below in template.nested.items():
+            if any(below.resources(*FUNCTIONS)):
+                for missing in sorted(workers - dependencies(template, name)):
+                    yield template.fault(name, f"has functions and may be updated before {missing}")
+
+
 def nothing_is_allowed_on_every_resource_without_a_reason(templates):
     for template in templates:
         for name, resource in template.content.get("Resources", {}).items():
@@ -569,6 +600,7 @@ RULES = [
     functions_have_a_role_and_a_log_group_of_their_own,
     functions_run_on_an_allowed_runtime,
     functions_end_before_their_message_comes_again,
+    functions_are_updated_after_the_workers,
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,

@@ -10,7 +10,7 @@ import rules
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
 COPIED = ["docs", "env.example", "infra", "template.yaml"]
-LINKED = ["functions", "platform", "worker"]
+LINKED = ["functions", "orders", "platform", "worker"]
 
 
 class Rules(unittest.TestCase):
@@ -67,6 +67,16 @@ class Rules(unittest.TestCase):
     def test_a_function_that_outlives_its_messages(self):
         faults = self.changed("infra/data.yaml", "VisibilityTimeout: 60", "VisibilityTimeout: 10")
         self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders may run 10 s, but IntakeQueue shows its message again after 10 s"])
+
+    def test_functions_before_the_workers(self):
+        fault = "template.yaml: Api has functions and may be updated before Worker"
+        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", ""), [fault])
+        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", "    DependsOn: Identity\n"), [fault])
+        # A reference does, too, over other stacks as well.
+        for reference in ("Worker.Outputs.ClusterName", "Observability.Outputs.DashboardUrl"):
+            text = f"    Properties:\n      Location: infra/api.yaml\n      Parameters:\n        Extra: !GetAtt {reference}\n"
+            old = "    DependsOn: Worker\n    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
+            self.assertEqual(self.changed("template.yaml", old, text), [])
 
     def test_a_batch_that_fails_as_a_whole(self):
         faults = self.changed("infra/api.yaml", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")
