@@ -78,6 +78,22 @@ class Rules(unittest.TestCase):
             old = "    DependsOn: Worker\n    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
             self.assertEqual(self.changed("template.yaml", old, text), [])
 
+    def test_a_bad_release_that_stays(self):
+        alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm], Enable: true, Rollback: true }\n"
+        breaker = "        DeploymentCircuitBreaker: { Enable: true, Rollback: true }\n"
+        missing = "TreatMissingData: notBreaching # Workers"
+        for old, new, faults in (
+            (alarms, "", ["Service is not rolled back by Alarms"]),
+            (alarms, alarms.replace("Rollback: true", "Rollback: false"), ["Service is not rolled back by Alarms"]),
+            (breaker, "", ["Service is not rolled back by DeploymentCircuitBreaker"]),
+            ("[!Ref WorkerFaultsAlarm]", "[orderflow-page-errors]", ["Service names the alarm orderflow-page-errors, which its own template does not make"]),
+            ("[!Ref WorkerFaultsAlarm]", "[!Ref Backlog]", ["Backlog rolls the workers back, but not because of a line in their log"]),
+            (missing, missing.replace("notBreaching", "breaching"), ["WorkerFaultsAlarm rolls the workers back when there is no data"]),
+        ):
+            self.assertEqual(self.changed("infra/worker.yaml", old, new), [f"infra/worker.yaml: {fault}" for fault in faults])
+        faults = self.changed("infra/worker.yaml", "is of a newer release", "is of another release")
+        self.assertEqual(faults, ["infra/worker.yaml: a filter leaves out 'is of another release', which orders/src/workflow/step.rs does not write"])
+
     def test_a_batch_that_fails_as_a_whole(self):
         faults = self.changed("infra/api.yaml", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")
         self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders fails a whole batch for one message: ReportBatchItemFailures is missing"])
