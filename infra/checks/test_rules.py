@@ -200,8 +200,8 @@ class Rules(unittest.TestCase):
                 "template.yaml: PostgresHost is a parameter without a default that infra/foundation.yaml does not give",
             ],
         )
-        faults = self.changed("template.yaml", "  PostgresHost:\n    Type: String\n", "  PostgresHost:\n    Type: String\n    Default: localhost\n")
-        self.assertEqual(faults, ["template.yaml: PostgresHost is given by the foundation, and must not have a default"])
+        faults = self.changed("template.yaml", "  VpcId:\n    Type: String\n", "  VpcId:\n    Type: String\n    Default: none\n")
+        self.assertEqual(faults, ["template.yaml: VpcId is given by the foundation, and must not have a default"])
         faults = self.changed("template.yaml", "    AllowedValues: [nat, nat-per-zone, endpoints]", "    AllowedValues: [nat, endpoints]")
         self.assertEqual(faults, ["template.yaml: Egress is declared otherwise in infra/foundation.yaml"])
         faults = self.changed("infra/foundation.yaml", "    Value: !GetAtt Database.Outputs.Host\n", "    Value: !GetAtt Database.Outputs.Host\n    Export: { Name: host }\n")
