@@ -16,6 +16,8 @@ import cfnlint.decode
 import images
 
 RUNTIMES = {"provided.al2023"}
+# With one of these, a resource of IAM has a name that its template chooses.
+IAM_NAMES = {"GroupName", "InstanceProfileName", "ManagedPolicyName", "RoleName", "UserName"}
 FUNCTIONS = {"AWS::Serverless::Function", "AWS::Lambda::Function"}
 # If a statement allows something on every resource, the comment above it begins with this text and
 # gives the reason.
@@ -721,6 +723,19 @@ def roles_stay_within_their_boundary(templates):
                 yield template.fault(name, f"may do {action}, which Boundary in infra/bootstrap.yaml does not include")
 
 
+def iam_resources_with_names_are_acknowledged(templates):
+    """Otherwise CloudFormation refuses the template, and no check without an account would tell."""
+    samconfig = templates[0].path.parent / "samconfig.toml"
+    lines = re.findall(r"^capabilities = .*$", samconfig.read_text(), re.MULTILINE)
+    # The last template is infra/bootstrap.yaml, which SAM does not deploy.
+    for template in templates[:-1]:
+        for name, resource in template.content.get("Resources", {}).items():
+            if resource["Type"].startswith("AWS::IAM::") and IAM_NAMES & resource.get("Properties", {}).keys():
+                for line in lines:
+                    if "CAPABILITY_NAMED_IAM" not in line:
+                        yield template.fault(name, f"has a name, and {samconfig.name} has {line}: CAPABILITY_NAMED_IAM is missing")
+
+
 def only_the_foundation_holds_data_and_keeps_it(templates):
     foundation = templates[0].foundation
     for template in templates:
@@ -788,6 +803,7 @@ RULES = [
     images_are_pinned,
     the_deployment_may_make_what_the_templates_contain,
     roles_stay_within_their_boundary,
+    iam_resources_with_names_are_acknowledged,
     only_the_foundation_holds_data_and_keeps_it,
     the_stack_policy_protects_what_holds_data,
     the_application_gets_what_the_foundation_gives,

@@ -11,7 +11,7 @@ import rules
 
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
-COPIED = [".devcontainer", "Dockerfile", "docker-compose.yml", "docs", "env.example", "infra", "template.yaml"]
+COPIED = [".devcontainer", "Dockerfile", "docker-compose.yml", "docs", "env.example", "infra", "samconfig.toml", "template.yaml"]
 LINKED = ["functions", "orders", "platform", "worker"]
 
 
@@ -254,6 +254,11 @@ class Rules(unittest.TestCase):
         for kind in ("AWS::CloudFormation::Stack", "AWS::RDS::DBInstance"):
             faults = self.changed("infra/stack-policy.json", f'"{kind}"', '"AWS::SNS::Topic"')
             self.assertEqual(faults, [f"infra/stack-policy.json: lets an update replace or delete a {kind}"])
+
+    def test_a_name_that_the_deployment_does_not_acknowledge(self):
+        faults = self.changed("samconfig.toml", '"CAPABILITY_NAMED_IAM"', '"CAPABILITY_IAM"')
+        line = 'capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]'
+        self.assertEqual(faults, [f"infra/api.yaml: NoNetworkFromCode has a name, and samconfig.toml has {line}: CAPABILITY_NAMED_IAM is missing"])
 
     def test_roots_that_do_not_fit(self):
         faults = self.changed("infra/foundation.yaml", "  PostgresHost:\n", "  PostgresServer:\n")
