@@ -50,6 +50,7 @@ NOT_IN_AWS = {
         ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
         ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
         ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
+        ("ECS ends the old tasks before a trial has ended", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
         ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
     ],
     "functions": [
@@ -326,6 +327,67 @@ def functions_end_before_their_message_comes_again(templates):
                     yield template.fault(name, f"may run {properties.get('Timeout', 3)} s, but {found[1]} shows its message again after {visibility} s")
                 if "ReportBatchItemFailures" not in event["Properties"].get("FunctionResponseTypes", []):
                     yield template.fault(name, "fails a whole batch for one message: ReportBatchItemFailures is missing")
+
+
+def dependencies(template, name):
+    """All resources of the template that must be updated before one of them."""
+    found, open_names = set(), [name]
+    while open_names:
+        resource = template.content["Resources"][open_names.pop()]
+        named = set(as_list(resource.get("DependsOn", [])))
+        for value in walk(resource.get("Properties", {})):
+            named |= {target if isinstance(target, str) else ".".join(target) for key in ("Ref", "Fn::GetAtt") if (target := value.get(key))}
+            named |= set(re.findall(r"\$\{([\w.]+)\}", json.dumps(value.get("Fn::Sub", ""))))
+        new = {target.split(".")[0] for target in named} & template.content["Resources"].keys() - found
+        found |= new
+        open_names += new
+    return found
+
+
+def has_workers(template):
+    return any(
+        container["Name"] == "worker" for _, task in template.resources("AWS::ECS::TaskDefinition") for container in task["Properties"]["ContainerDefinitions"]
+    )
+
+
+def functions_are_updated_after_the_workers(templates):
+    """Otherwise workers would get inputs and signals that only the next release knows."""
+    for template in templates:
+        workers = {name for name, below in template.nested.items() if has_workers(below)}
+        for name, below in template.nested.items():
+            if any(below.resources(*FUNCTIONS)):
+                for missing in sorted(workers - dependencies(template, name)):
+                    yield template.fault(name, f"has functions and may be updated before {missing}")
+
+
+def a_bad_release_of_the_workers_is_rolled_back(templates):
+    """An alarm of the workers' own faults rolls a deployment back; an outage of a dependency does not."""
+    newer = (templates[0].path.parent / "orders/src/workflow/step.rs").read_text()
+    for template in templates:
+        if not has_workers(template):
+            continue
+        filters = [resource["Properties"] for _, resource in template.resources("AWS::Logs::MetricFilter")]
+        made = [(made["MetricNamespace"], made["MetricName"]) for found in filters for made in found["MetricTransformations"]]
+        for found in filters:
+            for text in re.findall(r'!= "\*([^*"]+)\*"', found["FilterPattern"]):
+                if text not in newer:
+                    yield f"{template.path}: a filter leaves out {text!r}, which orders/src/workflow/step.rs does not write"
+        for name, service in template.resources("AWS::ECS::Service"):
+            deployment = service["Properties"].get("DeploymentConfiguration", {})
+            for key in ("DeploymentCircuitBreaker", "Alarms"):
+                if not all(deployment.get(key, {}).get(flag) is True for flag in ("Enable", "Rollback")):
+                    yield template.fault(name, f"is not rolled back by {key}")
+            for value in deployment.get("Alarms", {}).get("AlarmNames", []):
+                # The alarm of another template may not exist when ECS makes the service.
+                target = template.resource(value)
+                if not target or target[0] is not template or template.content["Resources"][target[1]]["Type"] != "AWS::CloudWatch::Alarm":
+                    yield template.fault(name, f"names the alarm {value}, which its own template does not make")
+                    continue
+                alarm = template.properties(target[1])
+                if (alarm.get("Namespace"), alarm.get("MetricName")) not in made:
+                    yield template.fault(target[1], "rolls the workers back, but not because of a line in their log")
+                if alarm.get("TreatMissingData") != "notBreaching":
+                    yield template.fault(target[1], "rolls the workers back when there is no data")
 
 
 def nothing_is_allowed_on_every_resource_without_a_reason(templates):
@@ -705,6 +767,8 @@ RULES = [
     functions_have_a_role_and_a_log_group_of_their_own,
     functions_run_on_an_allowed_runtime,
     functions_end_before_their_message_comes_again,
+    functions_are_updated_after_the_workers,
+    a_bad_release_of_the_workers_is_rolled_back,
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,

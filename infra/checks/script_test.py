@@ -110,8 +110,9 @@ def faults_of_call(words, stdout):
         if name not in known and name not in CLI_OPTIONS and not (negated and negated.type_name == "boolean"):
             yield f"{words[1]} {command} has no option {option}"
     for name in shape.required_members if shape else []:
-        if f"--{xform_name(name, '-')}" not in options:
-            yield f"{words[1]} {command} needs the option --{xform_name(name, '-')}"
+        option = xform_name(name, "-")
+        if f"--{option}" not in options and f"--no-{option}" not in options:
+            yield f"{words[1]} {command} needs the option --{option}"
     if stdout.startswith("{"):
         yield from faults_of_answer(json.loads(stdout), model.operation_model(operation).output_shape, f"{words[1]} {command}")
 

@@ -311,6 +311,16 @@ class Deploy(ScriptTest):
         self.assertIn("built for arm64, and Architecture is x86_64", self.deploy().stderr)
         self.assertEqual(self.deploy(PARAMETERS="Architecture=arm64").returncode, 0)
 
+    def test_parameters_that_would_replace_a_database(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer(FOUNDATION, foundation(DatabaseGeneration="2", DatabaseRestoreFrom="snapshot", TemporalDatabaseGeneration="1"))
+        for parameters in ("DatabaseRestoreFrom=", "DatabaseGeneration=3", "TemporalDatabaseGeneration=2"):
+            result = self.deploy(PARAMETERS=parameters)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("would replace a database", result.stderr)
+            self.assertEqual(self.called("^sam"), [])
+        self.assertEqual(self.deploy(PARAMETERS="DatabaseGeneration=2 DatabaseRestoreFrom=snapshot").returncode, 0)
+
     def test_values_with_spaces_and_quotes(self):
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
         result = self.deploy(PARAMETERS="""SignInOrigins='https://a.example https://b.example'\n  EmailFrom="Shop \\"O'Neil\\" <a@b.example>" AuthScope=""")

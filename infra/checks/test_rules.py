@@ -12,7 +12,7 @@ import rules
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
 COPIED = [".devcontainer", "Dockerfile", "docker-compose.yml", "docs", "env.example", "infra", "template.yaml"]
-LINKED = ["functions", "platform", "worker"]
+LINKED = ["functions", "orders", "platform", "worker"]
 
 
 class Rules(unittest.TestCase):
@@ -54,8 +54,8 @@ class Rules(unittest.TestCase):
         self.assertEqual(faults, ["infra/identity.yaml: UserPool does not send its e-mails through SES as EmailFrom"])
         faults = self.changed("infra/identity.yaml", "[!Ref EmailFrom, orders@orderflow.example]", '[!Ref EmailFrom, ""]')
         self.assertEqual(faults, ["infra/identity.yaml: UserPool sends through SES on another condition than that EmailFrom is not orders@orderflow.example"])
-        faults = self.changed("template.yaml", "        EmailFrom: !Ref EmailFrom\n\n", "\n")
-        self.assertEqual(faults, ["template.yaml: EmailFrom is not passed to the user pool, or has another default than orders@orderflow.example"])
+        faults = self.changed("infra/foundation.yaml", "        EmailFrom: !Ref EmailFrom\n\n", "\n")
+        self.assertEqual(faults, ["infra/foundation.yaml: EmailFrom is not passed to the user pool, or has another default than orders@orderflow.example"])
 
     def test_a_way_past_the_web_acl(self):
         faults = self.changed("template.yaml", "RuleCondition: !Not [!Equals [!Ref WebAclArn", "RuleCondition: !Not [!Equals [!Ref CorsOrigins")
@@ -90,6 +90,32 @@ class Rules(unittest.TestCase):
     def test_a_function_that_outlives_its_messages(self):
         faults = self.changed("infra/data.yaml", "VisibilityTimeout: 60", "VisibilityTimeout: 10")
         self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders may run 10 s, but IntakeQueue shows its message again after 10 s"])
+
+    def test_functions_before_the_workers(self):
+        fault = "template.yaml: Api has functions and may be updated before Worker"
+        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", ""), [fault])
+        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", "    DependsOn: Temporal\n"), [fault])
+        # A reference does, too, over other stacks as well.
+        for reference in ("Worker.Outputs.ClusterName", "Observability.Outputs.DashboardUrl"):
+            text = f"    Properties:\n      Location: infra/api.yaml\n      Parameters:\n        Extra: !GetAtt {reference}\n"
+            old = "    DependsOn: Worker\n    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
+            self.assertEqual(self.changed("template.yaml", old, text), [])
+
+    def test_a_bad_release_that_stays(self):
+        alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm], Enable: true, Rollback: true }\n"
+        breaker = "        DeploymentCircuitBreaker: { Enable: true, Rollback: true }\n"
+        missing = "TreatMissingData: notBreaching # Workers"
+        for old, new, faults in (
+            (alarms, "", ["Service is not rolled back by Alarms"]),
+            (alarms, alarms.replace("Rollback: true", "Rollback: false"), ["Service is not rolled back by Alarms"]),
+            (breaker, "", ["Service is not rolled back by DeploymentCircuitBreaker"]),
+            ("[!Ref WorkerFaultsAlarm]", "[orderflow-page-errors]", ["Service names the alarm orderflow-page-errors, which its own template does not make"]),
+            ("[!Ref WorkerFaultsAlarm]", "[!Ref Backlog]", ["Backlog rolls the workers back, but not because of a line in their log"]),
+            (missing, missing.replace("notBreaching", "breaching"), ["WorkerFaultsAlarm rolls the workers back when there is no data"]),
+        ):
+            self.assertEqual(self.changed("infra/worker.yaml", old, new), [f"infra/worker.yaml: {fault}" for fault in faults])
+        faults = self.changed("infra/worker.yaml", "is of a newer release", "is of another release")
+        self.assertEqual(faults, ["infra/worker.yaml: a filter leaves out 'is of another release', which orders/src/workflow/step.rs does not write"])
 
     def test_a_batch_that_fails_as_a_whole(self):
         faults = self.changed("infra/api.yaml", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")
@@ -238,7 +264,7 @@ class Rules(unittest.TestCase):
                 "template.yaml: PostgresHost is a parameter without a default that infra/foundation.yaml does not give",
             ],
         )
-        faults = self.changed("template.yaml", "  PostgresHost:\n    Type: String\n", "  PostgresHost:\n    Type: String\n    Default: localhost\n")
+        faults = self.changed("template.yaml", "  PostgresHost:\n    Type: String\n", "  PostgresHost:\n    Type: String\n    Default: 127.0.0.1\n")
         self.assertEqual(faults, ["template.yaml: PostgresHost is given by the foundation, and must not have a default"])
         faults = self.changed("template.yaml", "    AllowedValues: [nat, nat-per-zone, endpoints]", "    AllowedValues: [nat, endpoints]")
         self.assertEqual(faults, ["template.yaml: Egress is declared otherwise in infra/foundation.yaml"])

@@ -257,6 +257,59 @@ pub struct Resume {
     pub all: bool,
 }
 
+/// The version of a worker, and the trial of a new version.
+#[derive(Args, Clone)]
+pub struct Release {
+    /// Version of this worker, such as the commit that it was built from. New versions begin with a
+    /// part of the new orders. Without it, the worker takes every order.
+    #[arg(long, env = "WORKER_VERSION")]
+    pub worker_version: Option<String>,
+    #[command(flatten)]
+    pub trial: Trial,
+}
+
+/// The trial of a new version.
+#[derive(Args, Clone, Copy)]
+pub struct Trial {
+    /// Percentage of the new orders that a version on trial receives.
+    #[arg(long = "worker-trial-percent", env = "WORKER_TRIAL_PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub percent: u8,
+    /// Seconds of the trial. If no order fails to proceed in this time, the version receives all
+    /// orders.
+    #[arg(long = "worker-trial-s", env = "WORKER_TRIAL_S", value_parser = period, default_value = "600")]
+    pub duration: Duration,
+}
+
+/// The versions of the workers.
+#[derive(Args)]
+pub struct Versions {
+    #[command(flatten)]
+    pub log: platform::log::Settings,
+    #[command(flatten)]
+    pub temporal: platform::temporal::Settings,
+}
+
+/// A version that receives new orders.
+#[derive(Args)]
+pub struct Promote {
+    #[command(flatten)]
+    pub versions: Versions,
+    /// Name of the version (WORKER_VERSION).
+    pub version: String,
+    /// Percentage of the new orders. With less than 100, the version is on trial.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: u8,
+}
+
+/// A version that receives no orders any more.
+#[derive(Args)]
+pub struct Withdraw {
+    #[command(flatten)]
+    pub versions: Versions,
+    /// Name of the version (WORKER_VERSION).
+    pub version: String,
+}
+
 /// Metrics for CloudWatch.
 #[derive(Args, Clone)]
 pub struct CloudWatch {
@@ -320,6 +373,8 @@ pub struct Run {
     pub stuck: StuckLimits,
     #[command(flatten)]
     pub cloudwatch: CloudWatch,
+    #[command(flatten)]
+    pub release: Release,
     /// Seconds that running activities have to finish after SIGTERM, SIGINT or SIGHUP.
     #[arg(long, env = "WORKER_DRAIN_S", value_parser = seconds, default_value = "15")]
     pub drain: Duration,

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use worker::{
     audit, config, migrate,
     notification::resend,
-    ops::{finding, healthcheck, maintenance, resume},
+    ops::{finding, healthcheck, maintenance, release, resume},
     run,
     stock::restock,
 };
@@ -37,6 +37,12 @@ enum Command {
     Notify(config::Notify),
     /// Makes new orders wait, or lets them continue, and prints the state of the switch.
     Maintenance(config::Maintenance),
+    /// Prints the versions of the workers, and which of them receive new orders.
+    Versions(config::Versions),
+    /// Sends new orders to a version of the workers.
+    Promote(config::Promote),
+    /// Sends no more orders to a version on trial.
+    Withdraw(config::Withdraw),
     /// Removes a finding (loop FINDINGS of the audit) after somebody has looked into it.
     Dismiss(config::Dismiss),
     /// Checks the health of the worker on this machine. The status is 0 if it is healthy.
@@ -56,6 +62,9 @@ async fn main() -> ExitCode {
         Command::Restock(settings) => restock::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Notify(config::Notify::Resend(settings)) => resend::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Maintenance(settings) => maintenance::run(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Versions(settings) => release::versions(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Promote(settings) => release::promote(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Withdraw(settings) => release::withdraw(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Dismiss(settings) => finding::dismiss(settings).await.map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(settings) => Ok(healthcheck::run(settings).await),
     };

@@ -9,5 +9,6 @@ pub(crate) mod health;
 pub mod healthcheck;
 pub mod maintenance;
 pub(crate) mod metrics;
+pub mod release;
 pub mod resume;
 pub(crate) mod system;

@@ -11,6 +11,7 @@ use crate::{
     ops::health,
     ops::health::Health,
     ops::metrics::Metrics,
+    ops::release::{self, Releaser},
     ops::resume::Resumer,
     ops::system::System,
     payment::{Gateway, Gateways, Sandbox, Stripe},
@@ -101,6 +102,14 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         period: settings.resume_period,
         metrics: metrics.clone(),
     };
+    let (is_withdrawn, withdrawn) = watch::channel(false);
+    let releaser = settings.release.worker_version.clone().map(|version| Releaser {
+        temporal: temporal.clone(),
+        task_queue: task_queue.clone(),
+        version,
+        trial: settings.release.trial,
+        is_withdrawn,
+    });
     let system =
         System { pool, temporal, task_queue, stuck_limits: settings.stuck.clone(), has_topic: settings.events.events_topic_arn.is_some() };
     let health = Health::new(system.clone(), metrics, exporter.bound_addr);
@@ -115,11 +124,14 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         background.spawn("events", Publisher::new(system.pool.clone(), sns, topic_arn, events_wakeup).run());
     }
     background.spawn("resumer", resumer.run());
+    if let Some(releaser) = releaser {
+        background.spawn("releaser", releaser.run());
+    }
     background.spawn("expiry", stock::expiry::run(system.pool.clone()));
     background.spawn("refunds", activities::refund::run(activities.clone()));
     background.spawn("attention", attention::run(system.clone(), read_model));
     if let Some(stack) = settings.cloudwatch.metrics_stack.clone() {
-        background.spawn("metrics", cloudwatch::publish(stack, settings.cloudwatch.metrics_period, system));
+        background.spawn("metrics", cloudwatch::publish(stack, settings.cloudwatch.metrics_period, system, withdrawn));
     }
 
     let telemetry = TelemetryOptions::builder().metrics(meter).build();
@@ -221,6 +233,7 @@ fn worker_options(settings: &Run, activities: &Activities, limits: &StepSettings
         .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(event_limits.clone()))?
         .register_workflow_with_factory::<RestockWorkflow, _>(move || RestockWorkflow::new(restock_limits.clone()))?
         .register_activities(activities.clone())
+        .deployment_options(release::options(&settings.temporal.temporal_task_queue, settings.release.worker_version.as_deref()))
         .max_cached_workflows(concurrency.worker_cached_workflows)
         .workflow_task_poller_behavior(pollers())
         .activity_task_poller_behavior(pollers())

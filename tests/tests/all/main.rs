@@ -29,6 +29,7 @@ mod payment;
 mod postgres_tls;
 mod products;
 mod refunds;
+mod releases;
 mod resume;
 mod secrets;
 mod shipping;

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 use time::OffsetDateTime;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 const NAMESPACE: &str = "OrderFlow";
 /// The only dimension of the metrics.
@@ -21,8 +24,9 @@ const DIMENSION: &str = "Stack";
 /// The time limit for Temporal and Postgres to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Publishes the metrics forever, under the stack's name.
-pub(crate) async fn publish(stack: String, period: Duration, system: System) {
+/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether this worker's
+/// version was withdrawn.
+pub(crate) async fn publish(stack: String, period: Duration, system: System, is_withdrawn: watch::Receiver<bool>) {
     loop {
         sleep(period).await;
         let (backlog, stuck, failing, lags) = tokio::join!(
@@ -31,10 +35,8 @@ pub(crate) async fn publish(stack: String, period: Duration, system: System) {
             answer_in_time(async { system.count_failing_rows().await.map(Some) }),
             answer_in_time(async { system.read_lags().await.map(Some) }),
         );
-        let values = metric_values(backlog, stuck, failing, lags);
-        if !values.is_empty()
-            && let Err(error) = writeln!(io::stdout(), "{}", emf_line(&stack, OffsetDateTime::now_utc(), &values))
-        {
+        let values = metric_values(backlog, stuck, failing, lags, *is_withdrawn.borrow());
+        if let Err(error) = writeln!(io::stdout(), "{}", emf_line(&stack, OffsetDateTime::now_utc(), &values)) {
             tracing::warn!(%error, "metrics cannot be published");
         }
     }
@@ -59,14 +61,21 @@ async fn answer_in_time<T>(question: impl Future<Output = anyhow::Result<Option<
 /// Name, unit and value.
 type Metric = (&'static str, &'static str, u64);
 
-fn metric_values(backlog: Option<Backlog>, stuck: Option<StuckCounts>, failing: Option<u64>, lags: Option<Lags>) -> Vec<Metric> {
+fn metric_values(
+    backlog: Option<Backlog>,
+    stuck: Option<StuckCounts>,
+    failing: Option<u64>,
+    lags: Option<Lags>,
+    is_withdrawn: bool,
+) -> Vec<Metric> {
     let backlog =
         backlog.map(|backlog| [("TaskQueueBacklog", "Count", backlog.tasks), ("TaskQueueBacklogAge", "Seconds", backlog.age.as_secs())]);
     let stuck = stuck.map(|stuck| [("OrdersStuck", "Count", stuck.orders), ("StuckCompensations", "Count", stuck.compensations)]);
     let failing = failing.map(|rows| ("FailingRows", "Count", rows));
     let projection = lags.map(|lags| ("ProjectionLag", "Seconds", lags.projection));
     let lags = lags.map(|lags| [("EventsLag", "Seconds", lags.events), ("NoticesLag", "Seconds", lags.notices)]);
-    [backlog, stuck, lags].into_iter().flatten().flatten().chain(projection).chain(failing).collect()
+    let withdrawn = ("WithdrawnReleases", "Count", u64::from(is_withdrawn));
+    [backlog, stuck, lags].into_iter().flatten().flatten().chain(projection).chain(failing).chain([withdrawn]).collect()
 }
 
 fn emf_line(stack: &str, at: OffsetDateTime, values: &[Metric]) -> Value {
@@ -97,6 +106,7 @@ mod tests {
             Some(StuckCounts { orders: 2, compensations: 1 }),
             Some(3),
             Some(Lags { events: 4, notices: 5, projection: 6 }),
+            true,
         );
         let text = emf_line("shop-prod", datetime!(2026-11-21 09:00:00.5 UTC), &values).to_string();
         assert!(!text.contains('\n'));
@@ -115,6 +125,7 @@ mod tests {
                         { "Name": "NoticesLag", "Unit": "Seconds" },
                         { "Name": "ProjectionLag", "Unit": "Seconds" },
                         { "Name": "FailingRows", "Unit": "Count" },
+                        { "Name": "WithdrawnReleases", "Unit": "Count" },
                     ],
                 }],
             },
@@ -127,14 +138,15 @@ mod tests {
             "NoticesLag": 5,
             "ProjectionLag": 6,
             "FailingRows": 3,
+            "WithdrawnReleases": 1,
         });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
     }
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let names: Vec<&str> = metric_values(None, Some(StuckCounts::default()), None, None).iter().map(|(name, ..)| *name).collect();
-        assert_eq!(names, ["OrdersStuck", "StuckCompensations"]);
-        assert!(metric_values(None, None, None, None).is_empty());
+        let names: Vec<&str> =
+            metric_values(None, Some(StuckCounts::default()), None, None, false).iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, ["OrdersStuck", "StuckCompensations", "WithdrawnReleases"]);
     }
 }
