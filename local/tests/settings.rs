@@ -89,6 +89,19 @@ fn what_worker_and_api_read_reaches_their_containers() {
     }
 }
 
+/// `sam local` passes only those variables to a function that sam.json gives a value.
+#[test]
+fn sam_local_gets_each_secret_of_the_functions() {
+    let templates = fs::read_to_string(project().join("infra/api.yaml")).unwrap();
+    let given = fs::read_to_string(project().join("local/compose/sam.json")).unwrap();
+    let keys = templates.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
+    let secrets: BTreeSet<&str> = keys.filter(|key| key.ends_with("_SECRET_ARN")).collect();
+    assert!(secrets.len() > 2, "only {secrets:?}");
+    for secret in secrets {
+        assert!(given.contains(&format!("\"{secret}\": \"\"")), "{secret}");
+    }
+}
+
 /// The environment variables in the block under a heading of docker-compose.yml, and in the blocks
 /// merged into it.
 fn environment<'a>(compose: &'a str, heading: &str) -> BTreeSet<&'a str> {
