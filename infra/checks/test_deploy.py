@@ -321,6 +321,31 @@ class Deploy(ScriptTest):
             self.assertEqual(self.called("^sam"), [])
         self.assertEqual(self.deploy(PARAMETERS="DatabaseGeneration=2 DatabaseRestoreFrom=snapshot").returncode, 0)
 
+    def test_an_upgrade_of_postgres_is_asked_for(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        # The foundation is of a release that had no such parameters.
+        for present, given, versions in (
+            ({}, "", ("15", "15")),
+            ({}, "DatabaseVersion=17", ("17", "15")),
+            ({"DatabaseVersion": "17", "TemporalDatabaseVersion": "15"}, "", ("17", "15")),
+            ({"DatabaseVersion": "17", "TemporalDatabaseVersion": "15"}, "TemporalDatabaseVersion=16", ("17", "16")),
+        ):
+            with self.subTest(present=present, given=given):
+                self.answer(FOUNDATION, foundation(**present))
+                result = self.deploy(PARAMETERS=given)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                parameters = self.parameters(root="foundation")
+                self.assertEqual((parameters["DatabaseVersion"], parameters["TemporalDatabaseVersion"]), versions)
+                self.assertEqual("will be upgraded" in result.stdout, bool(given))
+
+    def test_postgres_does_not_go_back(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer(FOUNDATION, foundation(DatabaseVersion="17", TemporalDatabaseVersion="16"))
+        result = self.deploy(PARAMETERS="DatabaseVersion=15")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("DatabaseVersion=15: the foundation has 17, and RDS cannot go back", result.stderr)
+        self.assertEqual(self.called("^sam"), [])
+
     def test_values_with_spaces_and_quotes(self):
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
         result = self.deploy(PARAMETERS="""SignInOrigins='https://a.example https://b.example'\n  EmailFrom="Shop \\"O'Neil\\" <a@b.example>" AuthScope=""")
