@@ -31,6 +31,10 @@ NO_FOUNDATION = "ValidationError: Stack with id orderflow-dev-foundation does no
 NO_IMAGE = "ImageNotFoundException: The image with imageId {imageTag:'abc'} does not exist"
 
 
+# A foundation of an older release has no such parameters, and keeps its versions.
+VERSIONS = {"DatabaseVersion": "15", "TemporalDatabaseVersion": "15"}
+
+
 def stack(status, outputs=OUTPUTS, **parameters):
     return {
         "Stacks": [
@@ -153,7 +157,7 @@ class Deploy(ScriptTest):
         result = self.deploy(PARAMETERS="AlarmEmail=a@b.example")
         self.assertEqual(result.returncode, 0, result.stderr)
         # Every parameter that is not named keeps its value: SAM CLI tells CloudFormation so.
-        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"})
+        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"} | VERSIONS)
         self.assertEqual(
             self.parameters(),
             {
