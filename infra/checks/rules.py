@@ -777,6 +777,31 @@ def the_application_gets_what_the_foundation_gives(templates):
             yield f"{template.path}: exports or imports a value; pass it as a parameter"
 
 
+def postgres_has_one_version(templates):
+    """The parameter group's family follows the instance's version. AWS, containers and local mode have the same one."""
+    for template in templates:
+        for name, _ in template.resources("AWS::RDS::DBInstance"):
+            instance = template.properties(name)
+            version, group = instance.get("EngineVersion"), template.resource(instance.get("DBParameterGroupName"))
+            parameter = version.get("Ref") if isinstance(version, dict) else None
+            if parameter not in template.content["Parameters"]:
+                yield template.fault(name, "does not have the version of a parameter, so it cannot be upgraded once it was restored")
+                continue
+            if not group or group[0].properties(group[1]).get("Family") != {"Fn::Sub": f"postgres${{{parameter}}}"}:
+                yield template.fault(name, f"has a parameter group whose family does not follow {parameter}; RDS would refuse an upgrade")
+            elif "DBParameterGroupName" in group[0].properties(group[1]):
+                yield template.fault(name, "has a parameter group with a name, which no group of another family could have")
+            if instance.get("AllowMajorVersionUpgrade") is not True:
+                yield template.fault(name, "does not allow a new major version")
+    foundation = templates[0].foundation
+    folder, expected = foundation.path.parents[1], foundation.content["Parameters"]["DatabaseVersion"]["Default"]
+    packages = json.loads((folder / "local/postgres/package.json").read_text())["optionalDependencies"]
+    found = {("docker-compose.yml", images.tag(folder, "postgres")), *(("local/postgres/package.json", version) for version in packages.values())}
+    for file, version in sorted(found):
+        if version.split(".")[0] != expected:
+            yield f"{file}: has Postgres {version}, and DatabaseVersion is {expected} in infra/foundation.yaml"
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
@@ -807,6 +832,7 @@ RULES = [
     only_the_foundation_holds_data_and_keeps_it,
     the_stack_policy_protects_what_holds_data,
     the_application_gets_what_the_foundation_gives,
+    postgres_has_one_version,
 ]
 
 

@@ -31,6 +31,10 @@ NO_FOUNDATION = "ValidationError: Stack with id orderflow-dev-foundation does no
 NO_IMAGE = "ImageNotFoundException: The image with imageId {imageTag:'abc'} does not exist"
 
 
+# A foundation of an older release has no such parameters, and keeps its versions.
+VERSIONS = {"DatabaseVersion": "15", "TemporalDatabaseVersion": "15"}
+
+
 def stack(status, outputs=OUTPUTS, **parameters):
     return {
         "Stacks": [
@@ -153,7 +157,7 @@ class Deploy(ScriptTest):
         result = self.deploy(PARAMETERS="AlarmEmail=a@b.example")
         self.assertEqual(result.returncode, 0, result.stderr)
         # Every parameter that is not named keeps its value: SAM CLI tells CloudFormation so.
-        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"})
+        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"} | VERSIONS)
         self.assertEqual(
             self.parameters(),
             {
@@ -320,6 +324,31 @@ class Deploy(ScriptTest):
             self.assertIn("would replace a database", result.stderr)
             self.assertEqual(self.called("^sam"), [])
         self.assertEqual(self.deploy(PARAMETERS="DatabaseGeneration=2 DatabaseRestoreFrom=snapshot").returncode, 0)
+
+    def test_an_upgrade_of_postgres_is_asked_for(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        # The foundation is of a release that had no such parameters.
+        for present, given, versions in (
+            ({}, "", ("15", "15")),
+            ({}, "DatabaseVersion=17", ("17", "15")),
+            ({"DatabaseVersion": "17", "TemporalDatabaseVersion": "15"}, "", ("17", "15")),
+            ({"DatabaseVersion": "17", "TemporalDatabaseVersion": "15"}, "TemporalDatabaseVersion=16", ("17", "16")),
+        ):
+            with self.subTest(present=present, given=given):
+                self.answer(FOUNDATION, foundation(**present))
+                result = self.deploy(PARAMETERS=given)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                parameters = self.parameters(root="foundation")
+                self.assertEqual((parameters["DatabaseVersion"], parameters["TemporalDatabaseVersion"]), versions)
+                self.assertEqual("will be upgraded" in result.stdout, bool(given))
+
+    def test_postgres_does_not_go_back(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer(FOUNDATION, foundation(DatabaseVersion="17", TemporalDatabaseVersion="16"))
+        result = self.deploy(PARAMETERS="DatabaseVersion=15")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("DatabaseVersion=15: the foundation has 17, and RDS cannot go back", result.stderr)
+        self.assertEqual(self.called("^sam"), [])
 
     def test_values_with_spaces_and_quotes(self):
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))

@@ -12,7 +12,7 @@ import rules
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
 COPIED = [".devcontainer", "Dockerfile", "docker-compose.yml", "docs", "env.example", "infra", "samconfig.toml", "template.yaml"]
-LINKED = ["functions", "orders", "platform", "worker"]
+LINKED = ["functions", "local", "orders", "platform", "worker"]
 
 
 class Rules(unittest.TestCase):
@@ -31,6 +31,23 @@ class Rules(unittest.TestCase):
 
     def test_nothing_is_wrong(self):
         self.assertEqual(rules.faults(ROOT / "template.yaml"), [])
+
+    def test_two_versions_of_postgres(self):
+        for file, old, new, *expected in (
+            ("infra/database.yaml", 'Family: !Sub "postgres${MajorVersion}"', "Family: postgres15", "has a parameter group whose family does not follow MajorVersion; RDS would refuse an upgrade"),
+            ("infra/database.yaml", "EngineVersion: !Ref MajorVersion", "EngineVersion: !If [Restored, !Ref AWS::NoValue, !Ref MajorVersion]", "does not have the version of a parameter, so it cannot be upgraded once it was restored"),
+            ("infra/database.yaml", "      AllowMajorVersionUpgrade: true\n", "", "does not allow a new major version"),
+            ("infra/database.yaml", '      Description: !Sub "Settings of ${Name}"\n', "      Description: Settings\n      DBParameterGroupName: !Ref Name\n", "has a parameter group with a name, which no group of another family could have"),
+        ):
+            with self.subTest(new):
+                self.assertEqual(self.changed(file, old, new), [f"{file}: Instance {text}" for text in expected])
+        tag = images.tag(ROOT, "postgres")
+        faults = self.changed("docker-compose.yml", f"postgres:{tag}", "postgres:15.17-bookworm")
+        self.assertIn("docker-compose.yml: has Postgres 15.17-bookworm, and DatabaseVersion is 17 in infra/foundation.yaml", faults)
+        faults = self.changed("infra/foundation.yaml", '    Default: "17"\n', '    Default: "15"\n')
+        # Of docker-compose.yml, and of local/postgres.
+        self.assertEqual(len(faults), 2, faults)
+        self.assertTrue(all("and DatabaseVersion is 15" in fault for fault in faults), faults)
 
     def test_a_queue_without_an_alarm(self):
         faults = self.changed("template.yaml", "IntakeDeadLetterQueueName: !Ref IntakeDeadLetterQueueName", "IntakeDeadLetterQueueName: none")

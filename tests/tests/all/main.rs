@@ -27,6 +27,7 @@ mod orders;
 mod page;
 mod payment;
 mod postgres_tls;
+mod postgres_upgrade;
 mod products;
 mod refunds;
 mod releases;
