@@ -26,7 +26,7 @@ const OBJECTS: &str = "SELECT 'function ' || oid::regprocedure FROM pg_proc WHER
     UNION ALL SELECT relkind::text || ' ' || oid::regclass FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'sandbox'::regnamespace)
     UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || convalidated
         FROM pg_constraint WHERE connamespace IN ('public'::regnamespace, 'sandbox'::regnamespace)
-    UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || ' ' || tgenabled FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'trigger ' || tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
     ORDER BY 1";
 
 /// The major version of a folder's programs.
