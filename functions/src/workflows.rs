@@ -31,7 +31,7 @@ use orders::{
 use platform::{
     error::chain,
     temporal::{self, Backlog},
-    wakeup::Wakeup,
+    wakeup::{TASK, Wakeup},
 };
 use reconnect::ReconnectWatch;
 use std::time::{Duration, Instant};
@@ -310,7 +310,7 @@ impl Workflows {
     async fn give_task<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
         let result = self.call(work).await?;
         if let Some(wakeup) = &self.wakeup {
-            wakeup.send().await;
+            wakeup.send(TASK).await;
         }
         Ok(result)
     }

@@ -13,6 +13,8 @@ use uuid::Uuid;
 /// The content of a wake-up that says that there is a task in Temporal. The schedule's messages
 /// have other content.
 pub const TASK: &str = "task";
+/// The content of a wake-up that says that an invocation was cut off in the middle of its work.
+pub const REST: &str = "rest";
 /// The group of all messages.
 const GROUP: &str = "worker";
 /// The time limit for sending a wake-up. A client of the API waits for it.
@@ -40,10 +42,10 @@ impl Wakeup {
         Self { sqs, queue_url }
     }
 
-    /// Wakes the worker because there is a task for it. If the wake-up cannot be sent within a
+    /// Wakes the worker. `content` is [`TASK`] or [`REST`]. If the wake-up cannot be sent within a
     /// second, this is only logged: the schedule wakes the worker soon.
-    pub async fn send(&self) {
-        let message = self.sqs.send_message().queue_url(&self.queue_url).message_body(TASK).message_group_id(GROUP);
+    pub async fn send(&self, content: &str) {
+        let message = self.sqs.send_message().queue_url(&self.queue_url).message_body(content).message_group_id(GROUP);
         let message = message.message_deduplication_id(Uuid::now_v7().to_string());
         let cause = match timeout(TIME_LIMIT, message.send()).await {
             Ok(Ok(_)) => return,

@@ -26,7 +26,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 pub use custom_resource::migrate;
 use lambda_runtime::{LambdaEvent, service_fn};
-use platform::wakeup::{TASK, Wakeup};
+use platform::wakeup::{REST, TASK, Wakeup};
 use serde::Deserialize;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -44,6 +44,9 @@ use tokio::{
 /// The time between the end of the drain and Lambda's time limit. The last projections and the
 /// wake-up of the next invocation are made in it.
 const RESERVE: Duration = Duration::from_secs(5);
+/// How long a worker waits for the work that an invocation before was cut off from. Temporal gives a
+/// workflow task to another worker 10 s after it has given it to one that has ended since.
+const REST_IDLE: Duration = Duration::from_secs(12);
 /// The time limit for the first connection to Temporal. Without it, the worker goes on trying, and
 /// the loops over Postgres already work.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -109,8 +112,13 @@ struct Attributes {
 impl Event {
     /// The time of the latest wake-up that says that there is a task.
     fn task_at(&self) -> Option<SystemTime> {
-        let tasks = self.records.iter().filter(|record| record.body == TASK);
+        let tasks = self.records.iter().filter(|record| [TASK, REST].contains(&record.body.as_str()));
         tasks.filter_map(|record| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(record.attributes.sent.parse().ok()?))).max()
+    }
+
+    /// How long the worker waits for further work, if it normally waits for `idle`.
+    fn idle(&self, idle: Duration) -> Duration {
+        if self.records.iter().any(|record| record.body == REST) { idle.max(REST_IDLE) } else { idle }
     }
 }
 
@@ -169,17 +177,18 @@ impl Worker {
         // Only this function uses this channel: the connection does not change any more.
         let (_connected, temporal) = watch::channel(client.clone());
         let system = self.parts.system(temporal.clone());
-        let mut has_work = memory.is_unserved(event.task_at(), self.idle);
+        let idle = event.idle(self.idle);
+        let mut has_work = memory.is_unserved(event.task_at(), idle);
         let mut was_cut_off = false;
         loop {
             if has_work {
-                was_cut_off = self.work(client.clone(), stop_at).await?;
+                was_cut_off = self.work(client.clone(), idle, stop_at).await?;
             }
             if SystemTime::now() >= stop_at {
                 // What was cut off may come back to Temporal's backlog a moment later.
                 if was_cut_off || has_tasks(&system).await {
                     tracing::info!("the time of the invocation is over; the next one goes on");
-                    self.wakeup.send().await;
+                    self.wakeup.send(REST).await;
                 }
                 break;
             }
@@ -210,16 +219,16 @@ impl Worker {
 
     /// Works until the worker is idle, or until `stop_at`. Then it finishes what it has begun.
     /// Returns whether it was not idle.
-    async fn work(&self, client: Option<Client>, stop_at: SystemTime) -> anyhow::Result<bool> {
+    async fn work(&self, client: Option<Client>, idle: Duration, stop_at: SystemTime) -> anyhow::Result<bool> {
         let (stop, stopped) = watch::channel(false);
         let work = Work::begin(&self.parts)?;
         let (system, busy) = (work.system.clone(), work.busy());
         let work = work.run(client, stopped);
         tokio::pin!(work);
-        let idle = async {
+        let until_idle = async {
             while SystemTime::now() < stop_at {
                 sleep(LOOK_PAUSE).await;
-                if busy.idle_for() < self.idle {
+                if busy.idle_for() < idle {
                     continue;
                 }
                 if !has_tasks(&system).await && !has_due_rows(&system).await {
@@ -230,9 +239,9 @@ impl Worker {
         };
         select! {
             ended = &mut work => return ended.map(|()| true),
-            () = idle => {}
+            () = until_idle => {}
         }
-        let was_busy = busy.idle_for() < self.idle;
+        let was_busy = busy.idle_for() < idle;
         self.remembered(|memory| memory.received_until = SystemTime::now());
         stop.send_replace(true);
         work.await?;
@@ -320,5 +329,10 @@ mod tests {
         assert_eq!(event.task_at(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(2_500)));
         let other: Event = serde_json::from_value(json!({ "source": "aws.events" })).unwrap();
         assert_eq!(other.task_at(), None);
+
+        let idle = Duration::from_secs(5);
+        assert_eq!(event.idle(idle), idle);
+        let cut: Event = serde_json::from_value(json!({ "Records": [record("rest", "3000")] })).unwrap();
+        assert_eq!((cut.task_at().is_some(), cut.idle(idle)), (true, REST_IDLE));
     }
 }
