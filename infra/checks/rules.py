@@ -40,20 +40,28 @@ GLOBAL_NAMES = {
 MANUAL = "docs/operating.md"
 # The settings that the worker and the functions read but do not get in AWS, grouped by reason.
 SECRETS = ("a secret in Secrets Manager replaces it", {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"})
+NOT_GIVEN_TO_WORKERS = [
+    SECRETS,
+    ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
+    ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
+    ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
+    ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
+    ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
+    ("as above", {"WORKER_CACHED_WORKFLOWS", "WORKER_MAX_POLLERS"}),
+    ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
+    ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
+    ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
+    ("ECS ends the old tasks before a trial has ended", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
+    ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
+]
 NOT_IN_AWS = {
     "worker": [
-        SECRETS,
-        ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
-        ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
-        ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
-        ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
-        ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
-        ("as above", {"WORKER_CACHED_WORKFLOWS", "WORKER_MAX_POLLERS"}),
-        ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
-        ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
-        ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
-        ("ECS ends the old tasks before a trial has ended", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
-        ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
+        *NOT_GIVEN_TO_WORKERS,
+        ("only a worker on demand reads it", {"POSTGRES_ADMIN_SECRET_ARN", "WORKER_IDLE_S", "WORKER_WAKEUP_QUEUE_URL"}),
+    ],
+    "worker on demand": [
+        *NOT_GIVEN_TO_WORKERS,
+        ("the function of the migrations reads the secret itself", {"POSTGRES_ADMIN_SECRET"}),
     ],
     "functions": [
         SECRETS,
@@ -99,15 +107,18 @@ CREATING = {
     "AWS::EC2::VPC": ["ec2:CreateVpc", "ec2:ModifyVpcAttribute"],
     "AWS::EC2::VPCEndpoint": ["ec2:CreateVpcEndpoint"],
     "AWS::EC2::VPCGatewayAttachment": ["ec2:AttachInternetGateway"],
-    "AWS::ECR::Repository": ["ecr:CreateRepository", "ecr:PutLifecyclePolicy"],
+    "AWS::ECR::Repository": ["ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy"],
     "AWS::ECS::Cluster": ["ecs:CreateCluster"],
     "AWS::ECS::Service": ["ecs:CreateService"],
     "AWS::ECS::TaskDefinition": ["ecs:RegisterTaskDefinition", "iam:PassRole"],
     "AWS::ElasticLoadBalancingV2::Listener": ["elasticloadbalancing:CreateListener"],
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ["elasticloadbalancing:CreateLoadBalancer"],
     "AWS::ElasticLoadBalancingV2::TargetGroup": ["elasticloadbalancing:CreateTargetGroup"],
+    "AWS::Events::Rule": ["events:PutRule", "events:PutTargets"],
     "AWS::IAM::ManagedPolicy": ["iam:CreatePolicy", "iam:CreatePolicyVersion"],
     "AWS::IAM::Role": ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"],
+    "AWS::Lambda::EventSourceMapping": ["lambda:CreateEventSourceMapping"],
+    "AWS::Lambda::Function": ["lambda:CreateFunction", "lambda:PutFunctionRecursionConfig", "iam:PassRole"],
     "AWS::Logs::LogGroup": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
     "AWS::Logs::MetricFilter": ["logs:PutMetricFilter"],
     "AWS::RDS::DBInstance": ["rds:CreateDBInstance", "rds:RestoreDBInstanceFromDBSnapshot", "rds:ModifyDBInstance", "iam:PassRole"],
@@ -142,6 +153,7 @@ CREATING = {
     "AWS::Serverless::HttpApi": ["apigateway:POST", "logs:CreateLogDelivery"],
     "AWS::ServiceDiscovery::PrivateDnsNamespace": ["servicediscovery:CreatePrivateDnsNamespace", "route53:CreateHostedZone"],
     "AWS::ServiceDiscovery::Service": ["servicediscovery:CreateService"],
+    "Custom::Migration": ["lambda:InvokeFunction"],
 }
 # The types that hold data, with the deletion policies that keep it.
 KEEPS_DATA = {
@@ -305,11 +317,17 @@ def functions_have_a_role_and_a_log_group_of_their_own(templates):
                 yield template.fault(name, "is a log group that keeps everything for ever")
 
 
+def is_worker(properties):
+    """Whether a function has the workers' image, whose ENTRYPOINT is `worker`."""
+    return properties.get("PackageType") == "Image"
+
+
 def functions_run_on_an_allowed_runtime(templates):
     for template in templates:
         for name, _ in template.resources(*FUNCTIONS):
-            runtime = template.properties(name).get("Runtime")
-            if runtime not in RUNTIMES:
+            properties = template.properties(name)
+            runtime = properties.get("Runtime")
+            if runtime not in RUNTIMES and not is_worker(properties):
                 yield template.fault(name, f"runs on {runtime}; allowed: {', '.join(sorted(RUNTIMES))}")
 
 
@@ -329,6 +347,11 @@ def functions_end_before_their_message_comes_again(templates):
                     yield template.fault(name, f"may run {properties.get('Timeout', 3)} s, but {found[1]} shows its message again after {visibility} s")
                 if "ReportBatchItemFailures" not in event["Properties"].get("FunctionResponseTypes", []):
                     yield template.fault(name, "fails a whole batch for one message: ReportBatchItemFailures is missing")
+        for _, mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+            (user, name), found = template.resource(mapping["Properties"]["FunctionName"]), template.resource(mapping["Properties"]["EventSourceArn"])
+            timeout, visibility = user.properties(name).get("Timeout", 3), found[0].properties(found[1]).get("VisibilityTimeout", 30)
+            if timeout >= visibility:
+                yield template.fault(name, f"may run {timeout} s, but {found[1]} shows its message again after {visibility} s")
 
 
 def dependencies(template, name):
@@ -349,7 +372,7 @@ def dependencies(template, name):
 def has_workers(template):
     return any(
         container["Name"] == "worker" for _, task in template.resources("AWS::ECS::TaskDefinition") for container in task["Properties"]["ContainerDefinitions"]
-    )
+    ) or any(is_worker(template.properties(name)) for name, _ in template.resources(*FUNCTIONS))
 
 
 def functions_are_updated_after_the_workers(templates):
@@ -358,8 +381,35 @@ def functions_are_updated_after_the_workers(templates):
         workers = {name for name, below in template.nested.items() if has_workers(below)}
         for name, below in template.nested.items():
             if any(below.resources(*FUNCTIONS)):
-                for missing in sorted(workers - dependencies(template, name)):
+                for missing in sorted(workers - dependencies(template, name) - {name}):
                     yield template.fault(name, f"has functions and may be updated before {missing}")
+
+
+def workers_on_demand_are_updated_after_the_migrations(templates):
+    """A container of their task migrates before workers that run all the time."""
+    for template in templates:
+        migrations = {name for name, _ in template.resources("Custom::Migration")}
+        for _, mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+            user, name = template.resource(mapping["Properties"]["FunctionName"])
+            if is_worker(user.properties(name)) and not migrations & dependencies(user, name):
+                yield template.fault(name, "may be updated before the migrations")
+        for name in sorted(migrations):
+            if {"Ref": "ImageTag"} not in template.content["Resources"][name]["Properties"].values():
+                yield template.fault(name, "does not run again for another image")
+
+
+def one_worker_on_demand_runs_at_a_time(templates):
+    """Each wake-up has the same group. Lambda runs a function once for each group of a FIFO queue."""
+    group = re.search(r'^const GROUP: &str = "(.+)";$', (templates[0].path.parent / "platform/src/wakeup.rs").read_text(), re.MULTILINE)[1]
+    for template in templates:
+        for _, mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+            queue = template.resource(mapping["Properties"]["EventSourceArn"])
+            if queue[0].properties(queue[1]).get("FifoQueue") is not True:
+                yield queue[0].fault(queue[1], "is no FIFO queue, so several workers would run at once")
+        for name, rule in template.resources("AWS::Events::Rule"):
+            for target in rule["Properties"]["Targets"]:
+                if target.get("SqsParameters", {}).get("MessageGroupId") != group:
+                    yield template.fault(name, f"sends messages of another group than {group!r}, the functions' (platform/src/wakeup.rs)")
 
 
 def a_bad_release_of_the_workers_is_rolled_back(templates):
@@ -501,7 +551,7 @@ def nobody_goes_past_the_web_acl(templates):
 
 
 def environments(templates):
-    """The environments of the worker's containers and of the functions: program, template, variables by name."""
+    """The environments of the worker's containers, of the worker on demand and of the functions: program, template, variables by name."""
     for template in templates:
         for _, task in template.resources("AWS::ECS::TaskDefinition"):
             for container in task["Properties"]["ContainerDefinitions"]:
@@ -510,13 +560,14 @@ def environments(templates):
                     yield "worker", template, {entry["Name"]: entry.get("Value") for entry in entries}
         everywhere = template.content.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
         for name, _ in template.resources(*FUNCTIONS):
-            yield "functions", template, {**everywhere, **template.properties(name).get("Environment", {}).get("Variables", {})}
+            program = "worker on demand" if is_worker(template.properties(name)) else "functions"
+            yield program, template, {**everywhere, **template.properties(name).get("Environment", {}).get("Variables", {})}
 
 
 def every_setting_is_given_or_has_a_reason(templates):
     root = templates[0].path.parent
     for program, reasons in NOT_IN_AWS.items():
-        sources = [path for folder in (program, "platform") for path in (root / folder / "src").rglob("*.rs")]
+        sources = [path for folder in (program.split()[0], "platform") for path in (root / folder / "src").rglob("*.rs")]
         read = {key for path in sources for key in re.findall(r'env = "([A-Z0-9_]+)"', path.read_text())}
         given = {key for user, _, variables in environments(templates) if user == program for key in variables}
         excepted = set().union(*(keys for _, keys in reasons))
@@ -808,6 +859,8 @@ RULES = [
     functions_run_on_an_allowed_runtime,
     functions_end_before_their_message_comes_again,
     functions_are_updated_after_the_workers,
+    workers_on_demand_are_updated_after_the_migrations,
+    one_worker_on_demand_runs_at_a_time,
     a_bad_release_of_the_workers_is_rolled_back,
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,

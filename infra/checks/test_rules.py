@@ -109,14 +109,32 @@ class Rules(unittest.TestCase):
         self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders may run 10 s, but IntakeQueue shows its message again after 10 s"])
 
     def test_functions_before_the_workers(self):
-        fault = "template.yaml: Api has functions and may be updated before Worker"
-        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", ""), [fault])
-        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", "    DependsOn: Temporal\n"), [fault])
+        faults = [f"template.yaml: Api has functions and may be updated before {worker}" for worker in ("Worker", "WorkerOnDemand")]
+        depends = "    DependsOn: [Worker, WorkerOnDemand]\n"
+        self.assertEqual(self.changed("template.yaml", depends, ""), faults)
+        self.assertEqual(self.changed("template.yaml", depends, "    DependsOn: Temporal\n"), faults)
+        self.assertEqual(self.changed("template.yaml", depends, "    DependsOn: Worker\n"), faults[1:])
         # A reference does, too, over other stacks as well.
-        for reference in ("Worker.Outputs.ClusterName", "Observability.Outputs.DashboardUrl"):
+        for reference in ("WorkerOnDemand.Outputs.FunctionName", "Observability.Outputs.DashboardUrl"):
             text = f"    Properties:\n      Location: infra/api.yaml\n      Parameters:\n        Extra: !GetAtt {reference}\n"
-            old = "    DependsOn: Worker\n    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
+            old = f"{depends}    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
             self.assertEqual(self.changed("template.yaml", old, text), [])
+
+    def test_a_worker_on_demand_before_its_migrations(self):
+        file = "infra/worker-on-demand.yaml"
+        self.assertEqual(self.changed(file, "    DependsOn: Migration\n", ""), [f"{file}: Worker may be updated before the migrations"])
+        self.assertEqual(self.changed(file, "      Release: !Ref ImageTag\n", ""), [f"{file}: Migration does not run again for another image"])
+
+    def test_a_worker_on_demand_that_outlives_its_messages(self):
+        faults = self.changed("infra/data.yaml", "VisibilityTimeout: 150", "VisibilityTimeout: 120")
+        self.assertEqual(faults, ["infra/worker-on-demand.yaml: Worker may run 120 s, but WorkerWakeupQueue shows its message again after 120 s"])
+
+    def test_two_workers_on_demand_at_once(self):
+        faults = self.changed("infra/data.yaml", "      FifoQueue: true\n      # The schedule", "      # The schedule")
+        self.assertEqual(faults, ["infra/data.yaml: WorkerWakeupQueue is no FIFO queue, so several workers would run at once"])
+        faults = self.changed("infra/worker-on-demand.yaml", "MessageGroupId: worker", "MessageGroupId: schedule")
+        fault = "ScheduleRule sends messages of another group than 'worker', the functions' (platform/src/wakeup.rs)"
+        self.assertEqual(faults, [f"infra/worker-on-demand.yaml: {fault}"])
 
     def test_a_bad_release_that_stays(self):
         alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm], Enable: true, Rollback: true }\n"
@@ -155,6 +173,8 @@ class Rules(unittest.TestCase):
     def test_a_setting_that_is_not_given(self):
         faults = self.changed("infra/worker.yaml", "            - { Name: RESERVATION_TTL_S, Value: !Ref ReservationTtlS }\n", "")
         self.assertEqual(faults, ["template.yaml: RESERVATION_TTL_S of env.example is not given to the worker, and NOT_IN_AWS has no reason"])
+        faults = self.changed("infra/worker-on-demand.yaml", "          RESERVATION_TTL_S: !Ref ReservationTtlS\n", "")
+        self.assertEqual(faults, ["template.yaml: RESERVATION_TTL_S of env.example is not given to the worker on demand, and NOT_IN_AWS has no reason"])
 
     def test_a_reason_that_is_not_needed(self):
         faults = self.changed("infra/worker.yaml", "{ Name: PAGE_URL,", "{ Name: STRIPE_URL, Value: none }\n            - { Name: PAGE_URL,")

@@ -57,13 +57,14 @@ impl Stack {
             settings.set(key, free_port()?);
         }
         settings.set("TEMPORAL_HOST_PORT", format!("127.0.0.1:{}", free_port()?));
-        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
-        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "AWS_ENDPOINT_URL"] {
-            let url = settings.get(key)?.replace(&old, &new);
-            settings.set(key, url);
-        }
         for (key, value) in env {
             settings.set(key, value);
+        }
+        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
+        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "WORKER_WAKEUP_QUEUE_URL", "AWS_ENDPOINT_URL"] {
+            // A key that env.example comments out has no value.
+            let url = settings.get(key).unwrap_or_default().replace(&old, &new);
+            settings.set(key, url);
         }
         let folder = TemporaryFolder::new()?;
         let path = folder.path.clone();

@@ -15,6 +15,7 @@ const NOT_IN_CONTAINERS: &[(&str, &[&str])] = &[
     ("it names a file or a folder, for which there is no mount", &["NOTICE_TEMPLATES", "POSTGRES_TLS_CA"]),
     ("Postgres and Temporal are in containers beside them, without TLS", &["POSTGRES_TLS", "TEMPORAL_TLS", "TEMPORAL_API_KEY"]),
     ("as above", &["TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"]),
+    ("workers in containers run all the time", &["WORKER_WAKEUP_QUEUE_URL"]),
     ("LocalStack has no secrets", &["CARRIER_SECRET_ARN", "POSTGRES_SECRET_ARN", "STRIPE_SECRET_ARN", "TEMPORAL_SECRET_ARN"]),
 ];
 

@@ -10,6 +10,7 @@ mod db;
 mod events;
 pub mod migrate;
 pub mod notification;
+pub mod on_demand;
 pub mod ops;
 mod order;
 pub mod payment;

@@ -118,6 +118,7 @@ pub(crate) async fn run(activities: Activities) {
 
 async fn retry_due_refunds(activities: &Activities) -> anyhow::Result<()> {
     let due = refund::lease_due_refunds(&db::connection(&activities.pool).await?, MAX_BATCH, LEASE).await?;
+    let _begun = (!due.is_empty()).then(|| activities.busy.begin());
     for (order_id, due) in due {
         if let Err(error) = activities.request_refund(order_id, &due, activities.limits.attempt_limit).await {
             // A refund that cannot be handled does not delay the others.

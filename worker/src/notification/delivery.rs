@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::Notifications,
     db::{self, millis},
+    ops::busy::Busy,
     ops::metrics::Metrics,
     sql::notification as sql,
 };
@@ -51,6 +52,7 @@ pub(crate) struct NotificationDispatcher {
     templates: Templates,
     settings: Notifications,
     metrics: Metrics,
+    busy: Busy,
     woken: Arc<Notify>,
 }
 
@@ -67,7 +69,7 @@ impl NotificationDispatcher {
     ///
     /// # Errors
     /// Fails if a template has a mistake.
-    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, metrics: Metrics) -> anyhow::Result<Self> {
+    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, metrics: Metrics, busy: Busy) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
@@ -75,7 +77,7 @@ impl NotificationDispatcher {
             configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::load(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, woken: Arc::default() })
+        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, busy, woken: Arc::default() })
     }
 
     /// The handle that wakes the dispatcher after a notification was recorded.
@@ -97,7 +99,11 @@ impl NotificationDispatcher {
                     Ok(due) => {
                         for (key, notice) in due {
                             let dispatcher = dispatcher.clone();
-                            deliveries.spawn(async move { dispatcher.deliver(&key, notice).await });
+                            let begun = dispatcher.busy.begin();
+                            deliveries.spawn(async move {
+                                dispatcher.deliver(&key, notice).await;
+                                drop(begun);
+                            });
                         }
                     }
                     Err(error) => {
