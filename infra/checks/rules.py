@@ -36,6 +36,9 @@ GLOBAL_NAMES = {
     "AWS::IAM::Role": "RoleName",
     "AWS::S3::Bucket": "BucketName",
 }
+# The metric of the workers that says that a version was withdrawn, and the seconds in which its alarm
+# must have ended the deployment: the metric is published each minute, and the alarm looks each minute.
+WITHDRAWN, WITHDRAWAL_S = ("OrderFlow", "WithdrawnReleases"), 300
 # The page that says what to do about each alarm.
 MANUAL = "docs/operating.md"
 # The settings that the worker and the functions read but do not get in AWS, grouped by reason.
@@ -51,7 +54,6 @@ NOT_GIVEN_TO_WORKERS = [
     ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
     ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
     ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
-    ("ECS ends the old tasks before a trial has ended", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
     ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
 ]
 NOT_IN_AWS = {
@@ -62,6 +64,7 @@ NOT_IN_AWS = {
     "worker on demand": [
         *NOT_GIVEN_TO_WORKERS,
         ("the function of the migrations reads the secret itself", {"POSTGRES_ADMIN_SECRET"}),
+        ("one worker on demand runs at a time, so no former one could judge its release", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
     ],
     "functions": [
         SECRETS,
@@ -436,10 +439,39 @@ def a_bad_release_of_the_workers_is_rolled_back(templates):
                     yield template.fault(name, f"names the alarm {value}, which its own template does not make")
                     continue
                 alarm = template.properties(target[1])
-                if (alarm.get("Namespace"), alarm.get("MetricName")) not in made:
-                    yield template.fault(target[1], "rolls the workers back, but not because of a line in their log")
+                if (alarm.get("Namespace"), alarm.get("MetricName")) not in [*made, WITHDRAWN]:
+                    yield template.fault(target[1], "rolls the workers back, but not because of a line in their log or a withdrawal")
                 if alarm.get("TreatMissingData") != "notBreaching":
                     yield template.fault(target[1], "rolls the workers back when there is no data")
+
+
+def a_release_of_the_workers_has_its_trial(templates):
+    """Both versions run until the trial has ended, and a withdrawal ends the new one."""
+    for template in templates:
+        # A worker on demand runs alone, so it has no trial.
+        if not has_workers(template) or not list(template.resources("AWS::ECS::Service")):
+            continue
+        (given,) = [variables for _, user, variables in environments([template]) if "WORKER_TRIAL_S" in variables] or [{}]
+        if not given.get("WORKER_VERSION"):
+            yield f"{template.path}: the workers have no version, so a new one has no trial"
+        parameter = template.content["Parameters"].get((given.get("WORKER_TRIAL_S") or {}).get("Ref"), {})
+        for name, service in template.resources("AWS::ECS::Service"):
+            deployment = service["Properties"].get("DeploymentConfiguration", {})
+            if deployment.get("Strategy") != "BLUE_GREEN":
+                yield template.fault(name, "ends the former workers as soon as the new ones are healthy")
+            minutes = next((value["Fn::FindInMap"] for value in walk(deployment.get("BakeTimeInMinutes")) if "Fn::FindInMap" in value), None)
+            if not minutes or minutes[1] != given.get("WORKER_TRIAL_S"):
+                yield template.fault(name, "keeps the former workers for a time that does not depend on WORKER_TRIAL_S")
+                continue
+            for trial in parameter.get("AllowedValues") or [None]:
+                kept = template.content["Mappings"][minutes[0]].get(str(trial), {}).get(minutes[2])
+                if not trial or not kept or kept * 60 < trial + WITHDRAWAL_S:
+                    yield template.fault(name, f"keeps the former workers for {kept} minutes, which is too short for a trial of {trial} s")
+            alarms = [template.properties(value["Ref"]) for value in deployment.get("Alarms", {}).get("AlarmNames", []) if template.resource(value)]
+            if WITHDRAWN not in [(alarm.get("Namespace"), alarm.get("MetricName")) for alarm in alarms]:
+                yield template.fault(name, "keeps a release that was withdrawn")
+    if f'"{WITHDRAWN[1]}"' not in (templates[0].path.parent / "worker/src/ops/cloudwatch.rs").read_text():
+        yield f"worker/src/ops/cloudwatch.rs: does not publish {WITHDRAWN[1]}"
 
 
 def nothing_is_allowed_on_every_resource_without_a_reason(templates):
@@ -862,6 +894,7 @@ RULES = [
     workers_on_demand_are_updated_after_the_migrations,
     one_worker_on_demand_runs_at_a_time,
     a_bad_release_of_the_workers_is_rolled_back,
+    a_release_of_the_workers_has_its_trial,
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,

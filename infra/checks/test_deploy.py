@@ -3,6 +3,7 @@
 import json
 import platform
 import unittest
+from unittest import mock
 
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.yamlhelper import yaml_parse
@@ -100,7 +101,8 @@ class Deploy(ScriptTest):
         # What both have is what the foundation has.
         given = {"Stage": "dev", "Name": "orderflow-dev", "Egress": "nat", "VpcCidr": "10.20.0.0/16", **GIVEN}
         self.assertEqual(self.parameters(0), given)
-        self.assertEqual(self.parameters(1), given | {"WorkerImageTag": "abc", "WebUrl": OUTPUTS["WebUrl"]})
+        workers = {"WorkerImageTag": "abc", "WorkerReleaseTime": mock.ANY, "KeepFormerWorkers": "false"}
+        self.assertEqual(self.parameters(1), given | workers | {"WebUrl": OUTPUTS["WebUrl"]})
         order = [" ".join(call["call"]) for call in self.calls]
         steps = ["docker info", "sam deploy", "aws cloudformation update-termination", "docker push", "aws s3 sync web/dist/assets/", "aws s3 sync web/dist/ "]
         found = [next(index for index, call in enumerate(order) if call.startswith(step)) for step in steps]
@@ -168,6 +170,8 @@ class Deploy(ScriptTest):
                 **GIVEN,
                 "AlarmEmail": "a@b.example",
                 "WorkerImageTag": "abc",
+                "WorkerReleaseTime": mock.ANY,
+                "KeepFormerWorkers": "false",
                 "WebUrl": OUTPUTS["WebUrl"],
             },
         )
@@ -188,6 +192,21 @@ class Deploy(ScriptTest):
                 "links": {"dashboard": "https://dashboard"},
             },
         )
+
+    def test_the_version_of_the_workers(self):
+        def release(**present):
+            self.answer(DESCRIBE, stack("UPDATE_COMPLETE", **present))
+            self.assertEqual(self.deploy().returncode, 0)
+            given = self.parameters()
+            return given["WorkerReleaseTime"], given["KeepFormerWorkers"]
+
+        # Another image, also one that was deployed before: its version is new, and has a trial.
+        time, keeps = release(WorkerImageTag="old", WorkerReleaseTime="20261130101010")
+        self.assertRegex(time, r"^20\d{12}$")
+        self.assertEqual(keeps, "true")
+        # The same image: no trial, and nothing to wait for.
+        self.assertEqual(release(WorkerImageTag="abc", WorkerReleaseTime="20261130101010"), ("20261130101010", "false"))
+        self.assertEqual(release(WorkerImageTag="abc"), ("", "false"))
 
     def test_an_account_with_a_bootstrap_stack(self):
         boundary = "arn:aws:iam::111122223333:policy/deploy/boundary"

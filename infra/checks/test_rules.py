@@ -137,20 +137,36 @@ class Rules(unittest.TestCase):
         self.assertEqual(faults, [f"infra/worker-on-demand.yaml: {fault}"])
 
     def test_a_bad_release_that_stays(self):
-        alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm], Enable: true, Rollback: true }\n"
+        alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm, !Ref WithdrawnAlarm], Enable: true, Rollback: true }\n"
         breaker = "        DeploymentCircuitBreaker: { Enable: true, Rollback: true }\n"
         missing = "TreatMissingData: notBreaching # Workers"
         for old, new, faults in (
-            (alarms, "", ["Service is not rolled back by Alarms"]),
+            (alarms, "", ["Service is not rolled back by Alarms", "Service keeps a release that was withdrawn"]),
             (alarms, alarms.replace("Rollback: true", "Rollback: false"), ["Service is not rolled back by Alarms"]),
             (breaker, "", ["Service is not rolled back by DeploymentCircuitBreaker"]),
-            ("[!Ref WorkerFaultsAlarm]", "[orderflow-page-errors]", ["Service names the alarm orderflow-page-errors, which its own template does not make"]),
-            ("[!Ref WorkerFaultsAlarm]", "[!Ref Backlog]", ["Backlog rolls the workers back, but not because of a line in their log"]),
+            ("[!Ref WorkerFaultsAlarm,", "[orderflow-page-errors,", ["Service names the alarm orderflow-page-errors, which its own template does not make"]),
+            ("[!Ref WorkerFaultsAlarm,", "[!Ref Backlog,", ["Backlog rolls the workers back, but not because of a line in their log or a withdrawal"]),
             (missing, missing.replace("notBreaching", "breaching"), ["WorkerFaultsAlarm rolls the workers back when there is no data"]),
         ):
             self.assertEqual(self.changed("infra/worker.yaml", old, new), [f"infra/worker.yaml: {fault}" for fault in faults])
         faults = self.changed("infra/worker.yaml", "is of a newer release", "is of another release")
         self.assertEqual(faults, ["infra/worker.yaml: a filter leaves out 'is of another release', which orders/src/workflow/step.rs does not write"])
+
+    def test_a_release_without_a_trial(self):
+        bake = "!If [KeepsFormerWorkers, !FindInMap [Trials, !Ref TrialS, BakeMinutes], 5]"
+        for old, new, faults in (
+            ("        Strategy: BLUE_GREEN\n", "", ["Service ends the former workers as soon as the new ones are healthy"]),
+            (bake, "15", ["Service keeps the former workers for a time that does not depend on WORKER_TRIAL_S"]),
+            (bake, bake.replace("TrialS", "Cpu"), ["Service keeps the former workers for a time that does not depend on WORKER_TRIAL_S"]),
+            ("BakeMinutes: 25 }", "BakeMinutes: 24 }", ["Service keeps the former workers for 24 minutes, which is too short for a trial of 1200 s"]),
+            ("AllowedValues: [300, 600, 1200, 1800]", "AllowedValues: [600, 900]", ["Service keeps the former workers for None minutes, which is too short for a trial of 900 s"]),
+            ("AllowedValues: [300, 600, 1200, 1800]", "MinValue: 60", ["Service keeps the former workers for None minutes, which is too short for a trial of None s"]),
+            ("WorkerFaultsAlarm, !Ref WithdrawnAlarm]", "WorkerFaultsAlarm]", ["Service keeps a release that was withdrawn"]),
+        ):
+            self.assertEqual(self.changed("infra/worker.yaml", old, new), [f"infra/worker.yaml: {fault}" for fault in faults])
+        version = "            - { Name: WORKER_VERSION, Value: !If [HasReleaseTime,"
+        faults = self.changed("infra/worker.yaml", version, version.replace("WORKER_VERSION", "WORKER_NUMBER"))
+        self.assertEqual(faults[0], "infra/worker.yaml: the workers have no version, so a new one has no trial")
 
     def test_a_batch_that_fails_as_a_whole(self):
         faults = self.changed("infra/api.yaml", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")
