@@ -14,6 +14,7 @@ pub mod ops;
 mod order;
 pub mod payment;
 mod projection;
+pub mod report;
 pub mod run;
 mod shipping;
 mod sql;

@@ -164,7 +164,10 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 }
 
 /// The gateway for new payments, and the gateways that may have taken earlier ones.
-async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
+///
+/// # Errors
+/// Fails if the key of a gateway cannot be read.
+pub(crate) async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
     let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
     let stripe = async || anyhow::Ok(Arc::new(Stripe::new(&settings.stripe).await?) as Arc<dyn Gateway>);
     Ok(match settings.payment_gateway {

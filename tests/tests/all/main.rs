@@ -30,6 +30,7 @@ mod postgres_tls;
 mod products;
 mod refunds;
 mod releases;
+mod report;
 mod resume;
 mod secrets;
 mod shipping;
