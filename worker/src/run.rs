@@ -13,6 +13,7 @@ use crate::{
     ops::metrics::Metrics,
     ops::release::{self, Releaser},
     ops::resume::Resumer,
+    ops::search,
     ops::system::System,
     payment::{Gateway, Gateways, Sandbox, Stripe},
     projection::Projector,
@@ -195,7 +196,10 @@ async fn process_tasks(
     let mut worker =
         Worker::new(runtime, client.clone(), worker_options(settings, activities, limits)?).map_err(|error| anyhow!("{error}"))?;
     let shut_down = worker.shutdown_handle();
-    connected.send_replace(Some(client));
+    connected.send_replace(Some(client.clone()));
+    if settings.temporal.search.temporal_search_attributes {
+        tokio::spawn(search::create_attributes(client));
+    }
     tracing::info!(task_queue = settings.temporal.temporal_task_queue, "receiving tasks from Temporal");
     let time_limit = settings.drain + SHUTDOWN_GRACE;
     let drain = async move {

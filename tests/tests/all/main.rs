@@ -32,6 +32,7 @@ mod refunds;
 mod releases;
 mod report;
 mod resume;
+mod search;
 mod secrets;
 mod shipping;
 mod stock;
