@@ -15,6 +15,7 @@
 
 mod breaker;
 mod reconnect;
+mod search;
 
 use breaker::Breaker;
 use orders::{
@@ -22,6 +23,7 @@ use orders::{
     reconciliation::PaymentEvent,
     refund::RefundInput,
     restock::{RestockInput, Restocked},
+    search::summary,
     shipping::Scan,
     workflow::{
         Cancel, OrderStart, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, RestockWorkflowType, Resume,
@@ -34,13 +36,14 @@ use platform::{
     wakeup::{TASK, Wakeup},
 };
 use reconnect::ReconnectWatch;
+use search::SearchAttributesOfOrders;
 use std::time::{Duration, Instant};
 use temporalio_client::{
     Client, WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
     tonic,
 };
-use temporalio_common::SignalDefinition;
+use temporalio_common::{SignalDefinition, search_attributes::SearchAttributes};
 use tokio::{
     sync::{Mutex, Semaphore},
     time::timeout,
@@ -120,6 +123,7 @@ pub struct Workflows {
     client: Mutex<Option<Client>>,
     breaker: Breaker,
     reconnect_watch: ReconnectWatch,
+    search: SearchAttributesOfOrders,
     /// One permit for each start while a client waits.
     starts: Semaphore,
     /// `None` if workers run all the time.
@@ -130,6 +134,7 @@ impl Workflows {
     #[must_use]
     pub fn new(settings: temporal::Settings, wakeup: Option<Wakeup>) -> Self {
         let task_queue = settings.temporal_task_queue.clone();
+        let search = SearchAttributesOfOrders::new(&settings.search);
         let connector = temporal::Connector::new(settings, "orderflow-functions", TIMEOUTS);
         let starts = Semaphore::new(MAX_CONCURRENT_STARTS);
         Self {
@@ -138,6 +143,7 @@ impl Workflows {
             client: Mutex::default(),
             breaker: Breaker::default(),
             reconnect_watch: ReconnectWatch::default(),
+            search,
             starts,
             wakeup,
         }
@@ -161,7 +167,22 @@ impl Workflows {
     /// Fails if Temporal does not confirm this in time. The workflow may have been started
     /// nevertheless.
     pub async fn start_order(&self, order: OrderInput) -> Result<(), Error> {
-        let options = self.start_once_options(order.id.to_string());
+        let Some(attributes) = self.search.of(&order) else { return self.start_order_with(order, None).await };
+        match self.start_order_with(order.clone(), Some(attributes)).await {
+            // The namespace may lack the attributes.
+            Err(refused) if refused.is_final() => {
+                self.start_order_with(order, None).await?;
+                self.search.pause(&refused);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn start_order_with(&self, order: OrderInput, attributes: Option<SearchAttributes>) -> Result<(), Error> {
+        let mut options = self.start_once_options(order.id.to_string());
+        options.static_summary = attributes.is_some().then(|| summary(&order));
+        options.search_attributes = attributes;
         let start = OrderStart::New(order);
         self.give_task(|client| async move { ok_if_started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
     }
@@ -181,7 +202,8 @@ impl Workflows {
     /// # Errors
     /// As for [`Self::start_order`].
     pub async fn start_refund(&self, refund: RefundInput) -> Result<(), Error> {
-        let options = self.start_once_options(refund.id.to_string());
+        let mut options = self.start_once_options(refund.id.to_string());
+        options.static_summary = Some(format!("of {}", refund.order_id));
         self.give_task(|client| async move { ok_if_started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
     }
 
@@ -192,7 +214,8 @@ impl Workflows {
     /// As for [`Self::start_order`].
     pub async fn start_restock(&self, restock: RestockInput) -> Result<Option<Restocked>, Error> {
         let id = restock.id.to_string();
-        let options = self.start_once_options(id.clone());
+        let mut options = self.start_once_options(id.clone());
+        options.static_summary = Some(format!("{} of {}", restock.request.quantity, restock.product_id));
         self.give_task(|client| async move { ok_if_started(client.start_workflow(RestockWorkflowType, restock, options).await) }).await?;
         let end = timeout(RESULT_TIMEOUT, async {
             let handle = self.client().await.ok()?.get_workflow_handle::<RestockWorkflowType>(&id);
@@ -211,7 +234,8 @@ impl Workflows {
     /// # Errors
     /// As for [`Self::start_order`].
     pub async fn start_reconciliation(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
-        let options = self.start_once_options(id);
+        let mut options = self.start_once_options(id);
+        options.static_summary = Some(format!("about {}", event.order_id));
         self.give_task(|client| async move { ok_if_started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
     }
 

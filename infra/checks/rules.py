@@ -47,6 +47,7 @@ NOT_GIVEN_TO_WORKERS = [
     SECRETS,
     ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
     ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
+    ("only the functions start new orders", {"TEMPORAL_CUSTOMER_KEY"}),
     ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
     ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
     ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),

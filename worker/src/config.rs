@@ -1,5 +1,6 @@
 //! The worker's configuration. `env.example` explains every key.
 
+mod order;
 mod shipping;
 
 use crate::{
@@ -7,6 +8,7 @@ use crate::{
     payment::StripeSettings,
 };
 use clap::{Args, builder::RangedU64ValueParser};
+pub use order::Order;
 use orders::{Currency, Money, OrderId, RestockId, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
 use std::{

@@ -15,6 +15,7 @@ pub mod ops;
 mod order;
 pub mod payment;
 mod projection;
+pub mod report;
 pub mod run;
 mod shipping;
 mod sql;

@@ -5,7 +5,7 @@ use worker::{
     notification::resend,
     on_demand,
     ops::{finding, healthcheck, maintenance, release, resume},
-    run,
+    report, run,
     stock::restock,
 };
 
@@ -25,6 +25,10 @@ enum Command {
     /// The worker as a function of AWS Lambda, which costs nothing while there is nothing to do.
     #[command(subcommand)]
     OnDemand(config::OnDemand),
+    /// Prints all that is known of an order from Postgres, the payment gateway, the read model and
+    /// Temporal: what happened to it, what waits now, and what the audit finds. It prints nothing
+    /// personal. A store that cannot be read is named, and the others are still printed.
+    Order(Box<config::Order>),
     /// Compares Postgres, the read model, the payment ledger and Temporal, and prints every broken
     /// invariant. The status is 1 if there is any.
     Audit(Box<config::Audit>),
@@ -62,6 +66,7 @@ async fn main() -> ExitCode {
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::OnDemand(config::OnDemand::Run(settings)) => on_demand::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::OnDemand(config::OnDemand::Migrate(settings)) => on_demand::migrate(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Order(settings) => report::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
         Command::Project(settings) => audit::project(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Resume(settings) => resume::run(*settings).await.map(|()| ExitCode::SUCCESS),

@@ -12,4 +12,5 @@ pub mod maintenance;
 pub(crate) mod metrics;
 pub mod release;
 pub mod resume;
+pub(crate) mod search;
 pub(crate) mod system;

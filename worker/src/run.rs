@@ -14,6 +14,7 @@ use crate::{
     ops::metrics::Metrics,
     ops::release::{self, Releaser},
     ops::resume::Resumer,
+    ops::search,
     ops::system::System,
     payment::{Gateway, Gateways, Sandbox, Stripe},
     projection::Projector,
@@ -243,7 +244,10 @@ impl<'a> Work<'a> {
 }
 
 /// The gateway for new payments, and the gateways that may have taken earlier ones.
-async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
+///
+/// # Errors
+/// Fails if the key of a gateway cannot be read.
+pub(crate) async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
     let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
     let stripe = async || anyhow::Ok(Arc::new(Stripe::new(&settings.stripe).await?) as Arc<dyn Gateway>);
     Ok(match settings.payment_gateway {
@@ -273,7 +277,10 @@ async fn process_tasks(
     };
     let mut worker = Worker::new(runtime, client.clone(), worker_options(settings, activities)?).map_err(|error| anyhow!("{error}"))?;
     let shut_down = worker.shutdown_handle();
-    connected.send_replace(Some(client));
+    connected.send_replace(Some(client.clone()));
+    if settings.temporal.search.temporal_search_attributes {
+        tokio::spawn(search::create_attributes(client));
+    }
     tracing::info!(task_queue = settings.temporal.temporal_task_queue, "receiving tasks from Temporal");
     let time_limit = settings.drain + SHUTDOWN_GRACE;
     let drain = async move {

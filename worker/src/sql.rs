@@ -21,6 +21,7 @@ pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod projection;
 pub(crate) mod refund;
+pub(crate) mod report;
 pub(crate) mod restock;
 pub(crate) mod resume;
 pub(crate) mod risk;

@@ -25,6 +25,7 @@ const ALL: &[&[Declared]] = &[
     payment::DECLARED,
     projection::DECLARED,
     refund::DECLARED,
+    report::DECLARED,
     restock::DECLARED,
     resume::DECLARED,
     risk::DECLARED,
