@@ -16,6 +16,10 @@ export interface Config {
    * first one is the default.
    */
   paymentMethods?: { id: string; label: string }[];
+  /** True if orders are traced. The page's calls then carry the header `traceparent`. */
+  traces?: boolean;
+  /** The part of the page's calls whose traces are recorded, from 0 to 1. */
+  traceRate?: number;
   /** Links for staff. */
   links: { temporal?: string; dashboard?: string };
 }

@@ -57,3 +57,26 @@ export interface Notification {
   channel: string;
   at: string;
 }
+
+/** How an order was processed, step by step. */
+export interface Trace {
+  traceID: string;
+  spans: Span[];
+  /** True if the trace has more spans than these. */
+  truncated: boolean;
+}
+
+/** A step of a trace. */
+export interface Span {
+  id: string;
+  /** The step to which this one belongs. */
+  parentID?: string;
+  /** The part of OrderFlow that took the step. */
+  part: string;
+  name: string;
+  /** The time since the trace's first span began. */
+  startMicros: number;
+  durationMicros: number;
+  attempt?: number;
+  error?: string;
+}

@@ -314,6 +314,40 @@ export const en = {
     workflow: 'In the Temporal UI',
   },
 
+  /** The trace of an order, for staff. */
+  trace: {
+    title: 'Trace',
+    show: 'Show how this order was processed, step by step',
+    none: 'This order has no trace.',
+    away: 'The trace cannot be loaded right now.',
+    truncated: 'The trace is longer. Only its first part is shown.',
+    spans: (n: number) => count(n, 'step', 'steps'),
+    lasted: (time: string) => `in ${time}`,
+    errors: (n: number) => count(n, 'error', 'errors'),
+    gap: (time: string) => `${time} without a step`,
+    gaps: 'Times without a step are shortened:',
+    attempt: (n: number) => `attempt ${n}`,
+    error: (text: string) => `error: ${text}`,
+    after: (time: string) => `after ${time}`,
+    expandAll: 'Open all',
+    collapseAll: 'Close all',
+    keys: 'Arrow keys move between steps, and open and close them.',
+    hidden: (n: number) => `${n} more`,
+    parts: {
+      page: 'Page',
+      api: 'API',
+      function: 'Function',
+      worker: 'Worker',
+      temporal: 'Temporal',
+      postgres: 'Postgres',
+      queue: 'Queue',
+      gateway: 'Payment gateway',
+      carrier: 'Carrier',
+      events: 'Events',
+      notice: 'Message',
+    } as Record<string, string>,
+  },
+
   /** Translations of texts that the API writes for people: pattern and replacement. */
   api: [] as [RegExp, string][],
 };
