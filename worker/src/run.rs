@@ -10,6 +10,7 @@ use crate::{
     ops::cloudwatch,
     ops::health,
     ops::health::Health,
+    ops::history,
     ops::metrics::Metrics,
     ops::release::{self, Releaser},
     ops::resume::Resumer,
@@ -129,7 +130,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     }
     background.spawn("expiry", stock::expiry::run(system.pool.clone()));
     background.spawn("refunds", activities::refund::run(activities.clone()));
-    background.spawn("attention", attention::run(system.clone(), read_model));
+    background.spawn("attention", attention::run(system.clone(), read_model.clone()));
+    background.spawn("history", history::run(system.clone(), read_model));
     if let Some(stack) = settings.cloudwatch.metrics_stack.clone() {
         background.spawn("metrics", cloudwatch::publish(stack, settings.cloudwatch.metrics_period, system, withdrawn));
     }
