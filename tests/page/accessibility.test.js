@@ -48,6 +48,8 @@ for (const [colorScheme, locale] of [
       await shop.open('/operations');
       await page.locator('[data-part]').first().waitFor();
       await page.locator('[data-queue]').first().waitFor();
+      await page.locator('.chart canvas').first().waitFor();
+      await page.locator('.chart summary').first().click();
       await page.locator('#restock-form button').click();
       await page.locator('#restock-quantity-fault:not(:empty)').waitFor();
       await assertAccessible(page, 'operations');

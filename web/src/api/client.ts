@@ -5,7 +5,7 @@ import createClient from 'openapi-fetch';
 import { getConfig } from '../config.ts';
 import { refused, token } from '../sign-in/session.ts';
 import { Refused, Unreachable } from './errors.ts';
-import type { Health, NewOrder, NewRefund, NewRestock, Order, Overview, Product, Restocked, ScanEvent, Trace } from './model.ts';
+import type { Health, History, NewOrder, NewRefund, NewRestock, Order, Overview, Period, Product, Restocked, ScanEvent, Trace } from './model.ts';
 import type { paths } from './schema.ts';
 import { newTraceparent } from './traceparent.ts';
 
@@ -122,6 +122,11 @@ export async function orders(query: OrderQuery): Promise<{ items: Order[]; nextC
 /** The length of the queues, and what needs attention, for staff. */
 export async function operations(): Promise<Overview> {
   return (await call(client.GET('/api/operations'))).body;
+}
+
+/** What happened in the last hour, day or week, for staff. */
+export async function history(period: Period): Promise<History> {
+  return (await call(client.GET('/api/operations/history', { params: { query: { period } } }))).body;
 }
 
 /** How an order was processed, for staff. Null if the order has no trace. */

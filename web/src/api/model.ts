@@ -16,6 +16,9 @@ export type OrderStatus = Schemas['OrderStatus'];
 export type Health = Schemas['Health'];
 export type Overview = Schemas['Operations'];
 export type AttentionGroup = Schemas['Attention']['groups'][number];
+export type History = Schemas['OperationsHistory'];
+export type Bucket = History['buckets'][number];
+export type Period = History['period'];
 export type Fault = Schemas['Fault'];
 
 /**

@@ -6,6 +6,8 @@ import { language } from './language.ts';
 const TIME: Intl.DateTimeFormatOptions = { dateStyle: 'medium', timeStyle: 'medium' };
 const DAY: Intl.DateTimeFormatOptions = { dateStyle: 'medium', timeStyle: 'short' };
 
+const AXIS: Intl.DateTimeFormatOptions = { hour: 'numeric', minute: '2-digit' };
+const AXIS_DAY: Intl.DateTimeFormatOptions = { weekday: 'short', hour: 'numeric', minute: '2-digit' };
 const UNITS: [string, number][] = [
   ['day', 86_400_000],
   ['hour', 3_600_000],
@@ -17,6 +19,10 @@ const UNITS: [string, number][] = [
 export const time = (at: string) => new Intl.DateTimeFormat(language.value, TIME).format(new Date(at));
 /** A time of the API, to the minute. */
 export const day = (at: string) => new Intl.DateTimeFormat(language.value, DAY).format(new Date(at));
+/** A time on the axis of a chart: the day, too, if the chart shows more than a few hours. */
+export const chartTime = (seconds: number, withDay: boolean) => new Intl.DateTimeFormat(language.value, withDay ? AXIS_DAY : AXIS).format(new Date(seconds * 1000));
+export const count = (n: number) => new Intl.NumberFormat(language.value, { maximumFractionDigits: 2 }).format(n);
+
 /** A duration in the largest unit of which it has at least one, with two or three digits. */
 export function duration(ms: number): string {
   const [unit, length] = UNITS.find(([, length]) => Math.abs(ms) >= length) ?? ['millisecond', 1];
