@@ -372,6 +372,7 @@ export const en = {
     collapseAll: 'Close all',
     keys: 'Arrow keys move between steps, and open and close them.',
     hidden: (n: number) => `${n} more`,
+    elsewhere: 'In the tracing tool',
     parts: {
       page: 'Page',
       api: 'API',

@@ -371,6 +371,7 @@ export const ru: Words = {
     collapseAll: 'Свернуть всё',
     keys: 'Стрелки переходят между шагами, раскрывают и сворачивают их.',
     hidden: (n) => `ещё ${n}`,
+    elsewhere: 'В системе трассировки',
     parts: {
       page: 'Страница',
       api: 'API',

@@ -3,6 +3,7 @@
 
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type { Span, Trace } from '../../api/model.ts';
+import { getConfig } from '../../config.ts';
 import { duration } from '../../i18n/format.ts';
 import { words } from '../../i18n/words.ts';
 import { Button } from '../../parts/button.tsx';
@@ -16,13 +17,14 @@ const LABEL_SPACE = 0.14;
 /** The number of gaps whose lengths are listed above the trace. */
 const LISTED_GAPS = 5;
 
-export function Waterfall({ trace: { spans, truncated } }: { trace: Trace }) {
+export function Waterfall({ trace: { traceID, spans, truncated } }: { trace: Trace }) {
   const { trace: say } = words();
   const { roots, scale, errors } = useMemo(() => ({ roots: treesOf(spans), scale: scaleOf(spans), errors: spans.filter(({ error }) => error !== undefined).length }), [spans]);
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => closedAtFirst(roots, spans.length));
   const rows = useMemo(() => rowsOf(roots, closed), [roots, closed]);
   const [current, setCurrent] = useState<string | null>(null);
   const tree = useRef<HTMLUListElement>(null);
+  const { trace: link } = getConfig().links;
 
   const setOpen = (id: string, isOpen: boolean) => {
     const changed = new Set(closed);
@@ -72,6 +74,12 @@ export function Waterfall({ trace: { spans, truncated } }: { trace: Trace }) {
             </span>
           )}
         </span>
+        {link && (
+          <a class="btn btn-link" href={link.replace('{traceID}', encodeURIComponent(traceID))} target="_blank" rel="noreferrer">
+            {say.elsewhere}
+            <Icon name="outside" />
+          </a>
+        )}
         <Button onClick={() => setClosed(new Set())}>{say.expandAll}</Button>
         <Button onClick={collapseAll}>{say.collapseAll}</Button>
       </div>
