@@ -39,7 +39,7 @@ const ID_BEFORE_ACCEPTED: Duration = Duration::seconds(1);
 type Key = (Period, BucketNumber);
 
 /// Writes the history for ever. If the searches are slow, they run less often, so that they take at
-/// most a tenth of the time.
+/// most a fifth of the time.
 pub(crate) async fn run(system: System, read_model: ReadModel) {
     let mut history = History { system, read_model, began_at: None, settled: HashSet::new() };
     loop {
@@ -47,7 +47,7 @@ pub(crate) async fn run(system: System, read_model: ReadModel) {
         if let Err(error) = history.search().await {
             tracing::warn!(error = format!("{error:#}"), "the history of operations cannot be written now");
         }
-        sleep(INTERVAL.max(begun.elapsed() * 9)).await;
+        sleep(INTERVAL.max(begun.elapsed() * 4)).await;
     }
 }
 

@@ -31,7 +31,7 @@ export function Plot({ chart, times, bucketSeconds }: Props) {
   const { history: say } = words().operations;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  /** The position that is read off. */
+  /** The position that is read off; null if it is the last one. */
   const [at, setAt] = useState<number | null>(null);
   const scheme = useColourScheme();
   const data = drawnFrom(chart, times, bucketSeconds);
@@ -76,10 +76,10 @@ export function Plot({ chart, times, bucketSeconds }: Props) {
         {texts.map(({ name, text }, n) => (
           <li key={name}>
             <Sample n={n} />
-            {name} <span class="number fw-bold">{at === null ? '' : text}</span>
+            {name} <span class="number fw-bold">{text}</span>
           </li>
         ))}
-        <li class="number ms-auto">{at === null ? '' : readAt}</li>
+        <li class="number quiet">{readAt}</li>
       </ul>
       <div
         class="plot"
@@ -127,7 +127,7 @@ function optionsOf(element: HTMLElement, chart: Chart, bucketSeconds: number, on
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [8, 12, 0, 0],
+    padding: [8, 30, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
     scales: {
