@@ -65,7 +65,8 @@ visit('operations show how much work is waiting', async ({ page, shop }) => {
   await waiting.locator('[data-queue="tasks"]').getByText('unknown').waitFor();
   const attention = page.getByRole('region', { name: 'Needs attention' });
   await attention.getByText('Orders that are stuck').waitFor();
-  assert.equal(await attention.getByRole('link').getAttribute('href'), `/orders/${ITEM.id}`);
+  assert.equal(await attention.getByRole('link', { name: ITEM.id, exact: true }).getAttribute('href'), `/orders/${ITEM.id}`);
+  assert.match(await attention.getByRole('link', { name: /^In the Temporal UI/ }).getAttribute('href'), new RegExp(`/workflows/${ITEM.id}$`));
 });
 
 /** The answer for a period of which a part is missing in the middle. */

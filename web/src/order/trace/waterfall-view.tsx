@@ -2,7 +2,7 @@
 // works like every tree (https://www.w3.org/WAI/ARIA/apg/patterns/treeview/).
 
 import { useMemo, useRef, useState } from 'preact/hooks';
-import type { Span, Trace } from '../../api/model.ts';
+import type { Trace } from '../../api/model.ts';
 import { getConfig } from '../../config.ts';
 import { duration } from '../../i18n/format.ts';
 import { words } from '../../i18n/words.ts';
@@ -125,7 +125,7 @@ function Ruler({ scale }: { scale: Scale }) {
           if (hasLabel) labelled = middle;
           return (
             <span key={from} class="shortened" style={{ left: percent(from), width: percent(until - from) }} title={say.gap(time(micros))}>
-              {hasLabel && <span class="label">{time(micros)}</span>}
+              {hasLabel && <span class={`label ${until > 0.85 ? 'at-end' : ''}`}>{time(micros)}</span>}
             </span>
           );
         })}
@@ -156,7 +156,6 @@ function Step({ row: { node, level, position, siblings }, scale, isOpen, isTabSt
       aria-posinset={position}
       aria-setsize={siblings}
       aria-expanded={children.length > 0 ? isOpen : undefined}
-      aria-label={labelOf(span, part)}
       data-span={span.id}
       data-part={span.part}
       class={span.error === undefined ? '' : 'failed'}
@@ -181,21 +180,16 @@ function Step({ row: { node, level, position, siblings }, scale, isOpen, isTabSt
           {time(span.durationMicros)}
         </span>
       </span>
+      <span class="visually-hidden">{say.after(time(span.startMicros))}</span>
       {span.error !== undefined && (
         <span class="why">
           <Icon name="cross" />
+          <span class="visually-hidden">{say.error('')}</span>
           {span.error}
         </span>
       )}
     </li>
   );
-}
-
-/** What a screen reader says about a span. */
-function labelOf({ name, startMicros, durationMicros, attempt, error }: Span, part: string): string {
-  const { trace: say } = words();
-  const parts = [`${part}: ${name}`, attempt !== undefined && say.attempt(attempt), time(durationMicros), say.after(time(startMicros)), error !== undefined && say.error(error)];
-  return parts.filter(Boolean).join(', ');
 }
 
 const percent = (part: number) => `${(part * 100).toFixed(3)}%`;
