@@ -153,7 +153,7 @@ states! {
     CreateOrderState { identity, read_model, workflows, intake_queue, idempotency, catalogue }
     from CreateOrderSettings { identity, read_model, catalogue, temporal, wakeup, intake_queue, idempotency }
 
-    /// The state of `get-order` and `list-orders`.
+    /// The state of `get-order`, `list-orders` and `get-operations-history`.
     ReadOrdersState { identity, read_model } from ReadOrdersSettings { identity, read_model }
 
     /// The state of `cancel-order`, `amend-order`, `review-order`, `create-refund` and

@@ -8,6 +8,7 @@ pub(crate) mod failing;
 pub mod finding;
 pub(crate) mod health;
 pub mod healthcheck;
+pub(crate) mod history;
 pub mod maintenance;
 pub(crate) mod metrics;
 pub mod release;

@@ -11,6 +11,7 @@ use crate::{
     ops::cloudwatch,
     ops::health,
     ops::health::Health,
+    ops::history,
     ops::metrics::Metrics,
     ops::release::{self, Releaser},
     ops::resume::Resumer,
@@ -201,6 +202,7 @@ impl<'a> Work<'a> {
         background.spawn("expiry", stock::expiry::run(pool.clone()));
         background.spawn("refunds", activities::refund::run(activities.clone()));
         background.spawn("attention", attention::run(system.clone(), read_model.clone()));
+        background.spawn("history", history::run(system.clone(), read_model.clone()));
         let telemetry = TelemetryOptions::builder().metrics(parts.meter.clone()).build();
         let options = RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(anyhow::Error::msg)?;
         Ok(Self { parts, activities, runtime: Runtime::from_current_tokio(options)?, connected, background, system, withdrawn })

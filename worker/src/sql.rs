@@ -14,6 +14,7 @@ pub(crate) mod attention;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod failing;
+pub(crate) mod history;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod notification;

@@ -106,7 +106,7 @@ fn state(identity: Arc<Identity>) -> AppState {
         identity,
         catalogue: Arc::new(Catalogue::new(read_model.clone(), &catalogue::Settings { catalogue_timeout_ms: 200 })),
         read_model,
-        workflows: Arc::new(Workflows::new(temporal)),
+        workflows: Arc::new(Workflows::new(temporal, None)),
         queues: Arc::new(Queues::new(sqs.clone(), &intake, &FeedbackQueue { notice_feedback_queue_url: None })),
         intake_queue: Arc::new(IntakeQueue::new(sqs, intake)),
         consumer: Consumer::default(),

@@ -194,11 +194,12 @@ fn shipped() -> OrderView {
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 21] = [
+    let calls: [(&str, &str, Option<&str>); 22] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
         ("GET", "/api/operations", None),
+        ("GET", "/api/operations/history", None),
         ("GET", "/api/products", None),
         ("GET", "/api/orders", None),
         ("GET", "/api/orders/{id}", None),
@@ -248,6 +249,7 @@ async fn refusals_are_as_the_document_says() {
         let of_customer = match path.as_str() {
             "/api/orders"
             | "/api/operations"
+            | "/api/operations/history"
             | "/api/orders/{id}/refunds"
             | "/api/orders/{id}/review"
             | "/api/orders/{id}/shipments/{shipmentID}/scans"

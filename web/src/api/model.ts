@@ -16,6 +16,9 @@ export type OrderStatus = Schemas['OrderStatus'];
 export type Health = Schemas['Health'];
 export type Overview = Schemas['Operations'];
 export type AttentionGroup = Schemas['Attention']['groups'][number];
+export type History = Schemas['OperationsHistory'];
+export type Bucket = History['buckets'][number];
+export type Period = History['period'];
 export type Fault = Schemas['Fault'];
 
 /**
@@ -56,4 +59,27 @@ export interface Notification {
   type: string;
   channel: string;
   at: string;
+}
+
+/** How an order was processed, step by step. */
+export interface Trace {
+  traceID: string;
+  spans: Span[];
+  /** True if the trace has more spans than these. */
+  truncated: boolean;
+}
+
+/** A step of a trace. */
+export interface Span {
+  id: string;
+  /** The step to which this one belongs. */
+  parentID?: string;
+  /** The part of OrderFlow that took the step. */
+  part: string;
+  name: string;
+  /** The time since the trace's first span began. */
+  startMicros: number;
+  durationMicros: number;
+  attempt?: number;
+  error?: string;
 }

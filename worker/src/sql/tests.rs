@@ -17,6 +17,7 @@ const ALL: &[&[Declared]] = &[
     audit::DECLARED,
     events::DECLARED,
     failing::DECLARED,
+    history::DECLARED,
     stock::DECLARED,
     maintenance::DECLARED,
     migrate::DECLARED,
