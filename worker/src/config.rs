@@ -418,7 +418,7 @@ pub enum OnDemand {
     /// the queue WORKER_WAKEUP_QUEUE_URL.
     Run(Box<OnDemandRun>),
     /// Brings the database's schema up to date when CloudFormation asks for it (custom resource).
-    Migrate(Migrate),
+    Migrate(Box<Migrate>),
 }
 
 #[derive(Args)]

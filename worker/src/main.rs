@@ -65,7 +65,7 @@ async fn main() -> ExitCode {
         Command::Run(settings) => run::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
         Command::OnDemand(config::OnDemand::Run(settings)) => on_demand::run(*settings).await.map(|()| ExitCode::SUCCESS),
-        Command::OnDemand(config::OnDemand::Migrate(settings)) => on_demand::migrate(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::OnDemand(config::OnDemand::Migrate(settings)) => on_demand::migrate(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Order(settings) => report::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
         Command::Project(settings) => audit::project(*settings).await.map(|()| ExitCode::SUCCESS),

@@ -221,7 +221,10 @@ fn an_invocation_that_is_cut_off_wakes_the_next_one() {
         ensure!(count == 3 && took < Duration::from_secs(8), "{count} wake-ups, {took:?}");
         for order in &orders {
             let status = status(shop, order).await?;
-            ensure!(["PENDING", "RESERVED"].contains(&status.as_str()), "{order} is {status}: the invocation was not cut off in the middle of it");
+            ensure!(
+                ["PENDING", "RESERVED"].contains(&status.as_str()),
+                "{order} is {status}: the invocation was not cut off in the middle of it"
+            );
         }
         ensure!(shop.log(worker.function.log()).contains("the next one goes on"), "{}", shop.log(worker.function.log()));
 

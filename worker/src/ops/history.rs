@@ -271,6 +271,7 @@ impl Classes {
             (seen >= rank).then_some(*class)
         })?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration is positive and far below 2^53 ms")]
+        #[expect(clippy::float_arithmetic, reason = "a class of durations, not money")]
         Some(((f64::from(class) + 0.5) / Self::PER_DOUBLING).exp2().round() as u64)
     }
 }
@@ -285,6 +286,7 @@ mod tests {
     }
 
     /// The class of a duration, as the statement calculates it.
+    #[expect(clippy::float_arithmetic, reason = "a class of durations, not money")]
     fn class(millis: f64) -> String {
         (millis.log2() * Classes::PER_DOUBLING).floor().to_string()
     }
