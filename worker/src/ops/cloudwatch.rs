@@ -24,8 +24,8 @@ const DIMENSION: &str = "Stack";
 /// The time limit for Temporal and Postgres to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether this worker's
-/// version was withdrawn.
+/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether a version of
+/// the workers was withdrawn.
 pub(crate) async fn publish(stack: String, period: Duration, system: System, is_withdrawn: watch::Receiver<bool>) {
     loop {
         sleep(period).await;
