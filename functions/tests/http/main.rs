@@ -1,6 +1,7 @@
 //! Tests of the API within this process. Tests that need real servers are in the workspace's
 //! `tests/`.
 
+mod authorization;
 mod bad_input;
 mod bodies;
 mod common;

@@ -21,7 +21,7 @@ use uuid::Uuid;
 const ORDER: &str = "ord_01930000000070008000000000000001";
 
 /// A documented path with its parameters filled in.
-fn target(path: &str) -> String {
+pub(crate) fn target(path: &str) -> String {
     path.replace("{id}", ORDER).replace("{shipmentID}", &format!("{ORDER}-1"))
 }
 
