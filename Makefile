@@ -8,7 +8,7 @@ LOCAL := target/debug/local
 ENV_FILE := .env
 COMPOSE = docker compose --env-file $(ENV_FILE)
 
-.PHONY: help deps build run run-api run-worker stop test faults record-histories contract lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
+.PHONY: help deps build run run-api run-worker stop test faults fuzz record-histories contract lint verify-aws bench clean db-migrate db-connect db-reset start-full-stack stop-full-stack docker-build docker-up docker-down docker-logs docker-clean ready services
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: ready ## Run all tests
 
 faults: ready ## Run 10,000 orders under fault injection, and audit each (FAULTS_ORDERS, FAULTS_SEED, FAULTS_OTHER_WORKER)
 	@cargo test --workspace --test all -- --ignored --nocapture faults::suite::
+
+fuzz: ## Send random requests to the API within one process, for an hour (FUZZ_S, FUZZ_SEED)
+	@FUZZ_S=$${FUZZ_S:-3600} cargo test --workspace --test http -- --nocapture fuzz::
 
 record-histories: ready ## Record missing workflow histories (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record

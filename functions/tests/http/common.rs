@@ -25,7 +25,9 @@ use platform::{
     read_model::{self, ReadModel},
     temporal,
 };
+use ring::hmac;
 use std::sync::Arc;
+use time::OffsetDateTime;
 use tower::ServiceExt;
 
 /// A port on which nothing can listen.
@@ -80,6 +82,15 @@ pub(crate) fn request(method: &str, path: &str) -> Request<Body> {
 
 pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::builder().method("POST").uri(path).header("content-type", "application/json").body(body.into()).unwrap()
+}
+
+/// A webhook's signature, made `age_s` seconds ago.
+pub(crate) fn signature(secret: &str, body: impl AsRef<[u8]>, age_s: i64) -> String {
+    let time = OffsetDateTime::now_utc().unix_timestamp() - age_s;
+    let tag =
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), &[time.to_string().as_bytes(), b".", body.as_ref()].concat());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={time},v1={hex}")
 }
 
 fn state(identity: Arc<Identity>) -> AppState {

@@ -5,6 +5,7 @@ mod authorization;
 mod bad_input;
 mod bodies;
 mod common;
+mod fuzz;
 mod identity;
 mod issuer;
 mod openapi;

@@ -1,27 +1,18 @@
 //! Stripe's webhook accepts only what Stripe has signed. The effects of its events are tested in
 //! the workspace's `tests/`.
 
-use crate::common::{STRIPE_SECRET, call, post};
+use crate::common::{STRIPE_SECRET, call, post, signature};
 use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use ring::hmac;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 const PATH: &str = "/api/webhooks/stripe";
 
 fn event(r#type: &str) -> String {
     let intent = json!({ "id": "pi_1", "object": "payment_intent", "metadata": { "order_id": "ord_01930000000070008000000000000001" } });
     json!({ "id": "evt_1", "object": "event", "type": r#type, "data": { "object": intent } }).to_string()
-}
-
-fn signature(secret: &str, body: &str, age_s: i64) -> String {
-    let time = OffsetDateTime::now_utc().unix_timestamp() - age_s;
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), format!("{time}.{body}").as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={time},v1={hex}")
 }
 
 fn signed(body: &str, signature: &str) -> Request<Body> {
