@@ -9,7 +9,7 @@
 use crate::{money::Money, order::OrderInput};
 use temporalio_common::{
     protos::temporal::api::enums::v1::IndexedValueType,
-    search_attributes::{SearchAttributeKey, SearchAttributes},
+    search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributes},
 };
 
 /// The total when the order was accepted, in minor units of its currency. A number with decimal
@@ -37,6 +37,14 @@ pub fn all() -> [(&'static str, IndexedValueType); 5] {
 pub fn at_start(order: &OrderInput, customer: Option<String>) -> SearchAttributes {
     let known = [TOTAL.value_set(order.total_minor), CURRENCY.value_set(order.currency.code().to_owned())];
     SearchAttributes::new(known.into_iter().chain(customer.map(|hash| CUSTOMER.value_set(hash))))
+}
+
+/// Removes the status. The SDK's `value_unset` sends a payload without an encoding, which the server
+/// refuses: the workflow task fails for ever. The server removes an attribute that becomes an empty
+/// list, whatever its type is.
+#[must_use]
+pub fn without_status() -> SearchAttributeUpdate {
+    SearchAttributeKey::keyword_list(STATUS.name()).value_set(Vec::new())
 }
 
 /// The line that Temporal's UI shows above an order's workflow.

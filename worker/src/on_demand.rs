@@ -18,6 +18,7 @@ use crate::{
     config::OnDemandRun,
     db,
     ops::attention::Reporter,
+    ops::busy::Busy,
     ops::cloudwatch,
     ops::resume::{self, Position},
     ops::system::System,
@@ -44,9 +45,10 @@ use tokio::{
 /// The time between the end of the drain and Lambda's time limit. The last projections and the
 /// wake-up of the next invocation are made in it.
 const RESERVE: Duration = Duration::from_secs(5);
-/// How long a worker waits for the work that an invocation before was cut off from. Temporal gives a
-/// workflow task to another worker 10 s after it has given it to one that has ended since.
-const REST_IDLE: Duration = Duration::from_secs(12);
+/// How long a worker waits for a task that it knows of: the one that it was woken for, or the rest
+/// that an invocation before was cut off from. Temporal gives a workflow task to another worker 10 s
+/// after it has given it to one that has ended since, and does not count it as waiting until then.
+const TASK_IDLE: Duration = Duration::from_secs(12);
 /// The time limit for the first connection to Temporal. Without it, the worker goes on trying, and
 /// the loops over Postgres already work.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -116,9 +118,30 @@ impl Event {
         tasks.filter_map(|record| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(record.attributes.sent.parse().ok()?))).max()
     }
 
-    /// How long the worker waits for further work, if it normally waits for `idle`.
-    fn idle(&self, idle: Duration) -> Duration {
-        if self.records.iter().any(|record| record.body == REST) { idle.max(REST_IDLE) } else { idle }
+    /// Whether an invocation before was cut off in the middle of its work.
+    fn is_rest(&self) -> bool {
+        self.records.iter().any(|record| record.body == REST)
+    }
+}
+
+/// How long a worker waits for work before it ends.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// Until the first piece of work.
+    first: Duration,
+    /// After a piece of work.
+    further: Duration,
+}
+
+impl Patience {
+    fn new(idle: Duration, expects_task: bool, is_rest: bool) -> Self {
+        let longer = |is_longer| if is_longer { idle.max(TASK_IDLE) } else { idle };
+        Self { first: longer(expects_task || is_rest), further: longer(is_rest) }
+    }
+
+    /// Whether the worker has waited long enough.
+    fn is_over(self, busy: &Busy) -> bool {
+        busy.idle_for() >= if busy.has_worked() { self.further } else { self.first }
     }
 }
 
@@ -177,12 +200,13 @@ impl Worker {
         // Only this function uses this channel: the connection does not change any more.
         let (_connected, temporal) = watch::channel(client.clone());
         let system = self.parts.system(temporal.clone());
-        let idle = event.idle(self.idle);
-        let mut has_work = memory.is_unserved(event.task_at(), idle);
+        let mut has_work = memory.is_unserved(event.task_at(), self.idle);
+        let mut patience = Patience::new(self.idle, has_work, event.is_rest());
         let mut was_cut_off = false;
         loop {
             if has_work {
-                was_cut_off = self.work(client.clone(), idle, stop_at).await?;
+                was_cut_off = self.work(client.clone(), patience, stop_at).await?;
+                patience.first = patience.further;
             }
             if SystemTime::now() >= stop_at {
                 // What was cut off may come back to Temporal's backlog a moment later.
@@ -219,7 +243,7 @@ impl Worker {
 
     /// Works until the worker is idle, or until `stop_at`. Then it finishes what it has begun.
     /// Returns whether it was not idle.
-    async fn work(&self, client: Option<Client>, idle: Duration, stop_at: SystemTime) -> anyhow::Result<bool> {
+    async fn work(&self, client: Option<Client>, patience: Patience, stop_at: SystemTime) -> anyhow::Result<bool> {
         let (stop, stopped) = watch::channel(false);
         let work = Work::begin(&self.parts)?;
         let (system, busy) = (work.system.clone(), work.busy());
@@ -228,7 +252,7 @@ impl Worker {
         let until_idle = async {
             while SystemTime::now() < stop_at {
                 sleep(LOOK_PAUSE).await;
-                if busy.idle_for() < idle {
+                if !patience.is_over(&busy) {
                     continue;
                 }
                 if !has_tasks(&system).await && !has_due_rows(&system).await {
@@ -241,7 +265,7 @@ impl Worker {
             ended = &mut work => return ended.map(|()| true),
             () = until_idle => {}
         }
-        let was_busy = busy.idle_for() < idle;
+        let was_busy = !patience.is_over(&busy);
         self.remembered(|memory| memory.received_until = SystemTime::now());
         stop.send_replace(true);
         work.await?;
@@ -310,6 +334,7 @@ async fn has_due_rows(system: &System) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::thread::sleep;
 
     #[test]
     fn a_wake_up_is_served_by_a_worker_that_went_on_for_a_while() {
@@ -329,10 +354,22 @@ mod tests {
         assert_eq!(event.task_at(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(2_500)));
         let other: Event = serde_json::from_value(json!({ "source": "aws.events" })).unwrap();
         assert_eq!(other.task_at(), None);
-
-        let idle = Duration::from_secs(5);
-        assert_eq!(event.idle(idle), idle);
+        assert!(!event.is_rest());
         let cut: Event = serde_json::from_value(json!({ "Records": [record("rest", "3000")] })).unwrap();
-        assert_eq!((cut.task_at().is_some(), cut.idle(idle)), (true, REST_IDLE));
+        assert!(cut.task_at().is_some() && cut.is_rest());
+    }
+
+    #[test]
+    fn a_known_task_is_waited_for_until_temporal_gives_it_to_another_worker() {
+        let idle = Duration::from_millis(20);
+        let (task, schedule, rest) = (Patience::new(idle, true, false), Patience::new(idle, false, false), Patience::new(idle, true, true));
+        let busy = Busy::default();
+        sleep(idle);
+        assert!(schedule.is_over(&busy));
+        assert!(!task.is_over(&busy) && !rest.is_over(&busy), "the task has not come");
+        drop(busy.begin());
+        sleep(idle);
+        assert!(task.is_over(&busy), "the task was done");
+        assert!(!rest.is_over(&busy), "the rest may be more than one task");
     }
 }

@@ -50,7 +50,7 @@ impl OrderWorkflow {
         ctx.state_mut(|s| s.amended = false);
         let progress = Self::advance(ctx, decided).await?;
         // While the order is in progress, it has no status in the search attributes.
-        Self::publish(ctx, [search::STATUS.value_unset()]);
+        Self::publish(ctx, [search::without_status()]);
         Ok(progress)
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Busy(Arc<Mutex<State>>);
 
 struct State {
     running: usize,
+    /// Whether a piece of work has begun.
+    has_worked: bool,
     /// When the last piece of work ended, or when the worker began.
     last: Instant,
 }
@@ -22,14 +24,22 @@ pub(crate) struct Begun(Busy);
 
 impl Default for Busy {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(State { running: 0, last: Instant::now() })))
+        Self(Arc::new(Mutex::new(State { running: 0, has_worked: false, last: Instant::now() })))
     }
 }
 
 impl Busy {
     pub(crate) fn begin(&self) -> Begun {
-        self.change(|state| state.running += 1);
+        self.change(|state| {
+            state.running += 1;
+            state.has_worked = true;
+        });
         Begun(self.clone())
+    }
+
+    /// Whether a piece of work has begun since the worker began.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.change(|state| state.has_worked)
     }
 
     /// For how long nothing has been running.
@@ -60,6 +70,7 @@ mod tests {
     fn a_worker_is_idle_when_all_its_work_has_ended() {
         const PAUSE: Duration = Duration::from_millis(20);
         let busy = Busy::default();
+        assert!(!busy.has_worked());
         let (one, other) = (busy.begin(), busy.clone().begin());
         sleep(PAUSE);
         assert_eq!(busy.idle_for(), Duration::ZERO);
@@ -68,6 +79,6 @@ mod tests {
         assert_eq!(busy.idle_for(), Duration::ZERO, "the other one is still running");
         drop(other);
         sleep(PAUSE);
-        assert!(busy.idle_for() >= PAUSE);
+        assert!(busy.idle_for() >= PAUSE && busy.has_worked());
     }
 }
