@@ -284,6 +284,15 @@ class Rules(unittest.TestCase):
         self.assertEqual(len(faults), 1)
         self.assertIn("CREATING in infra/checks/rules.py does not say which actions make one", faults[0])
 
+    def test_a_secret_that_the_deployment_may_not_make(self):
+        own = '              - !Sub "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:CustomerKey-*"\n'
+        faults = self.changed("infra/bootstrap.yaml", own, "")
+        self.assertEqual(faults, ["infra/api.yaml: CustomerKey is a secret of a name that CloudFormationRole in infra/bootstrap.yaml may not use"])
+
+    def test_a_secret_in_an_environment(self):
+        faults = self.changed("infra/api.yaml", "!If [HasSearchAttributes, !Ref CustomerKey", '!If [HasSearchAttributes, !Sub "{{resolve:secretsmanager:${CustomerKey}}}"')
+        self.assertEqual(faults, ["infra/api.yaml: CreateOrder has a secret in its environment, in clear text"])
+
     def test_a_role_beyond_its_boundary(self):
         faults = self.changed("infra/network.yaml", "logs:CreateLogStream, logs:DescribeLogStreams", "iam:CreateUser, logs:DescribeLogStreams")
         self.assertEqual(faults, ["infra/network.yaml: FlowLogRole may do iam:CreateUser, which Boundary in infra/bootstrap.yaml does not include"])
