@@ -398,7 +398,13 @@ def workers_on_demand_are_updated_after_the_migrations(templates):
             if is_worker(user.properties(name)) and not migrations & dependencies(user, name):
                 yield template.fault(name, "may be updated before the migrations")
         for name in sorted(migrations):
-            if {"Ref": "ImageTag"} not in template.content["Resources"][name]["Properties"].values():
+            resource = template.content["Resources"][name]
+            if any(resource.get(policy) != "Retain" for policy in ("DeletionPolicy", "UpdateReplacePolicy")):
+                yield template.fault(name, "asks its function when it is deleted, and a deletion waits for a function that cannot start")
+            function = template.resource(resource["Properties"]["ServiceToken"])
+            if resource["Properties"].get("ServiceTimeout", 3600) <= function[0].properties(function[1]).get("Timeout", 3):
+                yield template.fault(name, "gives its function up before the function has answered")
+            if {"Ref": "ImageTag"} not in resource["Properties"].values():
                 yield template.fault(name, "does not run again for another image")
 
 

@@ -124,6 +124,11 @@ class Rules(unittest.TestCase):
         file = "infra/worker-on-demand.yaml"
         self.assertEqual(self.changed(file, "    DependsOn: Migration\n", ""), [f"{file}: Worker may be updated before the migrations"])
         self.assertEqual(self.changed(file, "      Release: !Ref ImageTag\n", ""), [f"{file}: Migration does not run again for another image"])
+        for policy in ("    DeletionPolicy: Retain\n    UpdateReplacePolicy: Retain\n", "    UpdateReplacePolicy: Retain\n    Properties:\n      ServiceToken"):
+            faults = self.changed(file, policy, "    Properties:\n      ServiceToken" if "Properties" in policy else "")
+            self.assertEqual(faults, [f"{file}: Migration asks its function when it is deleted, and a deletion waits for a function that cannot start"])
+        fault = f"{file}: Migration gives its function up before the function has answered"
+        self.assertEqual(self.changed(file, "ServiceTimeout: 900", "ServiceTimeout: 600"), [fault])
 
     def test_a_worker_on_demand_that_outlives_its_messages(self):
         faults = self.changed("infra/data.yaml", "VisibilityTimeout: 150", "VisibilityTimeout: 120")
