@@ -158,7 +158,7 @@ impl Workflows {
     /// Connects before the first call. If Temporal is away, a later call connects.
     pub async fn warm(&self) {
         // A failure has been logged, and the next call tries again.
-        let _ = self.call(|_| async { Ok(()) }).await;
+        let _ = tokio::join!(self.call(|_| async { Ok(()) }), self.search.warm());
     }
 
     /// Ensures that the order's workflow has been started. It may be running or have ended.
@@ -167,7 +167,7 @@ impl Workflows {
     /// Fails if Temporal does not confirm this in time. The workflow may have been started
     /// nevertheless.
     pub async fn start_order(&self, order: OrderInput) -> Result<(), Error> {
-        let Some(attributes) = self.search.of(&order) else { return self.start_order_with(order, None).await };
+        let Some(attributes) = self.search.of(&order).await else { return self.start_order_with(order, None).await };
         match self.start_order_with(order.clone(), Some(attributes)).await {
             // The namespace may lack the attributes.
             Err(refused) if refused.is_final() => {

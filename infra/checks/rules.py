@@ -47,7 +47,7 @@ NOT_GIVEN_TO_WORKERS = [
     SECRETS,
     ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
     ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
-    ("only the functions start new orders", {"TEMPORAL_CUSTOMER_KEY"}),
+    ("only the functions start new orders", {"TEMPORAL_CUSTOMER_KEY", "TEMPORAL_CUSTOMER_SECRET_ARN"}),
     ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
     ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
     ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
@@ -69,7 +69,7 @@ NOT_IN_AWS = {
     ],
     "functions": [
         SECRETS,
-        ("a secret in Secrets Manager replaces it", {"CARRIER_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"}),
+        ("a secret in Secrets Manager replaces it", {"CARRIER_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "TEMPORAL_CUSTOMER_KEY"}),
         ("API Gateway takes the place of `api`", {"API_HOST", "API_MAX_CONNECTIONS", "API_PORT"}),
         ("API Gateway reads the issuer's configuration", {"AUTH_DISCOVERY_URL"}),
         ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "WEB_DIR"}),
@@ -398,7 +398,13 @@ def workers_on_demand_are_updated_after_the_migrations(templates):
             if is_worker(user.properties(name)) and not migrations & dependencies(user, name):
                 yield template.fault(name, "may be updated before the migrations")
         for name in sorted(migrations):
-            if {"Ref": "ImageTag"} not in template.content["Resources"][name]["Properties"].values():
+            resource = template.content["Resources"][name]
+            if any(resource.get(policy) != "Retain" for policy in ("DeletionPolicy", "UpdateReplacePolicy")):
+                yield template.fault(name, "asks its function when it is deleted, and a deletion waits for a function that cannot start")
+            function = template.resource(resource["Properties"]["ServiceToken"])
+            if resource["Properties"].get("ServiceTimeout", 3600) <= function[0].properties(function[1]).get("Timeout", 3):
+                yield template.fault(name, "gives its function up before the function has answered")
+            if {"Ref": "ImageTag"} not in resource["Properties"].values():
                 yield template.fault(name, "does not run again for another image")
 
 
@@ -793,6 +799,26 @@ def the_deployment_may_make_what_the_templates_contain(templates):
                     yield template.fault(name, f"needs {action}, which CloudFormationRole in infra/bootstrap.yaml may not do")
 
 
+def the_deployment_may_make_the_secrets(templates):
+    """CloudFormation names a secret after its resource. Its role may make only secrets of certain names."""
+    *templates, bootstrap = templates
+    policies = [policy["Ref"] for policy in bootstrap.properties("CloudFormationRole")["ManagedPolicyArns"]]
+    statements = [statement for statement in walk([bootstrap.properties(policy) for policy in policies]) if statement.get("Effect") == "Allow"]
+    allowed = json.dumps([statement["Resource"] for statement in statements if "secretsmanager:CreateSecret" in as_list(statement["Action"])])
+    for template in templates:
+        for name, _ in template.resources("AWS::SecretsManager::Secret"):
+            if f":secret:{name}-*" not in allowed:
+                yield template.fault(name, "is a secret of a name that CloudFormationRole in infra/bootstrap.yaml may not use")
+
+
+def no_environment_contains_a_secret(templates):
+    """Who may see a function's settings or a task definition would see the secret. Programs read it themselves."""
+    for template in templates:
+        for name, resource in template.content.get("Resources", {}).items():
+            if any("{{resolve:" in json.dumps(value["Environment"]) for value in walk(resource) if "Environment" in value):
+                yield template.fault(name, "has a secret in its environment, in clear text")
+
+
 def roles_stay_within_their_boundary(templates):
     *templates, bootstrap = templates
     boundary = allowed_actions(bootstrap.properties("Boundary"))
@@ -914,6 +940,8 @@ RULES = [
     the_code_of_a_function_cannot_change_its_network,
     images_are_pinned,
     the_deployment_may_make_what_the_templates_contain,
+    the_deployment_may_make_the_secrets,
+    no_environment_contains_a_secret,
     roles_stay_within_their_boundary,
     iam_resources_with_names_are_acknowledged,
     only_the_foundation_holds_data_and_keeps_it,

@@ -20,6 +20,7 @@ STEPS = [
     "release that does not start",
     "release that fails orders",
     "rollback",
+    "worker on demand",
     "restore",
     "delete",
 ]
@@ -57,10 +58,13 @@ class Api(http.server.BaseHTTPRequestHandler):
         pass
 
 
-# Stands in for a script of infra/: records its call, and changes later answers as `after` says.
+# Stands in for a script of infra/: records its call with the mode of the workers that PARAMETERS
+# names, and changes later answers as `after` says.
 SCRIPT = """#!/usr/bin/env python3
 import json, os, pathlib, subprocess, sys
 folder, call = pathlib.Path(os.environ["STANDIN"]), [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]
+mode = [word.split("=")[1] for word in os.environ.get("PARAMETERS", "").split() if word.startswith("WorkerMode=")]
+call += mode if call[0] == "deploy" else []
 status = subprocess.run(["npm", *call]).returncode
 effects = json.loads((folder / "effects.json").read_text()).get(" ".join(call), [])
 answers = json.loads((folder / "answers.json").read_text())
@@ -99,6 +103,8 @@ class AccountTest(ScriptTest):
         self.answer("^aws cloudformation get-stack-policy", {"StackPolicyBody": (ROOT / "infra/stack-policy.json").read_text()})
         service = {"deployments": [{"status": "PRIMARY"}], "runningCount": 1, "taskDefinition": TASK, "networkConfiguration": {"awsvpcConfiguration": {}}}
         self.answer("^aws ecs describe-services ", {"services": [service]})
+        self.after("deploy test account-test-1 on-demand", "^aws ecs describe-services ", {"services": [service | {"status": "INACTIVE"}]})
+        self.after("deploy test account-test-1 service", "^aws ecs describe-services ", {"services": [service]})
         self.answer("^aws ecs run-task ", {"tasks": []})
         events = [{"message": "applied V9__account_test"}, {"message": "the schema belongs to a newer release; changed nothing"}]
         self.answer("^aws logs filter-log-events .* migrate/ ", {"events": events})
@@ -146,6 +152,8 @@ class AccountTest(ScriptTest):
                 "deploy test account-test-3",
                 "deploy test account-test-4",
                 "deploy test account-test-1",
+                "deploy test account-test-1 on-demand",
+                "deploy test account-test-1 service",
                 f"restore test {SNAPSHOT} --yes",
                 "delete test --data --yes",
                 "preflight test",
@@ -196,6 +204,7 @@ class AccountTest(ScriptTest):
             ("create", "^npm deploy test account-test-1"),
             ("place an order", "^aws dynamodb get-item "),
             ("upgrade with a migration", "^npm deploy test account-test-2"),
+            ("worker on demand", "^npm deploy test account-test-1 on-demand"),
             ("restore", "^npm restore test"),
         ):
             with self.subTest(call):

@@ -52,7 +52,9 @@ class Delete(ScriptTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         tables = ["orderflow-dev-orders", "orderflow-dev-idempotency", "orderflow-dev-products"]
         self.assertEqual(self.option("delete-table", "table-name"), tables)
-        queues = {"orderflow-dev-intake", "orderflow-dev-intake-dlq", "orderflow-dev-notice-feedback", "orderflow-dev-notice-feedback-dlq"}
+        # Those of infra/data.yaml, FIFO queues included.
+        queues = {f"orderflow-dev-{name}{end}" for name in ("intake", "notice-feedback") for end in ("", "-dlq")}
+        queues |= {f"orderflow-dev-worker-wakeup{end}.fifo" for end in ("", "-dlq")}
         self.assertEqual(set(self.option("get-queue-url", "queue-name")), queues)
         self.assertEqual(self.option("delete-user-pool", "user-pool-id"), ["2"])
         # The names of other stages begin or end in the same way.

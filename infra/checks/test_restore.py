@@ -60,6 +60,8 @@ class Aws:
             "SnapshotCreateTime": "2026-11-30T03:00:00Z",
         }
         self.tag, self.least, self.is_suspended = None, "2", False
+        # Of the worker on demand: the state of its event source mapping, and its wake-ups in flight.
+        self.is_on_demand, self.mapping, self.in_flight = False, "Enabled", 1
         self.wanted = {"worker": 2, "temporal": 1}
         self.stopping = {"worker": 0, "temporal": 0}
         self.ran, self.codes, self.answers = [], {}, {}
@@ -76,6 +78,17 @@ class Aws:
 
     def is_protected(self):
         return all(policy == POLICY for policy in self.policies.values())
+
+    def is_stopped(self):
+        """Whether no worker works."""
+        if self.is_on_demand:
+            return self.mapping == "Disabled" and not self.in_flight
+        return self.wanted["worker"] == 0 and not self.stopping["worker"]
+
+    def work_on_demand(self):
+        """From now on, the worker is on demand."""
+        self.is_on_demand, self.wanted["worker"] = True, 0
+        self.application |= {"WorkerMode": "on-demand", "WorkerWakeupQueueUrl": "https://wakeup.fifo"}
 
     def live(self):
         """The script is started again."""
@@ -142,7 +155,7 @@ class Aws:
         assert {entry["ParameterKey"] for entry in values} == parameters.keys()
         changed = {entry["ParameterKey"]: entry["ParameterValue"] for entry in values if "ParameterValue" in entry}
         # Nothing writes to the old database.
-        assert self.wanted["worker"] == 0 and not self.stopping["worker"] and self.is_suspended
+        assert self.is_stopped() and (self.is_on_demand or self.is_suspended)
         change = self.update_foundation(changed) if name == FOUNDATION else self.update_application(changed)
         nothing = lambda: None  # noqa: E731
         self.status[name] = "UPDATE_IN_PROGRESS"
@@ -203,10 +216,16 @@ class Aws:
 
     def describe_services(self, given):
         network = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
+        assert not self.is_on_demand or self.kind(given) == "temporal", "there is no service of workers"
         service = {"clusterArn": CLUSTER, "status": "ACTIVE", "taskDefinition": f"{given['services']}:7", "networkConfiguration": network}
         return self.answers.get("describe-services", {"services": [service]})
 
+    def describe_clusters(self, given):
+        assert given["clusters"] == "orderflow-worker"
+        return {"clusters": [{"clusterArn": CLUSTER, "status": "ACTIVE"}]}
+
     def update_service(self, given):
+        assert not self.is_on_demand or self.kind(given) == "temporal", "there is no service of workers"
         kind, count = self.kind(given), int(given["desired-count"])
         self.stopping[kind] += max(0, self.wanted[kind] - count)
         self.wanted[kind] = count
@@ -230,7 +249,7 @@ class Aws:
     def run_task(self, given):
         overrides = {entry["name"]: entry for entry in json.loads(given["overrides"])["containerOverrides"]}
         # A script that died at the end may do it all once more, beside the workers.
-        assert self.wanted["worker"] == 0 or "audit --repair" in self.ran, "the workers run"
+        assert self.is_stopped() or "audit --repair" in self.ran, "the workers run"
         assert self.wanted["temporal"] == 1, "Temporal does not run"
         assert self.outputs().items() <= self.application.items(), "the application uses the old database"
         if "schema" in overrides:
@@ -241,6 +260,31 @@ class Aws:
             self.ran.append(" ".join(overrides["worker"]["command"]))
             self.codes = {"migrate": 0, "worker": 1} | self.answers.get("codes", {})
         return {"tasks": [{"taskArn": "arn:aws:ecs:us-east-1:111122223333:task/cluster/abc"}], "failures": []}
+
+    # --- The worker on demand ---
+
+    def get_function_configuration(self, given):
+        assert given["function-name"] == "orderflow-worker"
+        return {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"], "VpcId": "vpc-1"}}
+
+    def list_event_source_mappings(self, given):
+        state = self.mapping
+        # A change takes a moment.
+        self.mapping = {"Disabling": "Disabled", "Enabling": "Enabled"}.get(state, state)
+        return {"EventSourceMappings": [{"UUID": "00000000-0000-0000-0000-000000000001", "State": state}]}
+
+    def update_event_source_mapping(self, given):
+        assert self.mapping in ("Enabled", "Disabled")
+        self.mapping = "Enabling" if "enabled" in given else "Disabling"
+
+    def get_queue_attributes(self, given):
+        assert given["queue-url"] == "https://wakeup.fifo"
+        count = self.in_flight
+        if self.mapping == "Disabled":
+            self.in_flight = 0
+        return {"Attributes": {"ApproximateNumberOfMessagesNotVisible": str(count)}}
+
+    # --- Tags, scaling, logs ---
 
     def list_tags_for_resource(self, given):
         assert given["resource-arn"] == CLUSTER
@@ -304,7 +348,9 @@ class Restore(unittest.TestCase):
 
     def check_running(self):
         aws = self.aws
-        self.assertEqual((aws.wanted, aws.least, aws.is_suspended, aws.tag), ({"worker": 2, "temporal": 1}, "2", False, None))
+        workers = 0 if aws.is_on_demand else 2
+        self.assertEqual((aws.wanted, aws.least, aws.is_suspended, aws.tag), ({"worker": workers, "temporal": 1}, "2", False, None))
+        self.assertEqual(aws.mapping, "Enabled")
         self.check_protected()
         self.assertLessEqual(aws.outputs().items(), aws.application.items())
 
@@ -352,13 +398,24 @@ class Restore(unittest.TestCase):
         self.assertEqual(self.aws.ran, ["audit", "audit --repair"])
         self.assertIn("The workers and Temporal stop", self.out.getvalue())
 
+    def test_a_worker_on_demand(self):
+        """It must not be replaced by a service first: that would need the database."""
+        self.aws.work_on_demand()
+        self.succeeds(ORDERS, text="orderflow\n")
+        self.check_end("", ORDERS)
+        self.assertEqual(self.aws.ran, ["audit", "end workflows", "audit --repair"])
+        changes = [change for change in self.aws.changes if "event-source-mapping" in change or "scal" in change or "update-stack" in change]
+        self.assertEqual(changes, ["lambda update-event-source-mapping", *["cloudformation update-stack"] * 2, "lambda update-event-source-mapping"])
+
     def test_it_may_die_at_any_call(self):
         """Dies before a change, or when it is made and not yet known. The next run finishes the restore."""
-        for prefix, snapshot in (("", ORDERS), ("Temporal", TEMPORAL)):
+        for prefix, snapshot, is_on_demand in (("", ORDERS, False), ("Temporal", TEMPORAL, False), ("", ORDERS, True)):
             deaths, changes = 0, None
             while changes is None or deaths <= changes:
-                with self.subTest(snapshot, deaths=deaths):
+                with self.subTest(snapshot, deaths=deaths, is_on_demand=is_on_demand):
                     self.setUp()
+                    if is_on_demand:
+                        self.aws.work_on_demand()
                     if prefix:
                         self.aws.temporal_snapshot()
                     self.aws.deaths = deaths

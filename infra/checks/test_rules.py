@@ -124,6 +124,11 @@ class Rules(unittest.TestCase):
         file = "infra/worker-on-demand.yaml"
         self.assertEqual(self.changed(file, "    DependsOn: Migration\n", ""), [f"{file}: Worker may be updated before the migrations"])
         self.assertEqual(self.changed(file, "      Release: !Ref ImageTag\n", ""), [f"{file}: Migration does not run again for another image"])
+        for policy in ("    DeletionPolicy: Retain\n    UpdateReplacePolicy: Retain\n", "    UpdateReplacePolicy: Retain\n    Properties:\n      ServiceToken"):
+            faults = self.changed(file, policy, "    Properties:\n      ServiceToken" if "Properties" in policy else "")
+            self.assertEqual(faults, [f"{file}: Migration asks its function when it is deleted, and a deletion waits for a function that cannot start"])
+        fault = f"{file}: Migration gives its function up before the function has answered"
+        self.assertEqual(self.changed(file, "ServiceTimeout: 900", "ServiceTimeout: 600"), [fault])
 
     def test_a_worker_on_demand_that_outlives_its_messages(self):
         faults = self.changed("infra/data.yaml", "VisibilityTimeout: 150", "VisibilityTimeout: 120")
@@ -283,6 +288,15 @@ class Rules(unittest.TestCase):
         faults = self.changed("infra/network.yaml", "Type: AWS::EC2::InternetGateway\n", "Type: AWS::EC2::EgressOnlyInternetGateway\n")
         self.assertEqual(len(faults), 1)
         self.assertIn("CREATING in infra/checks/rules.py does not say which actions make one", faults[0])
+
+    def test_a_secret_that_the_deployment_may_not_make(self):
+        own = '              - !Sub "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:CustomerKey-*"\n'
+        faults = self.changed("infra/bootstrap.yaml", own, "")
+        self.assertEqual(faults, ["infra/api.yaml: CustomerKey is a secret of a name that CloudFormationRole in infra/bootstrap.yaml may not use"])
+
+    def test_a_secret_in_an_environment(self):
+        faults = self.changed("infra/api.yaml", "!If [HasSearchAttributes, !Ref CustomerKey", '!If [HasSearchAttributes, !Sub "{{resolve:secretsmanager:${CustomerKey}}}"')
+        self.assertEqual(faults, ["infra/api.yaml: CreateOrder has a secret in its environment, in clear text"])
 
     def test_a_role_beyond_its_boundary(self):
         faults = self.changed("infra/network.yaml", "logs:CreateLogStream, logs:DescribeLogStreams", "iam:CreateUser, logs:DescribeLogStreams")

@@ -67,6 +67,14 @@ class Workflows(unittest.TestCase):
         self.assertTrue(all("infra/" in step["run"] for step in steps[first + 1 :]))
         self.assertFalse(any("infra/" in step.get("run", "") for step in steps[:first]))
 
+    def test_the_credentials_last_as_long_as_the_deployment(self):
+        """Otherwise the longest trial (WorkerTrialS) may outlast them, and the page is not uploaded."""
+        job = self.deploy["deploy"]
+        seconds = next(step["with"]["role-duration-seconds"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", ""))
+        self.assertEqual(seconds, job["timeout-minutes"] * 60)
+        bootstrap = (FOLDER.parents[1] / "infra/bootstrap.yaml").read_text()
+        self.assertEqual(re.findall(r"MaxSessionDuration: (\d+)", bootstrap), [str(seconds)])
+
     def test_the_deployment_waits_for_ci_and_the_build(self):
         self.assertEqual(self.deploy["deploy"]["needs"], ["ci", "build"])
         self.assertIn("head_sha=$GITHUB_SHA", self.deploy["ci"]["steps"][0]["run"])

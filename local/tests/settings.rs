@@ -17,6 +17,7 @@ const NOT_IN_CONTAINERS: &[(&str, &[&str])] = &[
     ("as above", &["TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"]),
     ("workers in containers run all the time", &["WORKER_WAKEUP_QUEUE_URL"]),
     ("LocalStack has no secrets", &["CARRIER_SECRET_ARN", "POSTGRES_SECRET_ARN", "STRIPE_SECRET_ARN", "TEMPORAL_SECRET_ARN"]),
+    ("as above", &["TEMPORAL_CUSTOMER_SECRET_ARN"]),
 ];
 
 #[test]

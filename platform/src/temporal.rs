@@ -56,6 +56,9 @@ pub struct Search {
     /// orders do not have this search attribute.
     #[arg(long, env = "TEMPORAL_CUSTOMER_KEY", hide_env_values = true)]
     pub temporal_customer_key: Option<String>,
+    /// ARN of the secret that contains this key. It replaces TEMPORAL_CUSTOMER_KEY.
+    #[arg(long, env = "TEMPORAL_CUSTOMER_SECRET_ARN")]
+    pub temporal_customer_secret_arn: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]

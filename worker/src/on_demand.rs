@@ -20,6 +20,7 @@ use crate::{
     ops::attention::Reporter,
     ops::busy::Busy,
     ops::cloudwatch,
+    ops::release,
     ops::resume::{self, Position},
     ops::system::System,
     run::{Parts, Work},
@@ -63,6 +64,10 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 /// Lambda starts the schedule's invocations a little irregularly. So what is due each minute is
 /// done if almost a minute has passed.
 const TOLERANCE: Duration = Duration::from_secs(10);
+
+/// The time between two looks at whether workers with a version have ended. Temporal shows this 75 s
+/// later.
+const TAKE_OVER_PERIOD: Duration = Duration::from_secs(60);
 
 /// Serves the invocations of the function.
 ///
@@ -161,6 +166,8 @@ struct Memory {
     received_until: SystemTime,
     published_at: SystemTime,
     resumed_at: SystemTime,
+    /// When the worker has looked for orders of versions whose workers have ended.
+    took_over_at: SystemTime,
     /// The open orders after this one are checked next.
     position: Position,
 }
@@ -168,7 +175,7 @@ struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         let never = SystemTime::UNIX_EPOCH;
-        Self { received_until: never, published_at: never, resumed_at: never, position: resume::FIRST }
+        Self { received_until: never, published_at: never, resumed_at: never, took_over_at: never, position: resume::FIRST }
     }
 }
 
@@ -201,6 +208,7 @@ impl Worker {
         let (_connected, temporal) = watch::channel(client.clone());
         let system = self.parts.system(temporal.clone());
         let mut has_work = memory.is_unserved(event.task_at(), self.idle);
+        has_work |= self.take_over(&mut memory, client.clone()).await;
         let mut patience = Patience::new(self.idle, has_work, event.is_rest());
         let mut was_cut_off = false;
         loop {
@@ -220,11 +228,13 @@ impl Worker {
             has_work = has_tasks(&system).await || has_due_rows(&system).await;
             if !has_work {
                 Reporter::default().report(&system, &self.parts.read_model).await;
-                self.publish(&mut memory, &system).await;
+                self.publish(&system).await;
                 break;
             }
         }
-        self.remembered(|remembered| *remembered = Memory { received_until: remembered.received_until, ..memory });
+        self.remembered(|remembered| {
+            *remembered = Memory { received_until: remembered.received_until, published_at: remembered.published_at, ..memory };
+        });
         // Says goodbye to Postgres. The connections are closed in any case.
         self.parts.pool.retain(|_, _| false);
         tokio::task::yield_now().await;
@@ -261,9 +271,17 @@ impl Worker {
                 sleep(WORK_PAUSE).await;
             }
         };
+        // A worker with much to do is not idle for a long time, over many invocations.
+        let publishing = async {
+            loop {
+                sleep(WORK_PAUSE).await;
+                self.publish(&system).await;
+            }
+        };
         select! {
             ended = &mut work => return ended.map(|()| true),
             () = until_idle => {}
+            () = publishing => {}
         }
         let was_busy = !patience.is_over(&busy);
         self.remembered(|memory| memory.received_until = SystemTime::now());
@@ -290,14 +308,30 @@ impl Worker {
         }
     }
 
-    async fn publish(&self, memory: &mut Memory, system: &System) {
+    /// Publishes the metrics if a period has passed since the last time.
+    async fn publish(&self, system: &System) {
         let settings = &self.parts.settings.cloudwatch;
         if let Some(stack) = &settings.metrics_stack
-            && has_passed(memory.published_at, settings.metrics_period)
+            && has_passed(self.remembered(|memory| memory.published_at), settings.metrics_period)
         {
             cloudwatch::publish_now(stack, system, false).await;
-            memory.published_at = SystemTime::now();
+            self.remembered(|memory| memory.published_at = SystemTime::now());
         }
+    }
+
+    /// Takes over from workers with a version that have ended: those that ran all the time before
+    /// this worker. Returns whether it did, so that tasks may wait.
+    async fn take_over(&self, memory: &mut Memory, client: Option<Client>) -> bool {
+        let Some(client) = client.filter(|_| has_passed(memory.took_over_at, TAKE_OVER_PERIOD)) else { return false };
+        match timeout(ANSWER_TIMEOUT, release::take_over(client, &self.parts.settings.temporal.temporal_task_queue)).await {
+            Ok(Ok(took_over)) => {
+                memory.took_over_at = SystemTime::now();
+                return took_over;
+            }
+            Ok(Err(error)) => tracing::warn!(error = format!("{error:#}"), "it is not known whether other workers have ended"),
+            Err(_) => tracing::warn!("Temporal does not say whether other workers have ended"),
+        }
+        false
     }
 
     fn remembered<T>(&self, use_memory: impl FnOnce(&mut Memory) -> T) -> T {

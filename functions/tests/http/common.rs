@@ -109,7 +109,7 @@ fn state(identity: Arc<Identity>) -> AppState {
         temporal_tls_client_cert: None,
         temporal_tls_client_key: None,
         temporal_secret_arn: None,
-        search: temporal::Search { temporal_search_attributes: false, temporal_customer_key: None },
+        search: temporal::Search { temporal_search_attributes: false, temporal_customer_key: None, temporal_customer_secret_arn: None },
     };
     let intake = intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") };
     let read_model = Arc::new(ReadModel::new(dynamodb.clone(), tables));

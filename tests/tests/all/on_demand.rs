@@ -21,6 +21,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use temporalio_client::{NamespacedClient as _, tonic::Request};
+use temporalio_common::protos::temporal::api::workflowservice::v1::SetWorkerDeploymentCurrentVersionRequest;
 use tokio::{net::TcpListener, time::sleep};
 
 /// The value of env.example. A stack puts its own emulator into it.
@@ -284,6 +286,49 @@ fn the_schedule_serves_timers_and_ends_at_once_if_there_is_nothing_to_do() {
         let waiting = "SELECT count(*) FROM notifications WHERE state = 'PENDING'";
         ensure!(db.query_one(waiting, &[]).await?.get::<_, i64>(0) == 0, "the customer's message was not sent");
         shop.audit_is_clean().await
+    });
+}
+
+/// As after a deployment that replaces workers that ran all the time.
+#[test]
+fn it_takes_over_from_workers_with_a_version_that_have_ended() {
+    with_own_stack(0, &settings(&[]), async |shop| {
+        let (client, product) = (connect(shop).await?, shop.product(1_000, 100).await?);
+        let deployment = shop.stack.settings().get("TEMPORAL_TASK_QUEUE")?.to_owned();
+        let gone = SetWorkerDeploymentCurrentVersionRequest {
+            namespace: client.namespace(),
+            deployment_name: deployment,
+            build_id: "gone".to_owned(),
+            allow_no_pollers: true,
+            ..Default::default()
+        };
+        client.connection().workflow_service().set_worker_deployment_current_version(Request::new(gone)).await?;
+        let mut worker = OnDemand::start(shop).await?;
+        let order = place(shop, &product).await?;
+        worker.serve_all().await?;
+        shop.ends(&order, "COMPLETED").await?;
+        let versions = shop.stack.run("worker", &["versions"]).await?;
+        let versions = String::from_utf8_lossy(&versions.stdout).into_owned();
+        ensure!(!versions.contains("current"), "{versions}");
+        shop.audit_is_clean().await
+    });
+}
+
+/// Otherwise the alarms would say that no worker runs.
+#[test]
+fn the_metrics_do_not_wait_until_there_is_nothing_to_do() {
+    // A period that has always passed (TOLERANCE). The gateway does not answer for a while.
+    let metrics = [("METRICS_STACK", "shop"), ("METRICS_PERIOD_S", "5")];
+    let slow = [("STEP_LOCAL_LIMIT_MS", "8000"), ("STEP_ATTEMPT_LIMIT_MS", "8000"), ("WORKER_DRAIN_S", "1")];
+    with_own_stack(0, &settings(&[&metrics[..], &slow].concat()), async |shop| {
+        let mut worker = OnDemand::start_with(shop, Duration::from_secs(10)).await?;
+        let product = shop.product(1_000, 100).await?;
+        shop.place(&Draft::new("CUST-cut").line(&product, 1).payment_method("tok_timeout")).await?;
+        worker.serve().await?;
+        let log = shop.log(worker.function.log());
+        let (before, _) = log.split_once("the next one goes on").with_context(|| format!("it was not cut off: {log}"))?;
+        ensure!(before.contains("TaskQueueBacklogAge"), "{log}");
+        Ok(())
     });
 }
 

@@ -16,6 +16,8 @@ use tokio::time::timeout;
 const RESERVE: Duration = Duration::from_secs(10);
 const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// CloudFormation reads no answer of more than 4096 bytes. It would wait until its time limit.
+const MAX_REASON_CHARS: usize = 500;
 
 /// A request of CloudFormation.
 #[derive(Deserialize)]
@@ -52,18 +54,25 @@ pub async fn migrate(settings: config::Migrate) -> anyhow::Result<()> {
     lambda_runtime::run(serve).await.map_err(|error| anyhow!(error))
 }
 
-/// Tells CloudFormation the result.
-async fn answer(request: &Request, result: anyhow::Result<()>) -> anyhow::Result<()> {
-    let body = json!({
+/// What CloudFormation is told.
+fn body(request: &Request, result: anyhow::Result<()>) -> String {
+    // The log has the whole error.
+    let reason = |error| format!("the migrations failed: {error:#}").chars().take(MAX_REASON_CHARS).collect();
+    json!({
         "Status": if result.is_ok() { "SUCCESS" } else { "FAILED" },
-        "Reason": result.err().map_or_else(String::new, |error| format!("the migrations failed: {error:#}")),
+        "Reason": result.err().map_or_else(String::new, reason),
         // The same for all releases, so that CloudFormation replaces nothing.
         "PhysicalResourceId": "schema",
         "StackId": request.stack_id,
         "RequestId": request.request_id,
         "LogicalResourceId": request.logical_resource_id,
-    });
-    let body = body.to_string();
+    })
+    .to_string()
+}
+
+/// Tells CloudFormation the result.
+async fn answer(request: &Request, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    let body = body(request, result);
     let length = body.len();
     let mut put = HttpRequest::new(SdkBody::from(body));
     put.set_method("PUT")?;
@@ -75,4 +84,24 @@ async fn answer(request: &Request, result: anyhow::Result<()>) -> anyhow::Result
         bail!("CloudFormation's URL answers {}", answer.status);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_never_longer_than_cloudformation_reads() {
+        let text = |length| "\u{1f600}\"".repeat(length);
+        let request = Request {
+            request_type: "Update".to_owned(),
+            response_url: String::new(),
+            stack_id: text(100),
+            request_id: text(10),
+            logical_resource_id: text(50),
+        };
+        let body = body(&request, Err(anyhow!(text(10_000))));
+        assert!(body.len() < 4096, "{} bytes", body.len());
+        assert!(body.contains("the migrations failed"));
+    }
 }

@@ -12,7 +12,7 @@ use crate::{config, config::Trial};
 use anyhow::{Context, bail};
 use decision::{Decision, decide};
 pub(crate) use deployment::options;
-use deployment::{Deployment, State};
+use deployment::{Deployment, NO_VERSION, State};
 use platform::temporal::{Connector, Timeouts};
 use std::time::{Duration, Instant, SystemTime};
 use temporalio_client::Client;
@@ -76,6 +76,30 @@ impl Releaser {
         tracing::info!(version = self.version, "{decision}");
         Ok(())
     }
+}
+
+/// Gives the orders of versions whose workers have ended to workers without a version. So a worker
+/// on demand takes over from workers that ran all the time. Returns whether something has changed.
+///
+/// # Errors
+/// Fails if Temporal does not answer.
+pub(crate) async fn take_over(client: Client, task_queue: &str) -> anyhow::Result<bool> {
+    let deployment = Deployment::new(client, task_queue);
+    // At most two changes are due: of the trial, and of the current version.
+    for changes in 0..2 {
+        let Some(state) = deployment.read(Some(NO_VERSION)).await? else { return Ok(changes > 0) };
+        let has_ended = |version: &&String| state.version(version).is_none_or(|version| !version.is_polled);
+        if let Some(version) = state.trial.as_ref().map(|trial| &trial.version).filter(has_ended) {
+            deployment.end_trial(&state).await?;
+            tracing::info!(version, "the workers of the version on trial have ended");
+        } else if let Some(version) = state.current.as_ref().filter(has_ended) {
+            deployment.promote(&state, NO_VERSION).await?;
+            tracing::info!(version, "took over from the workers of a version, which have ended");
+        } else {
+            return Ok(changes > 0);
+        }
+    }
+    Ok(true)
 }
 
 /// `worker versions`: prints the versions of the workers, the newest first.

@@ -33,6 +33,8 @@ const FAILING_ORDERS: usize = 2;
 const MAX_DESCRIBED: usize = 30;
 /// The age from which a workflow is looked at: Temporal has tried a failing task three times by then.
 const MIN_AGE: Duration = Duration::from_secs(15);
+/// Stands for the workers without a version.
+pub(super) const NO_VERSION: &str = "";
 /// The key of a version's metadata that holds the reason of its withdrawal.
 const WITHDRAWN: &str = "withdrawn";
 
@@ -236,9 +238,17 @@ impl Deployment {
         })
         .await?;
         if state.trial.as_ref().is_some_and(|trial| trial.version == version) {
-            self.ramp(state, "", 0).await?;
+            self.end_trial(state).await?;
         }
         Ok(())
+    }
+
+    /// The version on trial receives no orders any more.
+    ///
+    /// # Errors
+    /// Fails if Temporal does not answer, or if the deployment has changed meanwhile.
+    pub(super) async fn end_trial(&self, state: &State) -> anyhow::Result<()> {
+        self.ramp(state, NO_VERSION, 0).await
     }
 
     async fn ramp(&self, state: &State, version: &str, percent: u8) -> anyhow::Result<()> {
