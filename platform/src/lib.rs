@@ -11,3 +11,4 @@ pub mod read_model;
 pub mod secrets;
 pub mod stop;
 pub mod temporal;
+pub mod trace;

@@ -18,3 +18,4 @@ pub mod run;
 mod shipping;
 mod sql;
 pub mod stock;
+mod trace;

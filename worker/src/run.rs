@@ -14,10 +14,11 @@ use crate::{
     ops::release::{self, Releaser},
     ops::resume::Resumer,
     ops::system::System,
-    payment::{Gateway, Gateways, Sandbox, Stripe},
+    payment::{Gateways, Sandbox, Stripe},
     projection::Projector,
     shipping::Shipping,
     stock::{self, ReservationPolicy},
+    trace::{self, TracedGateway},
 };
 use anyhow::{Context, anyhow};
 use deadpool_postgres::Pool;
@@ -55,6 +56,7 @@ const FORCED_EXIT_AFTER: Duration = Duration::from_millis(900);
 /// An unreachable dependency is no error: the worker waits for it.
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
+    trace::init(&settings.trace)?;
     let stop = stop::requested()?;
     stop::enforce(stop.clone(), settings.drain + FORCED_EXIT_AFTER);
     let listener = health::bind(settings.port.address()).await?;
@@ -159,14 +161,15 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     // The next worker's sweep projects the rest.
     let _ = tokio::time::timeout(SHUTDOWN_GRACE, projector.flush()).await;
     drop(background);
+    platform::trace::shut_down().await;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// The gateway for new payments, and the gateways that may have taken earlier ones.
 async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
-    let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
-    let stripe = async || anyhow::Ok(Arc::new(Stripe::new(&settings.stripe).await?) as Arc<dyn Gateway>);
+    let sandbox = TracedGateway::around(Arc::new(Sandbox::new(pool.clone())));
+    let stripe = async || anyhow::Ok(TracedGateway::around(Arc::new(Stripe::new(&settings.stripe).await?)));
     Ok(match settings.payment_gateway {
         PaymentGateway::Stripe => Gateways::new(stripe().await?, vec![sandbox]),
         PaymentGateway::Sandbox if settings.stripe.has_key() => Gateways::new(sandbox, vec![stripe().await?]),
@@ -227,7 +230,7 @@ fn worker_options(settings: &Run, activities: &Activities, limits: &StepSettings
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
     let (order_limits, refund_limits, event_limits, restock_limits) = (limits.clone(), limits.clone(), limits.clone(), limits.clone());
-    Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
+    let mut options = WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(order_limits.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(refund_limits.clone()))?
         .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(event_limits.clone()))?
@@ -238,6 +241,9 @@ fn worker_options(settings: &Run, activities: &Activities, limits: &StepSettings
         .workflow_task_poller_behavior(pollers())
         .activity_task_poller_behavior(pollers())
         .tuner(slots)
-        .graceful_shutdown_period(settings.drain)
-        .build())
+        .graceful_shutdown_period(settings.drain);
+    if let Some(plugin) = trace::plugin() {
+        options = options.worker_plugin(plugin);
+    }
+    Ok(options.build())
 }

@@ -20,6 +20,7 @@ use crate::{
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
+use platform::trace;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -97,7 +98,11 @@ impl NotificationDispatcher {
                     Ok(due) => {
                         for (key, notice) in due {
                             let dispatcher = dispatcher.clone();
-                            deliveries.spawn(async move { dispatcher.deliver(&key, notice).await });
+                            deliveries.spawn(async move {
+                                let span = key.span();
+                                trace::within(span.clone(), dispatcher.deliver(&key, notice)).await;
+                                trace::end(span, None);
+                            });
                         }
                     }
                     Err(error) => {
@@ -176,7 +181,7 @@ impl NotificationDispatcher {
     /// notifications on the channel have waited for this one. They become due together with it if
     /// it is still PENDING, and otherwise at once.
     async fn record_attempt(&self, key: &NotificationKey, recipient: &str, outcome: Outcome) -> anyhow::Result<()> {
-        let NotificationKey { order_id, kind, channel, about, attempt } = key;
+        let NotificationKey { order_id, kind, channel, about, attempt, trace: _ } = key;
         let (state, provider_id, error) = match outcome {
             Outcome::Sent(provider_id) => {
                 tracing::info!(order_id, kind, channel, attempt, "{order_id}: {kind} sent by {channel}");
@@ -192,6 +197,7 @@ impl NotificationDispatcher {
                     Failure::Temporary(error) => ("PENDING", error),
                     Failure::Refused(error) => ("FAILED", error),
                 };
+                trace::fail(if state == "FAILED" { "refused" } else { "failed" });
                 let error = redact(recipient, &format!("{error:#}"));
                 tracing::warn!(order_id, kind, channel, attempt, state, error, "{order_id}: {kind} could not be sent by {channel}");
                 (state, None, Some(error))
