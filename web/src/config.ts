@@ -16,8 +16,10 @@ export interface Config {
    * first one is the default.
    */
   paymentMethods?: { id: string; label: string }[];
-  /** Links for staff. */
-  links: { temporal?: string; dashboard?: string };
+  /** Links for staff. `trace` contains `{traceID}`. */
+  links: { temporal?: string; dashboard?: string; trace?: string };
+  /** True if requests are traced. */
+  traces?: boolean;
 }
 
 export interface SignIn {
