@@ -36,4 +36,5 @@ mod shipping;
 mod stock;
 mod stripe;
 mod support;
+mod traces;
 mod watch;
