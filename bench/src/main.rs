@@ -8,6 +8,7 @@ mod orders;
 mod ours;
 mod peer;
 mod report;
+mod sink;
 mod start;
 mod subject;
 mod usage;

@@ -5,6 +5,7 @@ use crate::{
     load, ours,
     peer::Peer,
     report::{self, Column, Figure, Target},
+    sink,
     subject::process,
     usage::Usage,
 };
@@ -44,6 +45,9 @@ pub(crate) struct Options {
     /// Orders that are posted before the measurement, after each start of a system.
     #[arg(long, env = "WARMUP", default_value_t = 300)]
     warmup: usize,
+    /// Compares with a run in which this share of the orders is traced, from 0 to 1.
+    #[arg(long, env = "TRACES_RATE", conflicts_with = "peer")]
+    traces: Option<String>,
     /// Setting of env.example for the worker and `api`: KEY=VALUE. Can be repeated.
     #[arg(long = "set", value_parser = setting)]
     settings: Vec<(String, String)>,
@@ -57,6 +61,8 @@ fn setting(text: &str) -> Result<(String, String), String> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum System {
     Ours,
+    /// OrderFlow with traces.
+    Traced,
     Peer,
 }
 
@@ -76,7 +82,7 @@ impl Series {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let orders = options.number.get();
     let settings: Vec<(&str, &str)> = options.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let stack = Stack::fresh(1, &settings)?;
+    let mut stack = Stack::fresh(1, &settings)?;
     println!("starting the servers ...");
     stack.start().await?;
     let peer = match &options.peer {
@@ -85,14 +91,28 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     let mut series = if peer.is_some() {
         vec![Series::new(System::Ours, orders, "ours"), Series::new(System::Peer, orders, "peer")]
+    } else if let Some(rate) = &options.traces {
+        vec![Series::new(System::Traced, orders, &format!("{rate} traced")), Series::new(System::Ours, orders, "ours")]
     } else if orders > FEW {
         [orders, FEW].map(|orders| Series::new(System::Ours, orders, &format!("{orders} orders"))).into()
     } else {
         vec![Series::new(System::Ours, orders, "ours")]
     };
-    measure(&stack, peer.as_ref(), &options, &mut series).await?;
+    let tracing = match &options.traces {
+        Some(rate) => {
+            vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), sink::start().await?), ("OTEL_TRACES_SAMPLER_ARG".to_owned(), rate.clone())]
+        }
+        None => Vec::new(),
+    };
+    measure(&mut stack, peer.as_ref(), &options, &tracing, &mut series).await?;
 
-    let targets = if peer.is_some() { against_peer } else { against_fewer };
+    let targets = if peer.is_some() {
+        against_peer
+    } else if options.traces.is_some() {
+        against_untraced
+    } else {
+        against_fewer
+    };
     let columns: Vec<Column> = series.into_iter().map(|series| series.column).collect();
     println!("\n{orders} orders a run, {} posted at once\n{}", options.concurrency, report::table(&columns, targets));
     if let Some(peer) = peer {
@@ -103,7 +123,14 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 
 /// Runs the series in the order A, B, B, A and so on. So a machine that becomes slower or faster
 /// affects both alike.
-async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: &mut [Series]) -> Result<()> {
+async fn measure(
+    stack: &mut Stack,
+    peer: Option<&Peer>,
+    options: &Options,
+    tracing: &[(String, String)],
+    series: &mut [Series],
+) -> Result<()> {
+    let untraced: Vec<(String, String)> = tracing.iter().map(|(key, _)| (key.clone(), String::new())).collect();
     let mut warm = None;
     for round in 0..options.rounds.get() {
         if round > 0 {
@@ -119,6 +146,10 @@ async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: 
                 _ => {
                     if let Some(peer) = peer {
                         peer.stop().await?;
+                    }
+                    if !tracing.is_empty() && warm != Some(series.system) {
+                        ours::stop(stack).await?;
+                        stack.change(if series.system == System::Traced { tracing } else { &untraced })?;
                     }
                     ours::start(stack).await?;
                     ours::subject(stack).await?
@@ -138,7 +169,7 @@ async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: 
             series.column.runs.push(figures);
         }
     }
-    series.sort_by_key(|series| (series.system != System::Ours, series.orders != options.number.get()));
+    series.sort_by_key(|series| (series.system == System::Peer, series.system != System::Traced, series.orders != options.number.get()));
     Ok(())
 }
 
@@ -166,6 +197,11 @@ fn against_peer(figure: Figure) -> Option<Target> {
         Figure::CpuMs("api") => Some(Target::AtMost(2.0)),
         _ => None,
     }
+}
+
+/// The target for the figure with traces divided by the figure without.
+fn against_untraced(figure: Figure) -> Option<Target> {
+    (figure == Figure::AllCpuMs).then_some(Target::AtMost(1.03))
 }
 
 /// The target for the figure with many orders divided by the figure with few orders. The CPU time
