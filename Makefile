@@ -79,6 +79,7 @@ db-migrate: build ## Bring the local database's schema up to date, and seed an e
 	@target/debug/worker migrate --seed
 
 db-connect: build ## Open psql on the local database
+	@local/install psql
 	@$(LOCAL) db-connect
 
 db-reset: build ## Empty the local database, tables and queues, end all workflows, and migrate again

@@ -8,7 +8,6 @@ mod orders;
 mod ours;
 mod peer;
 mod report;
-mod sink;
 mod start;
 mod subject;
 mod usage;

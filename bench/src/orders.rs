@@ -5,15 +5,15 @@ use crate::{
     load, ours,
     peer::Peer,
     report::{self, Column, Figure, Target},
-    sink,
     subject::process,
     usage::Usage,
 };
-use anyhow::{Result, bail};
-use local::Stack;
+use anyhow::{Context as _, Result, bail};
+use local::{Server, Stack, service::Binary};
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -45,12 +45,12 @@ pub(crate) struct Options {
     /// Orders that are posted before the measurement, after each start of a system.
     #[arg(long, env = "WARMUP", default_value_t = 300)]
     warmup: usize,
-    /// Compares with a run in which this share of the orders is traced, from 0 to 1.
-    #[arg(long, env = "TRACES_RATE", conflicts_with = "peer")]
-    traces: Option<String>,
     /// Setting of env.example for the worker and `api`: KEY=VALUE. Can be repeated.
     #[arg(long = "set", value_parser = setting)]
     settings: Vec<(String, String)>,
+    /// Compares with the same system under another value of a setting: KEY=VALUE. Can be repeated.
+    #[arg(long = "against", value_parser = setting, conflicts_with = "peer")]
+    against: Vec<(String, String)>,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -61,9 +61,23 @@ fn setting(text: &str) -> Result<(String, String), String> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum System {
     Ours,
-    /// OrderFlow with traces.
-    Traced,
+    /// OrderFlow with other settings.
+    Changed,
     Peer,
+}
+
+/// OrderFlow's own servers: `api` and the worker.
+type OwnServers = (Arc<Server<Binary>>, Arc<Server<Binary>>);
+
+/// `api` and the worker with other values of some settings, on the servers of the stack.
+fn changed(stack: &Stack, changes: &[(String, String)]) -> Result<OwnServers> {
+    let mut settings = stack.settings().clone();
+    for (key, value) in changes {
+        settings.set(key, value);
+    }
+    let logs = stack.api.log().parent().context("no folder of logs")?;
+    let (api, worker) = (Binary::api(&settings)?, Binary::worker("worker", &settings)?);
+    Ok((Arc::new(Server::new(api, logs)), Arc::new(Server::new(worker, logs))))
 }
 
 /// The runs of one system with one number of orders. They fill one column of the table.
@@ -91,27 +105,20 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     let mut series = if peer.is_some() {
         vec![Series::new(System::Ours, orders, "ours"), Series::new(System::Peer, orders, "peer")]
-    } else if let Some(rate) = &options.traces {
-        vec![Series::new(System::Traced, orders, &format!("{rate} traced")), Series::new(System::Ours, orders, "ours")]
+    } else if !options.against.is_empty() {
+        let head: Vec<String> = options.against.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        vec![Series::new(System::Ours, orders, "ours"), Series::new(System::Changed, orders, &head.join(" "))]
     } else if orders > FEW {
         [orders, FEW].map(|orders| Series::new(System::Ours, orders, &format!("{orders} orders"))).into()
     } else {
         vec![Series::new(System::Ours, orders, "ours")]
     };
-    let tracing = match &options.traces {
-        Some(rate) => {
-            vec![("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), sink::start().await?), ("OTEL_TRACES_SAMPLER_ARG".to_owned(), rate.clone())]
-        }
-        None => Vec::new(),
-    };
-    measure(&mut stack, peer.as_ref(), &options, &tracing, &mut series).await?;
+    measure(&mut stack, peer.as_ref(), &options, &mut series).await?;
 
-    let targets = if peer.is_some() {
-        against_peer
-    } else if options.traces.is_some() {
-        against_untraced
-    } else {
-        against_fewer
+    let targets = match (peer.is_some(), options.against.is_empty()) {
+        (true, _) => against_peer,
+        (_, true) => against_fewer,
+        _ => |_| None,
     };
     let columns: Vec<Column> = series.into_iter().map(|series| series.column).collect();
     println!("\n{orders} orders a run, {} posted at once\n{}", options.concurrency, report::table(&columns, targets));
@@ -123,14 +130,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 
 /// Runs the series in the order A, B, B, A and so on. So a machine that becomes slower or faster
 /// affects both alike.
-async fn measure(
-    stack: &mut Stack,
-    peer: Option<&Peer>,
-    options: &Options,
-    tracing: &[(String, String)],
-    series: &mut [Series],
-) -> Result<()> {
-    let untraced: Vec<(String, String)> = tracing.iter().map(|(key, _)| (key.clone(), String::new())).collect();
+async fn measure(stack: &mut Stack, peer: Option<&Peer>, options: &Options, series: &mut [Series]) -> Result<()> {
+    let first = (stack.api.clone(), stack.workers.first().context("the stack has no worker")?.clone());
+    let other = changed(stack, &options.against)?;
     let mut warm = None;
     for round in 0..options.rounds.get() {
         if round > 0 {
@@ -143,13 +145,14 @@ async fn measure(
                     peer.start().await?;
                     peer.subject(stack).await?
                 }
-                _ => {
+                (system, _) => {
                     if let Some(peer) = peer {
                         peer.stop().await?;
                     }
-                    if !tracing.is_empty() && warm != Some(series.system) {
+                    if !options.against.is_empty() && warm != Some(system) {
                         ours::stop(stack).await?;
-                        stack.change(if series.system == System::Traced { tracing } else { &untraced })?;
+                        let (api, worker) = if system == System::Changed { other.clone() } else { first.clone() };
+                        (stack.api, stack.workers) = (api, vec![worker]);
                     }
                     ours::start(stack).await?;
                     ours::subject(stack).await?
@@ -169,7 +172,7 @@ async fn measure(
             series.column.runs.push(figures);
         }
     }
-    series.sort_by_key(|series| (series.system == System::Peer, series.system != System::Traced, series.orders != options.number.get()));
+    series.sort_by_key(|series| (series.system != System::Ours, series.orders != options.number.get()));
     Ok(())
 }
 
@@ -197,11 +200,6 @@ fn against_peer(figure: Figure) -> Option<Target> {
         Figure::CpuMs("api") => Some(Target::AtMost(2.0)),
         _ => None,
     }
-}
-
-/// The target for the figure with traces divided by the figure without.
-fn against_untraced(figure: Figure) -> Option<Target> {
-    (figure == Figure::AllCpuMs).then_some(Target::AtMost(1.03))
 }
 
 /// The target for the figure with many orders divided by the figure with few orders. The CPU time

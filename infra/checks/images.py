@@ -35,7 +35,7 @@ UNPINNED = {
     "localstack/localstack:4.14.0",
     "mcr.microsoft.com/devcontainers/base:2.1.13-bookworm",
     "node:24.19.0-bookworm-slim",
-    "postgres:15.17-bookworm",
+    "postgres:17.11-bookworm",
     "rust:1.95.0-slim-bookworm",
     "temporalio/admin-tools:1.31.2",
     "temporalio/server:1.31.2",

@@ -59,13 +59,14 @@ impl Stack {
             settings.set(key, free_port()?);
         }
         settings.set("TEMPORAL_HOST_PORT", format!("127.0.0.1:{}", free_port()?));
-        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
-        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "AWS_ENDPOINT_URL"] {
-            let url = settings.get(key)?.replace(&old, &new);
-            settings.set(key, url);
-        }
         for (key, value) in env {
             settings.set(key, value);
+        }
+        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
+        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "WORKER_WAKEUP_QUEUE_URL", "AWS_ENDPOINT_URL"] {
+            // A key that env.example comments out has no value.
+            let url = settings.get(key).unwrap_or_default().replace(&old, &new);
+            settings.set(key, url);
         }
         let folder = TemporaryFolder::new()?;
         let path = folder.path.clone();
@@ -105,20 +106,6 @@ impl Stack {
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         self.settings.env()
-    }
-
-    /// Gives the workers and `api`, which must be stopped, other settings.
-    ///
-    /// # Errors
-    /// Fails if a setting is missing.
-    pub fn change(&mut self, env: &[(String, String)]) -> Result<()> {
-        for (key, value) in env {
-            self.settings.set(key, value);
-        }
-        let logs = self.postgres.log().parent().context("no folder")?.to_owned();
-        self.api = Arc::new(Server::new(Binary::api(&self.settings)?, &logs));
-        self.workers = (1..=self.workers.len()).map(|number| worker(number, &self.settings, &logs)).collect::<Result<_>>()?;
-        Ok(())
     }
 
     /// All servers, each after those that it needs.

@@ -12,3 +12,4 @@ pub mod secrets;
 pub mod stop;
 pub mod temporal;
 pub mod trace;
+pub mod wakeup;

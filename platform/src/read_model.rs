@@ -5,6 +5,7 @@
 //! version is newer than the stored one. So projections may be repeated, late or out of order.
 
 mod catalogue;
+mod history;
 mod listing;
 mod operations;
 
@@ -18,6 +19,7 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError},
     types::AttributeValue,
 };
+pub use history::{BadPeriod, Bucket, BucketNumber, Durations, Period, Revenue, StoredBucket, Waiting};
 pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
 pub use operations::{Attention, AttentionGroup, AttentionItem, Operations};
 use orders::{OrderId, OrderStatus, OrderView, ProductView, rfc3339};

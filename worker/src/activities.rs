@@ -11,8 +11,8 @@ mod resume;
 mod shipping;
 
 use crate::{
-    db, notification, ops::metrics::Metrics, order, order::TransitionResult, payment, payment::Gateways, payment::refund as refunds,
-    projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy, trace,
+    db, notification, ops::busy::Busy, ops::metrics::Metrics, order, order::TransitionResult, payment, payment::Gateways,
+    payment::refund as refunds, projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy, trace,
 };
 use anyhow::anyhow;
 use attempt::Failure;
@@ -48,6 +48,7 @@ pub struct Activities {
     /// have changed.
     pub(crate) events_wakeup: Arc<Notify>,
     pub(crate) metrics: Metrics,
+    pub(crate) busy: Busy,
     pub(crate) limits: StepSettings,
     pub(crate) reservation_policy: ReservationPolicy,
     pub(crate) shipping: Shipping,

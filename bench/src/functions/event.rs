@@ -27,6 +27,7 @@ pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
         "scan-shipment" => http("POST", &format!("/api/orders/{UNKNOWN}/shipments/{UNKNOWN}-1/scans"), "", r#"{"event":"DELIVERED"}"#),
         "restock-product" => http("POST", "/api/products/PROD-001/restock", "", "{}"),
         "get-operations" => http("GET", "/api/operations", "", ""),
+        "get-operations-history" => http("GET", "/api/operations/history", "period=week", ""),
         "health" => http("GET", "/api/health/live", "", ""),
         _ => bail!("no event is known for a function {function}"),
     };

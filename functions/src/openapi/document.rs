@@ -24,6 +24,7 @@ use utoipa::{IntoResponses, OpenApi, PartialSchema};
     crate::webhook::carrier_webhook::carrier_webhook,
     crate::webhook::stripe_webhook::stripe_webhook,
     crate::operation::get_operations::get_operations,
+    crate::operation::get_operations_history::get_operations_history,
     crate::operation::health::health,
     crate::operation::health::live,
     crate::openapi::openapi,

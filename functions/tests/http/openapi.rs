@@ -199,6 +199,7 @@ async fn answers_are_as_the_document_says() {
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
         ("GET", "/api/operations", None),
+        ("GET", "/api/operations/history", None),
         ("GET", "/api/products", None),
         ("GET", "/api/orders", None),
         ("GET", "/api/orders/{id}", None),
@@ -249,6 +250,7 @@ async fn refusals_are_as_the_document_says() {
         let of_customer = match path.as_str() {
             "/api/orders"
             | "/api/operations"
+            | "/api/operations/history"
             | "/api/orders/{id}/refunds"
             | "/api/orders/{id}/review"
             | "/api/orders/{id}/trace"

@@ -205,6 +205,7 @@ fn functions_trust_the_gateway_or_verify_the_token() {
             ("review-order", "POST", format!("/api/orders/{unknown}/review"), 403, 400, 400, 403),
             ("scan-shipment", "POST", format!("/api/orders/{unknown}/shipments/{unknown}-1/scans"), 403, 400, 400, 403),
             ("get-operations", "GET", "/api/operations".to_owned(), 403, 200, 200, 403),
+            ("get-operations-history", "GET", "/api/operations/history".to_owned(), 403, 200, 200, 403),
         ] {
             let mut function = Function::start_with(shop, function, &settings).await?;
             let mut event = Function::event(method, &path, None);

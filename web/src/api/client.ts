@@ -5,8 +5,9 @@ import createClient from 'openapi-fetch';
 import { getConfig } from '../config.ts';
 import { refused, token } from '../sign-in/session.ts';
 import { Refused, Unreachable } from './errors.ts';
-import type { Health, NewOrder, NewRefund, NewRestock, Order, Overview, Product, Restocked, ScanEvent } from './model.ts';
+import type { Health, History, NewOrder, NewRefund, NewRestock, Order, Overview, Period, Product, Restocked, ScanEvent, Trace } from './model.ts';
 import type { paths } from './schema.ts';
+import { newTraceparent } from './traceparent.ts';
 
 /** The longest wait for a response. The API itself waits much less for its dependencies. */
 const TIMEOUT_MS = 10_000;
@@ -16,7 +17,8 @@ const client = createClient<paths>({
   async fetch(request) {
     const bearer = token();
     if (bearer) request.headers.set('Authorization', `Bearer ${bearer}`);
-    if (getConfig().traces) request.headers.set('traceparent', traceparent());
+    const { traces, traceRate = 0 } = getConfig();
+    if (traces) request.headers.set('traceparent', newTraceparent(Math.random() < traceRate));
     try {
       return await fetch(request, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (error) {
@@ -24,15 +26,6 @@ const client = createClient<paths>({
     }
   },
 });
-
-/**
- * The W3C trace context of a new trace. The page itself records no spans, so it does not ask for
- * the trace to be sampled.
- */
-function traceparent(): string {
-  const hex = (bytes: number) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `00-${hex(16)}-${hex(8)}-00`;
-}
 
 interface Answer<Body> {
   data?: Body;
@@ -129,6 +122,21 @@ export async function orders(query: OrderQuery): Promise<{ items: Order[]; nextC
 /** The length of the queues, and what needs attention, for staff. */
 export async function operations(): Promise<Overview> {
   return (await call(client.GET('/api/operations'))).body;
+}
+
+/** What happened in the last hour, day or week, for staff. */
+export async function history(period: Period): Promise<History> {
+  return (await call(client.GET('/api/operations/history', { params: { query: { period } } }))).body;
+}
+
+/** How an order was processed, for staff. Null if the order has no trace. */
+export async function trace(id: string): Promise<Trace | null> {
+  try {
+    return (await call(client.GET('/api/orders/{id}/trace', { params: { path: { id } } }))).body;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return null;
+    throw error;
+  }
 }
 
 /** The health of each dependency. The API answers this even if some of them are down. */

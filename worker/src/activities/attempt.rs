@@ -46,7 +46,7 @@ impl Activities {
         order_id: OrderId,
         work: impl Future<Output = Result<impl Into<StepOutcome>, Failure>>,
     ) -> Result<StepResult, ActivityError> {
-        let started = Instant::now();
+        let (started, _begun) = (Instant::now(), self.busy.begin());
         let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
         let limit = self.limit(ctx);
         // A step is first attempted as a local activity.

@@ -120,6 +120,7 @@ pub(crate) async fn run(activities: Activities) {
 
 async fn retry_due_refunds(activities: &Activities) -> anyhow::Result<()> {
     let due = refund::lease_due_refunds(&db::connection(&activities.pool).await?, MAX_BATCH, LEASE).await?;
+    let _begun = (!due.is_empty()).then(|| activities.busy.begin());
     for (order_id, order_trace, due) in due {
         let span = trace::order_span(SpanKind::Internal, "retry refund", None, order_id, &order_trace);
         let request = activities.request_refund(order_id, &due, activities.limits.attempt_limit);

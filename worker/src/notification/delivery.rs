@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::Notifications,
     db::{self, millis},
+    ops::busy::Busy,
     ops::metrics::Metrics,
     sql::notification as sql,
 };
@@ -52,6 +53,7 @@ pub(crate) struct NotificationDispatcher {
     templates: Templates,
     settings: Notifications,
     metrics: Metrics,
+    busy: Busy,
     woken: Arc<Notify>,
 }
 
@@ -68,7 +70,7 @@ impl NotificationDispatcher {
     ///
     /// # Errors
     /// Fails if a template has a mistake.
-    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, metrics: Metrics) -> anyhow::Result<Self> {
+    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, metrics: Metrics, busy: Busy) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
@@ -76,7 +78,7 @@ impl NotificationDispatcher {
             configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::load(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, woken: Arc::default() })
+        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, busy, woken: Arc::default() })
     }
 
     /// The handle that wakes the dispatcher after a notification was recorded.
@@ -98,10 +100,12 @@ impl NotificationDispatcher {
                     Ok(due) => {
                         for (key, notice) in due {
                             let dispatcher = dispatcher.clone();
+                            let begun = dispatcher.busy.begin();
                             deliveries.spawn(async move {
                                 let span = key.span();
                                 trace::within(span.clone(), dispatcher.deliver(&key, notice)).await;
                                 trace::end(span, None);
+                                drop(begun);
                             });
                         }
                     }

@@ -24,21 +24,27 @@ const DIMENSION: &str = "Stack";
 /// The time limit for Temporal and Postgres to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether this worker's
-/// version was withdrawn.
+/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether a version of
+/// the workers was withdrawn.
 pub(crate) async fn publish(stack: String, period: Duration, system: System, is_withdrawn: watch::Receiver<bool>) {
     loop {
         sleep(period).await;
-        let (backlog, stuck, failing, lags) = tokio::join!(
-            answer_in_time(system.read_backlog()),
-            answer_in_time(async { system.count_stuck().await.map(Some) }),
-            answer_in_time(async { system.count_failing_rows().await.map(Some) }),
-            answer_in_time(async { system.read_lags().await.map(Some) }),
-        );
-        let values = metric_values(backlog, stuck, failing, lags, *is_withdrawn.borrow());
-        if let Err(error) = writeln!(io::stdout(), "{}", emf_line(&stack, OffsetDateTime::now_utc(), &values)) {
-            tracing::warn!(%error, "metrics cannot be published");
-        }
+        let is_withdrawn = *is_withdrawn.borrow();
+        publish_now(&stack, &system, is_withdrawn).await;
+    }
+}
+
+/// Publishes the metrics once.
+pub(crate) async fn publish_now(stack: &str, system: &System, is_withdrawn: bool) {
+    let (backlog, stuck, failing, lags) = tokio::join!(
+        answer_in_time(system.read_backlog()),
+        answer_in_time(async { system.count_stuck().await.map(Some) }),
+        answer_in_time(async { system.count_failing_rows().await.map(Some) }),
+        answer_in_time(async { system.read_lags().await.map(Some) }),
+    );
+    let values = metric_values(backlog, stuck, failing, lags, is_withdrawn);
+    if let Err(error) = writeln!(io::stdout(), "{}", emf_line(stack, OffsetDateTime::now_utc(), &values)) {
+        tracing::warn!(%error, "metrics cannot be published");
     }
 }
 

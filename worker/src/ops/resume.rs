@@ -104,7 +104,10 @@ pub(crate) struct Resumer {
 }
 
 /// The order after which the next batch begins: the time at which it was accepted, and its id.
-type Position = (OffsetDateTime, String);
+pub(crate) type Position = (OffsetDateTime, String);
+
+/// The position of the first batch.
+pub(crate) const FIRST: Position = (OffsetDateTime::UNIX_EPOCH, String::new());
 
 impl Resumer {
     /// Searches for ever.
@@ -112,12 +115,11 @@ impl Resumer {
         if self.period.is_zero() {
             return std::future::pending().await;
         }
-        let first = (OffsetDateTime::UNIX_EPOCH, String::new());
-        let mut position = first.clone();
+        let mut position = FIRST;
         loop {
             sleep(self.period).await;
             match self.check_batch(&position).await {
-                Ok(next) => position = next.unwrap_or_else(|| first.clone()),
+                Ok(next) => position = next.unwrap_or(FIRST),
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "lost workflows cannot be searched for now"),
             }
         }
@@ -125,7 +127,7 @@ impl Resumer {
 
     /// Checks the next batch of open orders. Returns the position at which the next batch begins;
     /// `None` means at the start.
-    async fn check_batch(&self, position: &Position) -> anyhow::Result<Option<Position>> {
+    pub(crate) async fn check_batch(&self, position: &Position) -> anyhow::Result<Option<Position>> {
         let Some(temporal) = self.temporal.borrow().clone() else { return Ok(Some(position.clone())) };
         let (batch, next) = self.open_orders(position).await?;
         let lost = lost::find_lost(&self.pool, &temporal, &batch).await?;

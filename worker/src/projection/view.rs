@@ -36,7 +36,8 @@ pub(crate) struct Loaded<T> {
     pub(crate) view: anyhow::Result<T>,
 }
 
-/// Loads the orders with these ids and their trace contexts, in no particular order. Ids without an order are left out.
+/// Loads the orders with these ids and their trace contexts, in no particular order. Ids without
+/// an order are left out.
 ///
 /// # Errors
 /// Fails if Postgres does not answer. A row that cannot be read is an error in the list only.
