@@ -201,6 +201,18 @@ pub fn order_span(
 
 /// The `traceparent` that makes another system's spans belong below this span.
 #[must_use]
+/// Describes the message of a span. `destination` is the URL or ARN of the queue or topic.
+pub fn set_message(span: Option<&Context>, system: &'static str, operation: &'static str, destination: &str) {
+    let Some(span) = span else { return };
+    let name = destination.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+    span.span().set_attributes([
+        KeyValue::new("messaging.system", system),
+        KeyValue::new("messaging.operation.name", operation),
+        KeyValue::new("messaging.operation.type", operation),
+        KeyValue::new("messaging.destination.name", name),
+    ]);
+}
+
 pub fn traceparent(span: Option<&Context>) -> Option<String> {
     span.and_then(TraceParent::of).map(|parent| parent.to_string())
 }

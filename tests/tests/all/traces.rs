@@ -141,6 +141,19 @@ fn an_order_is_one_trace_from_the_page_to_its_refund() {
             without.iter().all(|span| span.parent == request.id && span.name.starts_with("dynamodb ")),
             "without the order's id: {without:?}"
         );
+        for (name, system, destination) in
+            [("send intake", "aws_sqs", "INTAKE_QUEUE_URL"), ("publish order.status_changed", "aws.sns", "EVENTS_TOPIC_ARN")]
+        {
+            let span = collector.span(TRACE, name)?;
+            let attribute = |key: &str| span.attribute(key).unwrap_or_default();
+            assert_eq!(
+                (attribute("messaging.system").as_str(), attribute("messaging.operation.type").as_str()),
+                (system, "send"),
+                "{name}"
+            );
+            let name = attribute("messaging.destination.name");
+            ensure!(!name.is_empty() && shop.stack.settings().get(destination)?.ends_with(&name), "{destination}: {name}");
+        }
         let attempts = spans.iter().filter(|span| span.name == "RunActivity:ProcessPayment");
         let attempts: BTreeMap<String, bool> =
             attempts.map(|span| (span.attribute("order.attempt").unwrap_or_default(), span.failed)).collect();
