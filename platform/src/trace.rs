@@ -7,6 +7,7 @@
 //! codes. An error is a short code and never its text.
 
 mod aws;
+mod batches;
 mod carrier;
 mod export;
 mod log;
@@ -16,6 +17,7 @@ mod temporal;
 mod traceparent;
 
 pub(crate) use aws::TracedClient;
+use batches::Divided;
 use carrier::Carrier;
 pub use carrier::{BAGGAGE, TRACEPARENT};
 use export::Exporter;
@@ -112,7 +114,7 @@ pub fn init_with<P: SpanProcessor + 'static>(
         .build()?;
     // Spans wait in a queue of limited length, and a thread of its own sends them. If the queue is
     // full, because the endpoint does not answer, further spans are dropped.
-    let processor = wrap(Finishing::new(BatchSpanProcessor::builder(exporter).build()));
+    let processor = wrap(Finishing::new(BatchSpanProcessor::builder(Divided(exporter)).build()));
     let sampling = Sampling::new(settings.traces_sampler_arg);
     let provider = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().with_service_name(service.to_owned()).build())
@@ -199,8 +201,6 @@ pub fn order_span(
     start(&join(id, trace)?, kind, name, part.map(|part| KeyValue::new(PART, part)).into_iter().collect())
 }
 
-/// The `traceparent` that makes another system's spans belong below this span.
-#[must_use]
 /// Describes the message of a span. `destination` is the URL or ARN of the queue or topic.
 pub fn set_message(span: Option<&Context>, system: &'static str, operation: &'static str, destination: &str) {
     let Some(span) = span else { return };
@@ -213,6 +213,8 @@ pub fn set_message(span: Option<&Context>, system: &'static str, operation: &'st
     ]);
 }
 
+/// The `traceparent` that makes another system's spans belong below this span.
+#[must_use]
 pub fn traceparent(span: Option<&Context>) -> Option<String> {
     span.and_then(TraceParent::of).map(|parent| parent.to_string())
 }
