@@ -11,6 +11,7 @@ use crate::{
     intake::queue_poller::Consumer,
     operation::queues::{FeedbackQueue, Queues},
     product::catalogue::{self, Catalogue},
+    traces::{self, Traces},
     webhook::carrier_webhook::{self, CarrierSecret},
     webhook::stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
@@ -70,6 +71,7 @@ macro_rules! part {
     (queues) => { Arc<Queues> };
     (read_model) => { Arc<ReadModel> };
     (stripe) => { Arc<StripeSecret> };
+    (traces) => { Arc<Traces> };
     (workflows) => { Arc<Workflows> };
 }
 
@@ -101,6 +103,9 @@ macro_rules! setting {
     };
     (temporal) => {
         temporal::Settings
+    };
+    (traces) => {
+        traces::Settings
     };
     (wakeup) => {
         wakeup::Settings
@@ -136,6 +141,9 @@ macro_rules! make {
     (stripe, $from:ident) => {
         Arc::new(StripeSecret::new($from.settings.stripe.clone()))
     };
+    (traces, $from:ident) => {
+        Arc::new(Traces::new($from.settings.traces.clone()))
+    };
     (workflows, $from:ident) => {
         workflows($from.settings.temporal.clone(), $from.aws.wakeup($from.settings.wakeup.clone()).await)
     };
@@ -144,9 +152,9 @@ macro_rules! make {
 states! {
     /// The state of `api`, which serves all operations.
     AppState {
-        identity, read_model, workflows, intake_queue, idempotency, catalogue, consumer, queues, carrier, stripe
+        identity, read_model, workflows, intake_queue, idempotency, catalogue, consumer, queues, carrier, stripe, traces
     } from AppSettings {
-        identity, read_model, catalogue, temporal, wakeup, intake_queue, idempotency, feedback_queue, carrier, stripe
+        identity, read_model, catalogue, temporal, wakeup, intake_queue, idempotency, feedback_queue, carrier, stripe, traces
     }
 
     /// The state of `create-order`.
@@ -155,6 +163,9 @@ states! {
 
     /// The state of `get-order`, `list-orders` and `get-operations-history`.
     ReadOrdersState { identity, read_model } from ReadOrdersSettings { identity, read_model }
+
+    /// The state of `get-order-trace`.
+    OrderTraceState { identity, read_model, traces } from OrderTraceSettings { identity, read_model, traces }
 
     /// The state of `cancel-order`, `amend-order`, `review-order`, `create-refund` and
     /// `scan-shipment`, which signal or start a workflow for an order.

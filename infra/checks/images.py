@@ -31,6 +31,7 @@ UNPINNED = {
     "docker.io/temporalio/admin-tools:1.31.2",
     "docker.io/temporalio/server:1.31.2",
     "docker.io/temporalio/ui:2.52.0",
+    "jaegertracing/jaeger:2.13.0",
     "localstack/localstack:4.14.0",
     "mcr.microsoft.com/devcontainers/base:2.1.13-bookworm",
     "node:24.19.0-bookworm-slim",

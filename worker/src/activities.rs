@@ -12,7 +12,7 @@ mod shipping;
 
 use crate::{
     db, notification, ops::busy::Busy, ops::metrics::Metrics, order, order::TransitionResult, payment, payment::Gateways,
-    payment::refund as refunds, projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy,
+    payment::refund as refunds, projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy, trace,
 };
 use anyhow::anyhow;
 use attempt::Failure;
@@ -139,7 +139,8 @@ impl Activities {
 
     #[activity(definition = definitions::ReconcilePayment)]
     pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<StepResult, ActivityError> {
-        self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
+        let work = trace::in_order_trace(&self.pool, event.order_id, "reconcile payment", self.reconcile(&event));
+        self.attempt(&ctx, event.order_id, work).await
     }
 
     #[activity(definition = definitions::RestockProduct)]

@@ -361,6 +361,8 @@ pub struct Run {
     #[command(flatten)]
     pub log: platform::log::Settings,
     #[command(flatten)]
+    pub trace: platform::trace::Settings,
+    #[command(flatten)]
     pub postgres: Postgres,
     #[command(flatten)]
     pub read_model: platform::read_model::Settings,

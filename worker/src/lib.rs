@@ -20,3 +20,4 @@ pub mod run;
 mod shipping;
 mod sql;
 pub mod stock;
+mod trace;

@@ -24,6 +24,7 @@ use crate::{
     ops::resume::{self, Position},
     ops::system::System,
     run::{Parts, Work},
+    trace,
 };
 use anyhow::{Context, anyhow};
 pub use custom_resource::migrate;
@@ -76,6 +77,7 @@ const TAKE_OVER_PERIOD: Duration = Duration::from_secs(60);
 pub async fn run(settings: OnDemandRun) -> anyhow::Result<()> {
     let OnDemandRun { run, wakeup, idle } = settings;
     platform::log::init(&run.log);
+    trace::init(&run.trace)?;
     let queue_url = wakeup.worker_wakeup_queue_url.context("WORKER_WAKEUP_QUEUE_URL is not set")?;
     let pool = db::pool(&run.postgres).await?;
     let sqs = aws_sdk_sqs::Client::new(&platform::aws::config(platform::aws::Timeouts::INTERACTIVE).await);
@@ -86,7 +88,10 @@ pub async fn run(settings: OnDemandRun) -> anyhow::Result<()> {
         let worker = worker.clone();
         async move {
             let stop_at = event.context.deadline() - worker.parts.settings.drain - RESERVE;
-            spawn_blocking(move || worker.invoke(&event.payload, stop_at)).await?.map_err(|error| {
+            let result = spawn_blocking(move || worker.invoke(&event.payload, stop_at)).await;
+            // Spans are sent on this runtime, and only while the process is not frozen.
+            platform::trace::flush().await;
+            result?.map_err(|error| {
                 // Lambda delivers the wake-ups again.
                 tracing::error!(error = format!("{error:#}"), "the invocation failed");
                 lambda_runtime::Error::from(format!("{error:#}"))

@@ -17,10 +17,11 @@ use crate::{
     ops::resume::Resumer,
     ops::search,
     ops::system::System,
-    payment::{Gateway, Gateways, Sandbox, Stripe},
+    payment::{Gateways, Sandbox, Stripe},
     projection::Projector,
     shipping::Shipping,
     stock::{self, ReservationPolicy},
+    trace::{self, TracedGateway},
 };
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
@@ -59,6 +60,7 @@ const FORCED_EXIT_AFTER: Duration = Duration::from_millis(900);
 /// An unreachable dependency is no error: the worker waits for it.
 pub async fn run(settings: Run) -> anyhow::Result<()> {
     platform::log::init(&settings.log);
+    trace::init(&settings.trace)?;
     let stop = stop::requested()?;
     stop::enforce(stop.clone(), settings.drain + FORCED_EXIT_AFTER);
     let listener = health::bind(settings.port.address()).await?;
@@ -82,6 +84,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         work.background.spawn("metrics", cloudwatch::publish(stack, period, system, withdrawn));
     }
     work.run(None, stop).await?;
+    platform::trace::shut_down().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -250,8 +253,8 @@ impl<'a> Work<'a> {
 /// # Errors
 /// Fails if the key of a gateway cannot be read.
 pub(crate) async fn create_gateways(settings: &Payments, pool: &Pool) -> anyhow::Result<Gateways> {
-    let sandbox: Arc<dyn Gateway> = Arc::new(Sandbox::new(pool.clone()));
-    let stripe = async || anyhow::Ok(Arc::new(Stripe::new(&settings.stripe).await?) as Arc<dyn Gateway>);
+    let sandbox = TracedGateway::around(Arc::new(Sandbox::new(pool.clone())));
+    let stripe = async || anyhow::Ok(TracedGateway::around(Arc::new(Stripe::new(&settings.stripe).await?)));
     Ok(match settings.payment_gateway {
         PaymentGateway::Stripe => Gateways::new(stripe().await?, vec![sandbox]),
         PaymentGateway::Sandbox if settings.stripe.has_key() => Gateways::new(sandbox, vec![stripe().await?]),
@@ -319,7 +322,7 @@ fn worker_options(settings: &Run, activities: &Activities) -> anyhow::Result<Wor
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
     let (order_limits, refund_limits, event_limits, restock_limits) = (limits.clone(), limits.clone(), limits.clone(), limits.clone());
-    Ok(WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
+    let mut options = WorkerOptions::new(settings.temporal.temporal_task_queue.clone())
         .register_workflow_with_factory::<OrderWorkflow, _>(move || OrderWorkflow::new(order_limits.clone()))?
         .register_workflow_with_factory::<RefundWorkflow, _>(move || RefundWorkflow::new(refund_limits.clone()))?
         .register_workflow_with_factory::<ReconcileWorkflow, _>(move || ReconcileWorkflow::new(event_limits.clone()))?
@@ -330,6 +333,9 @@ fn worker_options(settings: &Run, activities: &Activities) -> anyhow::Result<Wor
         .workflow_task_poller_behavior(pollers())
         .activity_task_poller_behavior(pollers())
         .tuner(slots)
-        .graceful_shutdown_period(settings.drain)
-        .build())
+        .graceful_shutdown_period(settings.drain);
+    if let Some(plugin) = trace::plugin() {
+        options = options.worker_plugin(plugin);
+    }
+    Ok(options.build())
 }

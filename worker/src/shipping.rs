@@ -7,7 +7,7 @@
 mod record;
 mod sandbox;
 
-use crate::config;
+use crate::{config, trace::TracedCarrier};
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use futures::future::BoxFuture;
@@ -104,7 +104,7 @@ pub(crate) struct Shipping {
 impl Shipping {
     pub(crate) fn new(settings: &config::Shipping, pool: Pool) -> Self {
         let carrier: Option<Arc<dyn Carrier>> = match settings.carrier {
-            config::Carrier::Sandbox => Some(Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay))),
+            config::Carrier::Sandbox => Some(TracedCarrier::around(Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay)))),
             config::Carrier::None => None,
         };
         Self { carrier, poll_every: settings.carrier_poll, poll_max: settings.carrier_poll_max }

@@ -15,6 +15,7 @@ pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
     let made_for = match function {
         "create-order" => http("POST", "/api/orders", "", &order()),
         "get-order" => http("GET", &format!("/api/orders/{UNKNOWN}"), "", ""),
+        "get-order-trace" => http("GET", &format!("/api/orders/{UNKNOWN}/trace"), "", ""),
         "list-orders" => http("GET", "/api/orders", "customerID=CUST-001", ""),
         "list-products" => http("GET", "/api/products", "", ""),
         "cancel-order" => http("POST", &format!("/api/orders/{UNKNOWN}/cancel"), "", "{}"),

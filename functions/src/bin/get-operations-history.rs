@@ -4,6 +4,6 @@ use functions::{lambda, operation::get_operations_history, state::ReadOrdersStat
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let settings = lambda::settings();
+    let settings = lambda::settings()?;
     lambda::serve(get_operations_history::route().with_state(ReadOrdersState::new(settings).await?)).await
 }

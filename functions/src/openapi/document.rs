@@ -13,6 +13,7 @@ use utoipa::{IntoResponses, OpenApi, PartialSchema};
     crate::order::create_order::create_order,
     crate::order::list_orders::list_orders,
     crate::order::get_order::get_order,
+    crate::order::get_order_trace::get_order_trace,
     crate::order::cancel_order::cancel_order,
     crate::order::amend_order::amend_order,
     crate::order::review_order::review_order,

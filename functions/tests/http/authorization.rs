@@ -31,7 +31,7 @@ fn least(method: &str, path: &str) -> Option<Caller> {
         ("POST", "/api/webhooks/carrier" | "/api/webhooks/stripe") => Caller::Anyone,
         ("GET" | "POST", "/api/orders") | ("GET", "/api/orders/{id}") => Caller::Customer,
         ("POST", "/api/orders/{id}/amend" | "/api/orders/{id}/cancel") => Caller::Customer,
-        ("GET", "/api/operations" | "/api/operations/history") => Caller::Staff,
+        ("GET", "/api/operations" | "/api/operations/history" | "/api/orders/{id}/trace") => Caller::Staff,
         ("POST", "/api/orders/{id}/review" | "/api/orders/{id}/shipments/{shipmentID}/scans") => Caller::Staff,
         ("POST", "/api/orders/{id}/refunds" | "/api/products/{id}/restock") => Caller::Admin,
         _ => return None,

@@ -17,6 +17,7 @@ use functions::{
     operation::queues::{FeedbackQueue, Queues},
     product::catalogue::{self, Catalogue},
     state::AppState,
+    traces::{self, Traces},
     webhook::carrier_webhook::{self, CarrierSecret},
     webhook::stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
@@ -133,5 +134,6 @@ fn state(identity: Arc<Identity>) -> AppState {
             dynamodb,
             idempotency::Settings { idempotency_table: "idempotency".to_owned(), order_request_limit: 30 },
         )),
+        traces: Arc::new(Traces::new(traces::Settings { traces_query_url: None })),
     }
 }

@@ -194,7 +194,7 @@ fn shipped() -> OrderView {
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 22] = [
+    let calls: [(&str, &str, Option<&str>); 23] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
@@ -203,6 +203,7 @@ async fn answers_are_as_the_document_says() {
         ("GET", "/api/products", None),
         ("GET", "/api/orders", None),
         ("GET", "/api/orders/{id}", None),
+        ("GET", "/api/orders/{id}/trace", None),
         ("POST", "/api/orders", Some("{}")),
         ("POST", "/api/orders", Some("{")),
         ("POST", "/api/orders/{id}/cancel", Some("{")),
@@ -252,6 +253,7 @@ async fn refusals_are_as_the_document_says() {
             | "/api/operations/history"
             | "/api/orders/{id}/refunds"
             | "/api/orders/{id}/review"
+            | "/api/orders/{id}/trace"
             | "/api/orders/{id}/shipments/{shipmentID}/scans"
             | "/api/products/{id}/restock" => 403,
             // These operations expect another body than that of an order.

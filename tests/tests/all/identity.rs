@@ -197,6 +197,7 @@ fn functions_trust_the_gateway_or_verify_the_token() {
         let unknown = "ord_01930000000070008000000000000001";
         for (function, method, path, of_ada, of_staff, of_admin, of_bob) in [
             ("get-order", "GET", format!("/api/orders/{id}"), 200, 200, 200, 404),
+            ("get-order-trace", "GET", format!("/api/orders/{id}/trace"), 403, 404, 404, 403),
             ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 200, 200, 403),
             ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 409, 409, 404),
             ("create-refund", "POST", format!("/api/orders/{unknown}/refunds"), 403, 403, 404, 403),

@@ -40,4 +40,5 @@ mod shipping;
 mod stock;
 mod stripe;
 mod support;
+mod traces;
 mod watch;

@@ -7,7 +7,7 @@ mod measure;
 
 use crate::{
     histories::connect,
-    support::{Draft, FAST, Function, Product, Shop, with_own_stack},
+    support::{Collector, Draft, FAST, Function, Product, Shop, block_on, with_own_stack},
 };
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::{
@@ -150,6 +150,30 @@ fn an_order_is_processed_by_the_worker_that_it_wakes() {
         let row = shop.db().await?.query_one("SELECT count(*) FROM orders WHERE projected_version < version", &[]).await?;
         ensure!(row.get::<_, i64>(0) == 0, "the read model lags behind");
         shop.audit_is_clean().await
+    });
+}
+
+/// Lambda freezes the process after the invocation. So no span may wait until then.
+#[test]
+fn spans_are_sent_before_the_invocation_ends() {
+    let collector = block_on(Collector::start()).expect("a collector");
+    let traces = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
+        ("OTEL_TRACES_SAMPLER_ARG", "1"),
+        // The spans are not sent for another reason meanwhile.
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
+    ];
+    with_own_stack(0, &[&settings(&[])[..], &traces].concat(), async |shop| {
+        let (product, mut worker) = (shop.product(1_000, 100).await?, OnDemand::start(shop).await?);
+        let order = place(shop, &product).await?;
+        worker.serve_all().await?;
+        let spans = collector.spans();
+        for name in ["RunWorkflow:OrderWorkflow", "RunActivity:ProcessPayment", "gateway capture", "project order"] {
+            let is_sent = spans.iter().any(|span| span.name == name && span.attribute("order.id").as_ref() == Some(&order));
+            ensure!(is_sent, "{name} of {order} is missing: {spans:?}");
+        }
+        shop.ends(&order, "COMPLETED").await?;
+        Ok(())
     });
 }
 

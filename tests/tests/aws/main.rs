@@ -54,6 +54,9 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
 
     let (status, listed) = deployed.request("list-orders", &event("list-orders")?).await?;
     assert_eq!((status, listed["items"].as_array().map(Vec::len)), (200, Some(2)), "{listed}");
+    // The event's caller is a customer.
+    let (status, problem) = deployed.request("get-order-trace", &event("get-order-trace")?).await?;
+    assert_eq!((status, &problem["type"]), (403, &json!("/problems/staff-only")), "{problem}");
     let (status, problem) = deployed.request("cancel-order", &event("cancel-order")?).await?;
     assert_eq!(status, 409, "{problem}");
     for decision in ["amend-order", "review-order"] {

@@ -61,25 +61,12 @@ export interface Notification {
   at: string;
 }
 
-/** How an order was processed, step by step. */
-export interface Trace {
-  traceID: string;
+/** How an order was processed, including parts that only a newer API knows. */
+export interface Trace extends Omit<Schemas['OrderTrace'], 'spans'> {
   spans: Span[];
-  /** True if the trace has more spans than these. */
-  truncated: boolean;
 }
 
 /** A step of a trace. */
-export interface Span {
-  id: string;
-  /** The step to which this one belongs. */
-  parentID?: string;
-  /** The part of OrderFlow that took the step. */
+export interface Span extends Omit<Schemas['Span'], 'part'> {
   part: string;
-  name: string;
-  /** The time since the trace's first span began. */
-  startMicros: number;
-  durationMicros: number;
-  attempt?: number;
-  error?: string;
 }

@@ -132,7 +132,7 @@ impl ReadModelCheck<'_> {
             let Some(id) = ids.last() else { break };
             last.clone_from(id);
             for Loaded { id, view } in load_orders(&client, &ids).await? {
-                let view = view.and_then(|order| Ok((order.version, serde_json::to_value(&order)?)));
+                let view = view.and_then(|(order, _)| Ok((order.version, serde_json::to_value(&order)?)));
                 let difference = compare(view, stored.remove(&id));
                 differences.extend(difference.map(|difference| (id, difference)));
             }

@@ -21,6 +21,7 @@ use crate::{
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
+use platform::trace;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -101,7 +102,9 @@ impl NotificationDispatcher {
                             let dispatcher = dispatcher.clone();
                             let begun = dispatcher.busy.begin();
                             deliveries.spawn(async move {
-                                dispatcher.deliver(&key, notice).await;
+                                let span = key.span();
+                                trace::within(span.clone(), dispatcher.deliver(&key, notice)).await;
+                                trace::end(span, None);
                                 drop(begun);
                             });
                         }
@@ -182,7 +185,7 @@ impl NotificationDispatcher {
     /// notifications on the channel have waited for this one. They become due together with it if
     /// it is still PENDING, and otherwise at once.
     async fn record_attempt(&self, key: &NotificationKey, recipient: &str, outcome: Outcome) -> anyhow::Result<()> {
-        let NotificationKey { order_id, kind, channel, about, attempt } = key;
+        let NotificationKey { order_id, kind, channel, about, attempt, trace: _ } = key;
         let (state, provider_id, error) = match outcome {
             Outcome::Sent(provider_id) => {
                 tracing::info!(order_id, kind, channel, attempt, "{order_id}: {kind} sent by {channel}");
@@ -198,6 +201,7 @@ impl NotificationDispatcher {
                     Failure::Temporary(error) => ("PENDING", error),
                     Failure::Refused(error) => ("FAILED", error),
                 };
+                trace::fail(if state == "FAILED" { "refused" } else { "failed" });
                 let error = redact(recipient, &format!("{error:#}"));
                 tracing::warn!(order_id, kind, channel, attempt, state, error, "{order_id}: {kind} could not be sent by {channel}");
                 (state, None, Some(error))

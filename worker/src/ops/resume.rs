@@ -24,6 +24,7 @@ use orders::{
 use platform::{
     read_model::{ReadModel, ReadStatus},
     temporal::{Connector, Timeouts},
+    trace,
 };
 use std::time::Duration;
 use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions, errors::WorkflowStartError};
@@ -132,7 +133,8 @@ impl Resumer {
         let lost = lost::find_lost(&self.pool, &temporal, &batch).await?;
         let mut failures = Vec::new();
         for id in lost.iter().take(MAX_STARTS) {
-            if let Err(error) = restart_workflow(&temporal, &self.task_queue, *id).await {
+            let span = trace::join(*id, &crate::trace::find(&self.pool, *id).await);
+            if let Err(error) = trace::within(span, restart_workflow(&temporal, &self.task_queue, *id)).await {
                 // The cause may be Temporal or this order alone. The order becomes a failing row,
                 // so the next batches skip it and reach the other orders.
                 failures.push(Failure::new(id.to_string(), &error));

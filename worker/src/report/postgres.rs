@@ -44,7 +44,7 @@ pub(super) async fn read(pool: &Pool, id: OrderId, settings: &config::Order) -> 
         related.push(id);
     }
     let facts = read_facts(&snapshot, &name, &order).await?;
-    let view = load_orders(&snapshot, std::slice::from_ref(&name)).await?.pop().map(|loaded| loaded.view);
+    let view = load_orders(&snapshot, std::slice::from_ref(&name)).await?.pop().map(|loaded| loaded.view.map(|(view, _)| view));
     let payment = payment::find_payment(&snapshot, id).await.ok().flatten().filter(|payment| payment.gateway.is_some());
     let publishes_events = settings.events.events_topic_arn.as_ref().is_some_and(|arn| !arn.is_empty());
     // Last, because a statement that fails ends the snapshot.

@@ -2,6 +2,7 @@
 //! it.
 
 mod admission;
+mod collector;
 mod contract;
 mod fail_points;
 mod lambda;
@@ -16,6 +17,7 @@ mod transitions;
 mod until;
 
 pub(crate) use admission::admit;
+pub(crate) use collector::{Collector, Exported};
 pub(crate) use fail_points::FailPoints;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;
@@ -92,6 +94,11 @@ pub(crate) fn with_unstarted_stack(workers: usize, env: &[(&str, &str)], test: i
         place.is_ready();
         fail_on_error(test(&shop).await);
     });
+}
+
+/// Runs something on the tests' runtime, where it may go on until the end of the test run.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(work)
 }
 
 /// Runs a test that needs no stack.
