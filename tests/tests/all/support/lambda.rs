@@ -74,6 +74,8 @@ impl Function {
         let (events, receiver) = mpsc::channel(1);
         let api = Arc::new(RuntimeApi { limit, events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
         let log = shop.folder()?.join("logs").join(format!("{}.log", shop.unique(name)));
+        // As CloudWatch Logs, which gets both.
+        let output = File::create(&log)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let routes = Router::new()
@@ -96,8 +98,8 @@ impl Function {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", name)
             .env("AWS_LAMBDA_LOG_STREAM_NAME", name)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .kill_on_drop(true)
             .spawn()?;
         Ok(Self { api, events, server, process, log })
