@@ -2,6 +2,7 @@
 //! them.
 
 pub(crate) mod attention;
+pub(crate) mod call;
 pub(crate) mod cloudwatch;
 pub(crate) mod failing;
 pub mod finding;

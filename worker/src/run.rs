@@ -10,7 +10,6 @@ use crate::{
     ops::cloudwatch,
     ops::health,
     ops::health::Health,
-    ops::metrics::Metrics,
     ops::release::{self, Releaser},
     ops::resume::Resumer,
     ops::system::System,
@@ -67,16 +66,17 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
             .socket_addr((Ipv4Addr::LOCALHOST, 0).into())
             .counters_total_suffix(true)
             .unit_suffix(true)
+            .use_seconds_for_durations(true)
             .build(),
     )?;
     let meter: Arc<dyn CoreMeter> = exporter.meter;
-    let metrics = Metrics::new(meter.clone());
+    platform::metrics::initialise(platform::metrics::Program::Worker);
 
     let aws = platform::aws::config(platform::aws::Timeouts::BACKGROUND).await;
     let read_model = ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone());
     let projector = Projector::new(pool.clone(), read_model.clone());
     let (sns, events_wakeup) = (aws_sdk_sns::Client::new(&aws), Arc::new(Notify::new()));
-    let dispatcher = NotificationDispatcher::new(pool.clone(), &aws, &settings.notifications, metrics.clone())?;
+    let dispatcher = NotificationDispatcher::new(pool.clone(), &aws, &settings.notifications)?;
     let limits = StepSettings::from(settings.steps.clone());
     let activities = Activities {
         pool: pool.clone(),
@@ -85,7 +85,6 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
         projector: projector.clone(),
         notifications_wakeup: dispatcher.waker(),
         events_wakeup: events_wakeup.clone(),
-        metrics: metrics.clone(),
         limits: limits.clone(),
         reservation_policy: ReservationPolicy::new(&settings),
         shipping: Shipping::new(&settings.shipping, pool.clone()),
@@ -95,13 +94,8 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
 
     let (connected, temporal) = watch::channel(None);
     let task_queue = settings.temporal.temporal_task_queue.clone();
-    let resumer = Resumer {
-        pool: pool.clone(),
-        temporal: temporal.clone(),
-        task_queue: task_queue.clone(),
-        period: settings.resume_period,
-        metrics: metrics.clone(),
-    };
+    let resumer =
+        Resumer { pool: pool.clone(), temporal: temporal.clone(), task_queue: task_queue.clone(), period: settings.resume_period };
     let (is_withdrawn, withdrawn) = watch::channel(false);
     let releaser = settings.release.worker_version.clone().map(|version| Releaser {
         temporal: temporal.clone(),
@@ -112,7 +106,7 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
     });
     let system =
         System { pool, temporal, task_queue, stuck_limits: settings.stuck.clone(), has_topic: settings.events.events_topic_arn.is_some() };
-    let health = Health::new(system.clone(), metrics, exporter.bound_addr);
+    let health = Health::new(system.clone(), settings.release.worker_version.clone(), exporter.bound_addr);
     let mut background = Background::default();
     background.spawn("health", health::serve(listener, health));
     background.spawn("projector", projector.clone().run());

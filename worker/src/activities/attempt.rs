@@ -5,13 +5,13 @@
 pub(super) mod fail_point;
 
 use super::{Activities, StepOutcome};
-use crate::db;
+use crate::{db, ops::metrics};
 use anyhow::anyhow;
 use orders::{
     OrderId,
     activities::{Refusal, StepResult},
 };
-use platform::error::chain;
+use platform::{error::chain, metrics::list};
 use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -78,8 +78,8 @@ impl Activities {
                 let StepOutcome { step, wait, amount_minor, ships } = outcome.into();
                 #[cfg(debug_assertions)]
                 fail_point::reached(activity);
-                self.metrics.count_attempt(activity, "ok", took);
-                self.metrics.count_ended_order(step);
+                metrics::count_attempt(activity, "ok", took);
+                metrics::count_transition(step);
                 self.projector.report_change(order_id, step.status.is_final() || wait.is_some());
                 self.events_wakeup.notify_one();
                 let status = step.status;
@@ -87,14 +87,15 @@ impl Activities {
                 Ok(StepResult { status, took_ms: duration_ms, wait_ms: wait.map(millis), amount_minor, ships })
             }
             Err(Failure::Refused(refusal, reason)) => {
-                self.metrics.count_attempt(activity, "refused", took);
+                metrics::count_attempt(activity, "refused", took);
+                list::ORDER_REFUSALS.increment(&[refusal.as_str()]);
                 let kind = refusal.as_str();
                 tracing::info!(%order_id, activity, attempt, local, refusal = kind, reason, duration_ms, "{order_id}: {activity} refused: {reason}");
                 let failure = ApplicationFailure::builder(anyhow!(reason)).type_name(kind.to_owned()).non_retryable(true).build();
                 Err(ActivityError::application(failure))
             }
             Err(Failure::Temporary(error)) => {
-                self.metrics.count_attempt(activity, "failed", took);
+                metrics::count_attempt(activity, "failed", took);
                 db::drop_connections_if_read_only(&self.pool, &error);
                 let error = format!("{error:#}");
                 tracing::warn!(%order_id, activity, attempt, local, error, duration_ms, "{order_id}: {activity} failed, will be tried again: {error}");

@@ -14,12 +14,12 @@ use super::{
 use crate::{
     config::Notifications,
     db::{self, millis},
-    ops::metrics::Metrics,
     sql::notification as sql,
 };
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
+use platform::metrics::list;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -50,7 +50,6 @@ pub(crate) struct NotificationDispatcher {
     provider: Provider,
     templates: Templates,
     settings: Notifications,
-    metrics: Metrics,
     woken: Arc<Notify>,
 }
 
@@ -67,7 +66,7 @@ impl NotificationDispatcher {
     ///
     /// # Errors
     /// Fails if a template has a mistake.
-    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, metrics: Metrics) -> anyhow::Result<Self> {
+    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
@@ -75,7 +74,7 @@ impl NotificationDispatcher {
             configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::load(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, woken: Arc::default() })
+        Ok(Self { pool, provider, templates, settings: settings.clone(), woken: Arc::default() })
     }
 
     /// The handle that wakes the dispatcher after a notification was recorded.
@@ -184,7 +183,7 @@ impl NotificationDispatcher {
             }
             Outcome::Suppressed(Suppression { reason, text }) => {
                 tracing::warn!(order_id, kind, channel, reason, "{order_id}: {kind} by {channel} suppressed: {text}");
-                self.metrics.count_suppressed(reason);
+                list::NOTIFICATIONS_SUPPRESSED.increment(&[reason]);
                 ("SUPPRESSED", None, Some(text))
             }
             Outcome::Failed(failure) => {
@@ -197,6 +196,7 @@ impl NotificationDispatcher {
                 (state, None, Some(error))
             }
         };
+        list::NOTIFICATION_ATTEMPTS.increment(&[channel, state]);
         let client = db::connection(&self.pool).await?;
         let attempt = sql::Attempt {
             order_id,
