@@ -22,6 +22,7 @@ mod isolation;
 mod logs;
 mod migrate;
 mod notifications;
+mod observability;
 mod operations;
 mod orders;
 mod page;
