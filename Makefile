@@ -21,7 +21,7 @@ build: ## Build everything
 	@web/build-page
 	@cargo build --workspace
 
-run: ready ## Run OrderFlow: all servers, worker and api, until Ctrl-C
+run: ready ## Run OrderFlow: all servers, worker and api, until Ctrl-C (TRACES=1: and Jaeger)
 	@$(LOCAL) up
 
 run-api: build ## Run only api, on running servers (make services)
@@ -79,6 +79,7 @@ db-migrate: build ## Bring the local database's schema up to date, and seed an e
 	@target/debug/worker migrate --seed
 
 db-connect: build ## Open psql on the local database
+	@local/install psql
 	@$(LOCAL) db-connect
 
 db-reset: build ## Empty the local database, tables and queues, end all workflows, and migrate again
@@ -115,4 +116,4 @@ ready:
 	@local/install rust
 	@cargo build $(PROGRAMS) & building=$$!; \
 	trap 'kill $$building 2>/dev/null' EXIT INT TERM; \
-	local/install node page postgres temporal emulator && web/build-page && wait $$building
+	local/install node page postgres temporal emulator $(if $(filter 1,$(TRACES)),jaeger) && web/build-page && wait $$building

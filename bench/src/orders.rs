@@ -8,11 +8,12 @@ use crate::{
     subject::process,
     usage::Usage,
 };
-use anyhow::{Result, bail};
-use local::Stack;
+use anyhow::{Context as _, Result, bail};
+use local::{Server, Stack, service::Binary};
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -47,6 +48,9 @@ pub(crate) struct Options {
     /// Setting of env.example for the worker and `api`: KEY=VALUE. Can be repeated.
     #[arg(long = "set", value_parser = setting)]
     settings: Vec<(String, String)>,
+    /// Compares with the same system under another value of a setting: KEY=VALUE. Can be repeated.
+    #[arg(long = "against", value_parser = setting, conflicts_with = "peer")]
+    against: Vec<(String, String)>,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -57,7 +61,23 @@ fn setting(text: &str) -> Result<(String, String), String> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum System {
     Ours,
+    /// OrderFlow with other settings.
+    Changed,
     Peer,
+}
+
+/// OrderFlow's own servers: `api` and the worker.
+type OwnServers = (Arc<Server<Binary>>, Arc<Server<Binary>>);
+
+/// `api` and the worker with other values of some settings, on the servers of the stack.
+fn changed(stack: &Stack, changes: &[(String, String)]) -> Result<OwnServers> {
+    let mut settings = stack.settings().clone();
+    for (key, value) in changes {
+        settings.set(key, value);
+    }
+    let logs = stack.api.log().parent().context("no folder of logs")?;
+    let (api, worker) = (Binary::api(&settings)?, Binary::worker("worker", &settings)?);
+    Ok((Arc::new(Server::new(api, logs)), Arc::new(Server::new(worker, logs))))
 }
 
 /// The runs of one system with one number of orders. They fill one column of the table.
@@ -76,7 +96,7 @@ impl Series {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let orders = options.number.get();
     let settings: Vec<(&str, &str)> = options.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let stack = Stack::fresh(1, &settings)?;
+    let mut stack = Stack::fresh(1, &settings)?;
     println!("starting the servers ...");
     stack.start().await?;
     let peer = match &options.peer {
@@ -85,14 +105,21 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     };
     let mut series = if peer.is_some() {
         vec![Series::new(System::Ours, orders, "ours"), Series::new(System::Peer, orders, "peer")]
+    } else if !options.against.is_empty() {
+        let head: Vec<String> = options.against.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        vec![Series::new(System::Ours, orders, "ours"), Series::new(System::Changed, orders, &head.join(" "))]
     } else if orders > FEW {
         [orders, FEW].map(|orders| Series::new(System::Ours, orders, &format!("{orders} orders"))).into()
     } else {
         vec![Series::new(System::Ours, orders, "ours")]
     };
-    measure(&stack, peer.as_ref(), &options, &mut series).await?;
+    measure(&mut stack, peer.as_ref(), &options, &mut series).await?;
 
-    let targets = if peer.is_some() { against_peer } else { against_fewer };
+    let targets = match (peer.is_some(), options.against.is_empty()) {
+        (true, _) => against_peer,
+        (_, true) => against_fewer,
+        _ => |_| None,
+    };
     let columns: Vec<Column> = series.into_iter().map(|series| series.column).collect();
     println!("\n{orders} orders a run, {} posted at once\n{}", options.concurrency, report::table(&columns, targets));
     if let Some(peer) = peer {
@@ -103,7 +130,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 
 /// Runs the series in the order A, B, B, A and so on. So a machine that becomes slower or faster
 /// affects both alike.
-async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: &mut [Series]) -> Result<()> {
+async fn measure(stack: &mut Stack, peer: Option<&Peer>, options: &Options, series: &mut [Series]) -> Result<()> {
+    let first = (stack.api.clone(), stack.workers.first().context("the stack has no worker")?.clone());
+    let other = changed(stack, &options.against)?;
     let mut warm = None;
     for round in 0..options.rounds.get() {
         if round > 0 {
@@ -116,9 +145,14 @@ async fn measure(stack: &Stack, peer: Option<&Peer>, options: &Options, series: 
                     peer.start().await?;
                     peer.subject(stack).await?
                 }
-                _ => {
+                (system, _) => {
                     if let Some(peer) = peer {
                         peer.stop().await?;
+                    }
+                    if !options.against.is_empty() && warm != Some(system) {
+                        ours::stop(stack).await?;
+                        let (api, worker) = if system == System::Changed { other.clone() } else { first.clone() };
+                        (stack.api, stack.workers) = (api, vec![worker]);
                     }
                     ours::start(stack).await?;
                     ours::subject(stack).await?

@@ -7,7 +7,7 @@ use crate::{
 use axum::{Router, http::Uri};
 pub use lambda_http::Error;
 use lambda_http::{Request, RequestExt, request::RequestContext};
-use platform::{config, log};
+use platform::{config, log, trace};
 use tower::ServiceExt;
 
 #[derive(clap::Parser)]
@@ -15,15 +15,20 @@ struct Cli<S: clap::Args> {
     #[command(flatten)]
     log: log::Settings,
     #[command(flatten)]
+    trace: trace::Settings,
+    #[command(flatten)]
     settings: S,
 }
 
-/// Reads the configuration and starts logging.
-#[must_use]
-pub fn settings<S: clap::Args>() -> S {
+/// Reads the configuration, and starts logging and tracing.
+///
+/// # Errors
+/// Fails if a variable of OpenTelemetry cannot be used.
+pub fn settings<S: clap::Args>() -> Result<S, Error> {
     let cli: Cli<S> = config::read();
     log::init(&cli.log);
-    cli.settings
+    trace::init(&cli.trace, &std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "orderflow-function".to_owned()))?;
+    Ok(cli.settings)
 }
 
 /// Serves the routes behind API Gateway.
@@ -31,7 +36,13 @@ pub fn settings<S: clap::Args>() -> S {
 /// # Errors
 /// Fails if the Lambda runtime ends.
 pub async fn serve(routes: Router) -> Result<(), Error> {
-    lambda_http::run(finish(routes, not_found).map_request(from_gateway)).await
+    let app = finish(routes, not_found).map_request(from_gateway);
+    // Between two invocations, the process is frozen. So its spans are sent before the answer.
+    lambda_http::run(app.then(async |answer| {
+        trace::flush().await;
+        answer
+    }))
+    .await
 }
 
 /// Converts an event of API Gateway to a normal request. If API Gateway has verified the caller's

@@ -18,5 +18,6 @@ pub mod product;
 pub mod server;
 pub mod shipment;
 pub mod state;
+pub mod traces;
 pub mod webhook;
 pub mod workflows;

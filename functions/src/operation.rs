@@ -2,5 +2,6 @@
 //! queues.
 
 pub mod get_operations;
+pub mod get_operations_history;
 pub mod health;
 pub mod queues;

@@ -5,6 +5,8 @@ pub mod cancel_order;
 pub mod create_order;
 pub mod create_refund;
 pub mod get_order;
+pub mod get_order_trace;
 pub mod list_orders;
+pub(crate) mod order_trace;
 pub(crate) mod refundable;
 pub mod review_order;

@@ -51,6 +51,9 @@ pub struct Settings {
     /// Port of Temporal's web UI on this machine. The page links to it.
     #[arg(long, env = "TEMPORAL_WEB_PORT")]
     pub temporal_web_port: Option<u16>,
+    /// Address at which staff see a trace. `{traceID}` is replaced by its id.
+    #[arg(long, env = "TRACES_LINK")]
+    pub traces_link: Option<String>,
 }
 
 /// The content security policy. Everything comes from the page's own origin and nothing is inline,

@@ -11,7 +11,7 @@ mod wire;
 
 use crate::{api, http::finish, page::Page, state::AppState};
 use anyhow::Context;
-use axum::{Router, extract::Request, middleware::from_fn};
+use axum::{Router, extract::Request};
 use platform::stop;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -77,8 +77,7 @@ pub async fn run(settings: &Settings, page: Page, state: AppState, stop: watch::
     let listener = TcpListener::bind((host, port)).await.with_context(|| format!("cannot listen on {host}, API_PORT {port}"))?;
     let metrics = metrics::bind(settings).await?;
     let queues = Arc::clone(&state.queues);
-    let app =
-        finish(api::routes().with_state(state), async move |request: Request| page.serve(request).await).layer(from_fn(metrics::measure));
+    let app = finish(api::routes().with_state(state), async move |request: Request| page.serve(request).await);
     tracing::info!("listening on http://{host}:{port}");
     let limits = Limits { connections: settings.api_max_connections.into(), ..Limits::default() };
     select! {

@@ -11,6 +11,7 @@ use crate::{
     intake::queue_poller::Consumer,
     operation::queues::{FeedbackQueue, Queues},
     product::catalogue::{self, Catalogue},
+    traces::{self, Traces},
     webhook::carrier_webhook::{self, CarrierSecret},
     webhook::stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
@@ -22,6 +23,7 @@ use platform::{
     aws::{self, SdkConfig, Timeouts},
     read_model::{self, ReadModel},
     temporal,
+    wakeup::{self, Wakeup},
 };
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -69,6 +71,7 @@ macro_rules! part {
     (queues) => { Arc<Queues> };
     (read_model) => { Arc<ReadModel> };
     (stripe) => { Arc<StripeSecret> };
+    (traces) => { Arc<Traces> };
     (workflows) => { Arc<Workflows> };
 }
 
@@ -101,6 +104,12 @@ macro_rules! setting {
     (temporal) => {
         temporal::Settings
     };
+    (traces) => {
+        traces::Settings
+    };
+    (wakeup) => {
+        wakeup::Settings
+    };
 }
 
 /// Makes a part from its settings.
@@ -132,55 +141,61 @@ macro_rules! make {
     (stripe, $from:ident) => {
         Arc::new(StripeSecret::new($from.settings.stripe.clone()))
     };
+    (traces, $from:ident) => {
+        Arc::new(Traces::new($from.settings.traces.clone()))
+    };
     (workflows, $from:ident) => {
-        workflows($from.settings.temporal.clone())
+        workflows($from.settings.temporal.clone(), $from.aws.wakeup($from.settings.wakeup.clone()).await)
     };
 }
 
 states! {
     /// The state of `api`, which serves all operations.
     AppState {
-        identity, read_model, workflows, intake_queue, idempotency, catalogue, consumer, queues, carrier, stripe
+        identity, read_model, workflows, intake_queue, idempotency, catalogue, consumer, queues, carrier, stripe, traces
     } from AppSettings {
-        identity, read_model, catalogue, temporal, intake_queue, idempotency, feedback_queue, carrier, stripe
+        identity, read_model, catalogue, temporal, wakeup, intake_queue, idempotency, feedback_queue, carrier, stripe, traces
     }
 
     /// The state of `create-order`.
     CreateOrderState { identity, read_model, workflows, intake_queue, idempotency, catalogue }
-    from CreateOrderSettings { identity, read_model, catalogue, temporal, intake_queue, idempotency }
+    from CreateOrderSettings { identity, read_model, catalogue, temporal, wakeup, intake_queue, idempotency }
 
-    /// The state of `get-order` and `list-orders`.
+    /// The state of `get-order`, `list-orders` and `get-operations-history`.
     ReadOrdersState { identity, read_model } from ReadOrdersSettings { identity, read_model }
+
+    /// The state of `get-order-trace`.
+    OrderTraceState { identity, read_model, traces } from OrderTraceSettings { identity, read_model, traces }
 
     /// The state of `cancel-order`, `amend-order`, `review-order`, `create-refund` and
     /// `scan-shipment`, which signal or start a workflow for an order.
     OrderActionState { identity, read_model, workflows, idempotency }
-    from OrderActionSettings { identity, read_model, temporal, idempotency }
+    from OrderActionSettings { identity, read_model, temporal, wakeup, idempotency }
 
     /// The state of `list-products`.
     ListProductsState { read_model } from ListProductsSettings { read_model }
 
     /// The state of `restock-product`.
     RestockProductState { identity, workflows, idempotency }
-    from RestockProductSettings { identity, temporal, idempotency }
+    from RestockProductSettings { identity, temporal, wakeup, idempotency }
 
     /// The state of `carrier-webhook`.
     CarrierWebhookState { carrier, read_model, workflows }
-    from CarrierWebhookSettings { carrier, read_model, temporal }
+    from CarrierWebhookSettings { carrier, read_model, temporal, wakeup }
 
     /// The state of `stripe-webhook`.
-    StripeWebhookState { stripe, workflows } from StripeWebhookSettings { stripe, temporal }
+    StripeWebhookState { stripe, workflows } from StripeWebhookSettings { stripe, temporal, wakeup }
 
     /// The state of `get-operations`.
     OperationsState { identity, queues, read_model, workflows }
-    from OperationsSettings { identity, intake_queue, feedback_queue, read_model, temporal }
+    from OperationsSettings { identity, intake_queue, feedback_queue, read_model, temporal, wakeup }
 
     /// The state of `health`.
     HealthState { read_model, workflows, intake_queue, idempotency, consumer }
-    from HealthSettings { idempotency, read_model, temporal, intake_queue }
+    from HealthSettings { idempotency, read_model, temporal, wakeup, intake_queue }
 
     /// The state of `start-queued-orders`.
-    StartQueuedOrdersState { workflows, intake_queue } from StartQueuedOrdersSettings { temporal, intake_queue }
+    StartQueuedOrdersState { workflows, intake_queue } from StartQueuedOrdersSettings { temporal, wakeup, intake_queue }
 }
 
 /// The settings and clients from which the parts are made.
@@ -205,12 +220,18 @@ impl Aws {
     async fn sqs(&self) -> Sqs {
         Sqs::new(self.config().await)
     }
+
+    /// `None` if workers run all the time.
+    async fn wakeup(&self, settings: wakeup::Settings) -> Option<Wakeup> {
+        let queue_url = settings.worker_wakeup_queue_url?;
+        Some(Wakeup::new(self.sqs().await, queue_url))
+    }
 }
 
 /// Makes the part that starts and signals workflows. It connects in the background, so that the
 /// first requests wait less, and nothing waits if Temporal is away.
-fn workflows(settings: temporal::Settings) -> Arc<Workflows> {
-    let workflows = Arc::new(Workflows::new(settings));
+fn workflows(settings: temporal::Settings, wakeup: Option<Wakeup>) -> Arc<Workflows> {
+    let workflows = Arc::new(Workflows::new(settings, wakeup));
     let warming = Arc::clone(&workflows);
     tokio::spawn(async move { warming.warm().await });
     workflows

@@ -10,9 +10,12 @@
 //!
 //! While Temporal is away, a circuit breaker ([`Breaker`]) lets one request a second try, and the
 //! other requests do not wait.
+//!
+//! If the worker runs on demand, a call that gives it a task also wakes it ([`Wakeup`]).
 
 mod breaker;
 mod reconnect;
+mod search;
 
 use breaker::Breaker;
 use orders::{
@@ -20,6 +23,7 @@ use orders::{
     reconciliation::PaymentEvent,
     refund::RefundInput,
     restock::{RestockInput, Restocked},
+    search::summary,
     shipping::Scan,
     workflow::{
         Cancel, OrderStart, OrderWorkflow, OrderWorkflowType, ReconcileWorkflowType, RefundWorkflowType, RestockWorkflowType, Resume,
@@ -29,15 +33,17 @@ use orders::{
 use platform::{
     error::chain,
     temporal::{self, Backlog},
+    wakeup::{TASK, Wakeup},
 };
 use reconnect::ReconnectWatch;
+use search::SearchAttributesOfOrders;
 use std::time::{Duration, Instant};
 use temporalio_client::{
     Client, WorkflowGetResultOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
     tonic,
 };
-use temporalio_common::SignalDefinition;
+use temporalio_common::{SignalDefinition, search_attributes::SearchAttributes};
 use tokio::{
     sync::{Mutex, Semaphore},
     time::timeout,
@@ -117,14 +123,18 @@ pub struct Workflows {
     client: Mutex<Option<Client>>,
     breaker: Breaker,
     reconnect_watch: ReconnectWatch,
+    search: SearchAttributesOfOrders,
     /// One permit for each start while a client waits.
     starts: Semaphore,
+    /// `None` if workers run all the time.
+    wakeup: Option<Wakeup>,
 }
 
 impl Workflows {
     #[must_use]
-    pub fn new(settings: temporal::Settings) -> Self {
+    pub fn new(settings: temporal::Settings, wakeup: Option<Wakeup>) -> Self {
         let task_queue = settings.temporal_task_queue.clone();
+        let search = SearchAttributesOfOrders::new(&settings.search);
         let connector = temporal::Connector::new(settings, "orderflow-functions", TIMEOUTS);
         let starts = Semaphore::new(MAX_CONCURRENT_STARTS);
         Self {
@@ -133,8 +143,16 @@ impl Workflows {
             client: Mutex::default(),
             breaker: Breaker::default(),
             reconnect_watch: ReconnectWatch::default(),
+            search,
             starts,
+            wakeup,
         }
+    }
+
+    /// Whether the worker runs only while there is work.
+    #[must_use]
+    pub fn is_worker_on_demand(&self) -> bool {
+        self.wakeup.is_some()
     }
 
     /// Connects before the first call. If Temporal is away, a later call connects.
@@ -149,9 +167,24 @@ impl Workflows {
     /// Fails if Temporal does not confirm this in time. The workflow may have been started
     /// nevertheless.
     pub async fn start_order(&self, order: OrderInput) -> Result<(), Error> {
-        let options = self.start_once_options(order.id.to_string());
+        let Some(attributes) = self.search.of(&order) else { return self.start_order_with(order, None).await };
+        match self.start_order_with(order.clone(), Some(attributes)).await {
+            // The namespace may lack the attributes.
+            Err(refused) if refused.is_final() => {
+                self.start_order_with(order, None).await?;
+                self.search.pause(&refused);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn start_order_with(&self, order: OrderInput, attributes: Option<SearchAttributes>) -> Result<(), Error> {
+        let mut options = self.start_once_options(order.id.to_string());
+        options.static_summary = attributes.is_some().then(|| summary(&order));
+        options.search_attributes = attributes;
         let start = OrderStart::New(order);
-        self.call(|client| async move { ok_if_started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
+        self.give_task(|client| async move { ok_if_started(client.start_workflow(OrderWorkflowType, start, options).await) }).await
     }
 
     /// As [`Self::start_order`], but fails at once if [`MAX_CONCURRENT_STARTS`] orders are already
@@ -169,8 +202,9 @@ impl Workflows {
     /// # Errors
     /// As for [`Self::start_order`].
     pub async fn start_refund(&self, refund: RefundInput) -> Result<(), Error> {
-        let options = self.start_once_options(refund.id.to_string());
-        self.call(|client| async move { ok_if_started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
+        let mut options = self.start_once_options(refund.id.to_string());
+        options.static_summary = Some(format!("of {}", refund.order_id));
+        self.give_task(|client| async move { ok_if_started(client.start_workflow(RefundWorkflowType, refund, options).await) }).await
     }
 
     /// Ensures that the restock's workflow has been started, and waits a moment for its end.
@@ -180,8 +214,9 @@ impl Workflows {
     /// As for [`Self::start_order`].
     pub async fn start_restock(&self, restock: RestockInput) -> Result<Option<Restocked>, Error> {
         let id = restock.id.to_string();
-        let options = self.start_once_options(id.clone());
-        self.call(|client| async move { ok_if_started(client.start_workflow(RestockWorkflowType, restock, options).await) }).await?;
+        let mut options = self.start_once_options(id.clone());
+        options.static_summary = Some(format!("{} of {}", restock.request.quantity, restock.product_id));
+        self.give_task(|client| async move { ok_if_started(client.start_workflow(RestockWorkflowType, restock, options).await) }).await?;
         let end = timeout(RESULT_TIMEOUT, async {
             let handle = self.client().await.ok()?.get_workflow_handle::<RestockWorkflowType>(&id);
             let end = handle.get_result(WorkflowGetResultOptions::default()).await;
@@ -199,8 +234,9 @@ impl Workflows {
     /// # Errors
     /// As for [`Self::start_order`].
     pub async fn start_reconciliation(&self, id: String, event: PaymentEvent) -> Result<(), Error> {
-        let options = self.start_once_options(id);
-        self.call(|client| async move { ok_if_started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
+        let mut options = self.start_once_options(id);
+        options.static_summary = Some(format!("about {}", event.order_id));
+        self.give_task(|client| async move { ok_if_started(client.start_workflow(ReconcileWorkflowType, event, options).await) }).await
     }
 
     /// The options of a workflow that must never be started a second time.
@@ -231,7 +267,7 @@ impl Workflows {
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
             .build();
         let (start, cancel) = (OrderStart::Again(Resume::for_order(order)), Cancel { reason });
-        self.call(|client| async move {
+        self.give_task(|client| async move {
             ok_if_started(client.signal_with_start_workflow(OrderWorkflowType, start, OrderWorkflow::cancel, cancel, options).await)
         })
         .await
@@ -266,7 +302,7 @@ impl Workflows {
         S: SignalDefinition<Workflow = OrderWorkflowType>,
         S::Input: Send,
     {
-        self.call(|client| async move {
+        self.give_task(|client| async move {
             let handle = client.get_workflow_handle::<OrderWorkflowType>(order.to_string());
             match handle.signal(signal, input, WorkflowSignalOptions::default()).await {
                 Ok(()) => Ok(Signalled::Delivered),
@@ -291,6 +327,16 @@ impl Workflows {
     /// Fails if Temporal does not answer in time.
     pub async fn backlog(&self) -> Result<Backlog, Error> {
         self.attempt(|client| async move { Backlog::read(&client, &self.task_queue).await.map_err(Error::Ping) }).await
+    }
+
+    /// Makes a call that gives the worker a task, and wakes the worker if it runs on demand. After a
+    /// call whose result is not known, the schedule wakes the worker.
+    async fn give_task<T, F: Future<Output = Result<T, Error>>>(&self, work: impl FnOnce(Client) -> F) -> Result<T, Error> {
+        let result = self.call(work).await?;
+        if let Some(wakeup) = &self.wakeup {
+            wakeup.send(TASK).await;
+        }
+        Ok(result)
     }
 
     /// Makes one attempt, unless the circuit breaker is open.

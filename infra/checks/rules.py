@@ -36,31 +36,44 @@ GLOBAL_NAMES = {
     "AWS::IAM::Role": "RoleName",
     "AWS::S3::Bucket": "BucketName",
 }
+# The metric of the workers that says that a version was withdrawn, and the seconds in which its alarm
+# must have ended the deployment: the metric is published each minute, and the alarm looks each minute.
+WITHDRAWN, WITHDRAWAL_S = ("OrderFlow", "WithdrawnReleases"), 300
 # The page that says what to do about each alarm.
 MANUAL = "docs/operating.md"
 # The settings that the worker and the functions read but do not get in AWS, grouped by reason.
 SECRETS = ("a secret in Secrets Manager replaces it", {"TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"})
+NOT_GIVEN_TO_WORKERS = [
+    SECRETS,
+    ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
+    ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
+    ("only the functions start new orders", {"TEMPORAL_CUSTOMER_KEY"}),
+    ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
+    ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
+    ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
+    ("as above", {"WORKER_CACHED_WORKFLOWS", "WORKER_MAX_POLLERS"}),
+    ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
+    ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
+    ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
+    ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
+]
 NOT_IN_AWS = {
     "worker": [
-        SECRETS,
-        ("a secret in Secrets Manager replaces it", {"POSTGRES_USER", "POSTGRES_PASSWORD", "STRIPE_SECRET_KEY"}),
-        ("its readers run in the same task and use the default", {"WORKER_HOST", "WORKER_PORT"}),
-        ("the alarms and the scaling need a value each minute", {"METRICS_PERIOD_S"}),
-        ("MaxWorkers and the alarms of the database are fitted to it", {"POSTGRES_POOL_SIZE"}),
-        ("it suits each size of a worker that the parameters allow", {"WORKER_ACTIVITIES", "WORKER_LOCAL_ACTIVITIES"}),
-        ("as above", {"WORKER_CACHED_WORKFLOWS", "WORKER_MAX_POLLERS"}),
-        ("the timeouts of steps are fitted to each other", {"STEP_ATTEMPT_LIMIT_MS", "STEP_HEARTBEAT_LIMIT_MS", "STEP_LOCAL_LIMIT_MS"}),
-        ("as above", {"RETRY_BACKOFF", "RETRY_INITIAL_INTERVAL_MS", "RETRY_MAXIMUM_ATTEMPTS", "RETRY_MAXIMUM_INTERVAL_MS"}),
-        ("it names a folder, and a task has none to mount", {"NOTICE_TEMPLATES"}),
-        ("ECS ends the old tasks before a trial has ended", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
-        ("it is for tests", {"CARRIER_SANDBOX_DELAY_MS", "STRIPE_URL"}),
+        *NOT_GIVEN_TO_WORKERS,
+        ("only a worker on demand reads it", {"POSTGRES_ADMIN_SECRET_ARN", "WORKER_IDLE_S", "WORKER_WAKEUP_QUEUE_URL"}),
+    ],
+    "worker on demand": [
+        *NOT_GIVEN_TO_WORKERS,
+        ("the function of the migrations reads the secret itself", {"POSTGRES_ADMIN_SECRET"}),
+        ("one worker on demand runs at a time, so no former one could judge its release", {"WORKER_VERSION", "WORKER_TRIAL_PERCENT", "WORKER_TRIAL_S"}),
     ],
     "functions": [
         SECRETS,
         ("a secret in Secrets Manager replaces it", {"CARRIER_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET"}),
+        ("X-Ray shows the traces", {"TRACES_QUERY_URL"}),
         ("API Gateway takes the place of `api`", {"API_HOST", "API_MAX_CONNECTIONS", "API_METRICS_HOST", "API_METRICS_PORT", "API_PORT"}),
         ("API Gateway reads the issuer's configuration", {"AUTH_DISCOVERY_URL"}),
-        ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "WEB_DIR"}),
+        ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "TRACES_LINK", "WEB_DIR"}),
         ("as above", {"CARRIER", "PAYMENT_GATEWAY", "PAYMENT_METHODS"}),
         ("it suits DynamoDB", {"CATALOGUE_TIMEOUT_MS"}),
     ],
@@ -99,15 +112,18 @@ CREATING = {
     "AWS::EC2::VPC": ["ec2:CreateVpc", "ec2:ModifyVpcAttribute"],
     "AWS::EC2::VPCEndpoint": ["ec2:CreateVpcEndpoint"],
     "AWS::EC2::VPCGatewayAttachment": ["ec2:AttachInternetGateway"],
-    "AWS::ECR::Repository": ["ecr:CreateRepository", "ecr:PutLifecyclePolicy"],
+    "AWS::ECR::Repository": ["ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy"],
     "AWS::ECS::Cluster": ["ecs:CreateCluster"],
     "AWS::ECS::Service": ["ecs:CreateService"],
     "AWS::ECS::TaskDefinition": ["ecs:RegisterTaskDefinition", "iam:PassRole"],
     "AWS::ElasticLoadBalancingV2::Listener": ["elasticloadbalancing:CreateListener"],
     "AWS::ElasticLoadBalancingV2::LoadBalancer": ["elasticloadbalancing:CreateLoadBalancer"],
     "AWS::ElasticLoadBalancingV2::TargetGroup": ["elasticloadbalancing:CreateTargetGroup"],
+    "AWS::Events::Rule": ["events:PutRule", "events:PutTargets"],
     "AWS::IAM::ManagedPolicy": ["iam:CreatePolicy", "iam:CreatePolicyVersion"],
     "AWS::IAM::Role": ["iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"],
+    "AWS::Lambda::EventSourceMapping": ["lambda:CreateEventSourceMapping"],
+    "AWS::Lambda::Function": ["lambda:CreateFunction", "lambda:PutFunctionRecursionConfig", "iam:PassRole"],
     "AWS::Logs::LogGroup": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
     "AWS::Logs::MetricFilter": ["logs:PutMetricFilter"],
     "AWS::RDS::DBInstance": ["rds:CreateDBInstance", "rds:RestoreDBInstanceFromDBSnapshot", "rds:ModifyDBInstance", "iam:PassRole"],
@@ -142,6 +158,7 @@ CREATING = {
     "AWS::Serverless::HttpApi": ["apigateway:POST", "logs:CreateLogDelivery"],
     "AWS::ServiceDiscovery::PrivateDnsNamespace": ["servicediscovery:CreatePrivateDnsNamespace", "route53:CreateHostedZone"],
     "AWS::ServiceDiscovery::Service": ["servicediscovery:CreateService"],
+    "Custom::Migration": ["lambda:InvokeFunction"],
 }
 # The types that hold data, with the deletion policies that keep it.
 KEEPS_DATA = {
@@ -305,11 +322,17 @@ def functions_have_a_role_and_a_log_group_of_their_own(templates):
                 yield template.fault(name, "is a log group that keeps everything for ever")
 
 
+def is_worker(properties):
+    """Whether a function has the workers' image, whose ENTRYPOINT is `worker`."""
+    return properties.get("PackageType") == "Image"
+
+
 def functions_run_on_an_allowed_runtime(templates):
     for template in templates:
         for name, _ in template.resources(*FUNCTIONS):
-            runtime = template.properties(name).get("Runtime")
-            if runtime not in RUNTIMES:
+            properties = template.properties(name)
+            runtime = properties.get("Runtime")
+            if runtime not in RUNTIMES and not is_worker(properties):
                 yield template.fault(name, f"runs on {runtime}; allowed: {', '.join(sorted(RUNTIMES))}")
 
 
@@ -329,6 +352,11 @@ def functions_end_before_their_message_comes_again(templates):
                     yield template.fault(name, f"may run {properties.get('Timeout', 3)} s, but {found[1]} shows its message again after {visibility} s")
                 if "ReportBatchItemFailures" not in event["Properties"].get("FunctionResponseTypes", []):
                     yield template.fault(name, "fails a whole batch for one message: ReportBatchItemFailures is missing")
+        for _, mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+            (user, name), found = template.resource(mapping["Properties"]["FunctionName"]), template.resource(mapping["Properties"]["EventSourceArn"])
+            timeout, visibility = user.properties(name).get("Timeout", 3), found[0].properties(found[1]).get("VisibilityTimeout", 30)
+            if timeout >= visibility:
+                yield template.fault(name, f"may run {timeout} s, but {found[1]} shows its message again after {visibility} s")
 
 
 def dependencies(template, name):
@@ -349,7 +377,7 @@ def dependencies(template, name):
 def has_workers(template):
     return any(
         container["Name"] == "worker" for _, task in template.resources("AWS::ECS::TaskDefinition") for container in task["Properties"]["ContainerDefinitions"]
-    )
+    ) or any(is_worker(template.properties(name)) for name, _ in template.resources(*FUNCTIONS))
 
 
 def functions_are_updated_after_the_workers(templates):
@@ -358,8 +386,35 @@ def functions_are_updated_after_the_workers(templates):
         workers = {name for name, below in template.nested.items() if has_workers(below)}
         for name, below in template.nested.items():
             if any(below.resources(*FUNCTIONS)):
-                for missing in sorted(workers - dependencies(template, name)):
+                for missing in sorted(workers - dependencies(template, name) - {name}):
                     yield template.fault(name, f"has functions and may be updated before {missing}")
+
+
+def workers_on_demand_are_updated_after_the_migrations(templates):
+    """A container of their task migrates before workers that run all the time."""
+    for template in templates:
+        migrations = {name for name, _ in template.resources("Custom::Migration")}
+        for _, mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+            user, name = template.resource(mapping["Properties"]["FunctionName"])
+            if is_worker(user.properties(name)) and not migrations & dependencies(user, name):
+                yield template.fault(name, "may be updated before the migrations")
+        for name in sorted(migrations):
+            if {"Ref": "ImageTag"} not in template.content["Resources"][name]["Properties"].values():
+                yield template.fault(name, "does not run again for another image")
+
+
+def one_worker_on_demand_runs_at_a_time(templates):
+    """Each wake-up has the same group. Lambda runs a function once for each group of a FIFO queue."""
+    group = re.search(r'^const GROUP: &str = "(.+)";$', (templates[0].path.parent / "platform/src/wakeup.rs").read_text(), re.MULTILINE)[1]
+    for template in templates:
+        for _, mapping in template.resources("AWS::Lambda::EventSourceMapping"):
+            queue = template.resource(mapping["Properties"]["EventSourceArn"])
+            if queue[0].properties(queue[1]).get("FifoQueue") is not True:
+                yield queue[0].fault(queue[1], "is no FIFO queue, so several workers would run at once")
+        for name, rule in template.resources("AWS::Events::Rule"):
+            for target in rule["Properties"]["Targets"]:
+                if target.get("SqsParameters", {}).get("MessageGroupId") != group:
+                    yield template.fault(name, f"sends messages of another group than {group!r}, the functions' (platform/src/wakeup.rs)")
 
 
 def a_bad_release_of_the_workers_is_rolled_back(templates):
@@ -386,10 +441,39 @@ def a_bad_release_of_the_workers_is_rolled_back(templates):
                     yield template.fault(name, f"names the alarm {value}, which its own template does not make")
                     continue
                 alarm = template.properties(target[1])
-                if (alarm.get("Namespace"), alarm.get("MetricName")) not in made:
-                    yield template.fault(target[1], "rolls the workers back, but not because of a line in their log")
+                if (alarm.get("Namespace"), alarm.get("MetricName")) not in [*made, WITHDRAWN]:
+                    yield template.fault(target[1], "rolls the workers back, but not because of a line in their log or a withdrawal")
                 if alarm.get("TreatMissingData") != "notBreaching":
                     yield template.fault(target[1], "rolls the workers back when there is no data")
+
+
+def a_release_of_the_workers_has_its_trial(templates):
+    """Both versions run until the trial has ended, and a withdrawal ends the new one."""
+    for template in templates:
+        # A worker on demand runs alone, so it has no trial.
+        if not has_workers(template) or not list(template.resources("AWS::ECS::Service")):
+            continue
+        (given,) = [variables for _, user, variables in environments([template]) if "WORKER_TRIAL_S" in variables] or [{}]
+        if not given.get("WORKER_VERSION"):
+            yield f"{template.path}: the workers have no version, so a new one has no trial"
+        parameter = template.content["Parameters"].get((given.get("WORKER_TRIAL_S") or {}).get("Ref"), {})
+        for name, service in template.resources("AWS::ECS::Service"):
+            deployment = service["Properties"].get("DeploymentConfiguration", {})
+            if deployment.get("Strategy") != "BLUE_GREEN":
+                yield template.fault(name, "ends the former workers as soon as the new ones are healthy")
+            minutes = next((value["Fn::FindInMap"] for value in walk(deployment.get("BakeTimeInMinutes")) if "Fn::FindInMap" in value), None)
+            if not minutes or minutes[1] != given.get("WORKER_TRIAL_S"):
+                yield template.fault(name, "keeps the former workers for a time that does not depend on WORKER_TRIAL_S")
+                continue
+            for trial in parameter.get("AllowedValues") or [None]:
+                kept = template.content["Mappings"][minutes[0]].get(str(trial), {}).get(minutes[2])
+                if not trial or not kept or kept * 60 < trial + WITHDRAWAL_S:
+                    yield template.fault(name, f"keeps the former workers for {kept} minutes, which is too short for a trial of {trial} s")
+            alarms = [template.properties(value["Ref"]) for value in deployment.get("Alarms", {}).get("AlarmNames", []) if template.resource(value)]
+            if WITHDRAWN not in [(alarm.get("Namespace"), alarm.get("MetricName")) for alarm in alarms]:
+                yield template.fault(name, "keeps a release that was withdrawn")
+    if f'"{WITHDRAWN[1]}"' not in (templates[0].path.parent / "worker/src/ops/cloudwatch.rs").read_text():
+        yield f"worker/src/ops/cloudwatch.rs: does not publish {WITHDRAWN[1]}"
 
 
 def nothing_is_allowed_on_every_resource_without_a_reason(templates):
@@ -501,7 +585,7 @@ def nobody_goes_past_the_web_acl(templates):
 
 
 def environments(templates):
-    """The environments of the worker's containers and of the functions: program, template, variables by name."""
+    """The environments of the worker's containers, of the worker on demand and of the functions: program, template, variables by name."""
     for template in templates:
         for _, task in template.resources("AWS::ECS::TaskDefinition"):
             for container in task["Properties"]["ContainerDefinitions"]:
@@ -510,13 +594,14 @@ def environments(templates):
                     yield "worker", template, {entry["Name"]: entry.get("Value") for entry in entries}
         everywhere = template.content.get("Globals", {}).get("Function", {}).get("Environment", {}).get("Variables", {})
         for name, _ in template.resources(*FUNCTIONS):
-            yield "functions", template, {**everywhere, **template.properties(name).get("Environment", {}).get("Variables", {})}
+            program = "worker on demand" if is_worker(template.properties(name)) else "functions"
+            yield program, template, {**everywhere, **template.properties(name).get("Environment", {}).get("Variables", {})}
 
 
 def every_setting_is_given_or_has_a_reason(templates):
     root = templates[0].path.parent
     for program, reasons in NOT_IN_AWS.items():
-        sources = [path for folder in (program, "platform") for path in (root / folder / "src").rglob("*.rs")]
+        sources = [path for folder in (program.split()[0], "platform") for path in (root / folder / "src").rglob("*.rs")]
         read = {key for path in sources for key in re.findall(r'env = "([A-Z0-9_]+)"', path.read_text())}
         given = {key for user, _, variables in environments(templates) if user == program for key in variables}
         excepted = set().union(*(keys for _, keys in reasons))
@@ -777,13 +862,41 @@ def the_application_gets_what_the_foundation_gives(templates):
             yield f"{template.path}: exports or imports a value; pass it as a parameter"
 
 
+def postgres_has_one_version(templates):
+    """The parameter group's family follows the instance's version. AWS, containers and local mode have the same one."""
+    for template in templates:
+        for name, _ in template.resources("AWS::RDS::DBInstance"):
+            instance = template.properties(name)
+            version, group = instance.get("EngineVersion"), template.resource(instance.get("DBParameterGroupName"))
+            parameter = version.get("Ref") if isinstance(version, dict) else None
+            if parameter not in template.content["Parameters"]:
+                yield template.fault(name, "does not have the version of a parameter, so it cannot be upgraded once it was restored")
+                continue
+            if not group or group[0].properties(group[1]).get("Family") != {"Fn::Sub": f"postgres${{{parameter}}}"}:
+                yield template.fault(name, f"has a parameter group whose family does not follow {parameter}; RDS would refuse an upgrade")
+            elif "DBParameterGroupName" in group[0].properties(group[1]):
+                yield template.fault(name, "has a parameter group with a name, which no group of another family could have")
+            if instance.get("AllowMajorVersionUpgrade") is not True:
+                yield template.fault(name, "does not allow a new major version")
+    foundation = templates[0].foundation
+    folder, expected = foundation.path.parents[1], foundation.content["Parameters"]["DatabaseVersion"]["Default"]
+    packages = json.loads((folder / "local/postgres/package.json").read_text())["optionalDependencies"]
+    found = {("docker-compose.yml", images.tag(folder, "postgres")), *(("local/postgres/package.json", version) for version in packages.values())}
+    for file, version in sorted(found):
+        if version.split(".")[0] != expected:
+            yield f"{file}: has Postgres {version}, and DatabaseVersion is {expected} in infra/foundation.yaml"
+
+
 RULES = [
     queues_have_a_dead_letter_queue_and_an_alarm,
     functions_have_a_role_and_a_log_group_of_their_own,
     functions_run_on_an_allowed_runtime,
     functions_end_before_their_message_comes_again,
     functions_are_updated_after_the_workers,
+    workers_on_demand_are_updated_after_the_migrations,
+    one_worker_on_demand_runs_at_a_time,
     a_bad_release_of_the_workers_is_rolled_back,
+    a_release_of_the_workers_has_its_trial,
     nothing_is_allowed_on_every_resource_without_a_reason,
     the_routes_are_those_of_the_openapi_document,
     nobody_makes_an_account_unless_the_operator_says_so,
@@ -807,6 +920,7 @@ RULES = [
     only_the_foundation_holds_data_and_keeps_it,
     the_stack_policy_protects_what_holds_data,
     the_application_gets_what_the_foundation_gives,
+    postgres_has_one_version,
 ]
 
 

@@ -13,10 +13,21 @@ APPLICATION = "^aws cloudformation describe-stacks --stack-name orderflow-test "
 FOUNDATION = "^aws cloudformation describe-stacks --stack-name orderflow-test-foundation "
 NO_STACK = "ValidationError: Stack does not exist"
 TASK = "arn:aws:ecs:us-east-1:111122223333:task-definition/orderflow-test-worker:1"
-STEPS = ["create", "place an order", "upgrade with a migration", "bad release", "rollback", "restore", "delete"]
+STEPS = [
+    "create",
+    "place an order",
+    "upgrade with a migration",
+    "release that does not start",
+    "release that fails orders",
+    "rollback",
+    "restore",
+    "delete",
+]
 
 
 SNAPSHOT = "orderflow-test-account-test"
+# The line of the workflow's code that infra/account-test changes.
+STEP = "    let settings = ctx.state(|s| s.settings().clone());\n"
 
 
 def task_definition(tag):
@@ -59,7 +70,7 @@ sys.exit(status)
 
 
 class AccountTest(ScriptTest):
-    FILES = [*ScriptTest.FILES, "migrations"]
+    FILES = [*ScriptTest.FILES, "migrations", "orders"]
 
     def setUp(self):
         super().setUp()
@@ -67,7 +78,7 @@ class AccountTest(ScriptTest):
         for script in ("build", "deploy", "delete", "preflight", "restore"):
             self.write(f"infra/{script}", SCRIPT, 0o755)
         self.answer("^npm ")
-        self.answer("^npm deploy test account-test-3", status=1)
+        self.answer("^npm deploy test account-test-[34]", status=1)
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
         self.server.orders = []
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -80,7 +91,8 @@ class AccountTest(ScriptTest):
             self.after("delete test --data --yes", stack, error=NO_STACK)
         self.after("deploy test account-test-1", FOUNDATION, {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "EnableTerminationProtection": True}]})
         self.application("deploy test account-test-1", "UPDATE_COMPLETE", "orderflow-test-1")
-        self.application("deploy test account-test-3", "UPDATE_ROLLBACK_COMPLETE", "orderflow-test-1")
+        for tag in ("account-test-3", "account-test-4"):
+            self.application(f"deploy test {tag}", "UPDATE_ROLLBACK_COMPLETE", "orderflow-test-1")
         self.application(f"restore test {SNAPSHOT} --yes", "UPDATE_COMPLETE", "orderflow-test-2")
         for tag in ("account-test-1", "account-test-2"):
             self.after(f"deploy test {tag}", "^aws ecs describe-task-definition ", task_definition(tag))
@@ -89,7 +101,9 @@ class AccountTest(ScriptTest):
         self.answer("^aws ecs describe-services ", {"services": [service]})
         self.answer("^aws ecs run-task ", {"tasks": []})
         events = [{"message": "applied V9__account_test"}, {"message": "the schema belongs to a newer release; changed nothing"}]
-        self.answer("^aws logs filter-log-events ", {"events": events})
+        self.answer("^aws logs filter-log-events .* migrate/ ", {"events": events})
+        events = [{"message": "version account-test-2-1 is promoted"}, {"message": "version account-test-4-1 is withdrawn: its workflow tasks fail"}]
+        self.answer("^aws logs filter-log-events .* worker/ ", {"events": events})
         self.answer("^aws cognito-idp admin-(create-user|set-user-password) ")
         self.answer("^aws cognito-idp admin-get-user ", {"UserAttributes": [{"Name": "sub", "Value": "customer"}]})
         self.answer("^aws cognito-idp admin-initiate-auth ", {"AuthenticationResult": {"AccessToken": "token"}})
@@ -130,13 +144,14 @@ class AccountTest(ScriptTest):
                 "deploy test account-test-1",
                 "deploy test account-test-2",
                 "deploy test account-test-3",
+                "deploy test account-test-4",
                 "deploy test account-test-1",
                 f"restore test {SNAPSHOT} --yes",
                 "delete test --data --yes",
                 "preflight test",
             ],
         )
-        self.assertEqual(len(self.server.orders), 5)
+        self.assertGreaterEqual(len(self.server.orders), 6)
         self.assertEqual(self.server.orders[0]["items"], [{"productID": "MUG-1", "quantity": 1, "unitPrice": 12.5}])
         for step in [*STEPS, "sum"]:
             self.assertRegex(result.stdout, rf"(?m)^{step} +\d+\.\d +\d+\.\d\d$")
@@ -190,7 +205,8 @@ class AccountTest(ScriptTest):
     def test_what_is_not_as_it_must_be(self):
         for step, answer in (
             ("create", lambda: self.answer("^aws cloudformation get-stack-policy", "{}", times=1)),
-            ("bad release", lambda: self.answer("^npm deploy test account-test-3", times=1)),
+            ("release that does not start", lambda: self.answer("^npm deploy test account-test-3", times=1)),
+            ("release that fails orders", lambda: self.answer("^npm deploy test account-test-4", times=1)),
             ("upgrade with a migration", lambda: self.after("deploy test account-test-2", "^aws ecs describe-task-definition ", task_definition("account-test-1"))),
         ):
             with self.subTest(step):
@@ -209,7 +225,10 @@ class AccountTest(ScriptTest):
         result = self.run_script("infra/account-test", "--build")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(self.scripts(), ["build test account-test-1"])
-        self.assertEqual(len(self.called("^docker build --target worker --tag orderflow-worker:account-test-2 /")), 1)
+        for tag in ("account-test-2", "account-test-4"):
+            self.assertEqual(len(self.called(f"^docker build --target worker --tag orderflow-worker:{tag} /")), 1)
+        # The last one differs from the others.
+        self.assertEqual((ROOT / "orders/src/workflow/step.rs").read_text().count(STEP), 1)
         self.assertEqual(self.called("^aws"), [])
 
     def test_the_price_is_that_of_the_documentation(self):

@@ -3,6 +3,7 @@
 import json
 import platform
 import unittest
+from unittest import mock
 
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.yamlhelper import yaml_parse
@@ -29,6 +30,10 @@ BOOTSTRAP = "^aws cloudformation describe-stacks --stack-name bootstrap-orderflo
 NO_STACK = "ValidationError: Stack with id orderflow-dev does not exist"
 NO_FOUNDATION = "ValidationError: Stack with id orderflow-dev-foundation does not exist"
 NO_IMAGE = "ImageNotFoundException: The image with imageId {imageTag:'abc'} does not exist"
+
+
+# A foundation of an older release has no such parameters, and keeps its versions.
+VERSIONS = {"DatabaseVersion": "15", "TemporalDatabaseVersion": "15"}
 
 
 def stack(status, outputs=OUTPUTS, **parameters):
@@ -96,7 +101,8 @@ class Deploy(ScriptTest):
         # What both have is what the foundation has.
         given = {"Stage": "dev", "Name": "orderflow-dev", "Egress": "nat", "VpcCidr": "10.20.0.0/16", **GIVEN}
         self.assertEqual(self.parameters(0), given)
-        self.assertEqual(self.parameters(1), given | {"WorkerImageTag": "abc", "WebUrl": OUTPUTS["WebUrl"]})
+        workers = {"WorkerImageTag": "abc", "WorkerReleaseTime": mock.ANY, "KeepFormerWorkers": "false"}
+        self.assertEqual(self.parameters(1), given | workers | {"WebUrl": OUTPUTS["WebUrl"]})
         order = [" ".join(call["call"]) for call in self.calls]
         steps = ["docker info", "sam deploy", "aws cloudformation update-termination", "docker push", "aws s3 sync web/dist/assets/", "aws s3 sync web/dist/ "]
         found = [next(index for index, call in enumerate(order) if call.startswith(step)) for step in steps]
@@ -153,7 +159,7 @@ class Deploy(ScriptTest):
         result = self.deploy(PARAMETERS="AlarmEmail=a@b.example")
         self.assertEqual(result.returncode, 0, result.stderr)
         # Every parameter that is not named keeps its value: SAM CLI tells CloudFormation so.
-        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"})
+        self.assertEqual(self.parameters(root="foundation"), {"Stage": "dev", "Name": "orderflow-dev", "SelfSignUp": "true"} | VERSIONS)
         self.assertEqual(
             self.parameters(),
             {
@@ -164,6 +170,8 @@ class Deploy(ScriptTest):
                 **GIVEN,
                 "AlarmEmail": "a@b.example",
                 "WorkerImageTag": "abc",
+                "WorkerReleaseTime": mock.ANY,
+                "KeepFormerWorkers": "false",
                 "WebUrl": OUTPUTS["WebUrl"],
             },
         )
@@ -185,6 +193,21 @@ class Deploy(ScriptTest):
             },
         )
 
+    def test_the_version_of_the_workers(self):
+        def release(**present):
+            self.answer(DESCRIBE, stack("UPDATE_COMPLETE", **present))
+            self.assertEqual(self.deploy().returncode, 0)
+            given = self.parameters()
+            return given["WorkerReleaseTime"], given["KeepFormerWorkers"]
+
+        # Another image, also one that was deployed before: its version is new, and has a trial.
+        time, keeps = release(WorkerImageTag="old", WorkerReleaseTime="20261130101010")
+        self.assertRegex(time, r"^20\d{12}$")
+        self.assertEqual(keeps, "true")
+        # The same image: no trial, and nothing to wait for.
+        self.assertEqual(release(WorkerImageTag="abc", WorkerReleaseTime="20261130101010"), ("20261130101010", "false"))
+        self.assertEqual(release(WorkerImageTag="abc"), ("", "false"))
+
     def test_an_account_with_a_bootstrap_stack(self):
         boundary = "arn:aws:iam::111122223333:policy/deploy/boundary"
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
@@ -202,12 +225,13 @@ class Deploy(ScriptTest):
 
     def test_an_issuer_of_your_own(self):
         own = {key: value for key, value in OUTPUTS.items() if key not in ("UserPoolId", "UserPoolClientId", "SignInUrl")}
-        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", own | {"Carrier": "none", "PaymentGateway": "stripe"}))
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", own | {"Carrier": "none", "PaymentGateway": "stripe", "TracesLink": "https://x/{traceID}"}))
         result = self.deploy(PAGE_ISSUER="https://issuer", PAGE_CLIENT_ID="page", PAYMENT_METHODS="pm_1=Card, pm_2 = Invoice")
         self.assertEqual(result.returncode, 0, result.stderr)
         config = json.loads([call["text"] for call in self.calls if call["text"]][-1])
         self.assertEqual(config["signIn"], {"issuer": "https://issuer", "clientId": "page", "scope": "openid email"})
         self.assertEqual((config["sandbox"], config["ships"]), (False, False))
+        self.assertEqual((config["traces"], config["links"]["trace"]), (True, "https://x/{traceID}"))
         self.assertEqual(config["paymentMethods"], [{"id": "pm_1", "label": "Card"}, {"id": "pm_2", "label": "Invoice"}])
 
     def test_outputs_without_a_value(self):
@@ -320,6 +344,31 @@ class Deploy(ScriptTest):
             self.assertIn("would replace a database", result.stderr)
             self.assertEqual(self.called("^sam"), [])
         self.assertEqual(self.deploy(PARAMETERS="DatabaseGeneration=2 DatabaseRestoreFrom=snapshot").returncode, 0)
+
+    def test_an_upgrade_of_postgres_is_asked_for(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        # The foundation is of a release that had no such parameters.
+        for present, given, versions in (
+            ({}, "", ("15", "15")),
+            ({}, "DatabaseVersion=17", ("17", "15")),
+            ({"DatabaseVersion": "17", "TemporalDatabaseVersion": "15"}, "", ("17", "15")),
+            ({"DatabaseVersion": "17", "TemporalDatabaseVersion": "15"}, "TemporalDatabaseVersion=16", ("17", "16")),
+        ):
+            with self.subTest(present=present, given=given):
+                self.answer(FOUNDATION, foundation(**present))
+                result = self.deploy(PARAMETERS=given)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                parameters = self.parameters(root="foundation")
+                self.assertEqual((parameters["DatabaseVersion"], parameters["TemporalDatabaseVersion"]), versions)
+                self.assertEqual("will be upgraded" in result.stdout, bool(given))
+
+    def test_postgres_does_not_go_back(self):
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))
+        self.answer(FOUNDATION, foundation(DatabaseVersion="17", TemporalDatabaseVersion="16"))
+        result = self.deploy(PARAMETERS="DatabaseVersion=15")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("DatabaseVersion=15: the foundation has 17, and RDS cannot go back", result.stderr)
+        self.assertEqual(self.called("^sam"), [])
 
     def test_values_with_spaces_and_quotes(self):
         self.answer(DESCRIBE, stack("UPDATE_COMPLETE"))

@@ -38,6 +38,8 @@ class Preflight(ScriptTest):
         self.answer("^aws ec2 describe-vpcs", {"Vpcs": [{"VpcId": "vpc-1"}]})
         self.answer("^aws rds describe-orderable-db-instance-options", {"OrderableDBInstanceOptions": [{"Engine": "postgres"}]})
         self.answer("^aws (cloudfront|cloudwatch|dynamodb|ecr|ecs|logs|sesv2|sns|sqs|lambda|s3api|rds) (list|describe)-(?!orderable)", "{}")
+        for major in ("15", "16", "17"):
+            self.answer(f"^aws rds describe-db-engine-versions .*--engine-version {major} ", {"DBEngineVersions": [{"EngineVersion": f"{major}.9"}]})
         self.answer("^aws cognito-idp describe-user-pool-domain", {"DomainDescription": {}})
         self.answer("^aws sesv2 get-account", {"ProductionAccessEnabled": True, "SendingEnabled": True})
         self.answer("^aws sesv2 get-email-identity .*orders@shop.example", error="NotFoundException: Email identity does not exist")
@@ -195,7 +197,7 @@ class Preflight(ScriptTest):
 
     def test_databases(self):
         self.answer("^aws rds describe-orderable.*db.m9g.huge", {"OrderableDBInstanceOptions": []})
-        self.finds(r"FAIL  RDS has no Postgres 15\.\d+ on db.m9g.huge", parameters="DatabaseInstanceClass=db.m9g.huge")
+        self.finds(r"FAIL  RDS has no Postgres 17\.9 on db.m9g.huge", r"ok    RDS has Postgres 16\.9 on db.t4g.medium", parameters="DatabaseInstanceClass=db.m9g.huge")
 
     def test_names_that_exist(self):
         policy = {"CachePolicyConfig": {"Name": "orderflow-dev-us-east-1-files"}}

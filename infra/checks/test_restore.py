@@ -38,8 +38,9 @@ class Aws:
         self.parameters = {"Name": "orderflow", "Stage": "prod", "TemporalMode": "self-hosted"}
         for prefix, largest in (("", "200"), ("Temporal", "500")):
             self.parameters |= {f"{prefix}DatabaseGeneration": "1", f"{prefix}DatabaseRestoreFrom": "", f"{prefix}DatabaseMaxStorageGiB": largest}
+            self.parameters |= {f"{prefix}DatabaseVersion": "15"}
         self.application = self.parameters | self.outputs() | {"MinWorkers": "2", "TemporalServers": "1"}
-        for name in [name for name in self.application if "DatabaseGeneration" in name or "RestoreFrom" in name or "MaxStorage" in name]:
+        for name in [name for name in self.application if re.search("Database(Generation|RestoreFrom|MaxStorageGiB|Version)", name)]:
             del self.application[name]
         # The stacks' present states, and the next ones. What the next update does not succeed for.
         self.status, self.coming = {FOUNDATION: "UPDATE_COMPLETE", APPLICATION: "UPDATE_COMPLETE"}, {FOUNDATION: [], APPLICATION: []}
@@ -504,7 +505,7 @@ class Restore(unittest.TestCase):
             ({"DBInstanceIdentifier": "orderflow-temporal-1"}, "its master user is postgres_admin, not temporal"),
             ({"MasterUsername": "admin"}, "its master user is admin, not postgres_admin"),
             ({"Engine": "mysql"}, "it is of mysql"),
-            ({"EngineVersion": "16.4"}, "it is of Postgres 16.4"),
+            ({"EngineVersion": "16.4"}, "it is of Postgres 16.4, not 15 or 17"),
             ({"Encrypted": False}, "it is not encrypted"),
             ({"Status": "creating"}, "its status is creating"),
             ({"AllocatedStorage": 190}, "it has 190 GiB; DatabaseMaxStorageGiB (200) must be a tenth more"),
@@ -514,6 +515,22 @@ class Restore(unittest.TestCase):
                 self.aws.snapshot |= changed
                 self.fails(f"cannot be restored: {problem}", ORDERS, "--yes")
                 self.assertEqual(self.aws.changes, [])
+
+    def test_a_snapshot_from_before_an_upgrade(self):
+        for prefix, snapshot, version in (("", ORDERS, "17"), ("Temporal", TEMPORAL, "16")):
+            self.setUp()
+            if prefix:
+                self.aws.temporal_snapshot()
+            self.aws.parameters[f"{prefix}DatabaseVersion"] = version
+            self.succeeds(snapshot, "--yes")
+            self.check_end(prefix, snapshot)
+            self.assertEqual(self.aws.parameters[f"{prefix}DatabaseVersion"], "15")
+            self.assertIn(f"The database goes back from Postgres {version} to 15.", self.out.getvalue())
+
+    def test_a_foundation_of_an_older_release(self):
+        del self.aws.parameters["DatabaseVersion"]
+        self.fails("the foundation has no parameter DatabaseVersion: deploy this release first", ORDERS, "--yes")
+        self.assertEqual(self.aws.changes, [])
 
     def test_a_copy_of_a_point_in_time(self):
         for instance in ("orderflow-copy-1", "orderflow-temporal-copy-1"):

@@ -12,7 +12,7 @@ import rules
 ROOT = pathlib.Path(__file__).parents[2]
 # What the rules read: what a test may change, and the folders of the programs.
 COPIED = [".devcontainer", "Dockerfile", "docker-compose.yml", "docs", "env.example", "infra", "samconfig.toml", "template.yaml"]
-LINKED = ["functions", "orders", "platform", "worker"]
+LINKED = ["functions", "local", "orders", "platform", "worker"]
 
 
 class Rules(unittest.TestCase):
@@ -31,6 +31,23 @@ class Rules(unittest.TestCase):
 
     def test_nothing_is_wrong(self):
         self.assertEqual(rules.faults(ROOT / "template.yaml"), [])
+
+    def test_two_versions_of_postgres(self):
+        for file, old, new, *expected in (
+            ("infra/database.yaml", 'Family: !Sub "postgres${MajorVersion}"', "Family: postgres15", "has a parameter group whose family does not follow MajorVersion; RDS would refuse an upgrade"),
+            ("infra/database.yaml", "EngineVersion: !Ref MajorVersion", "EngineVersion: !If [Restored, !Ref AWS::NoValue, !Ref MajorVersion]", "does not have the version of a parameter, so it cannot be upgraded once it was restored"),
+            ("infra/database.yaml", "      AllowMajorVersionUpgrade: true\n", "", "does not allow a new major version"),
+            ("infra/database.yaml", '      Description: !Sub "Settings of ${Name}"\n', "      Description: Settings\n      DBParameterGroupName: !Ref Name\n", "has a parameter group with a name, which no group of another family could have"),
+        ):
+            with self.subTest(new):
+                self.assertEqual(self.changed(file, old, new), [f"{file}: Instance {text}" for text in expected])
+        tag = images.tag(ROOT, "postgres")
+        faults = self.changed("docker-compose.yml", f"postgres:{tag}", "postgres:15.17-bookworm")
+        self.assertIn("docker-compose.yml: has Postgres 15.17-bookworm, and DatabaseVersion is 17 in infra/foundation.yaml", faults)
+        faults = self.changed("infra/foundation.yaml", '    Default: "17"\n', '    Default: "15"\n')
+        # Of docker-compose.yml, and of local/postgres.
+        self.assertEqual(len(faults), 2, faults)
+        self.assertTrue(all("and DatabaseVersion is 15" in fault for fault in faults), faults)
 
     def test_a_queue_without_an_alarm(self):
         faults = self.changed("template.yaml", "IntakeDeadLetterQueueName: !Ref IntakeDeadLetterQueueName", "IntakeDeadLetterQueueName: none")
@@ -92,30 +109,64 @@ class Rules(unittest.TestCase):
         self.assertEqual(faults, ["infra/api.yaml: StartQueuedOrders may run 10 s, but IntakeQueue shows its message again after 10 s"])
 
     def test_functions_before_the_workers(self):
-        fault = "template.yaml: Api has functions and may be updated before Worker"
-        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", ""), [fault])
-        self.assertEqual(self.changed("template.yaml", "    DependsOn: Worker\n", "    DependsOn: Temporal\n"), [fault])
+        faults = [f"template.yaml: Api has functions and may be updated before {worker}" for worker in ("Worker", "WorkerOnDemand")]
+        depends = "    DependsOn: [Worker, WorkerOnDemand]\n"
+        self.assertEqual(self.changed("template.yaml", depends, ""), faults)
+        self.assertEqual(self.changed("template.yaml", depends, "    DependsOn: Temporal\n"), faults)
+        self.assertEqual(self.changed("template.yaml", depends, "    DependsOn: Worker\n"), faults[1:])
         # A reference does, too, over other stacks as well.
-        for reference in ("Worker.Outputs.ClusterName", "Observability.Outputs.DashboardUrl"):
+        for reference in ("WorkerOnDemand.Outputs.FunctionName", "Observability.Outputs.DashboardUrl"):
             text = f"    Properties:\n      Location: infra/api.yaml\n      Parameters:\n        Extra: !GetAtt {reference}\n"
-            old = "    DependsOn: Worker\n    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
+            old = f"{depends}    Properties:\n      Location: infra/api.yaml\n      Parameters:\n"
             self.assertEqual(self.changed("template.yaml", old, text), [])
 
+    def test_a_worker_on_demand_before_its_migrations(self):
+        file = "infra/worker-on-demand.yaml"
+        self.assertEqual(self.changed(file, "    DependsOn: Migration\n", ""), [f"{file}: Worker may be updated before the migrations"])
+        self.assertEqual(self.changed(file, "      Release: !Ref ImageTag\n", ""), [f"{file}: Migration does not run again for another image"])
+
+    def test_a_worker_on_demand_that_outlives_its_messages(self):
+        faults = self.changed("infra/data.yaml", "VisibilityTimeout: 150", "VisibilityTimeout: 120")
+        self.assertEqual(faults, ["infra/worker-on-demand.yaml: Worker may run 120 s, but WorkerWakeupQueue shows its message again after 120 s"])
+
+    def test_two_workers_on_demand_at_once(self):
+        faults = self.changed("infra/data.yaml", "      FifoQueue: true\n      # The schedule", "      # The schedule")
+        self.assertEqual(faults, ["infra/data.yaml: WorkerWakeupQueue is no FIFO queue, so several workers would run at once"])
+        faults = self.changed("infra/worker-on-demand.yaml", "MessageGroupId: worker", "MessageGroupId: schedule")
+        fault = "ScheduleRule sends messages of another group than 'worker', the functions' (platform/src/wakeup.rs)"
+        self.assertEqual(faults, [f"infra/worker-on-demand.yaml: {fault}"])
+
     def test_a_bad_release_that_stays(self):
-        alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm], Enable: true, Rollback: true }\n"
+        alarms = "        Alarms: { AlarmNames: [!Ref WorkerFaultsAlarm, !Ref WithdrawnAlarm], Enable: true, Rollback: true }\n"
         breaker = "        DeploymentCircuitBreaker: { Enable: true, Rollback: true }\n"
         missing = "TreatMissingData: notBreaching # Workers"
         for old, new, faults in (
-            (alarms, "", ["Service is not rolled back by Alarms"]),
+            (alarms, "", ["Service is not rolled back by Alarms", "Service keeps a release that was withdrawn"]),
             (alarms, alarms.replace("Rollback: true", "Rollback: false"), ["Service is not rolled back by Alarms"]),
             (breaker, "", ["Service is not rolled back by DeploymentCircuitBreaker"]),
-            ("[!Ref WorkerFaultsAlarm]", "[orderflow-page-errors]", ["Service names the alarm orderflow-page-errors, which its own template does not make"]),
-            ("[!Ref WorkerFaultsAlarm]", "[!Ref Backlog]", ["Backlog rolls the workers back, but not because of a line in their log"]),
+            ("[!Ref WorkerFaultsAlarm,", "[orderflow-page-errors,", ["Service names the alarm orderflow-page-errors, which its own template does not make"]),
+            ("[!Ref WorkerFaultsAlarm,", "[!Ref Backlog,", ["Backlog rolls the workers back, but not because of a line in their log or a withdrawal"]),
             (missing, missing.replace("notBreaching", "breaching"), ["WorkerFaultsAlarm rolls the workers back when there is no data"]),
         ):
             self.assertEqual(self.changed("infra/worker.yaml", old, new), [f"infra/worker.yaml: {fault}" for fault in faults])
         faults = self.changed("infra/worker.yaml", "is of a newer release", "is of another release")
         self.assertEqual(faults, ["infra/worker.yaml: a filter leaves out 'is of another release', which orders/src/workflow/step.rs does not write"])
+
+    def test_a_release_without_a_trial(self):
+        bake = "!If [KeepsFormerWorkers, !FindInMap [Trials, !Ref TrialS, BakeMinutes], 5]"
+        for old, new, faults in (
+            ("        Strategy: BLUE_GREEN\n", "", ["Service ends the former workers as soon as the new ones are healthy"]),
+            (bake, "15", ["Service keeps the former workers for a time that does not depend on WORKER_TRIAL_S"]),
+            (bake, bake.replace("TrialS", "Cpu"), ["Service keeps the former workers for a time that does not depend on WORKER_TRIAL_S"]),
+            ("BakeMinutes: 25 }", "BakeMinutes: 24 }", ["Service keeps the former workers for 24 minutes, which is too short for a trial of 1200 s"]),
+            ("AllowedValues: [300, 600, 1200, 1800]", "AllowedValues: [600, 900]", ["Service keeps the former workers for None minutes, which is too short for a trial of 900 s"]),
+            ("AllowedValues: [300, 600, 1200, 1800]", "MinValue: 60", ["Service keeps the former workers for None minutes, which is too short for a trial of None s"]),
+            ("WorkerFaultsAlarm, !Ref WithdrawnAlarm]", "WorkerFaultsAlarm]", ["Service keeps a release that was withdrawn"]),
+        ):
+            self.assertEqual(self.changed("infra/worker.yaml", old, new), [f"infra/worker.yaml: {fault}" for fault in faults])
+        version = "            - { Name: WORKER_VERSION, Value: !If [HasReleaseTime,"
+        faults = self.changed("infra/worker.yaml", version, version.replace("WORKER_VERSION", "WORKER_NUMBER"))
+        self.assertEqual(faults[0], "infra/worker.yaml: the workers have no version, so a new one has no trial")
 
     def test_a_batch_that_fails_as_a_whole(self):
         faults = self.changed("infra/api.yaml", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", "")
@@ -138,6 +189,8 @@ class Rules(unittest.TestCase):
     def test_a_setting_that_is_not_given(self):
         faults = self.changed("infra/worker.yaml", "            - { Name: RESERVATION_TTL_S, Value: !Ref ReservationTtlS }\n", "")
         self.assertEqual(faults, ["template.yaml: RESERVATION_TTL_S of env.example is not given to the worker, and NOT_IN_AWS has no reason"])
+        faults = self.changed("infra/worker-on-demand.yaml", "          RESERVATION_TTL_S: !Ref ReservationTtlS\n", "")
+        self.assertEqual(faults, ["template.yaml: RESERVATION_TTL_S of env.example is not given to the worker on demand, and NOT_IN_AWS has no reason"])
 
     def test_a_reason_that_is_not_needed(self):
         faults = self.changed("infra/worker.yaml", "{ Name: PAGE_URL,", "{ Name: STRIPE_URL, Value: none }\n            - { Name: PAGE_URL,")

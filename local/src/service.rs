@@ -2,11 +2,13 @@
 
 mod binary;
 mod emulator;
+mod jaeger;
 mod postgres;
 mod temporal;
 
 pub use binary::Binary;
 pub use emulator::Emulator;
+pub use jaeger::Jaeger;
 pub use postgres::Postgres;
 pub use temporal::Temporal;
 

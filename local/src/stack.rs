@@ -2,7 +2,7 @@
 
 use crate::{
     Server, Settings, Tools, free_port, project,
-    service::{Binary, Emulator, Postgres, Temporal},
+    service::{Binary, Emulator, Jaeger, Postgres, Temporal},
 };
 use anyhow::{Context, Result, bail};
 use futures::future::join_all;
@@ -30,6 +30,8 @@ pub struct Stack {
     pub temporal: Arc<Server<Temporal>>,
     /// Postgres.
     pub postgres: Arc<Server<Postgres>>,
+    /// Jaeger, if `TRACES` is 1.
+    pub jaeger: Option<Arc<Server<Jaeger>>>,
     settings: Settings,
     _folder: Option<TemporaryFolder>,
 }
@@ -53,29 +55,40 @@ impl Stack {
     /// Fails if a program is missing or the folder cannot be created.
     pub fn fresh(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
         let mut settings = Settings::example()?;
-        for key in ["POSTGRES_PORT", "TEMPORAL_WEB_PORT", "TEMPORAL_METRICS_PORT", "API_PORT", "API_METRICS_PORT", "WORKER_PORT"] {
+        for key in [
+            "POSTGRES_PORT",
+            "TEMPORAL_WEB_PORT",
+            "TEMPORAL_METRICS_PORT",
+            "API_PORT",
+            "API_METRICS_PORT",
+            "WORKER_PORT",
+            "TRACES_OTLP_PORT",
+            "TRACES_WEB_PORT",
+        ] {
             settings.set(key, free_port()?);
         }
         settings.set("TEMPORAL_HOST_PORT", format!("127.0.0.1:{}", free_port()?));
-        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
-        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "AWS_ENDPOINT_URL"] {
-            let url = settings.get(key)?.replace(&old, &new);
-            settings.set(key, url);
-        }
         for (key, value) in env {
             settings.set(key, value);
+        }
+        let (old, new) = (settings.get("AWS_ENDPOINT_URL")?.to_owned(), format!("http://127.0.0.1:{}", free_port()?));
+        for key in ["INTAKE_QUEUE_URL", "NOTICE_FEEDBACK_QUEUE_URL", "WORKER_WAKEUP_QUEUE_URL", "AWS_ENDPOINT_URL"] {
+            // A key that env.example comments out has no value.
+            let url = settings.get(key).unwrap_or_default().replace(&old, &new);
+            settings.set(key, url);
         }
         let folder = TemporaryFolder::new()?;
         let path = folder.path.clone();
         Self::new(settings, &path, workers, Some(folder))
     }
 
-    fn new(settings: Settings, folder: &Path, workers: usize, mut temporary: Option<TemporaryFolder>) -> Result<Self> {
+    fn new(mut settings: Settings, folder: &Path, workers: usize, mut temporary: Option<TemporaryFolder>) -> Result<Self> {
         let (data, logs) = (folder.join("data"), folder.join("logs"));
         for made in [&data, &logs] {
             fs::create_dir_all(made).with_context(|| format!("cannot make {}", made.display()))?;
         }
         let tools = Tools::default();
+        let jaeger = Jaeger::new(&mut settings, &tools)?.map(|jaeger| Arc::new(Server::new(jaeger, &logs)));
         let postgres = Postgres::new(&settings, &tools, &data)?;
         if let Some(temporary) = &mut temporary {
             temporary.also = Some(postgres.folder().to_path_buf());
@@ -86,6 +99,7 @@ impl Stack {
             emulator: Arc::new(Server::new(Emulator::new(&settings, &tools, &data)?, &logs)),
             temporal: Arc::new(Server::new(Temporal::new(&settings, &tools, &data)?, &logs)),
             postgres: Arc::new(Server::new(postgres, &logs)),
+            jaeger,
             settings,
             _folder: temporary,
         })
@@ -106,16 +120,19 @@ impl Stack {
     /// All servers, each after those that it needs.
     #[must_use]
     pub fn servers(&self) -> Vec<Arc<Server>> {
-        let mut servers: Vec<Arc<Server>> = self.services().into();
+        let mut servers = self.services();
         servers.extend(self.workers.iter().map(|worker| worker.clone() as Arc<Server>));
         servers.push(self.api.clone());
         servers
     }
 
-    /// The servers that are not OrderFlow's own: Postgres, Temporal and the AWS emulator.
+    /// The servers that are not OrderFlow's own: Postgres, Temporal, the AWS emulator, and Jaeger if
+    /// `TRACES` is 1.
     #[must_use]
-    pub fn services(&self) -> [Arc<Server>; 3] {
-        [self.postgres.clone(), self.temporal.clone(), self.emulator.clone()]
+    pub fn services(&self) -> Vec<Arc<Server>> {
+        let mut services: Vec<Arc<Server>> = vec![self.postgres.clone(), self.temporal.clone(), self.emulator.clone()];
+        services.extend(self.jaeger.clone().map(|jaeger| jaeger as Arc<Server>));
+        services
     }
 
     /// Starts all servers and waits until orders can be placed.
@@ -139,6 +156,9 @@ impl Stack {
     pub async fn start_services(&self) -> Result<()> {
         // Postgres is last: creating its cluster blocks this thread, and the others start
         // meanwhile.
+        if let Some(jaeger) = &self.jaeger {
+            jaeger.start().await?;
+        }
         try_join!(self.temporal.start(), self.emulator.start(), self.postgres.start())?;
         Ok(())
     }
@@ -184,7 +204,7 @@ impl Stack {
     pub async fn stop_and_report(&self, report: impl Fn(&str, Duration)) -> Result<()> {
         let workers = self.workers.iter().map(|worker| worker.clone() as Arc<Server>).collect();
         let mut result = Ok(());
-        for together in [vec![self.api.clone() as Arc<Server>], workers, self.services().into()] {
+        for together in [vec![self.api.clone() as Arc<Server>], workers, self.services()] {
             let ends = together.iter().map(async |server| {
                 let begun = Instant::now();
                 if server.stop().await?.is_some() {

@@ -114,6 +114,25 @@ async fn data_survive_a_restart_of_each_server() -> Result<()> {
 }
 
 #[tokio::test]
+async fn data_of_another_postgres_are_kept() -> Result<()> {
+    let (_place, stack) = fresh().await?;
+    let postgres = &stack.postgres;
+    postgres.start().await?;
+    postgres.service().connect().await?.batch_execute("CREATE TABLE kept (id int)").await?;
+    postgres.stop().await?;
+
+    let file = postgres.service().folder().join("cluster/PG_VERSION");
+    let version = fs::read_to_string(&file)?;
+    fs::write(&file, "9\n")?;
+    let refusal = postgres.start().await.err().context("it starts")?.to_string();
+    assert!(refusal.contains("are of Postgres 9, and") && refusal.contains("POSTGRES_MAJOR=9 make run"), "{refusal}");
+    fs::write(&file, version)?;
+    postgres.start().await?;
+    postgres.service().connect().await?.query("SELECT id FROM kept", &[]).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn executions_are_listed_by_what_has_an_index_and_by_what_has_none() -> Result<()> {
     let (_place, stack) = fresh().await?;
     stack.temporal.start().await?;

@@ -15,6 +15,7 @@ const NOT_IN_CONTAINERS: &[(&str, &[&str])] = &[
     ("it names a file or a folder, for which there is no mount", &["NOTICE_TEMPLATES", "POSTGRES_TLS_CA"]),
     ("Postgres and Temporal are in containers beside them, without TLS", &["POSTGRES_TLS", "TEMPORAL_TLS", "TEMPORAL_API_KEY"]),
     ("as above", &["TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"]),
+    ("workers in containers run all the time", &["WORKER_WAKEUP_QUEUE_URL"]),
     ("LocalStack has no secrets", &["CARRIER_SECRET_ARN", "POSTGRES_SECRET_ARN", "STRIPE_SECRET_ARN", "TEMPORAL_SECRET_ARN"]),
 ];
 
@@ -86,6 +87,19 @@ fn what_worker_and_api_read_reaches_their_containers() {
         let passed = environment(&compose, &format!("  {container}:"));
         let missing: Vec<&str> = read.filter(|key| !passed.contains(*key) && !excepted.contains(key)).collect();
         assert!(passed.len() > 20 && missing.is_empty(), "{container} does not get {missing:?} of docker-compose.yml");
+    }
+}
+
+/// `sam local` passes only those variables to a function that sam.json gives a value.
+#[test]
+fn sam_local_gets_each_secret_of_the_functions() {
+    let templates = fs::read_to_string(project().join("infra/api.yaml")).unwrap();
+    let given = fs::read_to_string(project().join("local/compose/sam.json")).unwrap();
+    let keys = templates.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
+    let secrets: BTreeSet<&str> = keys.filter(|key| key.ends_with("_SECRET_ARN")).collect();
+    assert!(secrets.len() > 2, "only {secrets:?}");
+    for secret in secrets {
+        assert!(given.contains(&format!("\"{secret}\": \"\"")), "{secret}");
     }
 }
 

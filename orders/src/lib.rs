@@ -22,6 +22,7 @@ pub mod request;
 pub mod restock;
 pub mod rfc3339;
 pub mod schema;
+pub mod search;
 pub mod shipping;
 pub mod status;
 pub mod text;

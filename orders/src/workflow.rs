@@ -24,6 +24,7 @@ use crate::{
     },
     id::OrderId,
     order::OrderInput,
+    search,
     shipping::Scan,
     status::OrderStatus,
 };
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 pub use step::StepSettings;
 use step::{Stepping, detached, run_step};
+use temporalio_common::search_attributes::SearchAttributeUpdate;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
@@ -106,6 +108,8 @@ pub struct OrderWorkflow {
     review: Option<Review>,
     /// The tracking events received since the last `TrackOrder` call.
     scans: Vec<Scan>,
+    /// The type of the last refusal.
+    failure: Option<Refusal>,
     /// True if the history has become long. The workflow then continues as new at its next wait.
     is_long: bool,
     /// The cancellation scope of the forward steps; compensations run outside it. The scope is
@@ -153,6 +157,7 @@ impl OrderWorkflow {
             amended: false,
             review: None,
             scans: Vec::new(),
+            failure: None,
             is_long: false,
             scope: WorkflowCancellationToken::new(),
         }
@@ -193,6 +198,9 @@ impl OrderWorkflow {
         if !status.is_final() {
             // An earlier worker shipped the order before the cancellation was seen, and then died.
             (status, reason) = Self::deliver(ctx, order_id, true).await?;
+        }
+        if status != OrderStatus::Completed {
+            Self::publish_end(ctx, status);
         }
         ctx.state_mut(|s| s.status = status);
         Ok(Outcome { order_id, status, reason })
@@ -284,7 +292,7 @@ impl OrderWorkflow {
             // The attempt that was running when the cancellation came has failed. It is not
             // repeated.
             Err(error) if refusal(&error).is_none() && ctx.state(|s| s.scope.is_cancelled()) => return Err(Halt::Cancelled),
-            Err(error) => return Err(Halt::Refused(reason(&error))),
+            Err(error) => return Err(Self::refused(ctx, &error)),
         };
         ctx.state_mut(|s| s.status = progress.status);
         if progress.status.is_final() {
@@ -299,6 +307,24 @@ impl OrderWorkflow {
             return Err(Halt::Cancelled);
         }
         Ok(progress)
+    }
+
+    fn refused(ctx: &WorkflowContext<Self>, error: &ActivityExecutionError) -> Halt {
+        ctx.state_mut(|s| s.failure = refusal_kind(error));
+        Halt::Refused(reason(error))
+    }
+
+    /// Updates the search attributes, if the workflow was started with them ([`search`]).
+    fn publish(ctx: &WorkflowContext<Self>, updates: impl IntoIterator<Item = SearchAttributeUpdate>) {
+        if ctx.search_attributes().contains_key(&search::CURRENCY) {
+            ctx.upsert_search_attributes(updates);
+        }
+    }
+
+    fn publish_end(ctx: &WorkflowContext<Self>, status: OrderStatus) {
+        let failure = ctx.state(|s| s.failure).filter(|_| status == OrderStatus::Failed);
+        let failure = failure.map(|failure| search::FAILURE.value_set(failure.as_str().to_owned()));
+        Self::publish(ctx, [search::STATUS.value_set(status.to_string())].into_iter().chain(failure));
     }
 
     /// Waits until `condition` is true, `scope` is cancelled, or `limit` has passed. Returns
@@ -373,6 +399,10 @@ impl OrderWorkflow {
 /// for any other error.
 fn reason(error: &ActivityExecutionError) -> String {
     refusal(error).unwrap_or(PAYMENT_UNANSWERED).to_owned()
+}
+
+fn refusal_kind(error: &ActivityExecutionError) -> Option<Refusal> {
+    Refusal::named(&step::reported(error)?.0.r#type)
 }
 
 /// The text of a refusal; `None` for any other error.

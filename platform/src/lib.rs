@@ -12,3 +12,5 @@ pub mod read_model;
 pub mod secrets;
 pub mod stop;
 pub mod temporal;
+pub mod trace;
+pub mod wakeup;

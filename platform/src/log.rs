@@ -1,6 +1,7 @@
 //! Logging. Each event is one line, as text or as JSON. Never log contacts, payment tokens,
 //! passwords, API keys or request bodies.
 
+use crate::trace::WithTrace;
 use tracing_subscriber::EnvFilter;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -32,7 +33,13 @@ pub fn init(settings: &Settings) {
     let filter = EnvFilter::new(format!("{QUIET},{}", settings.log_level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
-        Format::Text => lines.with_target(false).with_ansi(false).init(),
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            lines.map_event_format(|format| WithTrace { format, is_json: true }).init();
+        }
+        Format::Text => {
+            let lines = lines.with_target(false).with_ansi(false);
+            lines.map_event_format(|format| WithTrace { format, is_json: false }).init();
+        }
     }
 }

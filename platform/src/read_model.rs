@@ -5,16 +5,21 @@
 //! version is newer than the stored one. So projections may be repeated, late or out of order.
 
 mod catalogue;
+mod history;
 mod listing;
 mod operations;
 
-use crate::error::{BoxError, chain};
+use crate::{
+    error::{BoxError, chain},
+    trace::OrderTrace,
+};
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{delete_item::DeleteItemError, put_item::PutItemError},
     types::AttributeValue,
 };
+pub use history::{BadPeriod, Bucket, BucketNumber, Durations, Period, Revenue, StoredBucket, Waiting};
 pub use listing::{BadCursor, BadSort, Cursor, List, Page, PageRequest, Sort};
 pub use operations::{Attention, AttentionGroup, AttentionItem, Operations};
 use orders::{OrderId, OrderStatus, OrderView, ProductView, rfc3339};
@@ -146,6 +151,8 @@ pub struct StoredProduct {
 /// The key attributes of the two tables.
 const ORDER_KEY: &str = "id";
 const PRODUCT_KEY: &str = "productID";
+/// The attribute with the trace context of an order.
+const TRACE: &str = "traceparent";
 /// The maximum size of an item in DynamoDB, in bytes.
 const ITEM_BYTES: usize = 400 * 1024;
 
@@ -155,14 +162,14 @@ impl ReadModel {
         Self { dynamodb, settings }
     }
 
-    /// Stores an order, unless the read model already has this version or a newer one. Returns
+    /// Stores an order with its trace context, unless the read model already has this version or a newer one. Returns
     /// whether it was stored.
     ///
     /// # Errors
     /// Fails with [`Error::Item`] if this order can never be stored, and with [`Error::Away`] if
     /// DynamoDB does not accept it now.
-    pub async fn put_order(&self, order: &OrderView) -> Result<bool, Error> {
-        let item = HashMap::from([
+    pub async fn put_order(&self, order: &OrderView, trace: &OrderTrace) -> Result<bool, Error> {
+        let mut item = HashMap::from([
             ("id".to_owned(), AttributeValue::S(order.id.to_string())),
             ("customerID".to_owned(), AttributeValue::S(order.customer_id.clone())),
             ("createdAt".to_owned(), AttributeValue::S(sortable(order.created_at)?)),
@@ -170,6 +177,9 @@ impl ReadModel {
             ("version".to_owned(), AttributeValue::N(order.version.to_string())),
             ("doc".to_owned(), AttributeValue::S(json(order)?)),
         ]);
+        if let Some(trace) = trace.text() {
+            item.insert(TRACE.to_owned(), AttributeValue::S(trace));
+        }
         self.put_newer(&self.settings.orders_table, item, order.version).await
     }
 
@@ -202,6 +212,18 @@ impl ReadModel {
             .await
             .map_err(Error::from_sdk)?;
         found.item.map(stored_order).transpose()
+    }
+
+    /// Reads the trace context of an order.
+    ///
+    /// # Errors
+    /// Fails if DynamoDB does not answer.
+    pub async fn order_trace(&self, id: OrderId) -> Result<OrderTrace, Error> {
+        let key = AttributeValue::S(id.to_string());
+        let read = self.dynamodb.get_item().table_name(&self.settings.orders_table).key(ORDER_KEY, key).consistent_read(true);
+        let found = read.projection_expression(TRACE).send().await.map_err(Error::from_sdk)?;
+        let stored = found.item.as_ref().and_then(|item| item.get(TRACE)?.as_s().ok());
+        Ok(OrderTrace::stored(stored.map(String::as_str)))
     }
 
     /// Reads the whole catalogue, sorted by product id. Products that cannot be read are left out,

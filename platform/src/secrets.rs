@@ -5,10 +5,13 @@
 //! it can be rotated while processes run. No error and no log line ever contains any of its
 //! content.
 
+mod api_key;
+
 use crate::{
     aws::{self, Timeouts},
     error::BoxError,
 };
+pub use api_key::ApiKey;
 use aws_sdk_secretsmanager::{Client, error::SdkError};
 use serde::de::DeserializeOwned;
 

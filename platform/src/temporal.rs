@@ -42,6 +42,20 @@ pub struct Settings {
     /// replaces the three settings above.
     #[arg(long, env = "TEMPORAL_SECRET_ARN")]
     pub temporal_secret_arn: Option<String>,
+    #[command(flatten)]
+    pub search: Search,
+}
+
+/// The search attributes of orders.
+#[derive(clap::Args, Clone)]
+pub struct Search {
+    /// Whether orders have search attributes in Temporal.
+    #[arg(long, env = "TEMPORAL_SEARCH_ATTRIBUTES", default_value_t = false, action = clap::ArgAction::Set)]
+    pub temporal_search_attributes: bool,
+    /// Key of the hash of a customer's id, by which the orders of a customer are found. Without it,
+    /// orders do not have this search attribute.
+    #[arg(long, env = "TEMPORAL_CUSTOMER_KEY", hide_env_values = true)]
+    pub temporal_customer_key: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,12 @@ import { assertAccessible } from './accessibility.js';
 import { overrideOrder } from './override-order.js';
 import { visit } from './visit.js';
 
+const TRACE = [
+  { id: 'a', part: 'worker', name: 'OrderWorkflow', startMicros: 0, durationMicros: 200_000_000_000 },
+  { id: 'b', parentID: 'a', part: 'gateway', name: 'capture', startMicros: 1_000, durationMicros: 900_000, attempt: 2, error: 'the card was declined' },
+  { id: 'c', parentID: 'a', part: 'carrier', name: 'track', startMicros: 199_000_000_000, durationMicros: 500_000 },
+];
+
 // Contrast does not depend on the language, and widths do not depend on the colours. So two visits
 // cover both colour schemes and both languages.
 for (const [colorScheme, locale] of [
@@ -32,13 +38,18 @@ for (const [colorScheme, locale] of [
       await assertAccessible(page, 'the question before cancelling');
       await page.getByRole('dialog').getByRole('button', { name: cancelOrder }).click();
       await shop.reaches('CANCELLED');
-      await assertAccessible(page, 'an order that has ended');
+      await page.route('**/api/orders/*/trace', (route) => route.fulfill({ json: { traceID: '1', truncated: false, spans: TRACE } }));
+      await page.locator('#trace summary').click();
+      await page.getByRole('treeitem').first().waitFor();
+      await assertAccessible(page, 'an order that has ended, with its trace');
       await shop.open(`/orders?customerID=${shop.customer}`);
       await page.locator('[data-order]').first().waitFor();
       await assertAccessible(page, 'the orders');
       await shop.open('/operations');
       await page.locator('[data-part]').first().waitFor();
       await page.locator('[data-queue]').first().waitFor();
+      await page.locator('.chart canvas').first().waitFor();
+      await page.locator('.chart summary').first().click();
       await page.locator('#restock-form button').click();
       await page.locator('#restock-quantity-fault:not(:empty)').waitFor();
       await assertAccessible(page, 'operations');

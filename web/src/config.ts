@@ -16,8 +16,15 @@ export interface Config {
    * first one is the default.
    */
   paymentMethods?: { id: string; label: string }[];
-  /** Links for staff. */
-  links: { temporal?: string; dashboard?: string };
+  /** True if orders are traced. The page's calls then carry the header `traceparent`. */
+  traces?: boolean;
+  /**
+   * The part of the page's calls whose traces it asks to be recorded, from 0 to 1. Without it, the
+   * API decides.
+   */
+  traceRate?: number;
+  /** Links for staff. `trace` contains `{traceID}`. */
+  links: { temporal?: string; dashboard?: string; trace?: string };
 }
 
 export interface SignIn {

@@ -11,8 +11,8 @@ mod resume;
 mod shipping;
 
 use crate::{
-    db, notification, order, order::TransitionResult, payment, payment::Gateways, payment::refund as refunds, projection::Projector,
-    shipping::Shipping, stock, stock::ReservationPolicy,
+    db, notification, ops::busy::Busy, order, order::TransitionResult, payment, payment::Gateways, payment::refund as refunds,
+    projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy, trace,
 };
 use anyhow::anyhow;
 use attempt::Failure;
@@ -48,6 +48,7 @@ pub struct Activities {
     /// Wakes the publisher of events after each successful attempt, because the order's status may
     /// have changed.
     pub(crate) events_wakeup: Arc<Notify>,
+    pub(crate) busy: Busy,
     pub(crate) limits: StepSettings,
     pub(crate) reservation_policy: ReservationPolicy,
     pub(crate) shipping: Shipping,
@@ -138,7 +139,8 @@ impl Activities {
 
     #[activity(definition = definitions::ReconcilePayment)]
     pub async fn reconcile_payment(self: Arc<Self>, ctx: ActivityContext, event: PaymentEvent) -> Result<StepResult, ActivityError> {
-        self.attempt(&ctx, event.order_id, self.reconcile(&event)).await
+        let work = trace::in_order_trace(&self.pool, event.order_id, "reconcile payment", self.reconcile(&event));
+        self.attempt(&ctx, event.order_id, work).await
     }
 
     #[activity(definition = definitions::RestockProduct)]

@@ -7,6 +7,7 @@
 //! [`SETTLE_TIME`].
 
 mod facts;
+pub(crate) mod order;
 mod processes;
 mod read_model;
 
@@ -15,13 +16,14 @@ use platform::{
     read_model::ReadModel,
     temporal::{Connector, Timeouts},
 };
+use serde::Serialize;
 use std::{fmt, process::ExitCode, time::Duration};
 
 /// How long a change may take to reach all stores. A difference that lasts longer counts.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// A broken invariant.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct BrokenInvariant {
     /// The invariant as a short text that does not change, such as `stock is never below zero`.
     pub(crate) invariant: &'static str,

@@ -1,5 +1,6 @@
 //! The worker's configuration. `env.example` explains every key.
 
+mod order;
 mod shipping;
 
 use crate::{
@@ -7,6 +8,7 @@ use crate::{
     payment::StripeSettings,
 };
 use clap::{Args, builder::RangedU64ValueParser};
+pub use order::Order;
 use orders::{Currency, Money, OrderId, RestockId, restock::QUANTITY, workflow::StepSettings};
 pub use shipping::{Carrier, Shipping};
 use std::{
@@ -68,6 +70,9 @@ pub struct Migrate {
     /// worker's role if that role cannot log in.
     #[arg(long, env = "POSTGRES_ADMIN_SECRET", hide_env_values = true)]
     pub postgres_admin_secret: Option<String>,
+    /// ARN of the secret with the master user's credentials. It replaces the setting above.
+    #[arg(long, env = "POSTGRES_ADMIN_SECRET_ARN")]
+    pub postgres_admin_secret_arn: Option<String>,
     /// Fill an empty catalogue with the sample products of local mode.
     #[arg(long)]
     pub seed: bool,
@@ -356,6 +361,8 @@ pub struct Run {
     #[command(flatten)]
     pub log: platform::log::Settings,
     #[command(flatten)]
+    pub trace: platform::trace::Settings,
+    #[command(flatten)]
     pub postgres: Postgres,
     #[command(flatten)]
     pub read_model: platform::read_model::Settings,
@@ -404,6 +411,27 @@ pub struct Run {
     pub events: Events,
     #[command(flatten)]
     pub notifications: Notifications,
+}
+
+/// The worker as a function of AWS Lambda.
+#[derive(clap::Subcommand)]
+pub enum OnDemand {
+    /// Works at each invocation until there is nothing to do. The invocations are the messages of
+    /// the queue WORKER_WAKEUP_QUEUE_URL.
+    Run(Box<OnDemandRun>),
+    /// Brings the database's schema up to date when CloudFormation asks for it (custom resource).
+    Migrate(Box<Migrate>),
+}
+
+#[derive(Args)]
+pub struct OnDemandRun {
+    #[command(flatten)]
+    pub run: Run,
+    #[command(flatten)]
+    pub wakeup: platform::wakeup::Settings,
+    /// Seconds without any work after which the worker ends.
+    #[arg(long, env = "WORKER_IDLE_S", value_parser = period, default_value = "5")]
+    pub idle: Duration,
 }
 
 /// Notifications to customers.

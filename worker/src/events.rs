@@ -18,15 +18,17 @@ use anyhow::{Context, anyhow};
 use aws_sdk_sns::{
     error::{ProvideErrorMetadata, SdkError},
     operation::publish_batch::PublishBatchError,
-    types::{BatchResultErrorEntry, PublishBatchRequestEntry},
+    types::{BatchResultErrorEntry, MessageAttributeValue, PublishBatchRequestEntry},
 };
 use deadpool_postgres::{Pool, Transaction};
 use futures::{StreamExt, stream};
+use opentelemetry::trace::SpanKind;
 use orders::{Money, OrderId, OrderStatus};
+use platform::trace::{self, OrderTrace};
 use serde::Serialize;
 use std::{
     borrow::Cow,
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -213,15 +215,23 @@ impl Publisher {
 
     async fn publish_batch(&self, events: &[&Event]) -> Result<Published, PublishError> {
         let mut batch = self.sns.publish_batch().topic_arn(&self.topic_arn);
-        for (n, event) in events.iter().enumerate() {
+        let spans: Vec<_> = events.iter().map(|event| event.span()).collect();
+        for (n, (event, span)) in events.iter().zip(&spans).enumerate() {
             let entry = PublishBatchRequestEntry::builder()
                 .id(n.to_string())
+                .set_message_attributes(trace::traceparent(span.as_ref()).map(trace_attribute).transpose()?)
                 .message(&event.message)
                 .message_group_id(event.order_id.to_string())
                 .message_deduplication_id(&event.id);
             batch = batch.publish_batch_request_entries(entry.build().map_err(SdkError::construction_failure)?);
         }
-        let answer = batch.send().await?;
+        let answer = batch.send().await;
+        let failed: HashSet<&str> = answer.iter().flat_map(|answer| answer.failed()).map(BatchResultErrorEntry::id).collect();
+        for (n, span) in spans.into_iter().enumerate() {
+            let is_accepted = answer.is_ok() && !failed.contains(n.to_string().as_str());
+            trace::end(span, (!is_accepted).then_some("sns"));
+        }
+        let answer = answer?;
         let event = |id: Option<&str>| id.and_then(|id| events.get(id.parse::<usize>().ok()?));
         let mut published = Published::default();
         published.accepted.extend(answer.successful().iter().filter_map(|entry| event(entry.id())).map(|event| event.key()));
@@ -242,9 +252,16 @@ struct Event {
     version: i64,
     id: String,
     message: String,
+    trace: OrderTrace,
 }
 
 impl Event {
+    /// Starts the span of publishing the event. Several events are published in one call, so the
+    /// call itself belongs to no order's trace.
+    fn span(&self) -> Option<opentelemetry::Context> {
+        trace::order_span(SpanKind::Producer, "publish order.status_changed", Some("events"), self.order_id, &self.trace)
+    }
+
     fn key(&self) -> (OrderId, i64) {
         (self.order_id, self.version)
     }
@@ -318,6 +335,12 @@ impl Outbox {
     }
 }
 
+/// The attributes of a message that carry the trace context to its subscribers.
+fn trace_attribute(traceparent: String) -> Result<HashMap<String, MessageAttributeValue>, PublishError> {
+    let value = MessageAttributeValue::builder().data_type("String").string_value(traceparent).build();
+    Ok(HashMap::from([(trace::TRACEPARENT.to_owned(), value.map_err(SdkError::construction_failure)?)]))
+}
+
 /// Records the accepted events as published.
 async fn mark_published(transaction: &Transaction<'_>, accepted: &[(OrderId, i64)]) -> anyhow::Result<()> {
     let (ids, versions): (Vec<String>, Vec<i64>) = accepted.iter().map(|(order_id, version)| (order_id.to_string(), *version)).unzip();
@@ -362,9 +385,10 @@ fn build_event(next: sql::NextEvent) -> anyhow::Result<Event> {
         currency: currency.code().to_owned(),
         failure_reason: reason::public_order_reason(status, recorded).map(Cow::into_owned),
     };
+    let trace = OrderTrace::stored(next.traceparent.as_deref());
     let id = format!("{order_id}.{order_version}");
     let message = Message { id: id.clone(), r#type: "order.status_changed", version: 1, time: next.at, data };
-    Ok(Event { order_id, version: order_version, id, message: serde_json::to_string(&message)? })
+    Ok(Event { order_id, version: order_version, id, message: serde_json::to_string(&message)?, trace })
 }
 
 #[cfg(test)]
@@ -373,7 +397,10 @@ mod tests {
 
     fn events(order: u8, versions: &[i64]) -> VecDeque<Event> {
         let order_id = format!("ord_0193000000007000800000000000000{order}").parse().unwrap();
-        versions.iter().map(|version| Event { order_id, version: *version, id: String::new(), message: String::new() }).collect()
+        versions
+            .iter()
+            .map(|version| Event { order_id, version: *version, id: String::new(), message: String::new(), trace: OrderTrace::default() })
+            .collect()
     }
 
     fn versions(outbox: &Outbox) -> Vec<i64> {

@@ -3,8 +3,9 @@ use std::process::ExitCode;
 use worker::{
     audit, config, migrate,
     notification::resend,
+    on_demand,
     ops::{finding, healthcheck, maintenance, release, resume},
-    run,
+    report, run,
     stock::restock,
 };
 
@@ -21,6 +22,13 @@ enum Command {
     Run(Box<config::Run>),
     /// Brings the database's schema up to date. It may run repeatedly and several times at once.
     Migrate(config::Migrate),
+    /// The worker as a function of AWS Lambda, which costs nothing while there is nothing to do.
+    #[command(subcommand)]
+    OnDemand(config::OnDemand),
+    /// Prints all that is known of an order from Postgres, the payment gateway, the read model and
+    /// Temporal: what happened to it, what waits now, and what the audit finds. It prints nothing
+    /// personal. A store that cannot be read is named, and the others are still printed.
+    Order(Box<config::Order>),
     /// Compares Postgres, the read model, the payment ledger and Temporal, and prints every broken
     /// invariant. The status is 1 if there is any.
     Audit(Box<config::Audit>),
@@ -56,6 +64,9 @@ async fn main() -> ExitCode {
     let result = match platform::config::read() {
         Command::Run(settings) => run::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(settings) => migrate::run(settings).await.map(|()| ExitCode::SUCCESS),
+        Command::OnDemand(config::OnDemand::Run(settings)) => on_demand::run(*settings).await.map(|()| ExitCode::SUCCESS),
+        Command::OnDemand(config::OnDemand::Migrate(settings)) => on_demand::migrate(*settings).await.map(|()| ExitCode::SUCCESS),
+        Command::Order(settings) => report::run(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Audit(settings) => audit::run(*settings).await,
         Command::Project(settings) => audit::project(*settings).await.map(|()| ExitCode::SUCCESS),
         Command::Resume(settings) => resume::run(*settings).await.map(|()| ExitCode::SUCCESS),

@@ -46,10 +46,10 @@ pub async fn run(settings: config::Migrate) -> anyhow::Result<()> {
     }
 }
 
-async fn migrate(settings: &config::Migrate) -> anyhow::Result<()> {
+pub(crate) async fn migrate(settings: &config::Migrate) -> anyhow::Result<()> {
     let access = Access::new(&settings.postgres).await?;
-    if let Some(admin) = &settings.postgres_admin_secret {
-        role::ensure_login(&access, admin, MIGRATION_LOCK).await?;
+    if let Some(admin) = role::admin(settings).await? {
+        role::ensure_login(&access, &admin, MIGRATION_LOCK).await?;
     }
     let (mut client, connection) = access.open(access.options()).await.context("Postgres cannot be reached")?;
     // The session holds the lock, so Postgres releases it even if this process crashes.

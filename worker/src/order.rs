@@ -12,12 +12,13 @@ use orders::{
     contact::Channel,
     order::LineItem,
 };
+use platform::trace::OrderTrace;
 use std::time::Duration;
 
 /// Records an accepted order with its line items, unless it is on record already. Returns its
 /// status.
 pub(crate) async fn record_order(client: &dyn Client, order: &OrderInput) -> anyhow::Result<OrderStatus> {
-    let contact = order.contact.as_ref();
+    let (contact, trace) = (order.contact.as_ref(), OrderTrace::current().text());
     let products: Vec<&str> = order.items.iter().map(|item| item.product_id.as_str()).collect();
     let quantities: Vec<i32> = order.items.iter().map(|item| item.quantity).collect();
     let unit_prices_minor: Vec<i64> = order.items.iter().map(|item| item.unit_price_minor).collect();
@@ -36,6 +37,7 @@ pub(crate) async fn record_order(client: &dyn Client, order: &OrderInput) -> any
         contact_channel: contact.and_then(|contact| contact.channel).map(Channel::as_str),
         contact_language: contact.and_then(|contact| contact.language).unwrap_or_default().as_str(),
         payment_method: &order.payment_method,
+        traceparent: trace.as_deref(),
     };
     let existing = sql::record_order(client, new).await?;
     // The statement reads the table as it was before its own insert. If it returns no row, this

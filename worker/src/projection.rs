@@ -22,8 +22,12 @@ use crate::{
 };
 use deadpool_postgres::Pool;
 use futures::{StreamExt, stream};
-use orders::OrderId;
-use platform::read_model::{self, ReadModel};
+use opentelemetry::trace::SpanKind;
+use orders::{OrderId, OrderView};
+use platform::{
+    read_model::{self, ReadModel},
+    trace::{self, OrderTrace},
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
@@ -189,12 +193,17 @@ impl Projector {
         drop(client);
         let mut results = ProjectionResults::default();
         let orders = results.keep_readable(loaded);
-        let writes: Vec<_> = orders.iter().map(|order| self.read_model.put_order(order)).collect();
+        let writes: Vec<_> = orders.iter().map(|(order, trace)| self.write_order(order, trace)).collect();
         let written: Vec<_> = stream::iter(writes).buffered(MAX_CONCURRENT_WRITES).collect().await;
-        for (order, written) in orders.iter().zip(written) {
+        for ((order, _), written) in orders.iter().zip(written) {
             results.add_written(order.id.to_string(), order.version, written.map(|_| ()));
         }
         self.record_results(PROJECTION_ORDERS, results).await
+    }
+
+    async fn write_order(&self, order: &OrderView, trace: &OrderTrace) -> Result<bool, read_model::Error> {
+        let span = trace::order_span(SpanKind::Internal, "project order", None, order.id, trace);
+        trace::run(span, self.read_model.put_order(order, trace), |_| Some("read model")).await
     }
 
     /// Records which rows were projected and which failed.

@@ -8,7 +8,7 @@ mod measured;
 mod record;
 mod sandbox;
 
-use crate::config;
+use crate::{config, trace::TracedCarrier};
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use futures::future::BoxFuture;
@@ -106,7 +106,10 @@ pub(crate) struct Shipping {
 impl Shipping {
     pub(crate) fn new(settings: &config::Shipping, pool: Pool) -> Self {
         let carrier: Option<Arc<dyn Carrier>> = match settings.carrier {
-            config::Carrier::Sandbox => Some(Arc::new(Measured(Sandbox::new(pool, settings.carrier_sandbox_delay)))),
+            config::Carrier::Sandbox => {
+                let sandbox = Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay));
+                Some(Arc::new(Measured(TracedCarrier::around(sandbox))))
+            }
             config::Carrier::None => None,
         };
         Self { carrier, poll_every: settings.carrier_poll, poll_max: settings.carrier_poll_max }

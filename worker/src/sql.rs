@@ -14,6 +14,7 @@ pub(crate) mod attention;
 pub(crate) mod audit;
 pub(crate) mod events;
 pub(crate) mod failing;
+pub(crate) mod history;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod notification;
@@ -21,6 +22,7 @@ pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod projection;
 pub(crate) mod refund;
+pub(crate) mod report;
 pub(crate) mod restock;
 pub(crate) mod resume;
 pub(crate) mod risk;
@@ -254,7 +256,7 @@ macro_rules! function {
         pub(crate) async fn $name(
             client: &dyn $crate::sql::Client, $($parameter: $type),*
         ) -> Result<$result, tokio_postgres::Error> {
-            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $result, [$($parameter),*])
+            $crate::sql::run!($mode client, $crate::sql::name!($area $name), $crate::sql::text!($area $name), $result, [$($parameter),*])
         }
     };
     ($area:literal $(#[$meta:meta])* $mode:ident $name:ident ($struct:ident<$life:lifetime> {
@@ -277,18 +279,32 @@ macro_rules! function {
         pub(crate) async fn $name(
             client: &dyn $crate::sql::Client, values: $struct<'_>
         ) -> Result<$result, tokio_postgres::Error> {
-            $crate::sql::run!($mode client, $crate::sql::text!($area $name), $result, [$(values.$parameter),*])
+            $crate::sql::run!($mode client, $crate::sql::name!($area $name), $crate::sql::text!($area $name), $result, [$(values.$parameter),*])
         }
     };
 }
 
+/// The name of a statement in traces.
+macro_rules! name {
+    ($area:literal $name:ident) => {
+        concat!($area, "/", stringify!($name))
+    };
+}
+
 macro_rules! run {
-    (cached $client:ident, $text:expr, $result:ty, [$($value:expr),*]) => {
-        <$result as $crate::sql::QueryResult>::fetch($client, $text, $crate::sql::Preparation::Cached, &[$(&$value),*]).await
+    (cached $client:ident, $name:expr, $text:expr, $result:ty, [$($value:expr),*]) => {
+        $crate::sql::run!(Cached $client, $name, $text, $result, [$($value),*])
     };
-    (once $client:ident, $text:expr, $result:ty, [$($value:expr),*]) => {
-        <$result as $crate::sql::QueryResult>::fetch($client, $text, $crate::sql::Preparation::Once, &[$(&$value),*]).await
+    (once $client:ident, $name:expr, $text:expr, $result:ty, [$($value:expr),*]) => {
+        $crate::sql::run!(Once $client, $name, $text, $result, [$($value),*])
     };
+    ($preparation:ident $client:ident, $name:expr, $text:expr, $result:ty, [$($value:expr),*]) => {{
+        let span = $crate::trace::statement_span($name);
+        let fetched =
+            <$result as $crate::sql::QueryResult>::fetch($client, $text, $crate::sql::Preparation::$preparation, &[$(&$value),*]).await;
+        $crate::trace::end_statement(span, fetched.as_ref().err());
+        fetched
+    }};
 }
 
 #[cfg(test)]
@@ -337,7 +353,7 @@ rows! {
 
 #[cfg(test)]
 use parameters;
-use {function, rows, run, statements, text};
+use {function, name, rows, run, statements, text};
 
 /// The declaration of a statement.
 #[cfg(test)]

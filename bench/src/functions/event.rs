@@ -15,6 +15,7 @@ pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
     let made_for = match function {
         "create-order" => http("POST", "/api/orders", "", &order()),
         "get-order" => http("GET", &format!("/api/orders/{UNKNOWN}"), "", ""),
+        "get-order-trace" => http("GET", &format!("/api/orders/{UNKNOWN}/trace"), "", ""),
         "list-orders" => http("GET", "/api/orders", "customerID=CUST-001", ""),
         "list-products" => http("GET", "/api/products", "", ""),
         "cancel-order" => http("POST", &format!("/api/orders/{UNKNOWN}/cancel"), "", "{}"),
@@ -26,6 +27,7 @@ pub(crate) fn of(function: &str) -> Result<[(&'static str, String); 2]> {
         "scan-shipment" => http("POST", &format!("/api/orders/{UNKNOWN}/shipments/{UNKNOWN}-1/scans"), "", r#"{"event":"DELIVERED"}"#),
         "restock-product" => http("POST", "/api/products/PROD-001/restock", "", "{}"),
         "get-operations" => http("GET", "/api/operations", "", ""),
+        "get-operations-history" => http("GET", "/api/operations/history", "period=week", ""),
         "health" => http("GET", "/api/health/live", "", ""),
         _ => bail!("no event is known for a function {function}"),
     };

@@ -8,7 +8,7 @@ use functions::{
     server,
     state::{AppSettings, AppState},
 };
-use platform::{background::Background, config, log, stop};
+use platform::{background::Background, config, log, stop, trace};
 use std::{process::ExitCode, time::Duration};
 use tokio::{select, sync::oneshot};
 
@@ -28,6 +28,8 @@ struct Cli {
     state: AppSettings,
     #[command(flatten)]
     log: log::Settings,
+    #[command(flatten)]
+    trace: trace::Settings,
 }
 
 /// The runtime has one thread. The worker's main.rs gives the reason.
@@ -35,7 +37,9 @@ struct Cli {
 async fn main() -> ExitCode {
     let cli: Cli = config::read();
     log::init(&cli.log);
-    match serve(cli).await {
+    let served = serve(cli).await;
+    trace::shut_down().await;
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -49,6 +53,7 @@ async fn main() -> ExitCode {
 const CONSUMER_DRAIN: Duration = Duration::from_secs(1);
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
+    trace::init(&cli.trace, "orderflow-api")?;
     let stop = stop::requested()?;
     stop::enforce(stop.clone(), server::DRAIN + CONSUMER_DRAIN);
     let page = Page::new(&cli.page, &cli.state.identity, &cli.state.temporal.temporal_namespace)?;

@@ -4,6 +4,6 @@ use functions::{lambda, order::create_order, state::CreateOrderState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let settings = lambda::settings();
+    let settings = lambda::settings()?;
     lambda::serve(create_order::route().with_state(CreateOrderState::new(settings).await?)).await
 }

@@ -4,6 +4,6 @@ use functions::{lambda, product::restock_product, state::RestockProductState};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::Error> {
-    let settings = lambda::settings();
+    let settings = lambda::settings()?;
     lambda::serve(restock_product::route().with_state(RestockProductState::new(settings).await?)).await
 }

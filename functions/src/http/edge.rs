@@ -1,7 +1,7 @@
-//! The outermost layer. It gives each request its id, writes the bodies of problems, and logs one
-//! line per request.
+//! The outermost layer. It gives each request its id, writes the bodies of problems, and logs and
+//! counts each request.
 
-use super::{Problem, RequestId, request_id};
+use super::{Problem, RequestId, request_id, request_metrics, request_span::RequestSpan};
 use axum::{
     extract::{FromRequestParts, MatchedPath, RawPathParams, Request},
     http::{HeaderValue, Method, header},
@@ -33,14 +33,19 @@ pub(super) async fn edge(request: Request, next: Next) -> Response {
     let mut request_log = RequestLog { method: parts.method.clone(), route, order_id, request_id, started };
     parts.extensions.insert(request_log.request_id.clone());
 
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let span = RequestSpan::start(&request_log.method, request_log.route.as_ref(), &parts.headers, &request_log.request_id);
+    let mut response = span.around(next.run(Request::from_parts(parts, body))).await;
     // A handler that creates an order adds the order's id to the extensions of its response.
     request_log.order_id = request_log.order_id.or_else(|| response.extensions_mut().remove());
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
         response = problem.render(response, &request_log.request_id);
     }
-    log_answer(&request_log, response.status().as_u16(), problem.as_ref().and_then(Problem::cause));
+    let status = response.status().as_u16();
+    span.end(status, request_log.order_id, || {
+        request_metrics::count(&request_log.method, request_log.route.as_ref(), status, request_log.started.elapsed());
+        log_answer(&request_log, status, problem.as_ref().and_then(Problem::cause));
+    });
     add_common_headers(response, request_log.request_id)
 }
 

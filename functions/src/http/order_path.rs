@@ -26,6 +26,12 @@ impl Problem {
         Self::new(Kind::OrderNotFound, "No order has this id.")
     }
 
+    /// Tracing is off, or no span of the order is kept.
+    #[must_use]
+    pub fn no_trace() -> Self {
+        Self::new(Kind::TraceNotFound, "Tracing is off, or nothing of the order was traced or is still kept.")
+    }
+
     /// The order does not wait for this decision, or waits for it no longer.
     #[must_use]
     pub fn not_waiting() -> Self {

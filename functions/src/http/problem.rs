@@ -31,6 +31,7 @@ pub enum Kind {
     OrderNotFound,
     ProductNotFound,
     ShipmentNotFound,
+    TraceNotFound,
     MethodNotAllowed,
     OrderEnded,
     NothingToRefund,
@@ -48,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::MalformedRequest,
         Self::InvalidSignature,
         Self::InvalidRequest,
@@ -63,6 +64,7 @@ impl Kind {
         Self::OrderNotFound,
         Self::ProductNotFound,
         Self::ShipmentNotFound,
+        Self::TraceNotFound,
         Self::MethodNotAllowed,
         Self::OrderEnded,
         Self::NothingToRefund,
@@ -97,6 +99,7 @@ impl Kind {
             Self::OrderNotFound => (StatusCode::NOT_FOUND, "order-not-found", "There is no such order"),
             Self::ProductNotFound => (StatusCode::NOT_FOUND, "product-not-found", "There is no such product"),
             Self::ShipmentNotFound => (StatusCode::NOT_FOUND, "shipment-not-found", "There is no such shipment"),
+            Self::TraceNotFound => (StatusCode::NOT_FOUND, "trace-not-found", "There is no trace of this order"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
             Self::OrderEnded => (StatusCode::CONFLICT, "order-ended", "The order has ended or is on its way"),
             Self::NothingToRefund => (StatusCode::CONFLICT, "nothing-to-refund", "There is nothing to refund"),

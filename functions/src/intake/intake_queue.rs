@@ -1,8 +1,9 @@
 //! The intake queue takes accepted orders while Temporal is away or busy.
 
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{Client, types::MessageAttributeValue};
+use opentelemetry::trace::SpanKind;
 use orders::OrderInput;
-use platform::error::BoxError;
+use platform::{error::BoxError, trace};
 
 /// How long an order that was put back waits for the next attempt, in seconds.
 const PUT_BACK_SECONDS: i32 = 10;
@@ -56,8 +57,16 @@ impl IntakeQueue {
 
     async fn send_after(&self, order: &OrderInput, delay_seconds: i32) -> Result<(), Error> {
         let body = serde_json::to_string(order).map_err(Error::new)?;
-        let message = self.sqs.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_seconds);
-        message.send().await.map(|_| ()).map_err(Error::new)
+        let span = trace::child_span(SpanKind::Producer, "send intake", Some("queue"));
+        let send = async {
+            let mut message = self.sqs.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_seconds);
+            for (name, value) in trace::headers() {
+                let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+                message = message.message_attributes(name, value.build().map_err(Error::new)?);
+            }
+            message.send().await.map(|_| ()).map_err(Error::new)
+        };
+        trace::run(span, send, |_| Some("queue")).await
     }
 
     /// Checks that the queue answers.

@@ -9,7 +9,7 @@ use crate::{
     intake::start_queued_orders::start_queued_orders,
     workflows::{self, Workflows},
 };
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use aws_sdk_sqs::{
     Client,
     types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message},
@@ -17,7 +17,7 @@ use aws_sdk_sqs::{
 use platform::{
     aws::{self, Timeouts},
     error::chain,
-    stop,
+    stop, trace,
 };
 use std::{
     collections::HashSet,
@@ -140,6 +140,7 @@ impl QueuePoller {
         self.workflows.ping().await?;
         let received =
             self.sqs.receive_message().queue_url(&self.intake_queue.url).max_number_of_messages(MAX_BATCH).wait_time_seconds(WAIT_SECONDS);
+        let received = received.message_attribute_names(trace::TRACEPARENT).message_attribute_names(trace::BAGGAGE);
         Ok(received.send().await.map_err(intake_queue::Error::new)?.messages.unwrap_or_default())
     }
 
@@ -198,5 +199,10 @@ fn to_lambda_record(message: &Message) -> SqsMessage {
     record.message_id.clone_from(&message.message_id);
     record.receipt_handle.clone_from(&message.receipt_handle);
     record.body.clone_from(&message.body);
+    for (name, value) in message.message_attributes.iter().flatten() {
+        let mut attribute = SqsMessageAttribute::default();
+        attribute.string_value.clone_from(&value.string_value);
+        record.message_attributes.insert(name.clone(), attribute);
+    }
     record
 }

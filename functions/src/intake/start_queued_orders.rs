@@ -14,7 +14,7 @@ use crate::{
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use orders::OrderInput;
-use platform::error::chain;
+use platform::{error::chain, trace};
 
 /// Why a message failed. It never contains the message, because the message contains the customer's
 /// contact.
@@ -44,6 +44,12 @@ pub async fn start_queued_orders(workflows: &Workflows, intake_queue: &IntakeQue
 
 async fn start(workflows: &Workflows, intake_queue: &IntakeQueue, message: &SqsMessage) -> Result<(), Error> {
     let order: OrderInput = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
+    let header = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
+    let span = trace::consumer_span("process intake", "queue", header);
+    trace::run(span, hand_over(workflows, intake_queue, order), |_| Some("intake")).await
+}
+
+async fn hand_over(workflows: &Workflows, intake_queue: &IntakeQueue, order: OrderInput) -> Result<(), Error> {
     let order_id = order.id;
     match workflows.start_order(order.clone()).await {
         Ok(()) => tracing::info!(%order_id, "order {order_id} left the intake queue"),

@@ -68,6 +68,9 @@ problems! {
     OrderNotFound 404 "No order has this id, or it is another customer's." {
         "order": Problem::no_such_order(),
     }
+    TraceNotFound 404 "Tracing is off, or no span of this order is kept." {
+        "trace": Problem::no_trace(),
+    }
     RequestTimeout 408 "The headers or the body did not arrive in time. The connection closes." {
         "body": Problem::new(Kind::RequestTimeout, "The body did not arrive in time."),
     }

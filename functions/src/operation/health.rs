@@ -36,6 +36,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A worker writes its report every 10 seconds. After this time without a report, no worker is
 /// running.
 const WORKER_TIMEOUT: time::Duration = time::Duration::seconds(30);
+/// The same for a worker on demand. Its schedule starts it each minute to write its report.
+const ON_DEMAND_TIMEOUT: time::Duration = time::Duration::seconds(180);
 /// The maximum time for which a change may be missing in the read model, and for which an event may
 /// wait to be published.
 const MAX_PROJECTION_LAG: Duration = Duration::from_secs(30);
@@ -43,6 +45,8 @@ const MAX_OUTBOX_LAG: Duration = Duration::from_secs(300);
 /// The maximum time for which a task may wait for a worker. After that, the workers are too slow
 /// for the orders.
 const MAX_TASK_WAIT: Duration = Duration::from_secs(30);
+/// The same for a worker on demand. The task of a timer waits for the schedule.
+const MAX_ON_DEMAND_TASK_WAIT: Duration = Duration::from_secs(120);
 
 const PATH: &str = "/api/health";
 const LIVE_PATH: &str = "/api/health/live";
@@ -201,7 +205,7 @@ async fn health(
     );
     let status = status(read_model_answers.state, temporal.state, intake_queue.state);
     let mut dependencies = vec![read_model_answers, temporal, intake_queue, idempotency];
-    dependencies.extend(progress_dependencies(backlog, report, OffsetDateTime::now_utc()));
+    dependencies.extend(progress_dependencies(backlog, report, OffsetDateTime::now_utc(), workflows.is_worker_on_demand()));
     dependencies.extend(consumer.is_alive().map(|alive| Dependency::known("queue-consumer", alive, 0)));
     let status = if status == Status::Ok && dependencies.iter().any(|dependency| dependency.state == DependencyState::Down) {
         Status::Degraded
@@ -221,12 +225,13 @@ fn status(read_model: DependencyState, temporal: DependencyState, intake_queue: 
 }
 
 /// Whether orders progress. The sources are Temporal's backlog and the last report of a worker.
-fn progress_dependencies(backlog: Option<Backlog>, report: WorkerReport, now: OffsetDateTime) -> Vec<Dependency> {
+fn progress_dependencies(backlog: Option<Backlog>, report: WorkerReport, now: OffsetDateTime, on_demand: bool) -> Vec<Dependency> {
     let WorkerReport { operations, latency_ms } = report;
-    let is_recent = operations.as_ref().map(|(_, at)| now - *at < WORKER_TIMEOUT);
+    let (timeout, max_wait) = if on_demand { (ON_DEMAND_TIMEOUT, MAX_ON_DEMAND_TASK_WAIT) } else { (WORKER_TIMEOUT, MAX_TASK_WAIT) };
+    let is_recent = operations.as_ref().map(|(_, at)| now - *at < timeout);
     let mut parts = Vec::new();
     if backlog.is_some() || is_recent.is_some() {
-        let works = backlog.is_none_or(|backlog| backlog.is_polled && backlog.age <= MAX_TASK_WAIT) && is_recent.unwrap_or(true);
+        let works = backlog.is_none_or(|backlog| (backlog.is_polled || on_demand) && backlog.age <= max_wait) && is_recent.unwrap_or(true);
         parts.push(Dependency::known("workers", works, latency_ms));
     }
     // An old report does not show the present state.
@@ -316,7 +321,7 @@ mod tests {
     fn parts(polled: Option<bool>, report: Option<(Operations, i64)>) -> (Vec<&'static str>, usize) {
         let backlog = polled.map(|is_polled| Backlog { is_polled, ..Backlog::default() });
         let operations = report.map(|(operations, ago)| (operations, NOW - time::Duration::seconds(ago)));
-        let parts = progress_dependencies(backlog, WorkerReport { operations, latency_ms: 1 }, NOW);
+        let parts = progress_dependencies(backlog, WorkerReport { operations, latency_ms: 1 }, NOW, false);
         (parts.iter().filter(|part| part.state == Down).map(|part| part.name).collect(), parts.len())
     }
 
@@ -336,8 +341,18 @@ mod tests {
     fn workers_that_do_not_keep_up_are_named() {
         let report = || WorkerReport { operations: Some((WELL, NOW)), latency_ms: 1 };
         for (waits, expected) in [(MAX_TASK_WAIT, Up), (MAX_TASK_WAIT + Duration::from_secs(1), Down)] {
-            let parts = progress_dependencies(Some(Backlog { is_polled: true, age: waits, ..Backlog::default() }), report(), NOW);
+            let parts = progress_dependencies(Some(Backlog { is_polled: true, age: waits, ..Backlog::default() }), report(), NOW, false);
             assert_eq!((parts[0].name, parts[0].state), ("workers", expected));
+        }
+    }
+
+    #[test]
+    fn a_worker_on_demand_need_not_poll_and_reports_each_minute() {
+        for (ago, expected) in [(179, Up), (180, Down)] {
+            let report = WorkerReport { operations: Some((WELL, NOW - time::Duration::seconds(ago))), latency_ms: 1 };
+            let backlog = Backlog { age: MAX_ON_DEMAND_TASK_WAIT, ..Backlog::default() };
+            let parts = progress_dependencies(Some(backlog), report, NOW, true);
+            assert_eq!((parts[0].name, parts[0].state), ("workers", expected), "{ago}");
         }
     }
 

@@ -4,6 +4,7 @@ use crate::{
     http::{JsonBody, OrderPath, Problem},
     idempotency::Idempotency,
     identity::{Caller, Identity},
+    order::order_trace::in_order_trace,
     workflows::{Signalled, Workflows},
 };
 use axum::{
@@ -89,7 +90,8 @@ async fn amend_order(
     request::parse_amendment(&body)?;
     let status = OrderStatus::ActionRequired;
     ensure_waiting_at(&read_model, &caller, id, status).await?;
-    let signal = async { workflows.amend(id).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error)) };
+    let signal =
+        in_order_trace(&read_model, id, async { workflows.amend(id).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error)) });
     match idempotency.limit("amend", id, signal).await? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(DecisionAccepted { id, status }))),
         Signalled::NotRunning => Err(Problem::not_waiting()),

@@ -6,6 +6,7 @@ use crate::{
     http::{JsonBody, Kind, OrderPath, Problem},
     idempotency::Idempotency,
     identity::{Caller, Identity},
+    order::order_trace::in_order_trace,
     workflows::{Signalled, Workflows},
 };
 use axum::{
@@ -99,7 +100,8 @@ async fn cancel_order(
 ) -> Result<impl IntoResponse, Problem> {
     let reason = request::parse_cancel(&body)?;
     let before = open_status(&read_model, &caller, id).await?;
-    idempotency.limit("cancel", id, signal_cancellation(&caller, &read_model, &workflows, id, reason, before)).await
+    let signal = in_order_trace(&read_model, id, signal_cancellation(&caller, &read_model, &workflows, id, reason, before));
+    idempotency.limit("cancel", id, signal).await
 }
 
 /// Signals the cancellation to the order's workflow, and waits for a workflow that starts late.

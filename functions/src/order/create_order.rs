@@ -24,7 +24,11 @@ use axum::{
     routing::post,
 };
 use orders::{OrderId, OrderInput, OrderView, json::FieldError, request::NewOrder};
-use platform::{error::chain, read_model::ReadModel};
+use platform::{
+    error::chain,
+    read_model::ReadModel,
+    trace::{self, OrderTrace},
+};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -117,9 +121,14 @@ async fn create_order(
         (Some(key), Ok(())) => claim_order(&idempotency, &key, &body, order).await?,
         (Some(key), Err(faults)) => find_claimed_order(&idempotency, &key, &body, order, faults).await?,
     };
-    let handed_to = hand_over(&workflows, &intake_queue, &order).await?;
+    trace::within(trace::accepted(order.id), accept(&workflows, &intake_queue, &read_model, order)).await
+}
+
+/// Hands the order over, and writes its first version to the read model.
+async fn accept(workflows: &Workflows, intake_queue: &IntakeQueue, read_model: &ReadModel, order: OrderInput) -> Result<Accepted, Problem> {
+    let handed_to = hand_over(workflows, intake_queue, &order).await?;
     let order = OrderView::accepted(&order, handed_to == HandedTo::IntakeQueue);
-    if let Err(error) = read_model.put_order(&order).await {
+    if let Err(error) = read_model.put_order(&order, &OrderTrace::current()).await {
         // The worker will write the order to the read model, too.
         tracing::warn!(order_id = %order.id, cause = chain(&error), "order {} is accepted, but not yet in the read model", order.id);
     }

@@ -9,6 +9,7 @@ use crate::{
     http::{JsonBody, OrderPath, Problem},
     idempotency::{Idempotency, required_key},
     identity::{Caller, Identity},
+    order::order_trace::in_order_trace,
     order::refundable::Refundable,
     workflows::Workflows,
 };
@@ -141,7 +142,8 @@ async fn create_refund(
     };
     let (id, requested_at) = claim.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?.claimed_id(id, requested_at)?;
     let refund = RefundInput { id, order_id, request, requested_at };
-    workflows.start_refund(refund).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+    let started = in_order_trace(&read_model, order_id, workflows.start_refund(refund)).await;
+    started.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     let location = [(header::LOCATION, format!("/api/orders/{order_id}"))];
     Ok((StatusCode::ACCEPTED, location, Json(Accepted { id, order_id, status: "PENDING" })))
 }

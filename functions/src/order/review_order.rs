@@ -8,6 +8,7 @@ use crate::{
     idempotency::{Claim, Idempotency, Key},
     identity::{Caller, Identity},
     order::amend_order::{DecisionAccepted, TRY_AGAIN, ensure_waiting_at},
+    order::order_trace::in_order_trace,
     workflows::{Signalled, Workflows},
 };
 use axum::{
@@ -90,7 +91,9 @@ async fn review_order(
     ensure_waiting_at(&read_model, &caller, id, status).await?;
     claim_decision(&idempotency, id, approved).await?;
     let review = Review { approved, by: caller.subject().unwrap_or(UNKNOWN_REVIEWER).to_owned(), note };
-    let signal = async { workflows.review(id, review).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error)) };
+    let signal = in_order_trace(&read_model, id, async {
+        workflows.review(id, review).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))
+    });
     match idempotency.limit("review", id, signal).await? {
         Signalled::Delivered => Ok((StatusCode::ACCEPTED, Json(DecisionAccepted { id, status }))),
         Signalled::NotRunning => Err(Problem::not_waiting()),

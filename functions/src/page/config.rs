@@ -3,6 +3,7 @@
 
 use super::Settings;
 use crate::identity;
+use platform::trace;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::str::FromStr;
@@ -45,10 +46,18 @@ pub(super) fn json(settings: &Settings, identity: &identity::Settings, temporal_
         .map_or(Value::Null, |(issuer, client_id)| json!({ "issuer": issuer, "clientId": client_id, "scope": settings.auth_client_scope }));
     let temporal = settings.temporal_web_port.map(|port| format!("http://localhost:{port}/namespaces/{temporal_namespace}"));
     let sandbox = settings.payment_gateway == "sandbox";
-    let links: Value = temporal.map_or_else(|| json!({}), |temporal| json!({ "temporal": temporal }));
+    let mut links = json!({});
+    for (name, link) in [("temporal", temporal), ("trace", settings.traces_link.clone())] {
+        if let Some(link) = link {
+            links[name] = json!(link);
+        }
+    }
     let mut config = json!({ "signIn": sign_in, "sandbox": sandbox, "ships": settings.carrier != "none", "links": links });
     if !sandbox && !settings.payment_methods.0.is_empty() {
         config["paymentMethods"] = json!(settings.payment_methods);
+    }
+    if trace::is_on() {
+        config["traces"] = json!(true);
     }
     config.to_string()
 }
@@ -84,6 +93,12 @@ mod tests {
         let sign_in = json!({ "issuer": "https://i", "clientId": "page", "scope": "openid email" });
         let arguments = ["--auth-issuer", "https://i", "--auth-client-id", "page", "--auth-client-scope", "openid email"];
         assert_eq!(config(&arguments)["signIn"], sign_in);
+    }
+
+    #[test]
+    fn staff_get_a_link_to_a_trace() {
+        let config = config(&["--aws-endpoint-url", "http://127.0.0.1:4566", "--traces-link", "http://localhost:16686/trace/{traceID}"]);
+        assert_eq!(config["links"], json!({ "trace": "http://localhost:16686/trace/{traceID}" }));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::{
     http::Problem,
+    order::order_trace::in_order_trace,
     workflows::{Signalled, Workflows},
 };
 use axum::Json;
@@ -37,7 +38,8 @@ pub(crate) async fn signal_tracking_event(
     source: &str,
 ) -> Result<Json<EventReceived>, Problem> {
     let (shipment, event, order_id) = (scan.shipment_id, scan.event.as_str(), scan.shipment_id.order_id);
-    let signalled = workflows.signal_tracking_event(scan).await.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
+    let signalled = in_order_trace(read_model, order_id, workflows.signal_tracking_event(scan)).await;
+    let signalled = signalled.map_err(|error| Problem::unavailable(TRY_AGAIN, error))?;
     if signalled == Signalled::NotRunning {
         let order = read_model.order(order_id).await?.ok_or_else(Problem::no_such_order)?;
         if !order.status.is_final() {

@@ -51,13 +51,14 @@ impl Breaker {
         state.timeouts = if matches!(result, Err(Error::TimedOut)) { state.timeouts + 1 } else { 0 };
         match result {
             Err(Error::TimedOut) if !was_away && state.timeouts < MAX_TIMEOUTS => {}
-            Err(error) => {
+            // An answer that refuses one input says nothing about other inputs.
+            Err(error) if !error.is_final() => {
                 state.next_try = Some(Instant::now() + PAUSE);
                 if !was_away {
                     tracing::warn!(cause = chain(error), "Temporal is away");
                 }
             }
-            Ok(_) => {
+            _ => {
                 state.next_try = None;
                 if was_away {
                     tracing::info!("Temporal is back");
@@ -70,6 +71,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use temporalio_client::{errors::WorkflowStartError, tonic};
 
     #[test]
     fn lets_one_try_after_a_pause() {
@@ -81,6 +83,14 @@ mod tests {
         assert!(breaker.allows());
         assert!(!breaker.allows(), "one at a time");
         breaker.record_result(&Ok(()));
+        assert!(breaker.allows() && breaker.allows());
+    }
+
+    #[test]
+    fn an_answer_that_refuses_an_input_is_an_answer() {
+        let refused = WorkflowStartError::Rpc(tonic::Status::invalid_argument("no such search attribute"));
+        let breaker = Breaker::default();
+        breaker.record_result::<()>(&Err(Error::Start(refused)));
         assert!(breaker.allows() && breaker.allows());
     }
 

@@ -17,6 +17,7 @@ use functions::{
     operation::queues::{FeedbackQueue, Queues},
     product::catalogue::{self, Catalogue},
     state::AppState,
+    traces::{self, Traces},
     webhook::carrier_webhook::{self, CarrierSecret},
     webhook::stripe_webhook::{self, StripeSecret},
     workflows::Workflows,
@@ -98,6 +99,7 @@ fn state(identity: Arc<Identity>) -> AppState {
         temporal_tls_client_cert: None,
         temporal_tls_client_key: None,
         temporal_secret_arn: None,
+        search: temporal::Search { temporal_search_attributes: false, temporal_customer_key: None },
     };
     let intake = intake_queue::Settings { intake_queue_url: format!("{endpoint}/intake") };
     let read_model = Arc::new(ReadModel::new(dynamodb.clone(), tables));
@@ -105,7 +107,7 @@ fn state(identity: Arc<Identity>) -> AppState {
         identity,
         catalogue: Arc::new(Catalogue::new(read_model.clone(), &catalogue::Settings { catalogue_timeout_ms: 200 })),
         read_model,
-        workflows: Arc::new(Workflows::new(temporal)),
+        workflows: Arc::new(Workflows::new(temporal, None)),
         queues: Arc::new(Queues::new(sqs.clone(), &intake, &FeedbackQueue { notice_feedback_queue_url: None })),
         intake_queue: Arc::new(IntakeQueue::new(sqs, intake)),
         consumer: Consumer::default(),
@@ -121,5 +123,6 @@ fn state(identity: Arc<Identity>) -> AppState {
             dynamodb,
             idempotency::Settings { idempotency_table: "idempotency".to_owned(), order_request_limit: 30 },
         )),
+        traces: Arc::new(Traces::new(traces::Settings { traces_query_url: None })),
     }
 }

@@ -194,14 +194,16 @@ fn shipped() -> OrderView {
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 21] = [
+    let calls: [(&str, &str, Option<&str>); 22] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),
         ("GET", "/api/operations", None),
+        ("GET", "/api/operations/history", None),
         ("GET", "/api/products", None),
         ("GET", "/api/orders", None),
         ("GET", "/api/orders/{id}", None),
+        ("GET", "/api/orders/{id}/trace", None),
         ("POST", "/api/orders", Some("{}")),
         ("POST", "/api/orders", Some("{")),
         ("POST", "/api/orders/{id}/cancel", Some("{")),
@@ -248,8 +250,10 @@ async fn refusals_are_as_the_document_says() {
         let of_customer = match path.as_str() {
             "/api/orders"
             | "/api/operations"
+            | "/api/operations/history"
             | "/api/orders/{id}/refunds"
             | "/api/orders/{id}/review"
+            | "/api/orders/{id}/trace"
             | "/api/orders/{id}/shipments/{shipmentID}/scans"
             | "/api/products/{id}/restock" => 403,
             // These operations expect another body than that of an order.

@@ -16,7 +16,7 @@ use std::{
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
 /// The user that runs Postgres if this process is root, because Postgres refuses to run as root.
-/// The packages of every distribution create this user.
+/// `local/install` creates this user if the packages of a distribution have not.
 const UNPRIVILEGED: &str = "postgres";
 
 /// A Postgres server whose cluster is in a folder of its own.
@@ -30,6 +30,9 @@ pub struct Postgres {
     /// The folder of the cluster. It belongs to the user that runs the server.
     folder: PathBuf,
     run_as: Option<&'static str>,
+    /// The folder of the programs, if it is not that of the tools. With it, tests run another
+    /// version.
+    programs: Option<PathBuf>,
     /// The value of `LD_PRELOAD` for the server. With it, tests simulate a wrong clock or a full
     /// disk.
     preload: Option<String>,
@@ -56,6 +59,7 @@ impl Postgres {
             password: settings.get("POSTGRES_PASSWORD")?.to_owned(),
             folder,
             run_as,
+            programs: settings.get("POSTGRES_PROGRAMS").ok().map(PathBuf::from),
             preload: settings.get("LD_PRELOAD").ok().map(ToOwned::to_owned),
         })
     }
@@ -104,6 +108,34 @@ impl Postgres {
         self.folder.join("cluster")
     }
 
+    fn program(&self, name: &str) -> Result<PathBuf> {
+        match &self.programs {
+            Some(folder) => Ok(folder.join(name)),
+            None => self.tools.installed(name),
+        }
+    }
+
+    /// Checks that the cluster is of the major version of the programs. Otherwise Postgres would not
+    /// start.
+    fn check_version(&self) -> Result<()> {
+        let cluster = fs::read_to_string(self.cluster().join("PG_VERSION"))?;
+        let (cluster, program) = (cluster.trim(), self.program("postgres")?);
+        let output = Launch::new(&program).args(["--version"]).command().output().context("cannot run postgres")?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if let Some(version) = major(&printed)
+            && version != cluster
+        {
+            bail!(
+                "the data in {} are of Postgres {cluster}, and {} is of Postgres {version}. Nothing was changed. `make clean` deletes the \
+                 data. If this machine has Postgres {cluster}, `POSTGRES_MAJOR={cluster} make run` continues with the data \
+                 (docs/operating.md, Troubleshooting)",
+                argument(&self.folder),
+                argument(&program),
+            );
+        }
+        Ok(())
+    }
+
     /// Creates the cluster. It has another name until it is complete, so that an interrupted start
     /// leaves no incomplete cluster.
     fn make_cluster(&self) -> Result<()> {
@@ -122,7 +154,7 @@ impl Postgres {
             chown(&self.folder, Some(uid), Some(gid))?;
             chown(&secret, Some(uid), Some(gid))?;
         }
-        let made = Launch::new(self.tools.installed("initdb")?)
+        let made = Launch::new(self.program("initdb")?)
             .args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--pgdata"])
             .args([argument(&unfinished), format!("--username={}", self.user), format!("--pwfile={}", argument(&secret))])
             .folder(&self.folder)
@@ -144,7 +176,9 @@ impl Service for Postgres {
     }
 
     fn launch(&self) -> Result<Launch> {
-        if !self.cluster().exists() {
+        if self.cluster().exists() {
+            self.check_version()?;
+        } else {
             self.make_cluster()?;
         }
         let options = [
@@ -156,7 +190,7 @@ impl Service for Postgres {
             "timezone=UTC".to_owned(),
             "log_timezone=UTC".to_owned(),
         ];
-        Ok(Launch::new(self.tools.installed("postgres")?)
+        Ok(Launch::new(self.program("postgres")?)
             .args(["-D".to_owned(), argument(&self.cluster())])
             .args(options.into_iter().flat_map(|option| ["-c".to_owned(), option]))
             .env(self.preload.iter().map(|libraries| ("LD_PRELOAD", libraries)))
@@ -193,6 +227,11 @@ impl Service for Postgres {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The major version in what `postgres --version` prints: "postgres (PostgreSQL) 17.10".
+fn major(printed: &str) -> Option<&str> {
+    printed.split_whitespace().nth(2)?.split('.').next()
 }
 
 /// Whether a user can enter a folder.

@@ -1,10 +1,11 @@
 //! Waiting for a decision: of the customer, if only a part of the order is in stock, or of the
 //! shop, if the order is in review.
 
-use super::{Halt, OrderWorkflow, reason, step::run_step};
+use super::{Halt, OrderWorkflow, step::run_step};
 use crate::{
     activities::{Amendment, NoticeKind, OrderActivities, ReviewDecision, StepResult},
     id::OrderId,
+    search,
     status::OrderStatus,
 };
 use std::time::Duration;
@@ -20,8 +21,9 @@ impl OrderWorkflow {
     /// applies it.
     pub(super) async fn decide(ctx: &WorkflowContext<Self>, order_id: OrderId, asked: StepResult) -> Result<StepResult, Halt> {
         let in_review = asked.status == OrderStatus::InReview;
+        Self::publish(ctx, [search::STATUS.value_set(asked.status.to_string())]);
         let notice = if in_review { NoticeKind::InReview } else { NoticeKind::ActionRequired };
-        Self::send_notification(ctx, order_id, notice).await.map_err(|error| Halt::Refused(reason(&error)))?;
+        Self::send_notification(ctx, order_id, notice).await.map_err(|error| Self::refused(ctx, &error))?;
 
         let scope = ctx.state(|s| s.scope.clone());
         let timeout = Duration::from_millis(asked.wait_ms.unwrap_or_default());
@@ -46,6 +48,9 @@ impl OrderWorkflow {
         // If there is another offer, the customer must answer again. A review is requested only
         // once.
         ctx.state_mut(|s| s.amended = false);
-        Self::advance(ctx, decided).await
+        let progress = Self::advance(ctx, decided).await?;
+        // While the order is in progress, it has no status in the search attributes.
+        Self::publish(ctx, [search::STATUS.value_unset()]);
+        Ok(progress)
     }
 }

@@ -1,7 +1,7 @@
 //! The steps after the payment: shipping, tracking and delivery.
 
 use super::{
-    Ended, OrderWorkflow, reason, refusal,
+    Ended, OrderWorkflow, reason, refusal, refusal_kind,
     step::{detached, run_step},
 };
 use crate::{
@@ -41,6 +41,7 @@ impl OrderWorkflow {
                     if !matches!(error, ActivityExecutionError::Cancelled(_))
                         && (too_late || !scope.is_cancelled() || refusal(error).is_some()) =>
                 {
+                    ctx.state_mut(|s| s.failure = refusal_kind(error));
                     Some(Self::compensate(ctx, order_id, End::Failed, reason(error)).await?)
                 }
                 _ if scope.is_cancelled() && status.may_be_cancelled() && !too_late => Some(Self::cancelled(ctx, order_id).await?),

@@ -1,7 +1,7 @@
 //! The workers' report on the state of operations. The functions read it here, because they never
 //! query Postgres. It is one item in the table of orders, and all workers write the same item.
 
-use super::{Error, ReadModel, json, number, text};
+use super::{Error, ReadModel, history, json, number, text};
 use aws_sdk_dynamodb::{error::SdkError, operation::put_item::PutItemError, types::AttributeValue};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, time::Duration};
@@ -113,7 +113,8 @@ impl ReadModel {
     }
 }
 
-/// Whether an item of the table of orders is this report and not an order.
+/// Whether an item of the table of orders is this report or a part of the history, and not an
+/// order.
 pub(super) fn is_it(item: &HashMap<String, AttributeValue>) -> bool {
-    matches!(item.get("id"), Some(AttributeValue::S(id)) if id == ID)
+    matches!(item.get("id"), Some(AttributeValue::S(id)) if id == ID || id.starts_with(history::PREFIX))
 }

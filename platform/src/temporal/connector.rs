@@ -1,14 +1,18 @@
 //! Opens connections to Temporal. The credentials come from settings or from a secret.
 
 use super::{Error, Settings, Timeouts};
-use crate::secrets::{self, Secret};
+use crate::{
+    secrets::{self, Secret},
+    trace::{self, TraceInterceptor},
+};
 use serde::Deserialize;
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use temporalio_client::{
-    Client, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, GrpcCompression, RetryOptions, TlsOptions, Url,
+    Client, ClientInterceptor, ClientOptions, ClientTlsOptions, Connection, ConnectionOptions, GrpcCompression, RetryOptions, TlsOptions,
+    Url,
     errors::ClientConnectError,
     tonic::{Code, Status},
 };
@@ -112,7 +116,9 @@ impl Connector {
             .maybe_tls_options(settings.temporal_tls.then(|| tls(credentials.client_cert.zip(credentials.client_key))))
             .build();
         let connection = Connection::connect(options).await.map_err(|error| Error::Connect(Box::new(error)))?;
-        Ok(Client::new(connection, ClientOptions::new(settings.temporal_namespace.clone()).build())?)
+        let interceptors = if trace::is_on() { vec![Arc::new(TraceInterceptor) as Arc<dyn ClientInterceptor>] } else { Vec::new() };
+        let options = ClientOptions::new(settings.temporal_namespace.clone()).client_interceptors(interceptors).build();
+        Ok(Client::new(connection, options)?)
     }
 }
 

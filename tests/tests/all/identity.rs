@@ -197,6 +197,7 @@ fn functions_trust_the_gateway_or_verify_the_token() {
         let unknown = "ord_01930000000070008000000000000001";
         for (function, method, path, of_ada, of_staff, of_admin, of_bob) in [
             ("get-order", "GET", format!("/api/orders/{id}"), 200, 200, 200, 404),
+            ("get-order-trace", "GET", format!("/api/orders/{id}/trace"), 403, 404, 404, 403),
             ("list-orders", "GET", format!("/api/orders?customerID={}", ada.id), 200, 200, 200, 403),
             ("cancel-order", "POST", format!("/api/orders/{id}/cancel"), 409, 409, 409, 404),
             ("create-refund", "POST", format!("/api/orders/{unknown}/refunds"), 403, 403, 404, 403),
@@ -204,6 +205,7 @@ fn functions_trust_the_gateway_or_verify_the_token() {
             ("review-order", "POST", format!("/api/orders/{unknown}/review"), 403, 400, 400, 403),
             ("scan-shipment", "POST", format!("/api/orders/{unknown}/shipments/{unknown}-1/scans"), 403, 400, 400, 403),
             ("get-operations", "GET", "/api/operations".to_owned(), 403, 200, 200, 403),
+            ("get-operations-history", "GET", "/api/operations/history".to_owned(), 403, 200, 200, 403),
         ] {
             let mut function = Function::start_with(shop, function, &settings).await?;
             let mut event = Function::event(method, &path, None);

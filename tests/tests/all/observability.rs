@@ -1,6 +1,6 @@
 //! The metrics, dashboards and alerts, with a real Prometheus on a real stack.
 
-use crate::support::{Draft, LOADED, Load, Prometheus, Shop, prometheus_programs, until, until_ok, with_own_stack};
+use crate::support::{Draft, LOADED, Load, Prometheus, Shop, prometheus_program, until, until_ok, with_own_stack};
 use anyhow::{Context as _, Result, bail, ensure};
 use local::project;
 use platform::metrics::{Metric, Program, list};
@@ -18,7 +18,7 @@ const ALL_ANSWERED: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_rules_pass_their_tests() {
-    let Some((_, promtool)) = prometheus_programs() else { return };
+    let promtool = prometheus_program("promtool");
     let folder = project().join("observability/rules");
     for args in [&["check", "rules", "alerts.yml", "slo.yml"][..], &["test", "rules", "tests.yml"]] {
         let output = Command::new(&promtool).args(args).current_dir(&folder).output().unwrap();
@@ -28,7 +28,7 @@ fn the_rules_pass_their_tests() {
 }
 
 /// The text of a program's metrics.
-async fn metrics(shop: &Shop, port: &str) -> Result<String> {
+pub(crate) async fn metrics(shop: &Shop, port: &str) -> Result<String> {
     let url = format!("http://127.0.0.1:{}/metrics", shop.stack.settings().port(port)?);
     Ok(shop.http.get(url).send().await?.error_for_status()?.text().await?)
 }
@@ -174,7 +174,6 @@ fn selectors_are_found() {
 
 #[test]
 fn every_query_of_the_dashboards_and_alerts_has_an_answer() {
-    let Some((prometheus, _)) = prometheus_programs() else { return };
     with_own_stack(1, &LOADED, async |shop| {
         let (product, scarce, load) = (shop.product(1_000, 100_000).await?, shop.product(1_000, 1).await?, Load::default());
         let draft = |n: usize| {
@@ -198,7 +197,7 @@ fn every_query_of_the_dashboards_and_alerts_has_an_answer() {
         let public = shop.get("/metrics").await?.status();
         ensure!(public == StatusCode::NOT_FOUND, "the public gets {public}");
 
-        let prometheus = Prometheus::start(shop, prometheus, 1, ToOwned::to_owned).await?;
+        let prometheus = Prometheus::start(shop, 1, ToOwned::to_owned).await?;
         let mut waiting = queries()?;
         waiting.extend(rules(&prometheus).await?);
         let deadline = Instant::now() + ALL_ANSWERED;
@@ -267,10 +266,9 @@ async fn silent(prometheus: &Prometheus) -> Result<()> {
 /// waits for a fault to end is slow, and rightly rings `CompletingIsSlow`, too.
 #[test]
 fn each_fault_rings_its_own_alert() {
-    let Some((prometheus, _)) = prometheus_programs() else { return };
     with_own_stack(1, &[&crate::support::FAST[..], &[("RETRY_MAXIMUM_ATTEMPTS", "3")]].concat(), async |shop| {
         let product = shop.product(1_000, 100_000).await?;
-        let prometheus = Prometheus::start(shop, prometheus, 3, impatient).await?;
+        let prometheus = Prometheus::start(shop, 3, impatient).await?;
         silent(&prometheus).await?;
 
         let worker = &shop.stack.workers[0];

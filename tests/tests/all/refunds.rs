@@ -58,7 +58,7 @@ async fn worker_decides(shop: &Shop, id: &str, what: What) -> Result<(Value, Val
     wait_for_refund(shop, id, &refund_id.to_string()).await
 }
 
-async fn wait_for_refund(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value)> {
+pub(crate) async fn wait_for_refund(shop: &Shop, id: &str, refund_id: &str) -> Result<(Value, Value)> {
     until(&format!("{refund_id} is decided"), TIMEOUT, async || {
         let order = shop.order(id).await?;
         let mut refunds = order["refunds"].as_array().into_iter().flatten();

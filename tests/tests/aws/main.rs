@@ -54,6 +54,9 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
 
     let (status, listed) = deployed.request("list-orders", &event("list-orders")?).await?;
     assert_eq!((status, listed["items"].as_array().map(Vec::len)), (200, Some(2)), "{listed}");
+    // The event's caller is a customer.
+    let (status, problem) = deployed.request("get-order-trace", &event("get-order-trace")?).await?;
+    assert_eq!((status, &problem["type"]), (403, &json!("/problems/staff-only")), "{problem}");
     let (status, problem) = deployed.request("cancel-order", &event("cancel-order")?).await?;
     assert_eq!(status, 409, "{problem}");
     for decision in ["amend-order", "review-order"] {
@@ -75,6 +78,8 @@ async fn each_function_answers_its_event(deployed: &Deployment) -> Result<()> {
         overview["queues"].as_array().into_iter().flatten().flat_map(|queue| [&queue["waiting"], &queue["dead"]]).collect();
     ensure!(status == 200 && depths.len() == 4 && depths.iter().all(|depth| depth.is_u64()), "{status} {overview}");
     ensure!(overview["workflows"]["polled"] == true, "{overview}");
+    let (status, history) = deployed.request("get-operations-history", &event("get-operations-history")?).await?;
+    assert_eq!((status, &history["bucketSeconds"]), (200, &json!(900)), "{history}");
     let (status, products) = deployed.request("list-products", &event("list-products")?).await?;
     ensure!(status == 200 && products["items"].as_array().is_some_and(|items| items.len() >= 100), "{status} {products}");
     let (status, health) = deployed.request("health", &event("health")?).await?;

@@ -2,10 +2,12 @@
 // error of errors.ts.
 
 import createClient from 'openapi-fetch';
+import { getConfig } from '../config.ts';
 import { refused, token } from '../sign-in/session.ts';
 import { Refused, Unreachable } from './errors.ts';
-import type { Health, NewOrder, NewRefund, NewRestock, Order, Overview, Product, Restocked, ScanEvent } from './model.ts';
+import type { Health, History, NewOrder, NewRefund, NewRestock, Order, Overview, Period, Product, Restocked, ScanEvent, Trace } from './model.ts';
 import type { paths } from './schema.ts';
+import { newTraceparent } from './traceparent.ts';
 
 /** The longest wait for a response. The API itself waits much less for its dependencies. */
 const TIMEOUT_MS = 10_000;
@@ -15,6 +17,8 @@ const client = createClient<paths>({
   async fetch(request) {
     const bearer = token();
     if (bearer) request.headers.set('Authorization', `Bearer ${bearer}`);
+    const { traces, traceRate = 0 } = getConfig();
+    if (traces) request.headers.set('traceparent', newTraceparent(Math.random() < traceRate));
     try {
       return await fetch(request, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (error) {
@@ -118,6 +122,21 @@ export async function orders(query: OrderQuery): Promise<{ items: Order[]; nextC
 /** The length of the queues, and what needs attention, for staff. */
 export async function operations(): Promise<Overview> {
   return (await call(client.GET('/api/operations'))).body;
+}
+
+/** What happened in the last hour, day or week, for staff. */
+export async function history(period: Period): Promise<History> {
+  return (await call(client.GET('/api/operations/history', { params: { query: { period } } }))).body;
+}
+
+/** How an order was processed, for staff. Null if the order has no trace. */
+export async function trace(id: string): Promise<Trace | null> {
+  try {
+    return (await call(client.GET('/api/orders/{id}/trace', { params: { path: { id } } }))).body;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return null;
+    throw error;
+  }
 }
 
 /** The health of each dependency. The API answers this even if some of them are down. */

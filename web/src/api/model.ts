@@ -16,6 +16,9 @@ export type OrderStatus = Schemas['OrderStatus'];
 export type Health = Schemas['Health'];
 export type Overview = Schemas['Operations'];
 export type AttentionGroup = Schemas['Attention']['groups'][number];
+export type History = Schemas['OperationsHistory'];
+export type Bucket = History['buckets'][number];
+export type Period = History['period'];
 export type Fault = Schemas['Fault'];
 
 /**
@@ -56,4 +59,14 @@ export interface Notification {
   type: string;
   channel: string;
   at: string;
+}
+
+/** How an order was processed, including parts that only a newer API knows. */
+export interface Trace extends Omit<Schemas['OrderTrace'], 'spans'> {
+  spans: Span[];
+}
+
+/** A step of a trace. */
+export interface Span extends Omit<Schemas['Span'], 'part'> {
+  part: string;
 }

@@ -25,6 +25,7 @@ test('each name of the API has a text in every language', () => {
   for (const names of ['healthOf', 'parts', 'queues', 'attentionKinds'] as const) {
     assert.deepEqual(Object.keys(ru.operations[names]), Object.keys(en.operations[names]), names);
   }
+  assert.deepEqual(Object.keys(ru.trace.parts), Object.keys(en.trace.parts));
 });
 
 test('known texts of the API are translated, unknown texts are not', () => {

@@ -1,6 +1,7 @@
 // Things that staff should look at, as a worker found them: stuck orders and failing rows.
 
 import type { AttentionGroup } from '../api/model.ts';
+import { getConfig } from '../config.ts';
 import { time } from '../i18n/format.ts';
 import { words } from '../i18n/words.ts';
 import { countOf, orderOf } from './attention-text.ts';
@@ -20,6 +21,27 @@ export function Attention({ groups }: { groups: AttentionGroup[] }) {
   );
 }
 
+/** Where else staff can look at an order. */
+function OrderLinks({ id }: { id: string | null }) {
+  const { operations: say, trace } = words();
+  const { links, traces } = getConfig();
+  if (!id || !(links.temporal || traces)) return null;
+  return (
+    <span class="d-flex gap-2">
+      {links.temporal && (
+        <a href={`${links.temporal}/workflows/${id}`} target="_blank" rel="noreferrer" aria-label={`${say.workflow}: ${id}`}>
+          {say.temporal}
+        </a>
+      )}
+      {traces && (
+        <a href={`/orders/${id}#trace`} aria-label={`${trace.title}: ${id}`}>
+          {trace.title}
+        </a>
+      )}
+    </span>
+  );
+}
+
 function Group({ kind, count, items }: AttentionGroup) {
   const { operations: say } = words();
   return (
@@ -35,6 +57,7 @@ function Group({ kind, count, items }: AttentionGroup) {
               <span class="quiet">{detail}</span>
             </span>
             <span class="quiet number">{say.since(time(since))}</span>
+            <OrderLinks id={orderOf(id)} />
           </li>
         ))}
       </ul>

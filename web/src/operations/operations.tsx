@@ -1,8 +1,10 @@
-// The operations view: the health of each dependency, the orders in review, the open orders and
-// which of them are stuck, and all orders by status.
+// The operations view. What is stuck or fails comes first: the things that need attention, the
+// health of each dependency, waiting work, and orders in review. Then follow the charts, the open
+// orders, and all orders by status.
 
 import { useLocation } from 'preact-iso';
 import { useState } from 'preact/hooks';
+import * as api from '../api/client.ts';
 import type { Order } from '../api/model.ts';
 import { getConfig } from '../config.ts';
 import { words } from '../i18n/words.ts';
@@ -16,11 +18,14 @@ import { StatusFilter } from '../orders/status-filter.tsx';
 import { useOrderList } from '../orders/use-order-list.ts';
 import { signIn } from '../sign-in/issuer.ts';
 import { mayMoveMoney, mayOperate, mayOrder } from '../sign-in/session.ts';
+import { Attention } from './attention.tsx';
+import { History } from './history/history.tsx';
 import { Parts } from './parts.tsx';
 import { isStuck } from './open-orders.ts';
 import { Restock } from './restock.tsx';
 import { Reviews } from './reviews.tsx';
 import { useOpenOrders } from './use-open-orders.ts';
+import { usePolled } from './use-polled.ts';
 import { Waiting } from './waiting.tsx';
 
 export function Operations(_: { path?: string }) {
@@ -45,15 +50,18 @@ function All() {
   const { operations: say, orders } = words();
   const [status, setStatus] = useState<string>('FAILED');
   const open = useOpenOrders();
+  const { answer: overview } = usePolled(api.operations);
   const byStatus = useOrderList({ status });
   const inReview = open.items?.filter(({ status }) => status === 'IN_REVIEW') ?? [];
   const others = open.items?.filter(({ status }) => status !== 'IN_REVIEW') ?? null;
   return (
     <>
       <Links />
+      {overview && overview.attention && <Attention groups={overview.attention.groups} />}
       <Parts />
-      <Waiting />
+      {overview && <Waiting overview={overview} />}
       <Reviews orders={inReview} onDecided={open.refresh} />
+      <History />
       <section class="mt-4" aria-labelledby="open-title">
         <h2 id="open-title">{say.open}</h2>
         <OrderList

@@ -5,7 +5,7 @@ import { useRepeatedly } from './use-repeatedly.ts';
 const EVERY_MS = 10_000;
 
 /** Polls the API. Returns the last response, and whether the last call failed. */
-export function usePolled<Answer>(ask: () => Promise<Answer>): { answer: Answer | null; isAway: boolean } {
+export function usePolled<Answer>(ask: () => Promise<Answer>, everyMs = EVERY_MS): { answer: Answer | null; isAway: boolean } {
   const [answer, setAnswer] = useState<Answer | null>(null);
   const [isAway, setAway] = useState(false);
   const poll = async () => {
@@ -18,6 +18,6 @@ export function usePolled<Answer>(ask: () => Promise<Answer>): { answer: Answer 
     }
   };
   useEffect(() => void poll(), []);
-  useRepeatedly(poll, EVERY_MS);
+  useRepeatedly(poll, everyMs);
   return { answer, isAway };
 }

@@ -1,28 +1,21 @@
-// How much work waits in the queues and for the workers, and what needs attention.
+// How much work waits in the queues and for the workers.
 
-import * as api from '../api/client.ts';
+import type { Overview } from '../api/model.ts';
 import { words } from '../i18n/words.ts';
 import { Icon } from '../parts/icon.tsx';
-import { Attention } from './attention.tsx';
 import { type Line, linesOf } from './depths.ts';
-import { usePolled } from './use-polled.ts';
 
-export function Waiting() {
+export function Waiting({ overview }: { overview: Overview }) {
   const { operations: say } = words();
-  const { answer } = usePolled(api.operations);
-  if (!answer) return null;
   return (
-    <>
-      {answer.attention && <Attention groups={answer.attention.groups} />}
-      <section class="mt-4" aria-labelledby="waiting-title">
-        <h2 id="waiting-title">{say.waiting}</h2>
-        <ul class="plain parts" id="waiting">
-          {linesOf(answer, say).map((line) => (
-            <Depth key={line.name} {...line} />
-          ))}
-        </ul>
-      </section>
-    </>
+    <section class="mt-4" aria-labelledby="waiting-title">
+      <h2 id="waiting-title">{say.waiting}</h2>
+      <ul class="plain parts" id="waiting">
+        {linesOf(overview, say).map((line) => (
+          <Depth key={line.name} {...line} />
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -23,6 +23,7 @@ import { Shipments } from './shipments.tsx';
 import { isFinal, traitsOf } from './status.ts';
 import { StatusIcon, statusMeaning, statusName } from './status-view.tsx';
 import { Timeline } from './timeline.tsx';
+import { Trace } from './trace/trace.tsx';
 import { useOrder } from './use-order.ts';
 
 export function OrderPage(_: { path?: string }) {
@@ -114,6 +115,7 @@ function Content({ order, onAsked, onRefund }: ContentProps) {
           </div>
         </section>
       </div>
+      {mayOperate.value && <Trace id={order.id} />}
     </>
   );
 }

@@ -9,6 +9,7 @@ SELECT
     o.total_minor,
     o.currency,
     o.failure_reason,
+    o.traceparent,
     o.status = h.status AS is_current,
     due.is_failing
 FROM (

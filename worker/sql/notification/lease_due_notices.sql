@@ -38,6 +38,7 @@ SELECT
     t.about,
     t.attempts,
     t.admitted,
+    o.traceparent,
     o.status,
     o.contact_language,
     o.currency,

@@ -4,9 +4,9 @@
 WITH recorded AS (
     INSERT INTO orders (
         id, customer_id, status, total_minor, currency, contact_email, contact_phone, created_at, updated_at,
-        contact_channel, contact_language, payment_method
+        contact_channel, contact_language, payment_method, traceparent
     )
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $12, $13, nullif($14, ''))
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $12, $13, nullif($14, ''), $15)
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 ), history AS (

@@ -14,6 +14,7 @@ SELECT
     o.updated_at,
     o.compensating_since IS NOT NULL AS is_compensating,
     o.cancel_refused_at,
+    o.traceparent,
     CASE WHEN o.status = $2 THEN (SELECT reason FROM reviews WHERE order_id = o.id) END AS review_reason,
     p.status AS payment_status,
     p.amount_minor AS payment_amount,

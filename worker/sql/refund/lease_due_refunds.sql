@@ -18,7 +18,8 @@ WITH due AS (
         AND f.row_id = d.row_id
     RETURNING f.row_id
 )
-SELECT r.order_id, r.id, r.amount_minor, r.refusals
+SELECT r.order_id, r.id, r.amount_minor, r.refusals, o.traceparent
 FROM leased l
 JOIN refunds r ON r.id = split_part(l.row_id, ' ', 2)
+JOIN orders o ON o.id = r.order_id
 WHERE r.state = 'PENDING'

@@ -11,7 +11,7 @@ use orders::{
     OrderId,
     activities::{Refusal, StepResult},
 };
-use platform::{error::chain, metrics::list};
+use platform::{error::chain, metrics::list, trace};
 use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -46,9 +46,12 @@ impl Activities {
         order_id: OrderId,
         work: impl Future<Output = Result<impl Into<StepOutcome>, Failure>>,
     ) -> Result<StepResult, ActivityError> {
-        let started = Instant::now();
+        let (started, _begun) = (Instant::now(), self.busy.begin());
         let (activity, attempt, local) = (ctx.info().activity_type.as_str(), ctx.info().attempt, ctx.info().is_local);
         let limit = self.limit(ctx);
+        // A step is first attempted as a local activity.
+        trace::set(trace::ATTEMPT, i64::from(attempt) + i64::from(!local));
+        trace::set(trace::ORDER_ID, order_id.to_string());
         let work = async {
             tokio::pin!(work);
             if local && LONG_ATTEMPT < limit {
@@ -90,6 +93,7 @@ impl Activities {
                 metrics::count_attempt(activity, "refused", took);
                 list::ORDER_REFUSALS.increment(&[refusal.as_str()]);
                 let kind = refusal.as_str();
+                trace::set(trace::REFUSAL, kind);
                 tracing::info!(%order_id, activity, attempt, local, refusal = kind, reason, duration_ms, "{order_id}: {activity} refused: {reason}");
                 let failure = ApplicationFailure::builder(anyhow!(reason)).type_name(kind.to_owned()).non_retryable(true).build();
                 Err(ActivityError::application(failure))
@@ -97,6 +101,7 @@ impl Activities {
             Err(Failure::Temporary(error)) => {
                 metrics::count_attempt(activity, "failed", took);
                 db::drop_connections_if_read_only(&self.pool, &error);
+                trace::set("error.type", crate::trace::code(&error));
                 let error = format!("{error:#}");
                 tracing::warn!(%order_id, activity, attempt, local, error, duration_ms, "{order_id}: {activity} failed, will be tried again: {error}");
                 Err(ActivityError::application(ApplicationFailure::new(anyhow!(error))))

@@ -13,7 +13,9 @@ use crate::{
     payment::{self, Refund},
 };
 use anyhow::anyhow;
+use opentelemetry::trace::SpanKind;
 use orders::{OrderId, OrderStatus, refund::RefundInput};
+use platform::trace;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -118,8 +120,11 @@ pub(crate) async fn run(activities: Activities) {
 
 async fn retry_due_refunds(activities: &Activities) -> anyhow::Result<()> {
     let due = refund::lease_due_refunds(&db::connection(&activities.pool).await?, MAX_BATCH, LEASE).await?;
-    for (order_id, due) in due {
-        if let Err(error) = activities.request_refund(order_id, &due, activities.limits.attempt_limit).await {
+    let _begun = (!due.is_empty()).then(|| activities.busy.begin());
+    for (order_id, order_trace, due) in due {
+        let span = trace::order_span(SpanKind::Internal, "retry refund", None, order_id, &order_trace);
+        let request = activities.request_refund(order_id, &due, activities.limits.attempt_limit);
+        if let Err(error) = trace::run(span, request, |error| Some(crate::trace::code(error))).await {
             // A refund that cannot be handled does not delay the others.
             tracing::warn!(%order_id, refund_id = %due.id, error = format!("{error:#}"), "{}: the refund cannot be retried now", due.id);
         }

@@ -15,7 +15,7 @@ impl Activities {
     /// Adds the units of a restock. This is one statement, so it sends no heartbeats. Its time
     /// limit is shorter than the heartbeat timeout.
     pub(super) async fn add_units(&self, ctx: &ActivityContext, restock: &RestockInput) -> Result<Restocked, ActivityError> {
-        let started = Instant::now();
+        let (started, _begun) = (Instant::now(), self.busy.begin());
         let (activity, attempt) = (ctx.info().activity_type.as_str(), ctx.info().attempt);
         let limit = self.limits.local_limit.min(self.limits.attempt_limit).min(self.limits.heartbeat_limit).mul_f32(0.95);
         let work = async { restock::record_restock(&db::connection(&self.pool).await?, restock).await };

@@ -35,18 +35,9 @@ async fn find_breaches(pool: &Pool, publishes_events: bool, stuck_after: Duratio
     let mut snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
     // The statements read whole tables, which may take longer than the limit for requests.
     snapshot.batch_execute("SET LOCAL statement_timeout = '10min'").await?;
-    let statuses_where = |wanted: fn(&OrderStatus) -> bool| -> Vec<&str> {
-        OrderStatus::ALL.iter().filter(|status| wanted(status)).map(|status| status.as_str()).collect()
-    };
-    let holding = statuses_where(|status| {
-        use OrderStatus::{Completed, Delivered, Paid, Reserved, Shipped};
-        matches!(status, Reserved | Paid | Shipped | Delivered | Completed)
-    });
-    let ended = statuses_where(|status| status.is_final());
+    let (holding, ended) = (holding(), ended());
     let mut broken = Vec::new();
-    for Invariant { name: invariant, statement, .. } in
-        sql::INVARIANTS.iter().chain(if publishes_events { sql::TOPIC_INVARIANTS } else { &[] })
-    {
+    for Invariant { name: invariant, statement, .. } in invariants(publishes_events) {
         let point = snapshot.savepoint("invariant").await?;
         match sql::find_breaches(&point, statement, &holding, &ended, millis(stuck_after)).await {
             Ok(breaches) => {
@@ -66,6 +57,22 @@ async fn find_breaches(pool: &Pool, publishes_events: bool, stuck_after: Duratio
     Ok(broken)
 }
 
+/// The invariants to check.
+pub(super) fn invariants(publishes_events: bool) -> impl Iterator<Item = &'static Invariant> {
+    sql::INVARIANTS.iter().chain(if publishes_events { sql::TOPIC_INVARIANTS } else { &[] })
+}
+
+/// The statuses of orders that hold stock.
+pub(super) fn holding() -> Vec<&'static str> {
+    use OrderStatus::{Completed, Delivered, Paid, Reserved, Shipped};
+    [Reserved, Paid, Shipped, Delivered, Completed].map(OrderStatus::as_str).to_vec()
+}
+
+/// The final statuses.
+pub(super) fn ended() -> Vec<&'static str> {
+    OrderStatus::ALL.iter().filter(|status| status.is_final()).map(|status| status.as_str()).collect()
+}
+
 /// Whether a value caused the error, such as a sum that is out of range (SQLSTATE class 22).
 fn is_data_exception(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("22"))
@@ -74,14 +81,19 @@ fn is_data_exception(error: &tokio_postgres::Error) -> bool {
 /// Finds transitions in the histories that the transition table does not permit.
 async fn illegal_transitions(snapshot: &deadpool_postgres::Transaction<'_>) -> anyhow::Result<Vec<BrokenInvariant>> {
     let illegal = sql::illegal_transitions(snapshot, &legal_transitions()).await?;
-    let broken = illegal.into_iter().map(|sql::IllegalTransition { order_id, previous, status }| {
-        let detail = format!("went from {} to {status}", previous.as_deref().unwrap_or("nothing"));
-        BrokenInvariant { invariant: "only legal transitions", subject: order_id, detail }
-    });
+    let broken = illegal
+        .into_iter()
+        .map(|sql::IllegalTransition { order_id, previous, status }| illegal_transition(order_id, previous.as_deref(), &status));
     Ok(broken.collect())
 }
 
-fn legal_transitions() -> Vec<String> {
+pub(super) fn illegal_transition(order_id: String, previous: Option<&str>, status: &str) -> BrokenInvariant {
+    let detail = format!("went from {} to {status}", previous.unwrap_or("nothing"));
+    BrokenInvariant { invariant: "only legal transitions", subject: order_id, detail }
+}
+
+/// The permitted transitions, as texts such as `PENDING>RESERVED`; the first one is `>PENDING`.
+pub(super) fn legal_transitions() -> Vec<String> {
     OrderStatus::steps().into_iter().chain(OrderStatus::FIRST.iter().map(|first| format!(">{first}"))).collect()
 }
 

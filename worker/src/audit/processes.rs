@@ -17,7 +17,7 @@ use std::{pin::pin, time::Duration};
 use temporalio_client::{Client, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowListOptions};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-const NO_STUCK_ORDERS: &str = "no order is stuck";
+pub(super) const NO_STUCK_ORDERS: &str = "no order is stuck";
 /// How many workflows are compared with their orders at once.
 const BATCH: usize = 500;
 

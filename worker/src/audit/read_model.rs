@@ -57,6 +57,11 @@ pub(super) struct Differences {
 }
 
 impl Differences {
+    /// The difference of a single order.
+    pub(super) fn of_order(id: String, difference: Difference) -> Self {
+        Self { orders: BTreeMap::from([(id, difference)]), products: BTreeMap::new() }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.orders.len() + self.products.len()
     }
@@ -127,7 +132,7 @@ impl ReadModelCheck<'_> {
             let Some(id) = ids.last() else { break };
             last.clone_from(id);
             for Loaded { id, view } in load_orders(&client, &ids).await? {
-                let view = view.and_then(|order| Ok((order.version, serde_json::to_value(&order)?)));
+                let view = view.and_then(|(order, _)| Ok((order.version, serde_json::to_value(&order)?)));
                 let difference = compare(view, stored.remove(&id));
                 differences.extend(difference.map(|difference| (id, difference)));
             }
@@ -263,11 +268,11 @@ impl Kind {
 }
 
 /// The version and the JSON of an entry of the read model, or why the entry cannot be read.
-type Stored = Result<(i64, String), String>;
+pub(super) type Stored = Result<(i64, String), String>;
 
 /// Compares an entry of the read model with the version and the view from Postgres. Returns `None`
 /// if they agree.
-fn compare(view: anyhow::Result<(i64, Value)>, stored: Option<Stored>) -> Option<Difference> {
+pub(super) fn compare(view: anyhow::Result<(i64, Value)>, stored: Option<Stored>) -> Option<Difference> {
     let (version, view) = match view {
         Ok(view) => view,
         Err(error) => return Some(Difference::Unreadable { error: format!("{error:#}") }),
@@ -301,7 +306,7 @@ fn normalize_times(value: Value) -> Value {
     }
 }
 
-fn created_at(json: &str) -> serde_json::Result<OffsetDateTime> {
+pub(super) fn created_at(json: &str) -> serde_json::Result<OffsetDateTime> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Created {

@@ -26,7 +26,7 @@ const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The role to connect as, and its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     pub(super) username: String,
     pub(super) password: String,
 }

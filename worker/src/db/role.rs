@@ -2,12 +2,30 @@
 //! only the master user.
 
 use super::access::{Access, Credentials, is_auth_failure};
+use crate::config;
 use anyhow::{Context as _, anyhow};
+use platform::secrets;
 use postgres_protocol::password::scram_sha_256;
 
-/// Name of the setting that holds the master's credentials. It holds the credentials themselves and
-/// not an ARN, so that only the migrations have access to them.
+/// Name of the setting that holds the master's credentials. ECS puts them there, so that only the
+/// container of the migrations has access to them.
 const SETTING: &str = "POSTGRES_ADMIN_SECRET";
+/// Name of the setting with the ARN of the master's secret. A Lambda function for the migrations
+/// has a role of its own, which may read it.
+const SETTING_ARN: &str = "POSTGRES_ADMIN_SECRET_ARN";
+
+/// The master's credentials, if they are configured.
+///
+/// # Errors
+/// Fails if the secret cannot be read, or is not what RDS writes.
+pub(crate) async fn admin(settings: &config::Migrate) -> anyhow::Result<Option<Credentials>> {
+    if let Some(arn) = &settings.postgres_admin_secret_arn {
+        return Ok(Some(secrets::read(SETTING_ARN, arn).await?));
+    }
+    let Some(text) = &settings.postgres_admin_secret else { return Ok(None) };
+    // The parser's error is dropped, because it quotes the text.
+    Ok(Some(serde_json::from_str(text).map_err(|_| anyhow!("{SETTING} must be a JSON object with username and password"))?))
+}
 
 /// Ensures that the role can log in with its current password and owns its database. The role has
 /// no rights outside that database.
@@ -18,16 +36,13 @@ const SETTING: &str = "POSTGRES_ADMIN_SECRET";
 ///
 /// # Errors
 /// Fails if Postgres cannot be reached, or if the master may not do this.
-pub(crate) async fn ensure_login(access: &Access, admin: &str, lock: i64) -> anyhow::Result<()> {
+pub(crate) async fn ensure_login(access: &Access, admin: &Credentials, lock: i64) -> anyhow::Result<()> {
     match access.open(access.options()).await {
         Ok(_) => return Ok(()),
         Err(error) if is_auth_failure(&error) => {}
         Err(error) => return Err(error).context("Postgres cannot be reached"),
     }
-    // The parser's error is dropped, because it quotes the text.
-    let admin: Credentials =
-        serde_json::from_str(admin).map_err(|_| anyhow!("{SETTING} must be a JSON object with username and password"))?;
-    let (client, _connection) = access.connect_as(&admin, access.options()).await.context("cannot connect as the master user")?;
+    let (client, _connection) = access.connect_as(admin, access.options()).await.context("cannot connect as the master user")?;
     client.execute("SELECT pg_advisory_lock($1)", &[&lock]).await?;
     let role = access.credentials().await;
     // Statements may be logged. So this sends the password's hash, as Postgres would compute it,

@@ -14,12 +14,13 @@ use super::{
 use crate::{
     config::Notifications,
     db::{self, millis},
+    ops::busy::Busy,
     sql::notification as sql,
 };
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
-use platform::metrics::list;
+use platform::{metrics::list, trace};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -50,6 +51,7 @@ pub(crate) struct NotificationDispatcher {
     provider: Provider,
     templates: Templates,
     settings: Notifications,
+    busy: Busy,
     woken: Arc<Notify>,
 }
 
@@ -66,7 +68,7 @@ impl NotificationDispatcher {
     ///
     /// # Errors
     /// Fails if a template has a mistake.
-    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications) -> anyhow::Result<Self> {
+    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, busy: Busy) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
@@ -74,7 +76,7 @@ impl NotificationDispatcher {
             configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::load(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, settings: settings.clone(), woken: Arc::default() })
+        Ok(Self { pool, provider, templates, settings: settings.clone(), busy, woken: Arc::default() })
     }
 
     /// The handle that wakes the dispatcher after a notification was recorded.
@@ -96,7 +98,13 @@ impl NotificationDispatcher {
                     Ok(due) => {
                         for (key, notice) in due {
                             let dispatcher = dispatcher.clone();
-                            deliveries.spawn(async move { dispatcher.deliver(&key, notice).await });
+                            let begun = dispatcher.busy.begin();
+                            deliveries.spawn(async move {
+                                let span = key.span();
+                                trace::within(span.clone(), dispatcher.deliver(&key, notice)).await;
+                                trace::end(span, None);
+                                drop(begun);
+                            });
                         }
                     }
                     Err(error) => {
@@ -175,7 +183,7 @@ impl NotificationDispatcher {
     /// notifications on the channel have waited for this one. They become due together with it if
     /// it is still PENDING, and otherwise at once.
     async fn record_attempt(&self, key: &NotificationKey, recipient: &str, outcome: Outcome) -> anyhow::Result<()> {
-        let NotificationKey { order_id, kind, channel, about, attempt } = key;
+        let NotificationKey { order_id, kind, channel, about, attempt, trace: _ } = key;
         let (state, provider_id, error) = match outcome {
             Outcome::Sent(provider_id) => {
                 tracing::info!(order_id, kind, channel, attempt, "{order_id}: {kind} sent by {channel}");
@@ -191,6 +199,7 @@ impl NotificationDispatcher {
                     Failure::Temporary(error) => ("PENDING", error),
                     Failure::Refused(error) => ("FAILED", error),
                 };
+                trace::fail(if state == "FAILED" { "refused" } else { "failed" });
                 let error = redact(recipient, &format!("{error:#}"));
                 tracing::warn!(order_id, kind, channel, attempt, state, error, "{order_id}: {kind} could not be sent by {channel}");
                 (state, None, Some(error))

@@ -33,6 +33,7 @@ const RETRY_SECONDS: i32 = 3;
 const UNKNOWN_ID_GRACE: Duration = Duration::from_secs(10);
 
 /// Reads the queue `NOTICE_FEEDBACK_QUEUE_URL`.
+#[derive(Clone)]
 pub(crate) struct Feedback {
     pool: Pool,
     sqs: Client,
@@ -47,18 +48,19 @@ impl Feedback {
     /// Reads the queue for ever.
     pub(crate) async fn run(self) {
         loop {
-            if let Err(error) = self.process_batch().await {
+            if let Err(error) = self.process_batch(WAIT_SECONDS).await {
                 tracing::warn!(error = format!("{error:#}"), "e-mail feedback cannot be read now");
                 tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     }
 
-    async fn process_batch(&self) -> anyhow::Result<()> {
+    /// Receives and processes messages once. SQS waits for `wait_seconds` until a message arrives.
+    pub(crate) async fn process_batch(&self, wait_seconds: i32) -> anyhow::Result<()> {
         // While Postgres is away, receive nothing. Otherwise messages would become dead letters in
         // the meantime.
         drop(db::connection(&self.pool).await?);
-        let receive = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(BATCH).wait_time_seconds(WAIT_SECONDS);
+        let receive = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(BATCH).wait_time_seconds(wait_seconds);
         for message in receive.send().await.context("SQS")?.messages.unwrap_or_default() {
             if self.process(&message).await? {
                 let delete = self.sqs.delete_message().queue_url(&self.queue_url).set_receipt_handle(message.receipt_handle);

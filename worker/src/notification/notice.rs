@@ -7,7 +7,12 @@ use crate::{
     sql::{Columns, notification as sql},
 };
 use minijinja::{Value, context};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{SpanKind, TraceContextExt as _},
+};
 use orders::{Currency, Money, OrderStatus, contact::Language};
+use platform::trace::{self, OrderTrace};
 use std::borrow::Cow;
 use tokio_postgres::Row;
 
@@ -20,13 +25,26 @@ pub(super) struct NotificationKey {
     /// The id of the refund or shipment that the notification is about; empty for all other kinds.
     pub(super) about: String,
     pub(super) attempt: i32,
+    /// The trace context of the order.
+    pub(super) trace: OrderTrace,
 }
 
 impl NotificationKey {
     /// Reads the key from a row of [`sql::lease_due_notices`].
     pub(super) fn read(row: &Row) -> anyhow::Result<Self> {
-        let sql::NoticeKey { order_id, kind, channel, about, attempts } = sql::NoticeKey::read(row)?;
-        Ok(Self { order_id, kind, channel, about, attempt: attempts })
+        let sql::NoticeKey { order_id, kind, channel, about, attempts, traceparent } = sql::NoticeKey::read(row)?;
+        let trace = OrderTrace::stored(traceparent.as_deref());
+        Ok(Self { order_id, kind, channel, about, attempt: attempts, trace })
+    }
+
+    /// Starts the span of an attempt to send the notification.
+    pub(super) fn span(&self) -> Option<Context> {
+        let order_id = self.order_id.parse().ok()?;
+        let span =
+            trace::order_span(SpanKind::Internal, format!("notice {}", self.template_kind()), Some("notice"), order_id, &self.trace)?;
+        let attributes = [KeyValue::new(trace::ATTEMPT, i64::from(self.attempt)), KeyValue::new("notice.channel", self.channel.clone())];
+        span.span().set_attributes(attributes);
+        Some(span)
     }
 
     /// The kind as in the names of its templates, such as `confirmed`.

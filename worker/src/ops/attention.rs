@@ -61,30 +61,46 @@ impl Source {
 }
 
 /// Writes the report for ever. If the search for items is slow, it runs less often, so that it
-/// takes at most a tenth of the time. A failed search does not mean that Postgres is away, so it
-/// does not change `postgres_writable`.
+/// takes at most a tenth of the time.
 pub(crate) async fn run(system: System, read_model: ReadModel) {
-    let (mut attention, mut due) = (Attention::new(), Instant::now());
+    let mut reporter = Reporter::default();
     loop {
-        let read = timeout(READ_TIMEOUT, read_operations(&system)).await.unwrap_or_else(|_| Err(timeout_error()));
+        reporter.report(&system, &read_model).await;
+        sleep(REPORT_INTERVAL).await;
+    }
+}
+
+/// Writes reports, one after the other.
+#[derive(Default)]
+pub(crate) struct Reporter {
+    /// The items that the last search found.
+    attention: Attention,
+    /// When the next search is due; `None` before the first one.
+    due: Option<Instant>,
+}
+
+impl Reporter {
+    /// Writes the report once. A failed search does not mean that Postgres is away, so it does not
+    /// change `postgres_writable`.
+    pub(crate) async fn report(&mut self, system: &System, read_model: &ReadModel) {
+        let read = timeout(READ_TIMEOUT, read_operations(system)).await.unwrap_or_else(|_| Err(timeout_error()));
         let mut operations = read.unwrap_or_else(|error| {
             tracing::warn!(error = format!("{error:#}"), "the operations report cannot be read from Postgres");
             Operations::default()
         });
-        if operations.postgres_writable && Instant::now() >= due {
+        if operations.postgres_writable && self.due.is_none_or(|due| Instant::now() >= due) {
             let begun = Instant::now();
-            match read_groups(&system, &attention).await {
-                Ok(found) => attention = found,
+            match read_groups(system, &self.attention).await {
+                Ok(found) => self.attention = found,
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "the things that need attention cannot be read now"),
             }
-            due = Instant::now() + begun.elapsed() * 9;
+            self.due = Some(Instant::now() + begun.elapsed() * 9);
         }
         // Until the next search, report the items that the last search found.
-        operations.attention.clone_from(&attention);
+        operations.attention.clone_from(&self.attention);
         if let Err(error) = read_model.put_operations(&operations, OffsetDateTime::now_utc()).await {
             tracing::warn!(error = chain(&error), "the operations report cannot be written");
         }
-        sleep(REPORT_INTERVAL).await;
     }
 }
 

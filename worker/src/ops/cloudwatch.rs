@@ -18,7 +18,8 @@ use platform::{metrics::list, temporal::Backlog};
 use serde_json::{Value, json};
 use std::{
     io::{self, Write as _},
-    sync::{Mutex, PoisonError},
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use time::OffsetDateTime;
@@ -57,49 +58,89 @@ const MAX_DURATIONS: usize = 10_000;
 /// The time limit for Temporal and Postgres to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The durations in ms of the orders that were completed since the last publication; `None` if
-/// nothing is published.
-static COMPLETED: Mutex<Option<Vec<u64>>> = Mutex::new(None);
+/// What was published of what this worker does; `None` if nothing is published.
+static PUBLISHED_SO_FAR: Mutex<Option<Published>> = Mutex::new(None);
+
+struct Published {
+    until: Done,
+    /// The durations in ms of the orders that were completed since then.
+    durations: Vec<u64>,
+}
+
+/// From now on, what this worker does is published.
+pub(crate) fn begin() {
+    *published_so_far() = Some(Published { until: Done::until_now(), durations: Vec::new() });
+}
+
+fn published_so_far() -> MutexGuard<'static, Option<Published>> {
+    PUBLISHED_SO_FAR.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Records an order that has ended.
 pub(crate) fn record_end(status: OrderStatus, age: Duration) {
     if status == OrderStatus::Completed
-        && let Some(durations) = COMPLETED.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
-        && durations.len() < MAX_DURATIONS
+        && let Some(published) = published_so_far().as_mut()
+        && published.durations.len() < MAX_DURATIONS
     {
-        durations.push(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        published.durations.push(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     }
 }
 
-/// Takes the durations of the orders that were completed since the last call.
-fn take_durations() -> Vec<u64> {
-    COMPLETED.lock().unwrap_or_else(PoisonError::into_inner).replace(Vec::new()).unwrap_or_default()
-}
-
-/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether this worker's
-/// version was withdrawn.
+/// Publishes the metrics forever, under the stack's name. `is_withdrawn` says whether a version of
+/// the workers was withdrawn.
 pub(crate) async fn publish(stack: String, period: Duration, system: System, is_withdrawn: watch::Receiver<bool>) {
-    let mut before = Done::until_now();
-    take_durations();
+    begin();
     loop {
         sleep(period).await;
-        let (backlog, stuck, failing, lags) = tokio::join!(
-            answer_in_time(system.read_backlog()),
-            answer_in_time(async { system.count_stuck().await.map(Some) }),
-            answer_in_time(async { system.count_failing_rows().await.map(Some) }),
-            answer_in_time(async { system.read_lags().await.map(Some) }),
-        );
-        let done = Done::until_now();
-        let mut values = metric_values(backlog, stuck, failing, lags, *is_withdrawn.borrow());
-        values.extend(done.since(&before));
-        before = done;
-        let durations = take_durations();
-        let lines = [values].into_iter().chain(durations.chunks(MAX_VALUES).map(|chunk| vec![order_durations(chunk)]));
-        for values in lines {
-            if let Err(error) = writeln!(io::stdout(), "{}", emf_line(&stack, OffsetDateTime::now_utc(), &values)) {
-                tracing::warn!(%error, "metrics cannot be published");
-            }
-        }
+        let is_withdrawn = *is_withdrawn.borrow();
+        publish_now(&stack, &system, is_withdrawn).await;
+    }
+}
+
+/// Publishes all metrics once.
+pub(crate) async fn publish_now(stack: &str, system: &System, is_withdrawn: bool) {
+    let (backlog, stuck, failing, lags) = tokio::join!(
+        answer_in_time(system.read_backlog()),
+        answer_in_time(async { system.count_stuck().await.map(Some) }),
+        answer_in_time(async { system.count_failing_rows().await.map(Some) }),
+        answer_in_time(async { system.read_lags().await.map(Some) }),
+    );
+    let mut values = metric_values(backlog, stuck, failing, lags, is_withdrawn);
+    let (done, durations) = take_done().unwrap_or_default();
+    values.extend(done);
+    print(stack, &values);
+    print_durations(stack, &durations);
+}
+
+/// Publishes what this worker has done since the last time, if it has done anything. For a worker
+/// that may not run on.
+pub(crate) fn publish_done(stack: &str) {
+    let Some((done, durations)) = take_done() else { return };
+    if done.iter().any(|(_, _, value)| *value != 0) {
+        print(stack, &done);
+    }
+    print_durations(stack, &durations);
+}
+
+/// Takes what this worker has done since the last call, and how long its completed orders took.
+fn take_done() -> Option<(Vec<Metric>, Vec<u64>)> {
+    let mut so_far = published_so_far();
+    let Published { until, durations } = so_far.as_mut()?;
+    let now = Done::until_now();
+    let done = now.since(until).collect();
+    *until = now;
+    Some((done, mem::take(durations)))
+}
+
+fn print_durations(stack: &str, durations: &[u64]) {
+    for durations in durations.chunks(MAX_VALUES) {
+        print(stack, &[order_durations(durations)]);
+    }
+}
+
+fn print(stack: &str, values: &[Metric]) {
+    if let Err(error) = writeln!(io::stdout(), "{}", emf_line(stack, OffsetDateTime::now_utc(), values)) {
+        tracing::warn!(%error, "metrics cannot be published");
     }
 }
 

@@ -62,16 +62,21 @@ async fn ready(State(health): State<Health>) -> Response {
         tokio::time::timeout(PROBE_TIMEOUT, migrate::is_up_to_date(&health.system.pool)),
         tokio::time::timeout(PROBE_TIMEOUT, health.system.is_writable()),
     );
-    let (postgres, writable) = (matches!(schema, Ok(Ok(_))), matches!(writable, Ok(Ok(true))));
-    let schema = matches!(schema, Ok(Ok(true)));
+    let writable = matches!(writable, Ok(Ok(true)));
+    // `None` if Postgres does not answer.
+    let schema = schema.ok().and_then(Result::ok);
     let temporal = matches!(tokio::time::timeout(PROBE_TIMEOUT, temporal_answers(&health.system.temporal)).await, Ok(true));
-    let status = if schema && writable && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let postgres = match (postgres, writable) {
-        (true, true) => "up",
-        (true, false) => "read-only",
-        (false, _) => "down",
+    let status = if schema == Some(true) && writable && temporal { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let postgres = match (schema, writable) {
+        (Some(_), true) => "up",
+        (Some(_), false) => "read-only",
+        (None, _) => "down",
     };
-    let schema = if schema { "up to date" } else { "behind" };
+    let schema = match schema {
+        Some(true) => "up to date",
+        Some(false) => "behind",
+        None => "unknown",
+    };
     let temporal = if temporal { "up" } else { "down" };
     (status, Json(json!({ "postgres": postgres, "schema": schema, "temporal": temporal }))).into_response()
 }

@@ -14,12 +14,15 @@ use decision::{Decision, decide};
 pub(crate) use deployment::options;
 use deployment::{Deployment, State};
 use platform::temporal::{Connector, Timeouts};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use temporalio_client::Client;
 use tokio::{sync::watch, time::sleep};
 
 /// The pause between two looks at the deployment.
 const PERIOD: Duration = Duration::from_secs(5);
+/// For how long a worker that has withdrawn another version says so in its metrics. An alarm reads
+/// them each minute.
+const ANNOUNCED: Duration = Duration::from_secs(180);
 
 /// Puts new versions on trial. It runs in each worker that has a version.
 pub(crate) struct Releaser {
@@ -28,18 +31,19 @@ pub(crate) struct Releaser {
     pub(crate) task_queue: String,
     pub(crate) version: String,
     pub(crate) trial: Trial,
-    /// Becomes true when this version is withdrawn.
+    /// Whether this version is withdrawn, or this worker has just withdrawn another one, whose
+    /// workers may have ended.
     pub(crate) is_withdrawn: watch::Sender<bool>,
 }
 
 impl Releaser {
     /// Looks at the deployment for ever, and does what is due.
     pub(crate) async fn run(self) {
-        let mut last_error = String::new();
+        let (mut last_error, mut withdrew) = (String::new(), None);
         loop {
             sleep(PERIOD.min(self.trial.duration / 4)).await;
             let Some(client) = self.temporal.borrow().clone() else { continue };
-            match self.step(&Deployment::new(client, &self.task_queue)).await {
+            match self.step(&Deployment::new(client, &self.task_queue), &mut withdrew).await {
                 Ok(()) => last_error.clear(),
                 Err(error) => {
                     let error = format!("{error:#}");
@@ -52,17 +56,22 @@ impl Releaser {
         }
     }
 
-    async fn step(&self, deployment: &Deployment) -> anyhow::Result<()> {
+    /// `withdrew` is when this worker has withdrawn another version.
+    async fn step(&self, deployment: &Deployment, withdrew: &mut Option<Instant>) -> anyhow::Result<()> {
         // It does not exist before the first poll of a worker with a version.
-        let Some(state) = deployment.read().await? else { return Ok(()) };
+        let Some(state) = deployment.read(Some(&self.version)).await? else { return Ok(()) };
         let own = state.version(&self.version);
-        self.is_withdrawn.send_replace(own.is_some_and(|own| own.withdrawn.is_some()));
+        let is_announced = withdrew.is_some_and(|at| at.elapsed() < ANNOUNCED);
+        self.is_withdrawn.send_replace(is_announced || own.is_some_and(|own| own.withdrawn.is_some()));
         let decision = decide(&self.version, &state, &self.trial, SystemTime::now());
         match &decision {
             Decision::Wait => return Ok(()),
             Decision::TryOut => deployment.try_out(&state, &self.version, self.trial.percent).await?,
             Decision::Promote(version) => deployment.promote(&state, version).await?,
-            Decision::Withdraw(version, reason) => deployment.withdraw(&state, version, reason).await?,
+            Decision::Withdraw(version, reason) => {
+                deployment.withdraw(&state, version, reason).await?;
+                *withdrew = Some(Instant::now());
+            }
         }
         tracing::info!(version = self.version, "{decision}");
         Ok(())
@@ -74,7 +83,7 @@ impl Releaser {
 /// # Errors
 /// Fails if Temporal does not answer.
 pub async fn versions(settings: config::Versions) -> anyhow::Result<()> {
-    let Some(state) = connect(settings).await?.read().await? else {
+    let Some(state) = connect(settings).await?.read(None).await? else {
         println!("no worker has a version (WORKER_VERSION)");
         return Ok(());
     };
@@ -91,7 +100,7 @@ pub async fn versions(settings: config::Versions) -> anyhow::Result<()> {
 /// Fails if Temporal does not answer, or if no worker of this version polls.
 pub async fn promote(settings: config::Promote) -> anyhow::Result<()> {
     let deployment = connect(settings.versions).await?;
-    let state = deployment.read().await?.context("no worker has a version (WORKER_VERSION)")?;
+    let state = deployment.read(None).await?.context("no worker has a version (WORKER_VERSION)")?;
     let version = state.version(&settings.version).with_context(|| format!("there is no version {}", settings.version))?;
     if !version.is_polled {
         bail!("no worker of version {} polls", settings.version);
@@ -110,7 +119,7 @@ pub async fn promote(settings: config::Promote) -> anyhow::Result<()> {
 /// Fails if Temporal does not answer, or if the version is not on trial.
 pub async fn withdraw(settings: config::Withdraw) -> anyhow::Result<()> {
     let deployment = connect(settings.versions).await?;
-    let state = deployment.read().await?.context("no worker has a version (WORKER_VERSION)")?;
+    let state = deployment.read(None).await?.context("no worker has a version (WORKER_VERSION)")?;
     if state.current.as_ref() == Some(&settings.version) {
         bail!("{} is the current version; to replace it, promote another one", settings.version);
     }

@@ -24,6 +24,7 @@ use platform::{
     metrics::list,
     read_model::{ReadModel, ReadStatus},
     temporal::{Connector, Timeouts},
+    trace,
 };
 use std::time::Duration;
 use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions, errors::WorkflowStartError};
@@ -102,7 +103,10 @@ pub(crate) struct Resumer {
 }
 
 /// The order after which the next batch begins: the time at which it was accepted, and its id.
-type Position = (OffsetDateTime, String);
+pub(crate) type Position = (OffsetDateTime, String);
+
+/// The position of the first batch.
+pub(crate) const FIRST: Position = (OffsetDateTime::UNIX_EPOCH, String::new());
 
 impl Resumer {
     /// Searches for ever.
@@ -110,12 +114,11 @@ impl Resumer {
         if self.period.is_zero() {
             return std::future::pending().await;
         }
-        let first = (OffsetDateTime::UNIX_EPOCH, String::new());
-        let mut position = first.clone();
+        let mut position = FIRST;
         loop {
             sleep(self.period).await;
             match self.check_batch(&position).await {
-                Ok(next) => position = next.unwrap_or_else(|| first.clone()),
+                Ok(next) => position = next.unwrap_or(FIRST),
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "lost workflows cannot be searched for now"),
             }
         }
@@ -123,13 +126,14 @@ impl Resumer {
 
     /// Checks the next batch of open orders. Returns the position at which the next batch begins;
     /// `None` means at the start.
-    async fn check_batch(&self, position: &Position) -> anyhow::Result<Option<Position>> {
+    pub(crate) async fn check_batch(&self, position: &Position) -> anyhow::Result<Option<Position>> {
         let Some(temporal) = self.temporal.borrow().clone() else { return Ok(Some(position.clone())) };
         let (batch, next) = self.open_orders(position).await?;
         let lost = lost::find_lost(&self.pool, &temporal, &batch).await?;
         let mut failures = Vec::new();
         for id in lost.iter().take(MAX_STARTS) {
-            if let Err(error) = restart_workflow(&temporal, &self.task_queue, *id).await {
+            let span = trace::join(*id, &crate::trace::find(&self.pool, *id).await);
+            if let Err(error) = trace::within(span, restart_workflow(&temporal, &self.task_queue, *id)).await {
                 // The cause may be Temporal or this order alone. The order becomes a failing row,
                 // so the next batches skip it and reach the other orders.
                 failures.push(Failure::new(id.to_string(), &error));

@@ -78,6 +78,15 @@ impl System {
         Ok(Lags { events: seconds(events), notices: seconds(notices), projection: seconds(projection) })
     }
 
+    /// Whether a loop of the worker has something to do now.
+    ///
+    /// # Errors
+    /// Fails if Postgres does not answer.
+    pub(crate) async fn has_due_rows(&self) -> anyhow::Result<bool> {
+        let client = db::connection(&self.pool).await?;
+        Ok(sql::has_due_rows(&client, self.has_topic).await?.has_due_rows)
+    }
+
     /// The number of stuck orders and compensations.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use orders::{
     refund::{RefundInput, RefundRequest, What},
     status::{PaymentStatus, RefundStatus},
 };
+use platform::trace::OrderTrace;
 use std::{collections::BTreeMap, time::Duration};
 
 /// What remains to be done about a refund.
@@ -254,13 +255,13 @@ pub(crate) async fn record_temporary_refusal(
 /// Leases up to `limit` pending refunds that are due. For the time `lease`, no other worker gets
 /// them. Before that, removes the failing rows of refunds that are no longer pending, and of
 /// payments whose compensation is over.
-pub(crate) async fn lease_due_refunds(client: &dyn Client, limit: i64, lease: Duration) -> anyhow::Result<Vec<(OrderId, Due)>> {
+pub(crate) async fn lease_due_refunds(client: &dyn Client, limit: i64, lease: Duration) -> anyhow::Result<Vec<(OrderId, OrderTrace, Due)>> {
     sql::clear_stale_failures(client, REFUNDS).await?;
     let due = sql::lease_due_refunds(client, REFUNDS, limit, millis(lease)).await?;
     due.into_iter()
-        .map(|sql::DueRefund { order_id, id, amount_minor, refusals }| {
+        .map(|sql::DueRefund { order_id, id, amount_minor, refusals, traceparent }| {
             let due = Due { id: id.parse()?, amount_minor, may_be_known: true, refusals, is_failing: true };
-            Ok((order_id.parse()?, due))
+            Ok((order_id.parse()?, OrderTrace::stored(traceparent.as_deref()), due))
         })
         .collect()
 }

@@ -12,6 +12,7 @@ use orders::{
     order::LineItem,
     view::{CancellationStatus, CancellationView, ItemView, NotificationView, PaymentView, RefundView, StatusChange},
 };
+use platform::trace::OrderTrace;
 use tokio_postgres::Row;
 
 /// How many refunds of an order are shown: pending ones first, then the newest
@@ -35,13 +36,18 @@ pub(crate) struct Loaded<T> {
     pub(crate) view: anyhow::Result<T>,
 }
 
-/// Loads the orders with these ids, in no particular order. Ids without an order are left out.
+/// Loads the orders with these ids and their trace contexts, in no particular order. Ids without
+/// an order are left out.
 ///
 /// # Errors
 /// Fails if Postgres does not answer. A row that cannot be read is an error in the list only.
-pub(crate) async fn load_orders(client: &dyn Client, ids: &[String]) -> anyhow::Result<Vec<Loaded<OrderView>>> {
+pub(crate) async fn load_orders(client: &dyn Client, ids: &[String]) -> anyhow::Result<Vec<Loaded<(OrderView, OrderTrace)>>> {
     let rows = sql::orders(client, ids, OrderStatus::InReview.as_str()).await?;
-    read_each(&rows, |row| build_order_view(sql::Order::read(row)?))
+    read_each(&rows, |row| {
+        let order = sql::Order::read(row)?;
+        let trace = OrderTrace::stored(order.traceparent.as_deref());
+        Ok((build_order_view(order)?, trace))
+    })
 }
 
 /// Reads each row separately.

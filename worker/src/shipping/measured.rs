@@ -5,12 +5,12 @@ use crate::ops::call::{Call, Outcome};
 use futures::{FutureExt, future::BoxFuture};
 use orders::shipping::ShipmentId;
 use platform::metrics::list::{CARRIER_REQUEST_DURATION, CARRIER_REQUESTS};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A carrier whose calls are counted and timed.
-pub(super) struct Measured<C>(pub(super) C);
+pub(super) struct Measured(pub(super) Arc<dyn Carrier>);
 
-impl<C: Carrier> Measured<C> {
+impl Measured {
     fn begin(&self, call: &'static str) -> Call {
         Call::begin(&CARRIER_REQUESTS, &CARRIER_REQUEST_DURATION, self.0.name(), call)
     }
@@ -28,7 +28,7 @@ fn of_any<T>(result: &anyhow::Result<T>) -> Outcome {
     if result.is_ok() { Outcome::Ok } else { Outcome::Failed }
 }
 
-impl<C: Carrier> Carrier for Measured<C> {
+impl Carrier for Measured {
     fn name(&self) -> &'static str {
         self.0.name()
     }

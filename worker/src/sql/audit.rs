@@ -11,6 +11,7 @@ statements! { "audit";
     once fn mark_product_unprojected(id: &str) -> u64;
     once fn overdue_order_workflows(ids: &[String], open: &[&str], stuck_after_ms: i64) -> Vec<OverdueWorkflow>;
     once fn is_open(id: &str, open: &[&str]) -> Option<Open>;
+    once fn order_statuses(order_id: &str) -> Vec<PastStatus>;
     once fn illegal_transitions(legal: &[String]) -> Vec<IllegalTransition>;
 }
 
@@ -32,6 +33,10 @@ rows! {
     struct IllegalTransition {
         order_id: String,
         previous: Option<String>,
+        status: String,
+    }
+
+    struct PastStatus {
         status: String,
     }
 
@@ -118,4 +123,18 @@ pub(crate) async fn find_breaches(
     stuck_after_ms: i64,
 ) -> Result<Vec<Breach>, tokio_postgres::Error> {
     Vec::fetch(client, statement, Preparation::Once, &[&holding, &ended, &stuck_after_ms]).await
+}
+
+/// As [`find_breaches`], but only of one subject. Postgres applies the condition within the
+/// statement, so it reads the rows of this subject only.
+pub(crate) async fn find_breaches_of(
+    client: &dyn Client,
+    statement: &str,
+    holding: &[&str],
+    ended: &[&str],
+    stuck_after_ms: i64,
+    subject: &str,
+) -> Result<Vec<Breach>, tokio_postgres::Error> {
+    let of_one = format!("SELECT subject, detail FROM ({statement}) AS breaches WHERE subject = $4");
+    Vec::fetch(client, &of_one, Preparation::Once, &[&holding, &ended, &stuck_after_ms, &subject]).await
 }

@@ -29,6 +29,7 @@ rows! {
         total_minor: i64,
         currency: String,
         failure_reason: Option<String>,
+        traceparent: Option<String>,
         /// Whether the order still has this status.
         is_current: bool,
     }

@@ -40,6 +40,7 @@ rows! {
         channel: String,
         about: String,
         attempts: i32,
+        traceparent: Option<String>,
     }
 
     struct DueNotice {

@@ -19,7 +19,9 @@ statements! { "order";
         contact_channel: Option<&'a str>,
         contact_language: &'a str,
         payment_method: &'a str,
+        traceparent: Option<&'a str>,
     }) -> Option<Status>;
+    once fn find_trace(id: &str) -> Option<Trace>;
     once fn begin_compensation(id: &str, to: &str, reason: &str) -> u64;
     cached fn find_order_facts(id: &str) -> Option<OrderFacts>;
     cached fn line_items(id: &str) -> Vec<LineItem>;
@@ -37,6 +39,10 @@ statements! { "order";
 rows! {
     struct Status {
         status: String,
+    }
+
+    struct Trace {
+        traceparent: Option<String>,
     }
 
     /// The order's status after a statement that may move it.

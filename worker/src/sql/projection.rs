@@ -29,6 +29,7 @@ rows! {
         updated_at: OffsetDateTime,
         is_compensating: bool,
         cancel_refused_at: Option<OffsetDateTime>,
+        traceparent: Option<String>,
         review_reason: Option<String>,
         payment_status: Option<String>,
         payment_amount: Option<i64>,

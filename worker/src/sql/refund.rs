@@ -62,5 +62,6 @@ rows! {
         id: String,
         amount_minor: i64,
         refusals: i32,
+        traceparent: Option<String>,
     }
 }

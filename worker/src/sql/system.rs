@@ -9,6 +9,7 @@ statements! { "system";
     once fn open_orders(stuck_after_s: i64, parcel_silent_after_s: i64, older_than_s: i64) -> Vec<OpenOrder>;
     cached fn count_open_orders(statuses: &[&str]) -> Vec<OpenOrders>;
     cached fn count_backlogs() -> Backlogs;
+    cached fn has_due_rows(has_topic: bool) -> DueRows;
 }
 
 rows! {
@@ -21,6 +22,10 @@ rows! {
         events: Option<i64>,
         notices: Option<i64>,
         projection: Option<i64>,
+    }
+
+    struct DueRows {
+        has_due_rows: bool,
     }
 
     struct StuckOrders {

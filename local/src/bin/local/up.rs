@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
     let Some(mut lock) = running::lock(folder)? else { bail!("OrderFlow is running already (make stop stops it)") };
     let started = Instant::now();
     let stack = Arc::new(Stack::of_developer(Settings::of_developer()?, folder)?);
-    let servers = if options.services { stack.services().into() } else { stack.servers() };
+    let servers = if options.services { stack.services() } else { stack.servers() };
     for server in &servers {
         for (host, port, setting) in server.service().listens() {
             ensure_free(&host, port, setting)?;
@@ -86,6 +86,9 @@ pub(crate) async fn run(options: Options, folder: &Path) -> Result<()> {
 
 async fn start(stack: &Stack, services_only: bool) -> Result<()> {
     // Postgres is last: creating its cluster blocks this thread, and the others start meanwhile.
+    if let Some(jaeger) = &stack.jaeger {
+        started(jaeger).await?;
+    }
     try_join!(started(&stack.temporal), started(&stack.emulator), started(&stack.postgres))?;
     let begun = Instant::now();
     stack.migrate().await?;
@@ -122,7 +125,9 @@ fn announce(stack: &Stack, lock: &mut Lock, started: Instant, services_only: boo
         settings.get("POSTGRES_HOST")?,
         settings.port("POSTGRES_PORT")?
     );
-    terminal::good(&format!("Ready after {:.1} s: {own}{rest}", started.elapsed().as_secs_f32()));
+    let jaeger =
+        if stack.jaeger.is_some() { format!(", traces http://localhost:{}", settings.port("TRACES_WEB_PORT")?) } else { String::new() };
+    terminal::good(&format!("Ready after {:.1} s: {own}{rest}{jaeger}", started.elapsed().as_secs_f32()));
     lock.ready()
 }
 

@@ -6,9 +6,13 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
+/// Shorter than the time after which Temporal repeats a lost workflow task (10 s), and much longer
+/// than an order takes on a slow machine.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
 /// Runs with the settings of env.example, as a reader of the README does.
 #[test]
-fn the_order_of_the_readme_completes_within_two_seconds() {
+fn the_order_of_the_readme_completes_at_once() {
     with_own_stack(1, &[], async |shop| {
         let db = shop.db().await?;
         let stock = "SELECT stock FROM products WHERE id = 'PROD-001'";
@@ -25,7 +29,7 @@ fn the_order_of_the_readme_completes_within_two_seconds() {
         );
         let order = shop.ends(&id, "COMPLETED").await?;
         let took = started.elapsed();
-        ensure!(took < Duration::from_secs(2), "completed only after {took:?}");
+        ensure!(took < AT_ONCE, "completed only after {took:?}");
 
         assert_eq!(db.query_one(stock, &[]).await?.get::<_, i64>(0), before - 1);
         assert_eq!(statuses(&order), ["PENDING", "RESERVED", "PAID", "SHIPPED", "DELIVERED", "COMPLETED"]);

@@ -14,6 +14,8 @@ use local::{Tools, project};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
+    fs::File,
+    path::{Path as FilePath, PathBuf},
     process::Stdio,
     sync::{
         Arc, Mutex, PoisonError,
@@ -35,6 +37,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 type Outcome = std::result::Result<String, String>;
 
 struct RuntimeApi {
+    /// The time limit of an invocation.
+    limit: Duration,
     events: tokio::sync::Mutex<mpsc::Receiver<(String, String)>>,
     waiting: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
 }
@@ -44,6 +48,7 @@ pub(crate) struct Function {
     events: mpsc::Sender<(String, String)>,
     server: JoinHandle<()>,
     process: Child,
+    log: PathBuf,
 }
 
 impl Function {
@@ -54,8 +59,21 @@ impl Function {
 
     /// Starts a function's binary with additional settings.
     pub(crate) async fn start_with(shop: &Shop, name: &str, settings: &[(String, String)]) -> Result<Self> {
+        Self::start_program(shop, name, &[], settings, LIMIT).await
+    }
+
+    /// Starts a binary with these arguments as a function. An invocation may take as long as
+    /// `limit`.
+    pub(crate) async fn start_program(
+        shop: &Shop,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(String, String)],
+        limit: Duration,
+    ) -> Result<Self> {
         let (events, receiver) = mpsc::channel(1);
-        let api = Arc::new(RuntimeApi { events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
+        let api = Arc::new(RuntimeApi { limit, events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
+        let log = shop.folder()?.join("logs").join(format!("{}.log", shop.unique(name)));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let routes = Router::new()
@@ -67,6 +85,7 @@ impl Function {
             let _ = axum::serve(listener, routes).await;
         });
         let process = Command::new(Tools::built(name)?)
+            .args(arguments)
             .current_dir(project())
             .envs(shop.stack.env())
             .envs(settings.iter().map(|(key, value)| (key, value)))
@@ -78,10 +97,14 @@ impl Function {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", name)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(&log)?)
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { api, events, server, process })
+        Ok(Self { api, events, server, process, log })
+    }
+
+    pub(crate) fn log(&self) -> &FilePath {
+        &self.log
     }
 
     /// Sends an event to the function. Returns its answer.
@@ -92,7 +115,7 @@ impl Function {
         self.api.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), answer);
         self.events.send((id, event.to_string())).await?;
         let outcome = tokio::select! {
-            outcome = timeout(LIMIT, answered) => outcome.context("the function does not answer")??,
+            outcome = timeout(self.api.limit, answered) => outcome.context("the function does not answer")??,
             ended = self.process.wait() => bail!("the function ended: {}", ended?),
         };
         Ok(serde_json::from_str(&outcome.map_err(|error| anyhow!("the function failed: {error}"))?)?)
@@ -155,7 +178,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let headers = [
         ("lambda-runtime-aws-request-id", id),
-        ("lambda-runtime-deadline-ms", (now + LIMIT).as_millis().to_string()),
+        ("lambda-runtime-deadline-ms", (now + api.limit).as_millis().to_string()),
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:test".to_owned()),
         ("content-type", "application/json".to_owned()),
     ];

@@ -2,6 +2,7 @@
 //! it.
 
 mod admission;
+mod collector;
 mod contract;
 mod fail_points;
 mod lambda;
@@ -17,13 +18,14 @@ mod transitions;
 mod until;
 
 pub(crate) use admission::admit;
+pub(crate) use collector::{Collector, Exported};
 pub(crate) use fail_points::FailPoints;
 pub(crate) use lambda::Function;
 pub(crate) use load::Load;
 pub(crate) use order::{Draft, Product, is_updated_last, seed_order};
 pub(crate) use other_worker::OtherWorker;
 pub(crate) use pool::{Pool, User, claims, unsigned};
-pub(crate) use prometheus::{Prometheus, programs as prometheus_programs};
+pub(crate) use prometheus::{Prometheus, program as prometheus_program};
 pub(crate) use second_api::SecondApi;
 pub(crate) use shop::{Shop, answer, text};
 pub(crate) use until::{until, until_ok};
@@ -94,6 +96,11 @@ pub(crate) fn with_unstarted_stack(workers: usize, env: &[(&str, &str)], test: i
         place.is_ready();
         fail_on_error(test(&shop).await);
     });
+}
+
+/// Runs something on the tests' runtime, where it may go on until the end of the test run.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(work)
 }
 
 /// Runs a test that needs no stack.

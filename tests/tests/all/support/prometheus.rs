@@ -18,21 +18,15 @@ pub(crate) struct Prometheus {
     url: String,
 }
 
-/// The programs prometheus and promtool. If they are not installed, says so and returns `None`:
-/// the test is then left out.
-pub(crate) fn programs() -> Option<(PathBuf, PathBuf)> {
-    let tools = Tools::default();
-    let found = tools.installed("prometheus").ok().zip(tools.installed("promtool").ok());
-    if found.is_none() {
-        eprintln!("left out: Prometheus is not installed (local/install prometheus)");
-    }
-    found
+/// A program of Prometheus: `prometheus` or `promtool`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    Tools::default().installed(name).expect("local/install prometheus")
 }
 
 impl Prometheus {
     /// Starts a Prometheus that scrapes and evaluates once in `seconds`. `change` changes the text
     /// of each file of rules.
-    pub(crate) async fn start(shop: &Shop, program: PathBuf, seconds: u32, change: impl Fn(&str) -> String) -> Result<Self> {
+    pub(crate) async fn start(shop: &Shop, seconds: u32, change: impl Fn(&str) -> String) -> Result<Self> {
         let (folder, port) = (shop.folder()?.join("prometheus"), free_port()?);
         fs::create_dir_all(&folder)?;
         let settings = shop.stack.settings();
@@ -46,7 +40,7 @@ impl Prometheus {
         for file in ["alerts.yml", "slo.yml"] {
             fs::write(folder.join(file), change(&fs::read_to_string(project().join("observability/rules").join(file))?))?;
         }
-        let process = Command::new(program)
+        let process = Command::new(program("prometheus"))
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))

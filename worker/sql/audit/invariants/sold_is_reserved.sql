@@ -4,19 +4,15 @@
 WITH parameters AS (SELECT $1::text[], $2::text[], $3::bigint)
 SELECT
     o.id AS subject,
-    format(
-        '%s, asked for %s of %s, holds %s',
-        o.status, coalesce(i.quantity, 0), coalesce(i.product_id, r.product_id), coalesce(r.quantity, 0)
-    ) AS detail
+    format('%s, asked for %s of %s, holds %s', o.status, u.asked, u.product_id, u.holds) AS detail
 FROM orders o
 JOIN (
-    (
-        SELECT order_id, product_id, sum(quantity) AS quantity
+    SELECT order_id, product_id, sum(asked) AS asked, sum(holds) AS holds
+    FROM (
+        SELECT order_id, product_id, quantity AS asked, 0 AS holds
         FROM order_items
-        GROUP BY order_id, product_id
-    ) i
-    FULL JOIN (
-        SELECT r.*
+        UNION ALL
+        SELECT r.order_id, r.product_id, 0, r.quantity
         FROM reservations r
         JOIN orders o ON o.id = r.order_id
         WHERE r.state = 'HELD'
@@ -34,9 +30,10 @@ JOIN (
                     )
                 )
             )
-    ) r USING (order_id, product_id)
-) ON order_id = o.id
-WHERE coalesce(r.quantity, 0) <> CASE WHEN o.status = ANY ($1) THEN coalesce(i.quantity, 0) ELSE 0 END
+    ) l
+    GROUP BY order_id, product_id
+) u ON u.order_id = o.id
+WHERE u.holds <> CASE WHEN o.status = ANY ($1) THEN u.asked ELSE 0 END
     AND o.status NOT IN ('ACTION_REQUIRED', 'IN_REVIEW')
     AND NOT (
         o.status = 'RESERVED'

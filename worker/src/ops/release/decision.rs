@@ -43,8 +43,8 @@ pub(super) fn decide(own: &str, state: &State, limits: &config::Trial, now: Syst
     match &state.trial {
         Some(trial) if state.current.as_deref() == Some(own) => {
             let is_polled = state.version(&trial.version).is_some_and(|version| version.is_polled);
-            if let Some(workflow) = &trial.failing_workflow {
-                Decision::Withdraw(trial.version.clone(), format!("its workflow tasks fail, such as those of {workflow}"))
+            if let Some(problem) = &trial.problem {
+                Decision::Withdraw(trial.version.clone(), problem.clone())
             } else if !is_polled {
                 Decision::Withdraw(trial.version.clone(), "its workers have ended".to_owned())
             } else if now.duration_since(trial.since).is_ok_and(|ago| ago >= limits.duration) {
@@ -80,7 +80,7 @@ mod tests {
 
     /// `new` has been on trial for this time.
     fn on_trial(now: SystemTime, ago: Duration) -> State {
-        let trial = OnTrial { version: "new".to_owned(), percent: 10, since: now - ago, failing_workflow: None };
+        let trial = OnTrial { version: "new".to_owned(), percent: 10, since: now - ago, problem: None };
         State { trial: Some(trial), ..released() }
     }
 
@@ -117,10 +117,9 @@ mod tests {
 
         let mut failing = on_trial(now, Duration::from_secs(600));
         if let Some(trial) = &mut failing.trial {
-            trial.failing_workflow = Some("ord_1".to_owned());
+            trial.problem = Some("bad".to_owned());
         }
-        let reason = "its workflow tasks fail, such as those of ord_1".to_owned();
-        assert_eq!(decide("old", &failing, &LIMITS, now), Decision::Withdraw("new".to_owned(), reason));
+        assert_eq!(decide("old", &failing, &LIMITS, now), Decision::Withdraw("new".to_owned(), "bad".to_owned()));
 
         let mut ended = on_trial(now, Duration::from_secs(600));
         ended.versions[0].is_polled = false;

@@ -13,7 +13,7 @@ use temporalio_common::{
         taskqueue::v1::TaskQueue,
         workflowservice::v1::{
             DescribeTaskQueueRequest, DescribeWorkerDeploymentRequest, DescribeWorkerDeploymentVersionRequest,
-            SetWorkerDeploymentCurrentVersionRequest, SetWorkerDeploymentRampingVersionRequest,
+            DescribeWorkflowExecutionResponse, SetWorkerDeploymentCurrentVersionRequest, SetWorkerDeploymentRampingVersionRequest,
             UpdateWorkerDeploymentVersionMetadataRequest,
         },
     },
@@ -23,9 +23,11 @@ use tonic::Request;
 
 /// The maximum age of the last poll of a running worker, as in [`platform::temporal::Backlog`].
 const POLL: Duration = Duration::from_secs(75);
-/// The attempt from which a workflow task counts as failing. The second attempt may be due to a
-/// worker that was stopped.
+/// The attempt from which a task counts as failing. The second attempt may be due to a worker that
+/// was stopped.
 const FAILING_FROM: i32 = 3;
+/// The number of orders whose activities must fail. One may meet the beginning of an outage.
+const FAILING_ORDERS: usize = 2;
 /// How many workflows are looked at, the newest first. At 10 %, three of them began on the version
 /// on trial; the next look is at others.
 const MAX_DESCRIBED: usize = 30;
@@ -60,8 +62,8 @@ pub(super) struct OnTrial {
     /// The part of the new orders that it receives.
     pub(super) percent: u8,
     pub(super) since: SystemTime,
-    /// A workflow whose tasks have failed repeatedly since the trial began.
-    pub(super) failing_workflow: Option<String>,
+    /// Why it must be withdrawn: the orders that it has received do not proceed.
+    pub(super) problem: Option<String>,
 }
 
 pub(super) struct Version {
@@ -70,7 +72,7 @@ pub(super) struct Version {
     pub(super) is_polled: bool,
     /// Whether it has ever received orders.
     pub(super) was_active: bool,
-    /// The reason for which it was withdrawn.
+    /// The reason for which it was withdrawn, if it was read.
     pub(super) withdrawn: Option<String>,
 }
 
@@ -93,9 +95,12 @@ impl Deployment {
 
     /// The state; `None` while no worker with a version has polled.
     ///
+    /// Each reason of a withdrawal is a request. So with `own`, only those of this version and of
+    /// the version on trial are read.
+    ///
     /// # Errors
     /// Fails if Temporal does not answer.
-    pub(super) async fn read(&self) -> anyhow::Result<Option<State>> {
+    pub(super) async fn read(&self, own: Option<&str>) -> anyhow::Result<Option<State>> {
         let request = DescribeWorkerDeploymentRequest { namespace: self.client.namespace(), deployment_name: self.name.clone() };
         let described = match self.client.connection().workflow_service().describe_worker_deployment(Request::new(request)).await {
             Ok(described) => described.into_inner(),
@@ -110,10 +115,12 @@ impl Deployment {
         summaries.sort_by_key(|summary| std::cmp::Reverse(summary.create_time.map(|time| (time.seconds, time.nanos))));
         for summary in summaries {
             let Some(VersionName { build_id, .. }) = summary.deployment_version else { continue };
+            let is_on_trial = routing.ramping_deployment_version.as_ref().is_some_and(|version| version.build_id == build_id);
+            let is_needed = is_on_trial || own.is_none_or(|own| own == build_id);
             versions.push(Version {
                 is_polled: polled.contains(&build_id),
                 was_active: summary.first_activation_time.is_some(),
-                withdrawn: self.reason_of_withdrawal(&build_id).await?,
+                withdrawn: if is_needed { self.reason_of_withdrawal(&build_id).await? } else { None },
                 name: build_id,
             });
         }
@@ -130,8 +137,8 @@ impl Deployment {
         let since = routing.ramping_version_changed_time.and_then(|time| SystemTime::try_from(time).ok()).unwrap_or(SystemTime::UNIX_EPOCH);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 100")]
         let percent = routing.ramping_version_percentage as u8;
-        let failing_workflow = self.failing_workflow(since).await?;
-        Ok(Some(OnTrial { version: version.build_id, percent, since, failing_workflow }))
+        let problem = problem(&version.build_id, &self.orders_since(since).await?);
+        Ok(Some(OnTrial { version: version.build_id, percent, since, problem }))
     }
 
     /// The versions whose workers poll for workflow tasks.
@@ -152,26 +159,24 @@ impl Deployment {
         Ok(recent.filter_map(|poller| poller.deployment_options).map(|options| options.build_id).collect())
     }
 
-    /// A running order that began after `since`, and whose workflow task fails again and again.
-    async fn failing_workflow(&self, since: SystemTime) -> anyhow::Result<Option<String>> {
+    /// Some of the running orders that began after `since`, with their ids.
+    async fn orders_since(&self, since: SystemTime) -> anyhow::Result<Vec<(String, DescribeWorkflowExecutionResponse)>> {
         let rfc3339 = |time: SystemTime| time::OffsetDateTime::from(time).format(&time::format_description::well_known::Rfc3339);
         let (since, until) = (rfc3339(since)?, rfc3339(SystemTime::now() - MIN_AGE)?);
         let query =
             format!("ExecutionStatus = 'Running' AND TaskQueue = '{}' AND StartTime >= '{since}' AND StartTime <= '{until}'", self.name);
         let options = WorkflowListOptions::builder().limit(MAX_DESCRIBED).build();
         let ids: Vec<String> = self.client.list_workflows(query, options).map_ok(|workflow| workflow.id().to_owned()).try_collect().await?;
+        let mut orders = Vec::new();
         for id in ids {
             let handle = self.client.get_workflow_handle::<OrderWorkflowType>(&id);
-            let described = match handle.describe(WorkflowDescribeOptions::default()).await {
-                Ok(described) => described,
-                Err(WorkflowInteractionError::NotFound(_)) => continue,
+            match handle.describe(WorkflowDescribeOptions::default()).await {
+                Ok(described) => orders.push((id, described.raw_description)),
+                Err(WorkflowInteractionError::NotFound(_)) => {}
                 Err(error) => return Err(error.into()),
-            };
-            if described.raw_description.pending_workflow_task.is_some_and(|task| task.attempt >= FAILING_FROM) {
-                return Ok(Some(id));
             }
         }
-        Ok(None)
+        Ok(orders)
     }
 
     async fn reason_of_withdrawal(&self, version: &str) -> anyhow::Result<Option<String>> {
@@ -277,5 +282,84 @@ impl Deployment {
 
     fn version_name(&self, version: &str) -> VersionName {
         VersionName { deployment_name: self.name.clone(), build_id: version.to_owned() }
+    }
+}
+
+/// Why a version must be withdrawn, from orders that began during its trial.
+///
+/// Orders of the current version say nothing about it: the new version may be the one that corrects
+/// them. If activities of theirs fail, too, the cause is probably something that both versions
+/// need, such as a payment gateway that does not answer.
+fn problem(version: &str, orders: &[(String, DescribeWorkflowExecutionResponse)]) -> Option<String> {
+    let fails = |order: &&(String, DescribeWorkflowExecutionResponse)| {
+        order.1.pending_activities.iter().any(|activity| activity.attempt >= FAILING_FROM && activity.last_failure.is_some())
+    };
+    let (on_trial, others): (Vec<_>, Vec<_>) = orders.iter().partition(|(_, order)| runs_on(order) == Some(version));
+    let stuck = on_trial.iter().find(|(_, order)| order.pending_workflow_task.as_ref().is_some_and(|task| task.attempt >= FAILING_FROM));
+    if let Some((id, _)) = stuck {
+        return Some(format!("its workflow tasks fail, such as those of {id}"));
+    }
+    let mut failing = on_trial.iter().copied().filter(fails);
+    let (id, _) = failing.nth(FAILING_ORDERS - 1)?;
+    if others.iter().any(fails) { None } else { Some(format!("activities of its orders fail, such as those of {id}")) }
+}
+
+/// The version that has the next task of a workflow.
+fn runs_on(order: &DescribeWorkflowExecutionResponse) -> Option<&str> {
+    let versioning = order.workflow_execution_info.as_ref()?.versioning_info.as_ref()?;
+    let next = versioning.version_transition.as_ref().and_then(|transition| transition.deployment_version.as_ref());
+    next.or(versioning.deployment_version.as_ref()).map(|version| version.build_id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use temporalio_common::protos::temporal::api::{
+        failure::v1::Failure,
+        workflow::v1::{
+            DeploymentVersionTransition, PendingActivityInfo, PendingWorkflowTaskInfo, WorkflowExecutionInfo,
+            WorkflowExecutionVersioningInfo,
+        },
+    };
+
+    /// An order whose last task was completed by `on`, and whose next task goes to `next`.
+    fn order(on: Option<&str>, next: Option<&str>, task: i32, activity: i32) -> (String, DescribeWorkflowExecutionResponse) {
+        let version = |build_id: &str| VersionName { build_id: build_id.to_owned(), deployment_name: "orders".to_owned() };
+        let transition = next.map(|next| DeploymentVersionTransition { deployment_version: Some(version(next)), ..Default::default() });
+        let versioning =
+            WorkflowExecutionVersioningInfo { deployment_version: on.map(version), version_transition: transition, ..Default::default() };
+        let failure = (activity > 1).then(Failure::default);
+        let described = DescribeWorkflowExecutionResponse {
+            workflow_execution_info: Some(WorkflowExecutionInfo { versioning_info: Some(versioning), ..Default::default() }),
+            pending_workflow_task: (task > 0).then(|| PendingWorkflowTaskInfo { attempt: task, ..Default::default() }),
+            pending_activities: vec![PendingActivityInfo { attempt: activity, last_failure: failure, ..Default::default() }],
+            ..Default::default()
+        };
+        ("ord_1".to_owned(), described)
+    }
+
+    #[test]
+    fn a_version_whose_workflow_tasks_fail_has_a_problem() {
+        let expected = Some("its workflow tasks fail, such as those of ord_1".to_owned());
+        for (on, next) in [(None, Some("new")), (Some("new"), None), (Some("old"), Some("new"))] {
+            assert_eq!(problem("new", &[order(on, next, 3, 1)]), expected);
+            assert_eq!(problem("new", &[order(on, next, 2, 1)]), None, "a worker may have been stopped");
+        }
+    }
+
+    #[test]
+    fn the_orders_of_the_current_version_are_no_problem_of_the_new_one() {
+        for (on, next) in [(None, Some("old")), (Some("old"), None), (Some("new"), Some("old")), (None, None)] {
+            assert_eq!(problem("new", &[order(on, next, 9, 9), order(on, next, 9, 9)]), None);
+        }
+    }
+
+    #[test]
+    fn activities_that_fail_in_one_version_only_are_its_problem() {
+        let (new, old) = (order(Some("new"), None, 0, 3), order(Some("old"), None, 0, 3));
+        let expected = Some("activities of its orders fail, such as those of ord_1".to_owned());
+        assert_eq!(problem("new", &[new.clone(), new.clone()]), expected);
+        assert_eq!(problem("new", std::slice::from_ref(&new)), None, "it may be the order's own");
+        assert_eq!(problem("new", &[new.clone(), new, old]), None, "something fails that both need");
     }
 }

@@ -3,11 +3,14 @@
 use super::{
     Settings,
     failure::{Failure, Head},
-    key::Key,
+    key::{self, Credentials},
 };
 use anyhow::{Context as _, anyhow};
 use form_urlencoded::Serializer;
-use platform::http::{self, Answer as HttpAnswer, HttpRequest, SdkBody};
+use platform::{
+    http::{self, Answer as HttpAnswer, HttpRequest, SdkBody},
+    secrets::ApiKey,
+};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -33,7 +36,7 @@ type FormRequest<'a> = (&'a str, Option<&'a str>);
 pub(super) struct Client {
     http: http::Client,
     url: String,
-    key: Key,
+    key: ApiKey<Credentials>,
 }
 
 /// A successful answer.
@@ -52,7 +55,7 @@ impl Client {
     /// would send the key unencrypted to another machine.
     pub(super) async fn new(settings: &Settings) -> anyhow::Result<Self> {
         let http = http::Client::new(CONNECT_TIMEOUT, READ_TIMEOUT, MAX_ANSWER_BYTES);
-        Ok(Self { http, url: settings.url()?.to_owned(), key: Key::new(settings).await? })
+        Ok(Self { http, url: settings.url()?.to_owned(), key: key::read(settings).await? })
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, query: Form<'_>) -> Result<T, Failure> {

@@ -20,6 +20,11 @@ fn quoted(sql: &str) -> Names {
     names(sql.split('\'').skip(1).step_by(2))
 }
 
+/// The statuses that the history of operations counts.
+fn milestones() -> Names {
+    names(OrderStatus::ALL.iter().filter(|status| status.is_final() || **status == OrderStatus::Paid).map(|status| status.as_str()))
+}
+
 /// The names of a state machine.
 macro_rules! all {
     ($status:ident) => {
@@ -65,8 +70,10 @@ async fn the_lists_of_the_schema_are_those_of_the_code() {
         ("notifications_failed", names([NotificationState::Failed.as_str()])),
         ("notifications_given_up", names([NotificationState::Failed, NotificationState::Suppressed].map(NotificationState::as_str))),
         ("notifications_pending", names([NotificationState::Pending.as_str()])),
+        ("order_history_milestones", milestones()),
         ("orders_open", names(OrderStatus::open())),
         ("orders_unpaid_by_customer", names(OrderStatus::UNPAID.iter().map(|status| status.as_str()))),
+        ("refunds_succeeded", names([RefundStatus::Succeeded.as_str()])),
         ("reservations_expiring", names([ReservationState::Held.as_str()])),
         ("reservations_held", names([ReservationState::Held.as_str()])),
     ];
@@ -84,6 +91,7 @@ fn lists_that_are_written_out_are_those_of_the_code() {
         names(before_payment.map(|status| status.as_str())),
         names([OrderStatus::ActionRequired, OrderStatus::InReview].map(OrderStatus::as_str)),
         names([End::Failed, End::Cancelled].map(|end| end.status().as_str())),
+        milestones(),
         names(PaymentStatus::ALL.iter().filter(|status| status.was_captured()).map(|status| status.as_str())),
         names(PaymentStatus::refundable()),
         names(ShipmentStatus::open()),
@@ -92,6 +100,7 @@ fn lists_that_are_written_out_are_those_of_the_code() {
     // Lists of statuses that only SQL uses.
     let own = [
         ["PAID", "SHIPPED"].as_slice(),
+        &["PAID", "COMPLETED"],
         &["DELIVERED", "COMPLETED"],
         &["BOOKED", "IN_TRANSIT"],
         &["PENDING", "BOOKED"],

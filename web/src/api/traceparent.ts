@@ -1,0 +1,13 @@
+// The header `traceparent` (W3C Trace Context), with which a call of the page begins a trace.
+
+/** A header with new ids. `isSampled` says whether the trace is to be recorded. */
+export function newTraceparent(isSampled: boolean): string {
+  return `00-${randomHex(16)}-${randomHex(8)}-${isSampled ? '01' : '00'}`;
+}
+
+/** Random bytes in hexadecimal digits. They are not all zero, because such ids are not valid. */
+function randomHex(bytes: number): string {
+  const random = crypto.getRandomValues(new Uint8Array(bytes));
+  if (random.every((byte) => byte === 0)) return randomHex(bytes);
+  return [...random].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
