@@ -2,7 +2,10 @@
 
 use crate::http::Problem;
 use anyhow::{Context as _, anyhow};
-use platform::{http::Client, trace};
+use platform::{
+    http::Client,
+    trace::{self, TraceParent},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::HashMap, time::Duration};
@@ -22,7 +25,7 @@ const MAX_TEXT_BYTES: usize = 200;
 #[group(id = "traces")]
 pub struct Settings {
     /// Address of Jaeger's query API, from which staff read the trace of an order. Without it, they
-    /// cannot.
+    /// get only the trace's id.
     #[arg(long, env = "TRACES_QUERY_URL")]
     pub traces_query_url: Option<String>,
 }
@@ -34,7 +37,9 @@ pub(crate) struct OrderTraceView {
     /// The id of the trace: 32 hexadecimal digits.
     #[serde(rename = "traceID")]
     trace_id: String,
-    /// By their start.
+    /// False if only those spans are recorded that ended in an error.
+    sampled: bool,
+    /// By their start. Without spans, this API cannot read them: a tracing tool shows the trace.
     spans: Vec<SpanView>,
     /// True if the trace has more spans than these.
     truncated: bool,
@@ -101,14 +106,16 @@ impl Traces {
     /// Reads a trace.
     ///
     /// # Errors
-    /// 404 if there is no Jaeger, or if it does not have the trace; 503 if it does not answer.
-    pub(crate) async fn read(&self, trace_id: &str) -> Result<OrderTraceView, Problem> {
-        let url = self.url.as_ref().ok_or_else(Problem::no_trace)?;
-        let url = format!("{url}/api/traces/{trace_id}");
+    /// 404 if Jaeger does not have the trace; 503 if it does not answer.
+    pub(crate) async fn read(&self, trace: &TraceParent) -> Result<OrderTraceView, Problem> {
+        let empty =
+            OrderTraceView { trace_id: trace.trace_id().to_string(), sampled: trace.is_sampled(), spans: Vec::new(), truncated: false };
+        let Some(url) = &self.url else { return Ok(empty) };
+        let url = format!("{url}/api/traces/{}", empty.trace_id);
         let read = timeout(READ_TIMEOUT, self.http.get(&url)).await.context("Jaeger did not answer in time");
         let answer = read.and_then(|answer| Ok(answer?)).map_err(unavailable)?;
         match answer.status {
-            200 => view(trace_id, &answer.body).map_err(unavailable)?.ok_or_else(Problem::no_trace),
+            200 => view(empty, &answer.body).map_err(unavailable)?.ok_or_else(Problem::no_trace),
             404 => Err(Problem::no_trace()),
             status => Err(unavailable(anyhow!("Jaeger answered {status}"))),
         }
@@ -170,8 +177,8 @@ struct Tag {
     value: Value,
 }
 
-/// Makes the answer from Jaeger's. `None` if Jaeger has no span of the trace.
-fn view(trace_id: &str, answer: &[u8]) -> anyhow::Result<Option<OrderTraceView>> {
+/// Fills the answer from Jaeger's. `None` if Jaeger has no span of the trace.
+fn view(empty: OrderTraceView, answer: &[u8]) -> anyhow::Result<Option<OrderTraceView>> {
     // The parser's message is dropped, because it may quote the answer.
     let answer: Answer = serde_json::from_slice(answer).map_err(|_| anyhow!("Jaeger's answer cannot be read"))?;
     let Some(Trace { mut spans, processes }) = answer.data.into_iter().next() else { return Ok(None) };
@@ -181,9 +188,10 @@ fn view(trace_id: &str, answer: &[u8]) -> anyhow::Result<Option<OrderTraceView>>
     spans.truncate(MAX_SPANS);
     let spans = spans.into_iter().map(|span| {
         let service = processes.get(&span.process).map_or("", |process| &process.service_name);
-        span_view(span, trace_id, service, began)
+        span_view(span, &empty.trace_id, service, began)
     });
-    Ok(Some(OrderTraceView { trace_id: trace_id.to_owned(), spans: spans.collect(), truncated }))
+    let spans = spans.collect();
+    Ok(Some(OrderTraceView { spans, truncated, ..empty }))
 }
 
 fn span_view(span: Span, trace_id: &str, service: &str, began: u64) -> SpanView {
@@ -234,10 +242,14 @@ mod tests {
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
+    fn empty() -> OrderTraceView {
+        OrderTraceView { trace_id: TRACE.to_owned(), sampled: true, spans: Vec::new(), truncated: false }
+    }
+
     fn read(spans: Value) -> Value {
         let processes = json!({ "p1": { "serviceName": "orderflow-worker" }, "p2": { "serviceName": "orderflow-api" } });
         let answer = json!({ "data": [{ "traceID": TRACE, "spans": spans, "processes": processes }] });
-        serde_json::to_value(view(TRACE, answer.to_string().as_bytes()).unwrap()).unwrap()
+        serde_json::to_value(view(empty(), answer.to_string().as_bytes()).unwrap()).unwrap()
     }
 
     #[test]
@@ -275,9 +287,16 @@ mod tests {
         assert_eq!(spans[999]["name"].as_str().unwrap().len(), 200);
     }
 
+    #[tokio::test]
+    async fn without_jaeger_there_is_only_the_id() {
+        let traces = Traces::new(Settings { traces_query_url: None });
+        let trace = TraceParent::parse(&format!("00-{TRACE}-00f067aa0ba902b7-00")).unwrap();
+        assert_eq!(traces.read(&trace).await.unwrap(), OrderTraceView { sampled: false, ..empty() });
+    }
+
     #[test]
     fn no_spans_are_no_trace() {
-        assert!(view(TRACE, br#"{"data":[]}"#).unwrap().is_none());
-        assert!(view(TRACE, b"<html>").is_err());
+        assert!(view(empty(), br#"{"data":[]}"#).unwrap().is_none());
+        assert!(view(empty(), b"<html>").is_err());
     }
 }

@@ -225,13 +225,13 @@ class Deploy(ScriptTest):
 
     def test_an_issuer_of_your_own(self):
         own = {key: value for key, value in OUTPUTS.items() if key not in ("UserPoolId", "UserPoolClientId", "SignInUrl")}
-        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", own | {"Carrier": "none", "PaymentGateway": "stripe", "TracesLink": "https://x/{traceID}"}))
+        self.answer(DESCRIBE, stack("UPDATE_COMPLETE", own | {"Carrier": "none", "PaymentGateway": "stripe", "TracesLink": "https://x/{xrayTraceID}"}))
         result = self.deploy(PAGE_ISSUER="https://issuer", PAGE_CLIENT_ID="page", PAYMENT_METHODS="pm_1=Card, pm_2 = Invoice")
         self.assertEqual(result.returncode, 0, result.stderr)
         config = json.loads([call["text"] for call in self.calls if call["text"]][-1])
         self.assertEqual(config["signIn"], {"issuer": "https://issuer", "clientId": "page", "scope": "openid email"})
         self.assertEqual((config["sandbox"], config["ships"]), (False, False))
-        self.assertEqual((config["traces"], config["links"]["trace"]), (True, "https://x/{traceID}"))
+        self.assertEqual((config["traces"], config["links"]["trace"]), (True, "https://x/{xrayTraceID}"))
         self.assertEqual(config["paymentMethods"], [{"id": "pm_1", "label": "Card"}, {"id": "pm_2", "label": "Invoice"}])
 
     def test_outputs_without_a_value(self):

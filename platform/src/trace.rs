@@ -7,6 +7,7 @@
 //! codes. An error is a short code and never its text.
 
 mod aws;
+mod batches;
 mod carrier;
 mod export;
 mod log;
@@ -17,6 +18,7 @@ mod traceparent;
 
 use crate::metrics;
 pub(crate) use aws::TracedClient;
+use batches::Divided;
 use carrier::Carrier;
 pub use carrier::{BAGGAGE, TRACEPARENT};
 use export::Exporter;
@@ -113,7 +115,7 @@ pub fn init_with<P: SpanProcessor + 'static>(
         .build()?;
     // Spans wait in a queue of limited length, and a thread of its own sends them. If the queue is
     // full, because the endpoint does not answer, further spans are dropped.
-    let processor = wrap(Finishing::new(BatchSpanProcessor::builder(exporter).build()));
+    let processor = wrap(Finishing::new(BatchSpanProcessor::builder(Divided(exporter)).build()));
     let sampling = Sampling::new(settings.traces_sampler_arg);
     let provider = SdkTracerProvider::builder()
         .with_resource(Resource::builder_empty().with_service_name(service.to_owned()).build())
@@ -207,6 +209,18 @@ pub fn order_span(
     trace: &OrderTrace,
 ) -> Option<Context> {
     start(&join(id, trace)?, kind, name, part.map(|part| KeyValue::new(PART, part)).into_iter().collect())
+}
+
+/// Describes the message of a span. `destination` is the URL or ARN of the queue or topic.
+pub fn set_message(span: Option<&Context>, system: &'static str, operation: &'static str, destination: &str) {
+    let Some(span) = span else { return };
+    let name = destination.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+    span.span().set_attributes([
+        KeyValue::new("messaging.system", system),
+        KeyValue::new("messaging.operation.name", operation),
+        KeyValue::new("messaging.operation.type", operation),
+        KeyValue::new("messaging.destination.name", name),
+    ]);
 }
 
 /// The `traceparent` that makes another system's spans belong below this span.

@@ -24,7 +24,7 @@ async function openWith(page, shop, answer) {
 }
 
 visit('a trace is a tree that is read by keyboard', async ({ page, shop }) => {
-  await openWith(page, shop, { json: { traceID: '1', spans: SPANS, truncated: true } });
+  await openWith(page, shop, { json: { traceID: '1', sampled: true, spans: SPANS, truncated: true } });
   const tree = page.getByRole('tree', { name: 'Trace' });
   const steps = tree.getByRole('treeitem');
   await steps.first().waitFor();
@@ -60,18 +60,31 @@ visit('an order without a trace says so quietly', async ({ page, shop }) => {
   assert.equal(await page.getByRole('alert').count(), 0);
 });
 
+visit('a trace that is kept elsewhere has a link', async ({ page, shop }) => {
+  const traceID = '4bf92f3577b34da6a3ce929d0e0e4736';
+  await page.route('**/config.json', async (route) => {
+    const config = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...config, links: { trace: 'https://tool.test/#xray:traces/{xrayTraceID}' } } });
+  });
+  await openWith(page, shop, { json: { traceID, sampled: false, spans: [], truncated: false } });
+  await page.getByText(`The id of the trace is ${traceID}.`).waitFor();
+  await page.getByText('only the steps that failed').waitFor();
+  const link = page.getByRole('link', { name: 'In the tracing tool' });
+  assert.equal(await link.getAttribute('href'), 'https://tool.test/#xray:traces/1-4bf92f35-77b34da6a3ce929d0e0e4736');
+});
+
 visit('a trace that cannot be loaded can be tried again', async ({ page, shop }) => {
   await openWith(page, shop, { status: 503, json: {} });
   await page.getByText('The trace cannot be loaded').waitFor();
   await page.unroute('**/api/orders/*/trace');
-  await page.route('**/api/orders/*/trace', (route) => route.fulfill({ json: { traceID: '1', spans: SPANS, truncated: false } }));
+  await page.route('**/api/orders/*/trace', (route) => route.fulfill({ json: { traceID: '1', sampled: true, spans: SPANS, truncated: false } }));
   await page.getByRole('button', { name: 'Try again' }).click();
   await page.getByRole('tree').waitFor();
 });
 
 visit('a trace of 500 steps opens and scrolls without delay', async ({ page, shop }) => {
   const spans = Array.from({ length: 500 }, (_, n) => span(`${n}`, n === 0 ? null : `${Math.floor((n - 1) / 4)}`, 'postgres', `statement ${n}`, n * 1000, 900));
-  await openWith(page, shop, { json: { traceID: '1', spans, truncated: false } });
+  await openWith(page, shop, { json: { traceID: '1', sampled: true, spans, truncated: false } });
   const steps = page.getByRole('treeitem');
   await steps.first().waitFor();
   assert.ok((await steps.count()) < 100, 'a long trace is closed at first');
@@ -87,8 +100,8 @@ visit('a trace of 500 steps opens and scrolls without delay', async ({ page, sho
 });
 
 visit('with tracing, calls begin traces', async ({ page, shop }) => {
-  await page.route('**/config.json', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), traces: true, traceRate: 1 } }));
+  await page.route('**/config.json', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), traces: true } }));
   const called = page.waitForRequest('**/api/products');
   await shop.open();
-  assert.match((await called).headers().traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  assert.match((await called).headers().traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
 });

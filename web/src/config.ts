@@ -18,12 +18,7 @@ export interface Config {
   paymentMethods?: { id: string; label: string }[];
   /** True if orders are traced. The page's calls then carry the header `traceparent`. */
   traces?: boolean;
-  /**
-   * The part of the page's calls whose traces it asks to be recorded, from 0 to 1. Without it, the
-   * API decides.
-   */
-  traceRate?: number;
-  /** Links for staff. `trace` contains `{traceID}`. */
+  /** Links for staff. `trace` contains `{traceID}` or, for X-Ray, `{xrayTraceID}`. */
   links: { temporal?: string; dashboard?: string; trace?: string };
 }
 

@@ -215,7 +215,7 @@ impl Publisher {
 
     async fn publish_batch(&self, events: &[&Event]) -> Result<Published, PublishError> {
         let mut batch = self.sns.publish_batch().topic_arn(&self.topic_arn);
-        let spans: Vec<_> = events.iter().map(|event| event.span()).collect();
+        let spans: Vec<_> = events.iter().map(|event| event.span(&self.topic_arn)).collect();
         for (n, (event, span)) in events.iter().zip(&spans).enumerate() {
             let entry = PublishBatchRequestEntry::builder()
                 .id(n.to_string())
@@ -258,8 +258,10 @@ struct Event {
 impl Event {
     /// Starts the span of publishing the event. Several events are published in one call, so the
     /// call itself belongs to no order's trace.
-    fn span(&self) -> Option<opentelemetry::Context> {
-        trace::order_span(SpanKind::Producer, "publish order.status_changed", Some("events"), self.order_id, &self.trace)
+    fn span(&self, topic_arn: &str) -> Option<opentelemetry::Context> {
+        let span = trace::order_span(SpanKind::Producer, "publish order.status_changed", Some("events"), self.order_id, &self.trace);
+        trace::set_message(span.as_ref(), "aws.sns", "send", topic_arn);
+        span
     }
 
     fn key(&self) -> (OrderId, i64) {

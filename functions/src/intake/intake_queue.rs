@@ -58,6 +58,7 @@ impl IntakeQueue {
     async fn send_after(&self, order: &OrderInput, delay_seconds: i32) -> Result<(), Error> {
         let body = serde_json::to_string(order).map_err(Error::new)?;
         let span = trace::child_span(SpanKind::Producer, "send intake", Some("queue"));
+        trace::set_message(span.as_ref(), "aws_sqs", "send", &self.url);
         let send = async {
             let mut message = self.sqs.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_seconds);
             for (name, value) in trace::headers() {

@@ -46,6 +46,7 @@ async fn start(workflows: &Workflows, intake_queue: &IntakeQueue, message: &SqsM
     let order: OrderInput = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
     let header = |name: &str| message.message_attributes.get(name)?.string_value.as_deref();
     let span = trace::consumer_span("process intake", "queue", header);
+    trace::set_message(span.as_ref(), "aws_sqs", "process", &intake_queue.url);
     trace::run(span, hand_over(workflows, intake_queue, order), |_| Some("intake")).await
 }
 

@@ -29,8 +29,9 @@ where
 /// Read an order's trace
 ///
 /// Where the time of an order was spent, for the shop's staff: the spans of its trace, from the
-/// request that placed it, in the sequence in which they began. The answer is 404 if tracing is
-/// off, or if nothing of the order was traced or is still kept.
+/// request that placed it, in the sequence in which they began. In AWS, the answer has no spans but
+/// only the trace's id, with which X-Ray shows them. The answer is 404 if the order was placed while
+/// tracing was off, or if nothing of the trace is kept any more.
 #[cfg_attr(
     test,
     utoipa::path(
@@ -48,6 +49,7 @@ where
                 headers(("Cache-Control"), ("Vary")),
                 example = json!({
                     "traceID": "4bf92f3577b34da6a3ce929d0e0e4736",
+                    "sampled": true,
                     "spans": [
                         { "id": "00f067aa0ba902b7", "part": "api", "name": "POST /api/orders", "startMicros": 0, "durationMicros": 9120 },
                         {
@@ -79,6 +81,6 @@ async fn get_order_trace(
 ) -> Result<impl IntoResponse, Problem> {
     caller.ensure_is_staff()?;
     let trace = read_model.order_trace(id).await?;
-    let trace_id = trace.parent().ok_or_else(Problem::no_trace)?.trace_id();
-    Ok((PER_CALLER_CACHING, Json(traces.read(&trace_id.to_string()).await?)))
+    let trace = trace.parent().ok_or_else(Problem::no_trace)?;
+    Ok((PER_CALLER_CACHING, Json(traces.read(trace).await?)))
 }

@@ -1,4 +1,5 @@
-//! Jaeger: takes the traces of the worker and `api`, and shows them.
+//! Jaeger: keeps the traces of the worker and `api`. It has no page, because its module is built
+//! without one. OrderFlow's page shows the traces.
 
 use super::{Service, answers, argument, http};
 use crate::{Settings, Tools, process::Launch, project};
@@ -32,7 +33,6 @@ impl Jaeger {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{HOST}:{otlp_port}")),
             ("OTEL_TRACES_SAMPLER_ARG", "1".to_owned()),
             ("TRACES_QUERY_URL", format!("http://{HOST}:{web_port}")),
-            ("TRACES_LINK", format!("http://localhost:{web_port}/trace/{{traceID}}")),
         ] {
             if settings.get(key).is_err() {
                 settings.set(key, value);

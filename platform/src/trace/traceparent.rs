@@ -48,7 +48,9 @@ impl TraceParent {
         self.0.trace_id()
     }
 
-    pub(super) fn is_sampled(&self) -> bool {
+    /// Whether the trace is exported whole.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
         self.0.is_sampled()
     }
 

@@ -17,8 +17,7 @@ const client = createClient<paths>({
   async fetch(request) {
     const bearer = token();
     if (bearer) request.headers.set('Authorization', `Bearer ${bearer}`);
-    const { traces, traceRate = 0 } = getConfig();
-    if (traces) request.headers.set('traceparent', newTraceparent(Math.random() < traceRate));
+    if (getConfig().traces) request.headers.set('traceparent', newTraceparent());
     try {
       return await fetch(request, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (error) {

@@ -1,8 +1,11 @@
 // The header `traceparent` (W3C Trace Context), with which a call of the page begins a trace.
 
-/** A header with new ids. `isSampled` says whether the trace is to be recorded. */
-export function newTraceparent(isSampled: boolean): string {
-  return `00-${randomHex(16)}-${randomHex(8)}-${isSampled ? '01' : '00'}`;
+/**
+ * A header with new ids. It does not ask for the trace to be recorded, because the page records
+ * nothing itself: the API decides by the trace's id.
+ */
+export function newTraceparent(): string {
+  return `00-${randomHex(16)}-${randomHex(8)}-00`;
 }
 
 /** Random bytes in hexadecimal digits. They are not all zero, because such ids are not valid. */

@@ -358,6 +358,8 @@ export const en = {
     title: 'Trace',
     show: 'Show how this order was processed, step by step',
     none: 'This order has no trace.',
+    kept: (id: string) => `The tracing tool shows the steps. The id of the trace is ${id}.`,
+    errorsOnly: 'Of this order, only the steps that failed are recorded.',
     away: 'The trace cannot be loaded right now.',
     truncated: 'The trace is longer. Only its first part is shown.',
     spans: (n: number) => count(n, 'step', 'steps'),

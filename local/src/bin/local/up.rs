@@ -125,9 +125,8 @@ fn announce(stack: &Stack, lock: &mut Lock, started: Instant, services_only: boo
         settings.get("POSTGRES_HOST")?,
         settings.port("POSTGRES_PORT")?
     );
-    let jaeger =
-        if stack.jaeger.is_some() { format!(", traces http://localhost:{}", settings.port("TRACES_WEB_PORT")?) } else { String::new() };
-    terminal::good(&format!("Ready after {:.1} s: {own}{rest}{jaeger}", started.elapsed().as_secs_f32()));
+    let traces = if stack.jaeger.is_some() { "; orders are traced" } else { "" };
+    terminal::good(&format!("Ready after {:.1} s: {own}{rest}{traces}", started.elapsed().as_secs_f32()));
     lock.ready()
 }
 

@@ -7,6 +7,7 @@ import { failure } from '../../api/errors.ts';
 import type { Trace as Answer } from '../../api/model.ts';
 import { words } from '../../i18n/words.ts';
 import { Notice } from '../../parts/notice.tsx';
+import { TraceLink } from './trace-link.tsx';
 import type { Waterfall } from './waterfall-view.tsx';
 
 type Loaded = { trace: Answer | null; View: typeof Waterfall };
@@ -46,10 +47,17 @@ export function Trace({ id }: { id: string }) {
           </Notice>
         ) : !loaded ? (
           <p role="status">{loading}</p>
-        ) : loaded.trace && loaded.trace.spans.length > 0 ? (
+        ) : !loaded.trace ? (
+          <p class="quiet">{say.none}</p>
+        ) : loaded.trace.spans.length > 0 ? (
           <loaded.View trace={loaded.trace} />
         ) : (
-          <p class="quiet">{say.none}</p>
+          <>
+            <p class="quiet">
+              {say.kept(loaded.trace.traceID)} {!loaded.trace.sampled && say.errorsOnly}
+            </p>
+            <TraceLink traceID={loaded.trace.traceID} />
+          </>
         )}
       </details>
     </section>

@@ -3,12 +3,12 @@
 
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type { Trace } from '../../api/model.ts';
-import { getConfig } from '../../config.ts';
 import { duration } from '../../i18n/format.ts';
 import { words } from '../../i18n/words.ts';
 import { Button } from '../../parts/button.tsx';
 import { Icon } from '../../parts/icon.tsx';
 import { Notice } from '../../parts/notice.tsx';
+import { TraceLink } from './trace-link.tsx';
 import { closedAtFirst, type Row, rowsOf, type Scale, scaleOf, sizeOf, treesOf } from './waterfall.ts';
 
 const time = (micros: number) => duration(micros / 1000);
@@ -17,14 +17,13 @@ const LABEL_SPACE = 0.14;
 /** The number of gaps whose lengths are listed above the trace. */
 const LISTED_GAPS = 5;
 
-export function Waterfall({ trace: { traceID, spans, truncated } }: { trace: Trace }) {
+export function Waterfall({ trace: { traceID, sampled, spans, truncated } }: { trace: Trace }) {
   const { trace: say } = words();
   const { roots, scale, errors } = useMemo(() => ({ roots: treesOf(spans), scale: scaleOf(spans), errors: spans.filter(({ error }) => error !== undefined).length }), [spans]);
   const [closed, setClosed] = useState<ReadonlySet<string>>(() => closedAtFirst(roots, spans.length));
   const rows = useMemo(() => rowsOf(roots, closed), [roots, closed]);
   const [current, setCurrent] = useState<string | null>(null);
   const tree = useRef<HTMLUListElement>(null);
-  const { trace: link } = getConfig().links;
 
   const setOpen = (id: string, isOpen: boolean) => {
     const changed = new Set(closed);
@@ -63,6 +62,7 @@ export function Waterfall({ trace: { traceID, spans, truncated } }: { trace: Tra
   const tabStop = rows.some(({ node }) => node.span.id === current) ? current : rows[0]?.node.span.id;
   return (
     <div class="waterfall">
+      {!sampled && <Notice tone="attention">{say.errorsOnly}</Notice>}
       {truncated && <Notice tone="attention">{say.truncated}</Notice>}
       <div class="d-flex flex-wrap align-items-center gap-2 mb-2">
         <span class="me-auto">
@@ -74,12 +74,7 @@ export function Waterfall({ trace: { traceID, spans, truncated } }: { trace: Tra
             </span>
           )}
         </span>
-        {link && (
-          <a class="btn btn-link" href={link.replace('{traceID}', encodeURIComponent(traceID))} target="_blank" rel="noreferrer">
-            {say.elsewhere}
-            <Icon name="outside" />
-          </a>
-        )}
+        <TraceLink traceID={traceID} />
         <Button onClick={() => setClosed(new Set())}>{say.expandAll}</Button>
         <Button onClick={collapseAll}>{say.collapseAll}</Button>
       </div>
