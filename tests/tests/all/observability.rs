@@ -17,10 +17,10 @@ use std::{
 const ALL_ANSWERED: Duration = Duration::from_secs(60);
 
 #[test]
-fn the_rules_pass_their_tests() {
+fn the_configuration_is_valid_and_the_rules_pass_their_tests() {
     let promtool = prometheus_program("promtool");
-    let folder = project().join("observability/rules");
-    for args in [&["check", "rules", "alerts.yml", "slo.yml"][..], &["test", "rules", "tests.yml"]] {
+    let folder = project().join("observability");
+    for args in [&["check", "config", "prometheus.yml"], &["test", "rules", "rules/tests.yml"]] {
         let output = Command::new(&promtool).args(args).current_dir(&folder).output().unwrap();
         let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "promtool {}: {printed}", args.join(" "));
