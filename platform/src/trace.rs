@@ -10,6 +10,8 @@ mod aws;
 mod batches;
 mod carrier;
 mod export;
+#[cfg(test)]
+mod kept;
 mod log;
 mod order;
 mod sampling;

@@ -194,7 +194,7 @@ fn shipped() -> OrderView {
 async fn answers_are_as_the_document_says() {
     let document = document();
     let id = Uuid::nil().to_string();
-    let calls: [(&str, &str, Option<&str>); 22] = [
+    let calls: [(&str, &str, Option<&str>); 23] = [
         ("GET", "/api/health", None),
         ("GET", "/api/health/live", None),
         ("GET", "/api/openapi.json", None),

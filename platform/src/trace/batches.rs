@@ -53,13 +53,13 @@ fn divide(mut batch: Vec<SpanData>) -> Vec<Vec<SpanData>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::kept::Kept, *};
     use opentelemetry::trace::{Span as _, SpanBuilder, Tracer as _, TracerProvider as _};
-    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    use opentelemetry_sdk::trace::SdkTracerProvider;
     use std::time::{SystemTime, UNIX_EPOCH};
 
     fn spans(hours_ago: &[u64]) -> Vec<SpanData> {
-        let exporter = InMemorySpanExporter::default();
+        let exporter = Kept::default();
         let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
         let tracer = provider.tracer("test");
         let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
@@ -67,7 +67,7 @@ mod tests {
             let began: SystemTime = now - Duration::from_secs(hours * 3600);
             tracer.build(SpanBuilder::from_name(hours.to_string()).with_start_time(began)).end();
         }
-        exporter.get_finished_spans().unwrap()
+        exporter.spans()
     }
 
     fn parts(hours_ago: &[u64]) -> Vec<Vec<String>> {

@@ -179,16 +179,16 @@ fn named_refusal(debug: &str) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _, TracerProvider as _};
-    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SimpleSpanProcessor};
+    use super::{super::kept::Kept, *};
+    use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SimpleSpanProcessor};
 
     fn exported(rate: f64, scope: &'static str, work: impl FnOnce(&opentelemetry_sdk::trace::SdkTracer)) -> Vec<SpanData> {
-        let exporter = InMemorySpanExporter::default();
+        let exporter = Kept::default();
         let processor = Finishing::new(SimpleSpanProcessor::new(exporter.clone()));
         let provider = SdkTracerProvider::builder().with_sampler(Sampling::new(rate)).with_span_processor(processor).build();
         work(&provider.tracer(scope));
-        exporter.get_finished_spans().unwrap()
+        exporter.spans()
     }
 
     #[test]
