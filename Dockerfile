@@ -69,7 +69,7 @@ FROM base AS api
 LABEL org.opencontainers.image.description="OrderFlow's HTTP API and web page on one port"
 COPY --from=page /src/web/dist web
 COPY --from=build /out/api /usr/local/bin/
-ENV API_HOST=0.0.0.0 WEB_DIR=/app/web
-EXPOSE 8080
+ENV API_HOST=0.0.0.0 API_METRICS_HOST=0.0.0.0 WEB_DIR=/app/web
+EXPOSE 8080 8082
 HEALTHCHECK --interval=5s --timeout=5s --start-period=10s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${API_PORT:-8080} && printf 'GET /api/health/live HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["api"]

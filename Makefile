@@ -42,7 +42,7 @@ start-full-stack: ready ## Run OrderFlow in the background; returns when it is r
 stop-full-stack: stop ## Stop OrderFlow that runs in the background
 
 test: ready ## Run all tests
-	@local/install browser page-test cargo-lambda stripe-mock
+	@local/install browser page-test cargo-lambda stripe-mock prometheus
 	@PATH="$$PWD/.local/bin:$$PATH" npm test --silent --prefix web
 	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((3 * $$(getconf _NPROCESSORS_ONLN)))} cargo test --workspace
 
@@ -55,7 +55,7 @@ fuzz: ## Send random requests to the API within one process, for an hour (FUZZ_S
 record-histories: ready ## Record missing workflow histories (tests/tests/all/histories.rs says when)
 	@cargo test --workspace --test all -- --ignored histories::record histories::shipped::record histories::long::record
 
-contract: ## Generate functions/openapi.json, docs/events and docs/states.md; append to migrations/released.txt
+contract: ## Generate functions/openapi.json, docs/events, docs/states.md, docs/metrics.md and the dashboards; append to migrations/released.txt
 	@UPDATE_CONTRACT=1 cargo test --quiet --workspace --lib --test contract is_up_to_date
 
 lint: ## Check formatting, clippy, types, dependencies, and the determinism of the orders crate

@@ -6,6 +6,7 @@ mod edge;
 mod order_path;
 mod problem;
 mod request_id;
+pub(crate) mod request_metrics;
 mod request_span;
 pub mod signature;
 mod webhook;

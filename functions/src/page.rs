@@ -130,9 +130,11 @@ impl Page {
 }
 
 /// Whether the path is the address of a view of the page. Files have a dot in their names or are
-/// under `/assets/`. The API answers addresses under `/api`.
+/// under `/assets/`. The API answers addresses under `/api`. `/metrics` is not here; see
+/// `API_METRICS_PORT`.
 fn is_view(path: &str) -> bool {
     path != "/api"
+        && path != "/metrics"
         && !["/api/", "/assets/"].iter().any(|files| path.starts_with(files))
         && !path.rsplit('/').next().unwrap_or_default().contains('.')
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod connection;
+mod metrics;
 mod wire;
 
 use crate::{api, http::finish, page::Page, state::AppState};
@@ -33,6 +34,12 @@ pub struct Settings {
     /// Maximum number of open connections. Further connections wait until one ends.
     #[arg(long, env = "API_MAX_CONNECTIONS", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub api_max_connections: u16,
+    /// Address on which the metrics are served. They are not for the public.
+    #[arg(long, env = "API_METRICS_HOST", default_value = "127.0.0.1")]
+    pub api_metrics_host: IpAddr,
+    /// Port on which the metrics are served.
+    #[arg(long, env = "API_METRICS_PORT", default_value_t = 8082)]
+    pub api_metrics_port: u16,
 }
 
 /// The limits on the number of connections, and on the time that each part of a request may take.
@@ -64,14 +71,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Serves the API and the page until `stop` is true. It then finishes the running requests.
 ///
 /// # Errors
-/// Fails if it cannot listen on the port.
+/// Fails if it cannot listen on the ports, or if the metrics cannot be served any more.
 pub async fn run(settings: &Settings, page: Page, state: AppState, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let (host, port) = (settings.api_host, settings.api_port);
     let listener = TcpListener::bind((host, port)).await.with_context(|| format!("cannot listen on {host}, API_PORT {port}"))?;
+    let metrics = metrics::bind(settings).await?;
+    let queues = Arc::clone(&state.queues);
     let app = finish(api::routes().with_state(state), async move |request: Request| page.serve(request).await);
     tracing::info!("listening on http://{host}:{port}");
-    serve(listener, app, Limits { connections: settings.api_max_connections.into(), ..Limits::default() }, stop).await;
-    Ok(())
+    let limits = Limits { connections: settings.api_max_connections.into(), ..Limits::default() };
+    select! {
+        () = serve(listener, app, limits, stop) => Ok(()),
+        ended = metrics::serve(metrics, queues) => ended,
+    }
 }
 
 /// Serves `app` until `stop` is true. It then finishes the running requests.

@@ -24,18 +24,23 @@ PLACES = {
     ".devcontainer/devcontainer.json": rf'(?P<before> +"image": "){REFERENCE}(?P<after>".*)',
     "infra/*.yaml": rf"(?P<before> +Default: )(?P<name>docker[.]io/[a-z0-9._/-]+)(?::(?P<tag>[\w.-]+)|(?P<pin>@{DIGEST}) # (?P<pinned_tag>[\w.-]+))(?P<after>)",
 }
-# Not pinned yet: run infra/pin-images, and delete them here. .github/workflows/release.yml makes no
-# release before.
+# Not pinned yet: only an image's registry knows its digest, and not every machine reaches the
+# registries. Where they can be reached, run infra/pin-images, and delete the images here.
+# .github/workflows/release.yml makes no release before. It asks for all of them, also those of the
+# compose file's profile `observability`, which a shop runs beside its orders.
 UNPINNED = {
     "debian:12.13-slim",
     "docker.io/temporalio/admin-tools:1.31.2",
     "docker.io/temporalio/server:1.31.2",
     "docker.io/temporalio/ui:2.52.0",
+    "grafana/grafana:12.4.0",
     "jaegertracing/jaeger:2.13.0",
     "localstack/localstack:4.14.0",
     "mcr.microsoft.com/devcontainers/base:2.1.13-bookworm",
     "node:24.19.0-bookworm-slim",
     "postgres:17.11-bookworm",
+    "prom/alertmanager:v0.31.1",
+    "prom/prometheus:v3.10.0",
     "rust:1.95.0-slim-bookworm",
     "temporalio/admin-tools:1.31.2",
     "temporalio/server:1.31.2",

@@ -71,7 +71,7 @@ NOT_IN_AWS = {
         SECRETS,
         ("a secret in Secrets Manager replaces it", {"CARRIER_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET", "TEMPORAL_CUSTOMER_KEY"}),
         ("X-Ray shows the traces", {"TRACES_QUERY_URL"}),
-        ("API Gateway takes the place of `api`", {"API_HOST", "API_MAX_CONNECTIONS", "API_PORT"}),
+        ("API Gateway takes the place of `api`", {"API_HOST", "API_MAX_CONNECTIONS", "API_METRICS_HOST", "API_METRICS_PORT", "API_PORT"}),
         ("API Gateway reads the issuer's configuration", {"AUTH_DISCOVERY_URL"}),
         ("infra/deploy configures the page", {"AUTH_CLIENT_ID", "AUTH_CLIENT_ORIGINS", "AUTH_CLIENT_SCOPE", "TEMPORAL_WEB_PORT", "TRACES_LINK", "WEB_DIR"}),
         ("as above", {"CARRIER", "PAYMENT_GATEWAY", "PAYMENT_METHODS"}),

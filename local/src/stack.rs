@@ -55,7 +55,16 @@ impl Stack {
     /// Fails if a program is missing or the folder cannot be created.
     pub fn fresh(workers: usize, env: &[(&str, &str)]) -> Result<Self> {
         let mut settings = Settings::example()?;
-        for key in ["POSTGRES_PORT", "TEMPORAL_WEB_PORT", "API_PORT", "WORKER_PORT", "TRACES_OTLP_PORT", "TRACES_WEB_PORT"] {
+        for key in [
+            "POSTGRES_PORT",
+            "TEMPORAL_WEB_PORT",
+            "TEMPORAL_METRICS_PORT",
+            "API_PORT",
+            "API_METRICS_PORT",
+            "WORKER_PORT",
+            "TRACES_OTLP_PORT",
+            "TRACES_WEB_PORT",
+        ] {
             settings.set(key, free_port()?);
         }
         settings.set("TEMPORAL_HOST_PORT", format!("127.0.0.1:{}", free_port()?));

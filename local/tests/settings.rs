@@ -10,8 +10,8 @@ use std::{
 
 /// Settings that the worker and `api` read but do not get in containers, grouped by reason.
 const NOT_IN_CONTAINERS: &[(&str, &[&str])] = &[
-    ("the images set it", &["API_HOST", "WEB_DIR", "WORKER_HOST"]),
-    ("each container has its own ports", &["API_PORT", "WORKER_PORT"]),
+    ("the images set it", &["API_HOST", "API_METRICS_HOST", "WEB_DIR", "WORKER_HOST"]),
+    ("each container has its own ports", &["API_METRICS_PORT", "API_PORT", "WORKER_PORT"]),
     ("it names a file or a folder, for which there is no mount", &["NOTICE_TEMPLATES", "POSTGRES_TLS_CA"]),
     ("Postgres and Temporal are in containers beside them, without TLS", &["POSTGRES_TLS", "TEMPORAL_TLS", "TEMPORAL_API_KEY"]),
     ("as above", &["TEMPORAL_TLS_CLIENT_CERT", "TEMPORAL_TLS_CLIENT_KEY"]),

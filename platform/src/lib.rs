@@ -1,5 +1,5 @@
-//! Code that the functions and the worker share: configuration, logs, secrets, the connections to
-//! Temporal and AWS, and the read model.
+//! Code that the functions and the worker share: configuration, logs, metrics, secrets, the
+//! connections to Temporal and AWS, and the read model.
 
 pub mod aws;
 pub mod background;
@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod read_model;
 pub mod secrets;
 pub mod stop;

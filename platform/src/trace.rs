@@ -18,6 +18,7 @@ mod sampling;
 mod temporal;
 mod traceparent;
 
+use crate::metrics;
 pub(crate) use aws::TracedClient;
 use batches::Divided;
 use carrier::Carrier;
@@ -126,6 +127,7 @@ pub fn init_with<P: SpanProcessor + 'static>(
         .build();
     let tracer = provider.tracer("orderflow");
     let _ = TRACING.set(Tracing { provider, tracer, sampling, requested: Requested::default() });
+    metrics::exemplify_with(sampled_trace_id);
     Ok(())
 }
 
@@ -133,6 +135,14 @@ pub fn init_with<P: SpanProcessor + 'static>(
 #[must_use]
 pub fn is_on() -> bool {
     TRACING.get().is_some()
+}
+
+/// The id of the current trace; `None` if there is none, or if it is not exported whole.
+fn sampled_trace_id() -> Option<String> {
+    let context = Context::current();
+    let span = context.span();
+    let ids = span.span_context();
+    ids.is_sampled().then(|| ids.trace_id().to_string())
 }
 
 /// A tracer for a library that makes spans by itself. `None` if tracing is off.

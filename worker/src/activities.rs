@@ -11,8 +11,8 @@ mod resume;
 mod shipping;
 
 use crate::{
-    db, notification, ops::busy::Busy, ops::metrics::Metrics, order, order::TransitionResult, payment, payment::Gateways,
-    payment::refund as refunds, projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy, trace,
+    db, notification, ops::busy::Busy, order, order::TransitionResult, payment, payment::Gateways, payment::refund as refunds,
+    projection::Projector, shipping::Shipping, stock, stock::ReservationPolicy, trace,
 };
 use anyhow::anyhow;
 use attempt::Failure;
@@ -28,6 +28,7 @@ use orders::{
     restock::{RestockInput, Restocked},
     workflow::StepSettings,
 };
+use platform::metrics::list;
 use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -47,7 +48,6 @@ pub struct Activities {
     /// Wakes the publisher of events after each successful attempt, because the order's status may
     /// have changed.
     pub(crate) events_wakeup: Arc<Notify>,
-    pub(crate) metrics: Metrics,
     pub(crate) busy: Busy,
     pub(crate) limits: StepSettings,
     pub(crate) reservation_policy: ReservationPolicy,
@@ -211,6 +211,11 @@ impl Activities {
 }
 
 fn to_failure(error: stock::Error) -> Failure {
+    match error {
+        stock::Error::OutOfStock(_) => list::STOCK_OUTS.increment(&["refused"]),
+        stock::Error::TooManyUnpaidOrders { .. } => list::LIMITS_HIT.increment(&["unpaid_orders"]),
+        _ => {}
+    }
     match error.refusal() {
         Some(refusal) => Failure::Refused(refusal, error.to_string()),
         None => Failure::Temporary(error.into()),

@@ -82,6 +82,9 @@ pub async fn run(settings: OnDemandRun) -> anyhow::Result<()> {
     let pool = db::pool(&run.postgres).await?;
     let sqs = aws_sdk_sqs::Client::new(&platform::aws::config(platform::aws::Timeouts::INTERACTIVE).await);
     // Nobody can read metrics from a function. Its metrics for CloudWatch are lines of its log.
+    if run.cloudwatch.metrics_stack.is_some() {
+        cloudwatch::begin();
+    }
     let parts = Parts::new(run, pool, Arc::new(NoOpCoreMeter)).await?;
     let worker = Arc::new(Worker { parts, idle, wakeup: Wakeup::new(sqs, queue_url), memory: Mutex::default() });
     let serve = service_fn(|event: LambdaEvent<Event>| {
@@ -236,6 +239,10 @@ impl Worker {
                 self.publish(&system).await;
                 break;
             }
+        }
+        // Lambda may end this process, and its counters with it.
+        if let Some(stack) = &self.parts.settings.cloudwatch.metrics_stack {
+            cloudwatch::publish_done(stack);
         }
         self.remembered(|remembered| {
             *remembered = Memory { received_until: remembered.received_until, published_at: remembered.published_at, ..memory };

@@ -3,6 +3,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod busy;
+pub(crate) mod call;
 pub(crate) mod cloudwatch;
 pub(crate) mod failing;
 pub mod finding;

@@ -6,6 +6,7 @@
 
 mod free;
 mod gateways;
+mod measured;
 mod reconcile;
 mod record;
 pub(crate) mod refund;

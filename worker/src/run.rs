@@ -12,7 +12,6 @@ use crate::{
     ops::health,
     ops::health::Health,
     ops::history,
-    ops::metrics::Metrics,
     ops::release::{self, Releaser},
     ops::resume::Resumer,
     ops::search,
@@ -73,11 +72,13 @@ pub async fn run(settings: Run) -> anyhow::Result<()> {
             .socket_addr((Ipv4Addr::LOCALHOST, 0).into())
             .counters_total_suffix(true)
             .unit_suffix(true)
+            .use_seconds_for_durations(true)
             .build(),
     )?;
+    platform::metrics::initialise(platform::metrics::Program::Worker);
     let parts = Parts::new(settings, pool, exporter.meter).await?;
     let mut work = Work::begin(&parts)?;
-    let health = Health::new(work.system.clone(), parts.metrics.clone(), exporter.bound_addr);
+    let health = Health::new(work.system.clone(), parts.settings.release.worker_version.clone(), exporter.bound_addr);
     work.background.spawn("health", health::serve(listener, health));
     if let Some(stack) = parts.settings.cloudwatch.metrics_stack.clone() {
         let (period, system, withdrawn) = (parts.settings.cloudwatch.metrics_period, work.system.clone(), work.withdrawn.clone());
@@ -94,7 +95,6 @@ pub(crate) struct Parts {
     pub(crate) settings: Run,
     pub(crate) pool: Pool,
     pub(crate) read_model: ReadModel,
-    pub(crate) metrics: Metrics,
     pub(crate) connector: Connector,
     pub(crate) feedback: Option<Feedback>,
     aws: SdkConfig,
@@ -110,7 +110,6 @@ impl Parts {
         let timeouts = Timeouts { connect: Duration::from_secs(5), call: Duration::from_secs(10) };
         Ok(Self {
             read_model: ReadModel::new(aws_sdk_dynamodb::Client::new(&aws), settings.read_model.clone()),
-            metrics: Metrics::new(meter.clone()),
             connector: Connector::new(settings.temporal.clone(), "worker", timeouts),
             feedback: match settings.notifications.notice_feedback_queue_url.clone() {
                 Some(queue_url) => Some(Feedback::new(pool.clone(), queue_url).await),
@@ -141,7 +140,6 @@ impl Parts {
             temporal,
             task_queue: self.settings.temporal.temporal_task_queue.clone(),
             period: self.settings.resume_period,
-            metrics: self.metrics.clone(),
         }
     }
 }
@@ -164,11 +162,11 @@ impl<'a> Work<'a> {
     /// # Errors
     /// Fails if the template of a notification has a mistake.
     pub(crate) fn begin(parts: &'a Parts) -> anyhow::Result<Self> {
-        let Parts { settings, pool, read_model, metrics, aws, .. } = parts;
+        let Parts { settings, pool, read_model, aws, .. } = parts;
         let busy = Busy::default();
         let projector = Projector::new(pool.clone(), read_model.clone());
         let events_wakeup = Arc::new(Notify::new());
-        let dispatcher = NotificationDispatcher::new(pool.clone(), aws, &settings.notifications, metrics.clone(), busy.clone())?;
+        let dispatcher = NotificationDispatcher::new(pool.clone(), aws, &settings.notifications, busy.clone())?;
         let activities = Activities {
             pool: pool.clone(),
             gateways: parts.gateways.clone(),
@@ -176,7 +174,6 @@ impl<'a> Work<'a> {
             projector: projector.clone(),
             notifications_wakeup: dispatcher.waker(),
             events_wakeup: events_wakeup.clone(),
-            metrics: metrics.clone(),
             busy,
             limits: StepSettings::from(settings.steps.clone()),
             reservation_policy: ReservationPolicy::new(settings),

@@ -4,6 +4,7 @@
 //! before it is booked at the carrier, and it is booked under its own id. So if a worker dies in
 //! between, the next one continues from the record, and nothing is booked twice.
 
+mod measured;
 mod record;
 mod sandbox;
 
@@ -11,6 +12,7 @@ use crate::{config, trace::TracedCarrier};
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use futures::future::BoxFuture;
+use measured::Measured;
 use orders::shipping::{ShipmentId, ShipmentStatus};
 pub(crate) use record::{
     Outcome, TrackingReport, clear_compensation, load_shipments, record_tracking, refunds_of_failed_shipments, split_order,
@@ -104,7 +106,10 @@ pub(crate) struct Shipping {
 impl Shipping {
     pub(crate) fn new(settings: &config::Shipping, pool: Pool) -> Self {
         let carrier: Option<Arc<dyn Carrier>> = match settings.carrier {
-            config::Carrier::Sandbox => Some(TracedCarrier::around(Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay)))),
+            config::Carrier::Sandbox => {
+                let sandbox = Arc::new(Sandbox::new(pool, settings.carrier_sandbox_delay));
+                Some(Arc::new(Measured(TracedCarrier::around(sandbox))))
+            }
             config::Carrier::None => None,
         };
         Self { carrier, poll_every: settings.carrier_poll, poll_max: settings.carrier_poll_max }

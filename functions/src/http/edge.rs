@@ -1,7 +1,7 @@
-//! The outermost layer. It gives each request its id, writes the bodies of problems, and logs one
-//! line per request.
+//! The outermost layer. It gives each request its id, writes the bodies of problems, and logs and
+//! counts each request.
 
-use super::{Problem, RequestId, request_id, request_span::RequestSpan};
+use super::{Problem, RequestId, request_id, request_metrics, request_span::RequestSpan};
 use axum::{
     extract::{FromRequestParts, MatchedPath, RawPathParams, Request},
     http::{HeaderValue, Method, header},
@@ -42,7 +42,10 @@ pub(super) async fn edge(request: Request, next: Next) -> Response {
         response = problem.render(response, &request_log.request_id);
     }
     let status = response.status().as_u16();
-    span.end(status, request_log.order_id, || log_answer(&request_log, status, problem.as_ref().and_then(Problem::cause)));
+    span.end(status, request_log.order_id, || {
+        request_metrics::count(&request_log.method, request_log.route.as_ref(), status, request_log.started.elapsed());
+        log_answer(&request_log, status, problem.as_ref().and_then(Problem::cause));
+    });
     add_common_headers(response, request_log.request_id)
 }
 

@@ -33,12 +33,13 @@ impl RequestSpan {
         trace::within(self.0.clone(), handler).await
     }
 
-    /// Ends the span with the answer's status. `log` writes the log line within the span.
-    pub(super) fn end(self, status: u16, order_id: Option<OrderId>, log: impl FnOnce()) {
-        let Some(context) = self.0 else { return log() };
+    /// Ends the span with the answer's status. `record` writes the log line and the metrics within
+    /// the span.
+    pub(super) fn end(self, status: u16, order_id: Option<OrderId>, record: impl FnOnce()) {
+        let Some(context) = self.0 else { return record() };
         {
             let _within = context.clone().attach();
-            log();
+            record();
         }
         context.span().set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
         if let Some(id) = order_id {

@@ -14,6 +14,8 @@ pub struct Binary {
     host: String,
     port: u16,
     port_setting: &'static str,
+    /// Host and port of the metrics, if they have a port of their own.
+    metrics: Option<(String, u16)>,
     health: String,
     http: reqwest::Client,
 }
@@ -32,7 +34,9 @@ impl Binary {
     /// # Errors
     /// Fails if a setting is missing.
     pub fn api(settings: &Settings) -> Result<Self> {
-        Self::new("api", "api", &[], settings, ("API_HOST", "API_PORT"), "/api/health")
+        let api = Self::new("api", "api", &[], settings, ("API_HOST", "API_PORT"), "/api/health")?;
+        let metrics = (settings.get("API_METRICS_HOST")?.to_owned(), settings.port("API_METRICS_PORT")?);
+        Ok(Self { metrics: Some(metrics), ..api })
     }
 
     fn new(
@@ -53,6 +57,7 @@ impl Binary {
             host,
             port,
             port_setting,
+            metrics: None,
             http: http()?,
         })
     }
@@ -72,6 +77,7 @@ impl Service for Binary {
     }
 
     fn listens(&self) -> Vec<(String, u16, &'static str)> {
-        vec![(self.host.clone(), self.port, self.port_setting)]
+        let metrics = self.metrics.iter().map(|(host, port)| (host.clone(), *port, "API_METRICS_PORT"));
+        [(self.host.clone(), self.port, self.port_setting)].into_iter().chain(metrics).collect()
     }
 }

@@ -26,6 +26,7 @@ pub struct Temporal {
     host: String,
     port: u16,
     web_port: u16,
+    metrics_port: u16,
     namespace: String,
     file: PathBuf,
     /// Dynamic configuration: `key=value`, separated by commas.
@@ -44,6 +45,7 @@ impl Temporal {
             host: host.to_owned(),
             port,
             web_port: settings.port("TEMPORAL_WEB_PORT")?,
+            metrics_port: settings.port("TEMPORAL_METRICS_PORT")?,
             namespace: settings.get("TEMPORAL_NAMESPACE")?.to_owned(),
             file: data.join("temporal.db"),
             dynamic_config: settings.get("TEMPORAL_DYNAMIC_CONFIG").unwrap_or_default().to_owned(),
@@ -88,10 +90,11 @@ impl Service for Temporal {
     }
 
     fn launch(&self) -> Result<Launch> {
-        let (port, web_port) = (self.port.to_string(), self.web_port.to_string());
+        let [port, web_port, metrics_port] = [self.port, self.web_port, self.metrics_port].map(|port| port.to_string());
         let dynamic_config = self.dynamic_config.split(',').filter(|value| !value.is_empty());
         Ok(Launch::new(&self.program)
             .args(["server", "start-dev", "--log-level", "warn", "--ip", &self.host, "--port", &port])
+            .args(["--metrics-port", &metrics_port])
             .args(["--ui-ip", &self.host, "--ui-port", &web_port, "--namespace", &self.namespace])
             .args(["--db-filename".to_owned(), argument(&self.file)])
             // SQLite uses a write-ahead log that is synced only at checkpoints, instead of a
@@ -125,7 +128,9 @@ impl Service for Temporal {
     }
 
     fn listens(&self) -> Vec<(String, u16, &'static str)> {
-        vec![(self.host.clone(), self.port, "TEMPORAL_HOST_PORT"), (self.host.clone(), self.web_port, "TEMPORAL_WEB_PORT")]
+        let listens =
+            [(self.port, "TEMPORAL_HOST_PORT"), (self.web_port, "TEMPORAL_WEB_PORT"), (self.metrics_port, "TEMPORAL_METRICS_PORT")];
+        listens.map(|(port, setting)| (self.host.clone(), port, setting)).into()
     }
 }
 

@@ -18,7 +18,7 @@ async fn becomes(shop: &Shop, what: &str, is: impl Fn(&Value) -> bool) -> Result
     until(what, LIMIT, async || Ok(published(shop).filter(&is))).await.with_context(|| format!("last: {:?}", published(shop)))
 }
 
-async fn gauge(shop: &Shop, name: &str) -> Result<u64> {
+async fn gauge(shop: &Shop, name: &str) -> Result<f64> {
     let port = shop.stack.settings().port("WORKER_PORT")?;
     let text = shop.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await?;
     let line = text
@@ -48,7 +48,7 @@ fn a_backlog_is_published_while_it_lasts() {
         load.place(shop, 40, 8, |_| Draft::new("CUST-backlog").line(&product, 1)).await;
         let waiting = |line: &Value| line["TaskQueueBacklog"].as_u64() > Some(5) && line["TaskQueueBacklogAge"].as_u64() > Some(0);
         becomes(shop, "a backlog is published", waiting).await?;
-        ensure!(gauge(shop, "orderflow_task_queue_backlog").await? > 0);
+        ensure!(gauge(shop, "orderflow_task_queue_backlog").await? > 0.0);
         locked.rollback().await?;
         load.ends(shop).await?;
         becomes(shop, "the backlog has gone", |line| line["TaskQueueBacklog"] == 0).await?;
@@ -68,7 +68,7 @@ fn a_stuck_compensation_is_published_and_named() {
         .await?;
         let id = shop.place(&Draft::new("CUST-stuck").line(&product, 1).payment_method("tok_declined")).await?;
         becomes(shop, "it is published", |line| line["StuckCompensations"] == 1 && line["OrdersStuck"] == 1).await?;
-        assert_eq!(gauge(shop, "orderflow_compensations_stuck").await?, 1);
+        assert_eq!(gauge(shop, "orderflow_compensations_stuck").await?, 1.0);
         until("the audit names it", LIMIT, async || {
             let audit = shop.stack.run("worker", &["audit"]).await?;
             let printed = String::from_utf8_lossy(&audit.stdout);

@@ -237,7 +237,8 @@ fn an_api_on_aws_does_not_start_without_authentication() {
             settings.extend(Pool::create(shop).await?.settings());
             settings.retain(|(key, _)| key != missing && (missing != "AWS_ENDPOINT_URL" || !key.starts_with("AUTH_")));
             let mut command = tokio::process::Command::new(local::Tools::built(function)?);
-            command.env_clear().envs(settings).env("API_PORT", local::free_port()?.to_string()).current_dir("/").kill_on_drop(true);
+            command.env_clear().envs(settings).current_dir("/").kill_on_drop(true);
+            command.env("API_PORT", local::free_port()?.to_string()).env("API_METRICS_PORT", local::free_port()?.to_string());
             command.env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9").env("AWS_LAMBDA_FUNCTION_NAME", function);
             command.env("AWS_LAMBDA_FUNCTION_VERSION", "1").env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
             let ended = tokio::time::timeout(std::time::Duration::from_secs(10), command.output()).await??;

@@ -88,7 +88,7 @@ fn rows_that_cannot_be_projected_delay_no_others() {
         let port = shop.stack.settings().port("WORKER_PORT")?;
         let metrics = shop.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await?;
         let counted =
-            |line: &&str| line.starts_with("orderflow_failing_rows{") && line.contains("PROJECTION_ORDERS") && line.ends_with(" 1");
+            |line: &&str| line.starts_with("orderflow_failing_rows{") && line.contains("PROJECTION_ORDERS") && line.ends_with(" 1.0");
         ensure!(metrics.lines().any(|line| counted(&line)), "{metrics}");
 
         // A list leaves out an item that cannot be read.

@@ -22,6 +22,7 @@ mod isolation;
 mod logs;
 mod migrate;
 mod notifications;
+mod observability;
 mod on_demand;
 mod operations;
 mod orders;

@@ -30,6 +30,8 @@ const QUEUE: &str = "http://127.0.0.1:4566/000000000000/orderflow-worker-wakeup.
 const ON_DEMAND: [(&str, &str); 3] = [("WORKER_WAKEUP_QUEUE_URL", QUEUE), ("WORKER_IDLE_S", "1"), ("WORKER_DRAIN_S", "2")];
 /// The time limit of the function, as in infra/worker-on-demand.yaml.
 const LIMIT: Duration = Duration::from_secs(120);
+/// The name under which the function publishes metrics.
+const STACK: &str = "test";
 /// A line of the log for each time that the worker begins to receive tasks.
 const RECEIVES: &str = "receiving tasks from Temporal";
 
@@ -105,6 +107,13 @@ impl<'a> OnDemand<'a> {
         Ok(begun.elapsed())
     }
 
+    /// The sum of a metric over all its publications for CloudWatch.
+    fn published(&self, name: &str) -> u64 {
+        let log = self.shop.log(self.function.log());
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["Stack"] == STACK).filter_map(|line| line[name].as_u64()).sum()
+    }
+
     /// How often the worker has begun to receive tasks.
     fn runs(&self) -> usize {
         self.shop.log(self.function.log()).matches(RECEIVES).count()
@@ -130,7 +139,7 @@ async fn no_task_timed_out(shop: &Shop, id: &str) -> Result<()> {
 
 #[test]
 fn an_order_is_processed_by_the_worker_that_it_wakes() {
-    with_own_stack(0, &settings(&[]), async |shop| {
+    with_own_stack(0, &settings(&[("METRICS_STACK", STACK)]), async |shop| {
         let (product, mut worker) = (shop.product(1_000, 100).await?, OnDemand::start(shop).await?);
         let first = place(shop, &product).await?;
         ensure!(status(shop, &first).await? == "PENDING", "a worker runs");
@@ -145,6 +154,9 @@ fn an_order_is_processed_by_the_worker_that_it_wakes() {
         shop.ends(&second, "COMPLETED").await?;
         no_task_timed_out(shop, &first).await?;
         no_task_timed_out(shop, &second).await?;
+        // Each order is published by its own invocation: Lambda may end the process afterwards.
+        let completed = worker.published("OrdersCompleted");
+        ensure!(completed == 2, "{completed} completed orders are published: {}", shop.log(worker.function.log()));
 
         // Everything that the loops do was done, too.
         let row = shop.db().await?.query_one("SELECT count(*) FROM orders WHERE projected_version < version", &[]).await?;

@@ -167,8 +167,8 @@ fn lost_workflows_are_found_and_old_messages_of_ended_orders_change_nothing() {
         shop.ends(&lost, "COMPLETED").await?;
         let port = shop.stack.settings().port("WORKER_PORT")?;
         let metrics = shop.http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await?;
-        let resumed = metrics.lines().find(|line| line.starts_with("orderflow_orders_resumed")).context("no metric")?;
-        ensure!(resumed.ends_with(" 1"), "{resumed}");
+        let resumed = metrics.lines().find(|line| line.starts_with("orderflow_orders_resumed_total")).context("no metric")?;
+        ensure!(resumed.ends_with(" 1.0"), "{resumed}");
 
         let failed = shop.place(&draft().payment_method("tok_declined")).await?;
         let cancelled = shop.place(&draft().payment_method("tok_down")).await?;

@@ -3,6 +3,7 @@
 
 use crate::{
     histories::{connect, wait_for_event},
+    observability::metrics,
     refunds::wait_for_refund,
     shipping::{MANUAL_CARRIER, send_tracking_event, tracking_event},
     support::{Collector, Draft, Exported, LOADED, Shop, answer, block_on, text, until, until_ok, with_own_stack, with_shared_stack},
@@ -95,6 +96,14 @@ fn an_order_is_one_trace_from_the_page_to_its_refund() {
             Ok((db.query_one(open, &[]).await?.get::<_, i64>(0) == 0).then_some(()))
         })
         .await?;
+        for (port, histogram) in [
+            ("API_METRICS_PORT", "orderflow_http_request_duration_seconds_bucket"),
+            ("WORKER_PORT", "orderflow_order_status_duration_seconds_bucket"),
+        ] {
+            let text = metrics(shop, port).await?;
+            let names_trace = |line: &str| line.starts_with(histogram) && line.contains(&format!(r#"# {{trace_id="{TRACE}"}}"#));
+            ensure!(text.lines().any(names_trace), "no bucket of {histogram} has the trace as its exemplar:\n{text}");
+        }
         shop.stack.workers[0].stop().await?;
         shop.stack.api.stop().await?;
 

@@ -4,4 +4,7 @@ UPDATE refunds
 SET state = 'SUCCEEDED'
 WHERE id = $1
     AND state = 'PENDING'
-RETURNING amount_minor, restock
+RETURNING
+    amount_minor,
+    restock,
+    (SELECT o.currency FROM orders o WHERE o.id = order_id) AS currency

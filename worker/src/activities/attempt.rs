@@ -5,13 +5,13 @@
 pub(super) mod fail_point;
 
 use super::{Activities, StepOutcome};
-use crate::db;
+use crate::{db, ops::metrics};
 use anyhow::anyhow;
 use orders::{
     OrderId,
     activities::{Refusal, StepResult},
 };
-use platform::{error::chain, trace};
+use platform::{error::chain, metrics::list, trace};
 use std::time::{Duration, Instant};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -81,8 +81,8 @@ impl Activities {
                 let StepOutcome { step, wait, amount_minor, ships } = outcome.into();
                 #[cfg(debug_assertions)]
                 fail_point::reached(activity);
-                self.metrics.count_attempt(activity, "ok", took);
-                self.metrics.count_ended_order(step);
+                metrics::count_attempt(activity, "ok", took);
+                metrics::count_transition(step);
                 self.projector.report_change(order_id, step.status.is_final() || wait.is_some());
                 self.events_wakeup.notify_one();
                 let status = step.status;
@@ -90,7 +90,8 @@ impl Activities {
                 Ok(StepResult { status, took_ms: duration_ms, wait_ms: wait.map(millis), amount_minor, ships })
             }
             Err(Failure::Refused(refusal, reason)) => {
-                self.metrics.count_attempt(activity, "refused", took);
+                metrics::count_attempt(activity, "refused", took);
+                list::ORDER_REFUSALS.increment(&[refusal.as_str()]);
                 let kind = refusal.as_str();
                 trace::set(trace::REFUSAL, kind);
                 tracing::info!(%order_id, activity, attempt, local, refusal = kind, reason, duration_ms, "{order_id}: {activity} refused: {reason}");
@@ -98,7 +99,7 @@ impl Activities {
                 Err(ActivityError::application(failure))
             }
             Err(Failure::Temporary(error)) => {
-                self.metrics.count_attempt(activity, "failed", took);
+                metrics::count_attempt(activity, "failed", took);
                 db::drop_connections_if_read_only(&self.pool, &error);
                 trace::set("error.type", crate::trace::code(&error));
                 let error = format!("{error:#}");

@@ -3,7 +3,7 @@
 use super::{Activities, StepOutcome, attempt::Failure};
 use crate::{
     db,
-    ops::failing,
+    ops::{failing, metrics},
     order::TransitionResult,
     payment::{self, CapturePermission, ChargeStatus, Gateway, Payment, Reversal},
 };
@@ -61,6 +61,9 @@ impl Activities {
             Charged::Captured => {
                 let paid =
                     payment::record_captured(&client, id, &payment, self.gateways.name_of(&payment), self.shipping.carrier_name()).await?;
+                if paid.moved_after.is_some() {
+                    metrics::count_captured(payment.amount_minor, payment.currency);
+                }
                 self.notifications_wakeup.notify_one();
                 ensure_not_compensating(id, paid)
             }

@@ -4,7 +4,7 @@
 use super::Activities;
 #[cfg(debug_assertions)]
 use super::attempt::fail_point;
-use crate::{db, stock::restock};
+use crate::{db, ops::metrics, stock::restock};
 use anyhow::anyhow;
 use orders::restock::{RestockInput, Restocked};
 use std::time::Instant;
@@ -26,13 +26,13 @@ impl Activities {
             Ok(restocked) => {
                 #[cfg(debug_assertions)]
                 fail_point::reached(activity);
-                self.metrics.count_attempt(activity, "ok", took);
+                metrics::count_attempt(activity, "ok", took);
                 let (quantity, stock) = (restock.request.quantity, restocked.stock);
                 tracing::info!(restock_id = %id, product_id, attempt, quantity, stock, "{id}: restock of {quantity} units of {product_id} completed");
                 Ok(restocked)
             }
             Err(error) => {
-                self.metrics.count_attempt(activity, "failed", took);
+                metrics::count_attempt(activity, "failed", took);
                 db::drop_connections_if_read_only(&self.pool, &error);
                 let error = format!("{error:#}");
                 tracing::warn!(restock_id = %id, product_id, attempt, error, "{id}: {activity} failed, will be tried again: {error}");

@@ -15,13 +15,12 @@ use crate::{
     config::Notifications,
     db::{self, millis},
     ops::busy::Busy,
-    ops::metrics::Metrics,
     sql::notification as sql,
 };
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use deadpool_postgres::Pool;
-use platform::trace;
+use platform::{metrics::list, trace};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -52,7 +51,6 @@ pub(crate) struct NotificationDispatcher {
     provider: Provider,
     templates: Templates,
     settings: Notifications,
-    metrics: Metrics,
     busy: Busy,
     woken: Arc<Notify>,
 }
@@ -70,7 +68,7 @@ impl NotificationDispatcher {
     ///
     /// # Errors
     /// Fails if a template has a mistake.
-    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, metrics: Metrics, busy: Busy) -> anyhow::Result<Self> {
+    pub(crate) fn new(pool: Pool, aws: &SdkConfig, settings: &Notifications, busy: Busy) -> anyhow::Result<Self> {
         let provider = Provider {
             ses: aws_sdk_ses::Client::new(aws),
             sns: aws_sdk_sns::Client::new(aws),
@@ -78,7 +76,7 @@ impl NotificationDispatcher {
             configuration_set: settings.email_configuration_set.clone(),
         };
         let templates = Templates::load(settings.notice_templates.as_deref())?;
-        Ok(Self { pool, provider, templates, settings: settings.clone(), metrics, busy, woken: Arc::default() })
+        Ok(Self { pool, provider, templates, settings: settings.clone(), busy, woken: Arc::default() })
     }
 
     /// The handle that wakes the dispatcher after a notification was recorded.
@@ -193,7 +191,7 @@ impl NotificationDispatcher {
             }
             Outcome::Suppressed(Suppression { reason, text }) => {
                 tracing::warn!(order_id, kind, channel, reason, "{order_id}: {kind} by {channel} suppressed: {text}");
-                self.metrics.count_suppressed(reason);
+                list::NOTIFICATIONS_SUPPRESSED.increment(&[reason]);
                 ("SUPPRESSED", None, Some(text))
             }
             Outcome::Failed(failure) => {
@@ -207,6 +205,7 @@ impl NotificationDispatcher {
                 (state, None, Some(error))
             }
         };
+        list::NOTIFICATION_ATTEMPTS.increment(&[channel, state]);
         let client = db::connection(&self.pool).await?;
         let attempt = sql::Attempt {
             order_id,

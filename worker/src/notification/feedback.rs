@@ -11,6 +11,7 @@ use event::{Event, Outcome};
 use platform::{
     aws::{self, Timeouts},
     error::chain,
+    metrics::list,
 };
 use std::time::Duration;
 
@@ -100,6 +101,9 @@ impl Feedback {
         let marked = sql::mark_mail(&client, mail_id, state, from, reason).await?;
         let Some(sql::MarkedMail { order_id, kind, is_marked }) = marked else { return Ok(false) };
         if is_marked {
+            if state != "SENT" {
+                list::NOTIFICATION_FEEDBACK.increment(&[state]);
+            }
             tracing::warn!(order_id, kind, state, reason, "{order_id}: {kind}: e-mail {state}: {reason}");
         }
         Ok(true)

@@ -1,6 +1,6 @@
 //! The worker's HTTP port: liveness, readiness and metrics.
 
-use crate::{migrate, ops::metrics::Metrics, ops::system::System};
+use crate::{migrate, ops::metrics, ops::system::System};
 use anyhow::Context;
 use axum::{
     Json, Router,
@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use platform::{error::chain, http, temporal};
+use platform::{error::chain, http, metrics::CONTENT_TYPE, temporal};
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use temporalio_client::Client;
@@ -17,23 +17,24 @@ use tokio::{net::TcpListener, sync::watch};
 
 /// The time limit for Postgres and Temporal to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The largest text of all metrics, in bytes.
+/// The largest text of the SDK's metrics, in bytes.
 const MAX_METRICS_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Clone)]
 pub(crate) struct Health {
     system: System,
-    metrics: Metrics,
-    /// The address on which the SDK serves all metrics. It is on loopback; `/metrics` forwards
-    /// them.
+    /// WORKER_VERSION.
+    release: Option<String>,
+    /// The address on which the SDK serves its own metrics. It is on loopback; `/metrics` appends
+    /// them to those of OrderFlow.
     exporter: SocketAddr,
     http: Arc<http::Client>,
 }
 
 impl Health {
-    pub(crate) fn new(system: System, metrics: Metrics, exporter: SocketAddr) -> Self {
+    pub(crate) fn new(system: System, release: Option<String>, exporter: SocketAddr) -> Self {
         let http = http::Client::new(PROBE_TIMEOUT, PROBE_TIMEOUT, MAX_METRICS_BYTES);
-        Self { system, metrics, exporter, http: Arc::new(http) }
+        Self { system, release, exporter, http: Arc::new(http) }
     }
 }
 
@@ -49,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, health: Health) {
     let routes = Router::new()
         .route("/health/live", get(|| async { StatusCode::OK }))
         .route("/health/ready", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(serve_metrics))
         .with_state(health);
     if let Err(error) = axum::serve(listener, routes).await {
         tracing::error!(error = chain(&error), "health and metrics are not served any more");
@@ -86,21 +87,15 @@ async fn temporal_answers(client: &watch::Receiver<Option<Client>>) -> bool {
     temporal::ping(&client).await.is_ok()
 }
 
-async fn metrics(State(health): State<Health>) -> Response {
-    tokio::join!(
-        observe_in_time("Postgres", health.metrics.observe_postgres(&health.system)),
-        observe_in_time("Temporal", health.metrics.observe_temporal(&health.system)),
-    );
-    match health.http.get(&format!("http://{}/metrics", health.exporter)).await {
-        Ok(answer) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], answer.body).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, chain(&error)).into_response(),
-    }
-}
-
-/// Runs an observation within the time limit. If it fails, its metrics keep their last values, and
-/// all metrics are still served.
-async fn observe_in_time(source: &str, observation: impl Future<Output = anyhow::Result<()>>) {
-    if let Ok(Err(error)) = tokio::time::timeout(PROBE_TIMEOUT, observation).await {
-        tracing::warn!(error = format!("{error:#}"), "cannot read metrics from {source}");
+async fn serve_metrics(State(health): State<Health>) -> Response {
+    let url = format!("http://{}/metrics", health.exporter);
+    let (readings, of_sdk) = tokio::join!(metrics::read(&health.system, health.release.as_deref()), health.http.get(&url));
+    let of_sdk = of_sdk.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).unwrap_or_else(|error| {
+        tracing::warn!(error = chain(&error), "the SDK's metrics cannot be read");
+        String::new()
+    });
+    match platform::metrics::encode(&readings, &of_sdk) {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -1,133 +1,157 @@
-//! The worker's own metrics, in addition to those of the SDK. All of them use the SDK's meter, so
-//! that one exporter serves them all.
+//! The worker's metrics: what its code counts, and the gauges that are read for each answer of
+//! `/metrics`. [`platform::metrics::list`] defines them.
 
-use crate::{db, ops::failing, ops::system::System, order::TransitionResult, sql::system as sql};
-use std::{sync::Arc, time::Duration};
-use temporalio_common::telemetry::metrics::{
-    CoreMeter, Counter, Gauge, HistogramDuration, MetricKeyValue, MetricParameters, NewAttributes,
-};
+use crate::{db, ops::cloudwatch, ops::failing, ops::system::System, order::TransitionResult, sql::system as sql};
+use orders::{Currency, OrderStatus, money::minor_digits};
+use platform::metrics::{Gauge, Readings, build_info, list};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
-#[derive(Clone)]
-pub(crate) struct Metrics {
-    meter: Arc<dyn CoreMeter>,
-    orders_ended: Counter,
-    order_duration: HistogramDuration,
-    orders_resumed: Counter,
-    attempts: Counter,
-    attempt_duration: HistogramDuration,
-    orders_open: Gauge,
-    projections_behind: Gauge,
-    notices_pending: Gauge,
-    notices_failed: Gauge,
-    notices_suppressed: Counter,
-    notices_lag: Gauge,
-    events_lag: Gauge,
-    orders_stuck: Gauge,
-    compensations_stuck: Gauge,
-    failing_rows: Gauge,
-    backlog: Gauge,
-    backlog_age: Gauge,
+/// The time limit for one answer, and for all answers of Postgres together. Prometheus waits for ten
+/// seconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+const POSTGRES_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Counts an attempt at an activity that has ended, and records its duration.
+pub(crate) fn count_attempt(activity: &str, outcome: &str, took: Duration) {
+    list::ACTIVITY_ATTEMPTS.increment(&[activity, outcome]);
+    list::ACTIVITY_DURATION.observe(took, &[activity]);
 }
 
-impl Metrics {
-    pub(crate) fn new(meter: Arc<dyn CoreMeter>) -> Self {
-        let named = |name: &'static str, description: &'static str| MetricParameters::builder().name(name).description(description).build();
-        Self {
-            orders_ended: meter.counter(named("orderflow_orders_ended", "Orders that reached a final status, by status")),
-            order_duration: meter.histogram_duration(named("orderflow_order_duration", "Time from accepting an order to its final status")),
-            orders_resumed: meter
-                .counter(named("orderflow_orders_resumed", "Orders whose workflow was gone and was started again by this worker")),
-            attempts: meter
-                .counter(named("orderflow_activity_attempts", "Attempts at activities, by activity and outcome (ok, refused, failed)")),
-            attempt_duration: meter.histogram_duration(named("orderflow_activity_duration", "Duration of attempts at activities")),
-            orders_open: meter.gauge(named("orderflow_orders_open", "Orders that are not final, by status")),
-            projections_behind: meter
-                .gauge(named("orderflow_projections_behind", "Orders and products whose last change the read model lacks")),
-            notices_pending: meter.gauge(named("orderflow_notifications_pending", "Notifications waiting to be delivered")),
-            notices_failed: meter.gauge(named("orderflow_notifications_failed", "Notifications that were given up")),
-            notices_suppressed: meter.counter(named(
-                "orderflow_notifications_suppressed",
-                "Notifications that were not sent, by reason (a limit, DESTINATION or OUT_OF_DATE)",
-            )),
-            events_lag: meter.gauge(named("orderflow_events_lag_seconds", "How long the oldest event has been waiting to be published")),
-            notices_lag: meter.gauge(named("orderflow_notifications_lag_seconds", "How long the oldest notification has been waiting")),
-            orders_stuck: meter.gauge(named("orderflow_orders_stuck", "Open orders whose status has not changed for too long")),
-            compensations_stuck: meter.gauge(named("orderflow_compensations_stuck", "Compensations that have taken too long")),
-            failing_rows: meter.gauge(named("orderflow_failing_rows", "Rows that fail by themselves, by the loop that they fail in")),
-            backlog: meter.gauge(named("orderflow_task_queue_backlog", "Tasks that wait in the task queue for a worker")),
-            backlog_age: meter
-                .gauge(named("orderflow_task_queue_backlog_age_seconds", "How long the oldest task in the task queue has been waiting")),
-            meter,
-        }
+/// Counts an order that this transition has brought to another status, with the order's age. Does
+/// nothing if the status has not changed.
+pub(crate) fn count_transition(transition: TransitionResult) {
+    let TransitionResult { status, moved_after: Some(age) } = transition else { return };
+    list::ORDER_STATUS_DURATION.observe(age, &[status.as_str()]);
+    match status {
+        OrderStatus::ActionRequired => list::STOCK_OUTS.increment(&["offered"]),
+        OrderStatus::InReview => list::LIMITS_HIT.increment(&["review"]),
+        _ => {}
     }
+    if status.is_final() {
+        list::ORDERS_ENDED.increment(&[status.as_str()]);
+        cloudwatch::record_end(status, age);
+    }
+}
 
-    /// Counts an attempt at an activity that has ended, and records its duration.
-    pub(crate) fn count_attempt(&self, activity: &str, outcome: &str, took: Duration) {
-        self.attempts.add(1, &self.attributes(&[("activity", activity), ("outcome", outcome)]));
-        self.attempt_duration.record(took, &self.attributes(&[("activity", activity)]));
-    }
+/// Counts an amount of minor units as captured. Like [`count_refunded`], it is called when the
+/// amount is recorded. If that transaction is then not committed, it is counted again with the next
+/// attempt.
+pub(crate) fn count_captured(amount_minor: i64, currency: Currency) {
+    list::MONEY_CAPTURED.add(major_units(amount_minor, currency), &[currency.code()]);
+}
 
-    /// Counts an order that this transition has brought to its final status, and records the
-    /// order's age. Does nothing for other transitions.
-    pub(crate) fn count_ended_order(&self, transition: TransitionResult) {
-        if let Some(age) = transition.moved_after.filter(|_| transition.status.is_final()) {
-            let status = self.attributes(&[("status", transition.status.as_str())]);
-            self.orders_ended.add(1, &status);
-            self.order_duration.record(age, &status);
-        }
+/// Counts an amount of minor units as refunded.
+pub(crate) fn count_refunded(amount_minor: i64, currency: Currency) {
+    if amount_minor > 0 {
+        list::MONEY_REFUNDED.add(major_units(amount_minor, currency), &[currency.code()]);
     }
+}
 
-    /// Counts a notification that was not sent.
-    pub(crate) fn count_suppressed(&self, reason: &str) {
-        self.notices_suppressed.add(1, &self.attributes(&[("reason", reason)]));
-    }
+/// An amount for people to read off a graph, not to calculate with.
+#[expect(clippy::cast_precision_loss, clippy::float_arithmetic, reason = "a graph needs no exact amounts")]
+fn major_units(amount_minor: i64, currency: Currency) -> f64 {
+    amount_minor as f64 / 10_f64.powi(minor_digits(currency).try_into().unwrap_or(2))
+}
 
-    /// Counts an order whose workflow was gone and was started again.
-    pub(crate) fn count_resumed(&self) {
-        self.orders_resumed.add(1, &self.attributes(&[]));
-    }
+/// Reads all gauges. Those that cannot be read in time are missing.
+pub(crate) async fn read(system: &System, release: Option<&str>) -> Readings {
+    let mut readings = build_info("worker", release);
+    let (temporal, postgres) = tokio::join!(read_temporal(system), read_postgres(system));
+    readings.extend(temporal);
+    readings.extend(postgres);
+    readings
+}
 
-    /// Reads the current backlog from Temporal. It is called for each request for the metrics.
-    pub(crate) async fn observe_temporal(&self, system: &System) -> anyhow::Result<()> {
-        if let Some(backlog) = system.read_backlog().await? {
-            let all = self.attributes(&[]);
-            self.backlog.record(backlog.tasks, &all);
-            self.backlog_age.record(backlog.age.as_secs(), &all);
-        }
-        Ok(())
+async fn read_temporal(system: &System) -> Readings {
+    let mut readings = Readings::default();
+    let backlog = in_time(Instant::now() + READ_TIMEOUT, "the backlog", system.read_backlog()).await.flatten();
+    readings.count(&list::DEPENDENCY_UP, &[list::TEMPORAL], backlog.is_some().into());
+    if let Some(backlog) = backlog {
+        readings.count(&list::TASK_QUEUE_BACKLOG, &[], backlog.tasks);
+        readings.set(&list::TASK_QUEUE_BACKLOG_AGE, &[], backlog.age.as_secs_f64());
     }
+    readings
+}
 
-    /// Reads the current counts and lags from Postgres. It is called for each request for the
-    /// metrics.
-    pub(crate) async fn observe_postgres(&self, system: &System) -> anyhow::Result<()> {
-        let stuck = system.count_stuck().await?;
-        let all = self.attributes(&[]);
-        self.orders_stuck.record(stuck.orders, &all);
-        self.compensations_stuck.record(stuck.compensations, &all);
-        let client = db::connection(&system.pool).await?;
-        for open in sql::count_open_orders(&client, &orders::OrderStatus::open()).await? {
-            self.orders_open.record(as_count(open.orders), &self.attributes(&[("status", &open.status)]));
-        }
-        let backlogs = sql::count_backlogs(&client).await?;
-        self.projections_behind.record(as_count(backlogs.projections), &all);
-        self.notices_pending.record(as_count(backlogs.notices_pending), &all);
-        self.notices_failed.record(as_count(backlogs.notices_failed), &all);
-        for (loop_name, rows) in failing::count_by_loop(&client).await? {
-            self.failing_rows.record(rows, &self.attributes(&[("loop", &loop_name)]));
-        }
-        drop(client);
-        let lags = system.read_lags().await?;
-        self.notices_lag.record(lags.notices, &all);
-        self.events_lag.record(lags.events, &all);
-        Ok(())
+/// Reads with one connection at a time, so that the orders keep the others.
+async fn read_postgres(system: &System) -> Readings {
+    let mut readings = Readings::default();
+    read_pool(system, &mut readings);
+    let deadline = Instant::now() + POSTGRES_TIMEOUT;
+    let is_writable = in_time(deadline, "whether Postgres is writable", system.is_writable()).await;
+    readings.count(&list::DEPENDENCY_UP, &[list::POSTGRES], (is_writable == Some(true)).into());
+    if is_writable.is_none() {
+        return readings;
     }
+    if let Some(lags) = in_time(deadline, "lags", system.read_lags()).await {
+        readings.count(&list::PROJECTION_LAG, &[], lags.projection);
+        readings.count(&list::EVENTS_LAG, &[], lags.events);
+        readings.count(&list::NOTIFICATIONS_LAG, &[], lags.notices);
+    }
+    if let Some(stuck) = in_time(deadline, "stuck orders", system.count_stuck()).await {
+        readings.count(&list::ORDERS_STUCK, &[], stuck.orders);
+        readings.count(&list::COMPENSATIONS_STUCK, &[], stuck.compensations);
+    }
+    let failing = async { failing::count_by_loop(&db::connection(&system.pool).await?).await };
+    for (loop_name, rows) in in_time(deadline, "failing rows", failing).await.into_iter().flatten() {
+        readings.count(&list::FAILING_ROWS, &[&loop_name], rows);
+    }
+    let open = async { Ok(sql::count_open_orders(&db::connection(&system.pool).await?, &OrderStatus::open()).await?) };
+    for open in in_time(deadline, "open orders", open).await.into_iter().flatten() {
+        readings.count(&list::ORDERS_OPEN, &[&open.status], as_count(open.orders));
+    }
+    let backlogs = async { Ok(sql::count_backlogs(&db::connection(&system.pool).await?).await?) };
+    if let Some(backlogs) = in_time(deadline, "backlogs", backlogs).await {
+        readings.count(&list::PROJECTIONS_BEHIND, &[], as_count(backlogs.projections));
+        readings.count(&list::NOTIFICATIONS, &["PENDING"], as_count(backlogs.notices_pending));
+        readings.count(&list::NOTIFICATIONS, &["FAILED"], as_count(backlogs.notices_failed));
+    }
+    readings
+}
 
-    fn attributes(&self, pairs: &[(&'static str, &str)]) -> temporalio_common::telemetry::metrics::MetricAttributes {
-        let pairs = pairs.iter().map(|(key, value)| MetricKeyValue::new(*key, (*value).to_owned()));
-        self.meter.new_attributes(NewAttributes::from(pairs))
-    }
+fn read_pool(system: &System, readings: &mut Readings) {
+    let pool = system.pool.status();
+    let mut set =
+        |gauge: &'static Gauge, values: &[&str], count: usize| readings.count(gauge, values, count.try_into().unwrap_or_default());
+    // `available` is the number of idle connections.
+    set(&list::POSTGRES_CONNECTIONS, &["idle"], pool.available);
+    set(&list::POSTGRES_CONNECTIONS, &["in_use"], pool.size.saturating_sub(pool.available));
+    set(&list::POSTGRES_CONNECTIONS_MAX, &[], pool.max_size);
+    set(&list::POSTGRES_POOL_WAITING, &[], pool.waiting);
+}
+
+/// The answer, or `None` if there is none in time.
+async fn in_time<T>(deadline: Instant, what: &str, question: impl Future<Output = anyhow::Result<T>>) -> Option<T> {
+    let error = match timeout_at(deadline.min(Instant::now() + READ_TIMEOUT), question).await {
+        Ok(Ok(answer)) => return Some(answer),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    tracing::warn!(error, "{what} cannot be read for the metrics");
+    None
 }
 
 fn as_count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_in_major_units() {
+        let close = |amount: f64, expected: f64| assert!((amount - expected).abs() < 1e-9, "{amount}");
+        close(major_units(129_999, Currency::USD), 1_299.99);
+        close(major_units(500, Currency::JPY), 500.0);
+    }
+
+    #[test]
+    fn every_loop_has_its_label() {
+        let platform::metrics::Values::Listed(listed) = list::FAILING_ROWS.definition.labels[0].values else { panic!("no list") };
+        let mut loops = failing::LOOPS.to_vec();
+        loops.sort_unstable();
+        assert_eq!(listed, loops);
+    }
 }

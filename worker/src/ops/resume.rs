@@ -10,7 +10,6 @@ mod lost;
 use crate::{
     config, db,
     ops::failing::{self, Failure, LOST_WORKFLOWS},
-    ops::metrics::Metrics,
     order,
     sql::{Columns, Id, resume as sql},
 };
@@ -22,6 +21,7 @@ use orders::{
     workflow::{OrderStart, OrderWorkflowType, Resume},
 };
 use platform::{
+    metrics::list,
     read_model::{ReadModel, ReadStatus},
     temporal::{Connector, Timeouts},
     trace,
@@ -100,7 +100,6 @@ pub(crate) struct Resumer {
     pub(crate) task_queue: String,
     /// The pause between two batches. Zero: this worker does not search.
     pub(crate) period: Duration,
-    pub(crate) metrics: Metrics,
 }
 
 /// The order after which the next batch begins: the time at which it was accepted, and its id.
@@ -140,7 +139,7 @@ impl Resumer {
                 failures.push(Failure::new(id.to_string(), &error));
                 break;
             }
-            self.metrics.count_resumed();
+            list::ORDERS_RESUMED.increment(&[]);
             failures.push(Failure::new(id.to_string(), &anyhow!("its workflow was lost and is started again")));
         }
         let client = db::connection(&self.pool).await?;

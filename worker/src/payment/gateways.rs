@@ -4,6 +4,7 @@
 use super::{
     Gateway, Payment,
     free::{self, Free},
+    measured::Measured,
 };
 use anyhow::Context;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub struct Gateways {
 impl Gateways {
     #[must_use]
     pub fn new(current: Arc<dyn Gateway>, others: Vec<Arc<dyn Gateway>>) -> Self {
-        Self { current, others }
+        let measured = |gateway| Arc::new(Measured(gateway)) as Arc<dyn Gateway>;
+        Self { current: measured(current), others: others.into_iter().map(measured).collect() }
     }
 
     /// The gateway with this name; `None` if this worker cannot call it.

@@ -3,7 +3,7 @@
 //! after the worker had stopped waiting for it.
 
 use super::{ExternalRefund, Payment, Reversal, State, Statement, record};
-use crate::{notification, order, sql::payment as sql};
+use crate::{notification, ops::metrics, order, sql::payment as sql};
 use anyhow::ensure;
 use deadpool_postgres::Transaction;
 use orders::{OrderId, OrderStatus, RefundId, activities::End, status::PaymentStatus};
@@ -44,7 +44,10 @@ pub(crate) async fn reconcile_record(
         }
         (None, State::Captured | State::Refunded, Some(recorded)) if recorded.was_captured() => {
             for refund in &statement.external_refunds {
-                changed |= record_external_refund(transaction, order_id, refund).await?;
+                if record_external_refund(transaction, order_id, refund).await? {
+                    metrics::count_refunded(refund.amount_minor, payment.currency);
+                    changed = true;
+                }
             }
         }
         _ => {}

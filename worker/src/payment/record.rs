@@ -3,6 +3,7 @@
 
 use super::{Payment, Reversal};
 use crate::{
+    ops::metrics,
     order::{TransitionResult, parse_currency},
     sql::Client,
     sql::payment as sql,
@@ -138,6 +139,7 @@ pub(crate) async fn record_reversed(
         reference,
         refunded_minor,
     };
-    sql::record_reversal(transaction, reversed).await?;
+    let reversal = sql::record_reversal(transaction, reversed).await?;
+    metrics::count_refunded(reversal.newly_refunded_minor, payment.currency);
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::{
     db::millis,
     notification,
     ops::failing::{self, Failure, REFUNDS},
+    ops::metrics,
     order,
     sql::Client,
     sql::refund as sql,
@@ -209,13 +210,15 @@ fn price_units(units: &BTreeMap<String, Units>, items: &BTreeMap<String, i32>, c
 pub(crate) async fn record_succeeded(transaction: &Transaction<'_>, order: OrderId, refund: RefundId) -> anyhow::Result<OrderStatus> {
     let (id, order_id) = (refund.to_string(), order.to_string());
     let status = order::lock_order(transaction, order).await?;
-    let Some(sql::SucceededRefund { amount_minor, restock }) = sql::succeed_refund(transaction, &id).await? else { return Ok(status) };
+    let Some(succeeded) = sql::succeed_refund(transaction, &id).await? else { return Ok(status) };
+    let sql::SucceededRefund { amount_minor, restock, currency } = succeeded;
     // A refund may consist of units without an amount.
     if amount_minor > 0 {
         // If a compensation has reversed the payment meanwhile, that includes this refund, and the
         // payment does not change.
         sql::add_to_payment(transaction, &order_id, amount_minor, &PaymentStatus::refundable()).await?;
         notification::record_refund_notification(transaction, &order_id, &id).await?;
+        metrics::count_refunded(amount_minor, order::parse_currency(&currency)?);
     }
     if restock {
         sql::settle_units(transaction, &order_id, &id).await?;

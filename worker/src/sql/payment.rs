@@ -32,7 +32,7 @@ statements! { "payment";
         gateway: &'a str,
         reference: &'a str,
         refunded_minor: i64,
-    }) -> u64;
+    }) -> Reversal;
     once fn payment_status(order_id: &str) -> Option<Status>;
     once fn record_gateway_refund(id: &str, order_id: &str, amount_minor: i64) -> u64;
     once fn add_gateway_refund(order_id: &str, amount_minor: i64) -> u64;
@@ -57,5 +57,9 @@ rows! {
         /// them.
         permission: String,
         status: String,
+    }
+
+    struct Reversal {
+        newly_refunded_minor: i64,
     }
 }

@@ -54,6 +54,7 @@ rows! {
     struct SucceededRefund {
         amount_minor: i64,
         restock: bool,
+        currency: String,
     }
 
     struct DueRefund {

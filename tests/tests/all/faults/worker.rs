@@ -137,19 +137,25 @@ fn worker_health_and_metrics_show_its_state() {
         }
         let (status, metrics) = probe(shop, "/metrics").await?;
         assert_eq!(status, StatusCode::OK);
-        let ended = |label| metric(&metrics, "orderflow_orders_ended", &[label]);
+        let ended = |label| metric(&metrics, "orderflow_orders_ended_total", &[label]);
         assert_eq!((ended("status=\"COMPLETED\""), ended("status=\"FAILED\"")), (3.0, 2.0), "{metrics}");
-        let durations = metric(&metrics, "orderflow_order_duration", &["_count", "COMPLETED"]);
+        let durations = metric(&metrics, "orderflow_order_status_duration_seconds_count", &["COMPLETED"]);
         ensure!(durations >= 3.0, "{metrics}");
         ensure!(metrics.contains("temporal_"), "the SDK's own metrics are not there: {metrics}");
 
         assert_eq!(probe(shop, "/health/live").await?.0, StatusCode::OK);
         assert_eq!(probe(shop, "/health/ready").await?.0, StatusCode::OK);
-        for server in [shop.stack.services()[0].clone(), shop.stack.services()[1].clone()] {
+        let read_from = [("postgres", "orderflow_orders_open"), ("temporal", "orderflow_task_queue_backlog")];
+        for (server, (dependency, gauge)) in [shop.stack.services()[0].clone(), shop.stack.services()[1].clone()].into_iter().zip(read_from)
+        {
             server.stop().await?;
             becomes(shop, "/health/ready", StatusCode::SERVICE_UNAVAILABLE).await?;
             assert_eq!(probe(shop, "/health/live").await?.0, StatusCode::OK);
-            assert_eq!(probe(shop, "/metrics").await?.0, StatusCode::OK);
+            // What cannot be read is absent. It does not keep its last value.
+            let (status, text) = probe(shop, "/metrics").await?;
+            assert_eq!(status, StatusCode::OK);
+            let down = format!("orderflow_dependency_up{{dependency=\"{dependency}\"}} 0.0");
+            ensure!(metrics.contains(gauge) && !text.contains(gauge) && text.contains(&down), "{text}");
             server.start().await?;
             becomes(shop, "/health/ready", StatusCode::OK).await?;
         }

@@ -27,6 +27,7 @@ impl SecondApi {
             .envs(shop.stack.env())
             .envs(settings.iter().map(|(key, value)| (key, value)))
             .env("API_PORT", port.to_string())
+            .env("API_METRICS_PORT", free_port()?.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
