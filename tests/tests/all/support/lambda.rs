@@ -84,6 +84,8 @@ impl Function {
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
         });
+        // Both are the function's log in AWS.
+        let output = File::options().create(true).append(true).open(&log)?;
         let process = Command::new(Tools::built(name)?)
             .args(arguments)
             .current_dir(project())
@@ -96,8 +98,8 @@ impl Function {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", name)
             .env("AWS_LAMBDA_LOG_STREAM_NAME", name)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .kill_on_drop(true)
             .spawn()?;
         Ok(Self { api, events, server, process, log })
