@@ -65,8 +65,10 @@ fn register(registry: &mut Registry, definition: &Definition, metric: impl Regis
 }
 
 /// Appends text in the older format. OpenMetrics differs in this: a counter's family has no
-/// `_total`, and there are no empty lines and no other comments.
+/// `_total`, and there are no empty lines and no other comments. If a counter of the other exporter
+/// has a name that ends in `_total` itself, its exporter has added a second one.
 fn append(text: &mut String, appended: &str) {
+    let appended = appended.replace("_total_total", "_total");
     for line in appended.lines().filter(|line| !line.is_empty()) {
         let Some(comment) = line.strip_prefix("# ") else {
             text.push_str(line);
@@ -95,7 +97,8 @@ mod tests {
         list::ORDER_STATUS_DURATION.observe(Duration::from_millis(300), &["COMPLETED"]);
         let mut readings = build_info("worker", None);
         readings.count(&list::EVENTS_LAG, &[], 7);
-        let sdk = "# HELP temporal_request_total Requests\n# TYPE temporal_request_total counter\ntemporal_request_total 2\n\n# a note\n";
+        let sdk = "# HELP temporal_request_total Requests\n# TYPE temporal_request_total counter\ntemporal_request_total 2\n\n# a note\n\
+            # TYPE temporal_local_activity_total_total counter\ntemporal_local_activity_total_total{queue=\"a\"} 3\n";
         let text = encode(&readings, sdk).unwrap();
         for line in [
             "# TYPE orderflow_orders_ended counter",
@@ -107,6 +110,8 @@ mod tests {
             "orderflow_events_lag_seconds 7.0",
             "# TYPE temporal_request counter",
             "temporal_request_total 2",
+            "# TYPE temporal_local_activity counter",
+            "temporal_local_activity_total{queue=\"a\"} 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }

@@ -98,7 +98,7 @@ fn an_order_is_one_trace_from_the_page_to_its_refund() {
         .await?;
         for (port, histogram) in [
             ("API_METRICS_PORT", "orderflow_http_request_duration_seconds_bucket"),
-            ("WORKER_PORT", "orderflow_order_status_duration_seconds_bucket"),
+            ("WORKER_PORT", "orderflow_activity_duration_seconds_bucket"),
         ] {
             let text = metrics(shop, port).await?;
             let names_trace = |line: &str| line.starts_with(histogram) && line.contains(&format!(r#"# {{trace_id="{TRACE}"}}"#));

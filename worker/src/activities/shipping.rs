@@ -119,25 +119,22 @@ impl Activities {
         moves_in: Option<Duration>,
         quiet_for: Duration,
     ) -> Result<StepOutcome, Failure> {
-        let mut status = outcome.order.status;
-        if status.is_final() {
-            return Ok(outcome.order.into());
+        let mut order = outcome.order;
+        if order.status.is_final() {
+            return Ok(order.into());
         }
         let reasons = if outcome.has_failed { self.refund_failed_shipments(id).await? } else { Vec::new() };
         if outcome.has_open {
-            return Ok(StepOutcome {
-                wait: Some(self.shipping.next_poll_in(moves_in, quiet_for)),
-                ..TransitionResult::unchanged(status).into()
-            });
+            return Ok(StepOutcome { wait: Some(self.shipping.next_poll_in(moves_in, quiet_for)), ..order.into() });
         }
         if !outcome.has_delivered {
             let why = if reasons.is_empty() { "there is nothing left to deliver".to_owned() } else { reasons.join(SEPARATOR) };
             return Err(Failure::Refused(Refusal::NotDeliverable, why));
         }
-        if status != OrderStatus::Delivered {
-            status = order::advance(&db::connection(&self.pool).await?, id, OrderStatus::Delivered, None).await?.status;
+        if order.status != OrderStatus::Delivered {
+            order = order::advance(&db::connection(&self.pool).await?, id, OrderStatus::Delivered, None).await?;
         }
-        Ok(TransitionResult::unchanged(status).into())
+        Ok(order.into())
     }
 
     /// Decides once on a refund for each shipment that failed, and asks the gateway for it if there

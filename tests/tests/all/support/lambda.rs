@@ -86,6 +86,8 @@ impl Function {
         let server = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
         });
+        // Both are the function's log in AWS.
+        let output = File::options().create(true).append(true).open(&log)?;
         let process = Command::new(Tools::built(name)?)
             .args(arguments)
             .current_dir(project())
