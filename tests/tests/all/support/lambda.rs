@@ -74,8 +74,6 @@ impl Function {
         let (events, receiver) = mpsc::channel(1);
         let api = Arc::new(RuntimeApi { limit, events: tokio::sync::Mutex::new(receiver), waiting: Mutex::default() });
         let log = shop.folder()?.join("logs").join(format!("{}.log", shop.unique(name)));
-        // As CloudWatch Logs, which gets both.
-        let output = File::create(&log)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let routes = Router::new()
