@@ -16,8 +16,8 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use aws_sdk_sns::{
-    error::{ProvideErrorMetadata, SdkError},
-    operation::publish_batch::PublishBatchError,
+    error::{BuildError, ProvideErrorMetadata, SdkError},
+    operation::publish_batch::{PublishBatchError, PublishBatchOutput},
     types::{BatchResultErrorEntry, MessageAttributeValue, PublishBatchRequestEntry},
 };
 use deadpool_postgres::{Pool, Transaction};
@@ -219,14 +219,16 @@ impl Publisher {
         for (n, (event, span)) in events.iter().zip(&spans).enumerate() {
             let entry = PublishBatchRequestEntry::builder()
                 .id(n.to_string())
-                .set_message_attributes(trace::traceparent(span.as_ref()).map(trace_attribute).transpose()?)
+                .set_message_attributes(
+                    trace::traceparent(span.as_ref()).map(trace_attribute).transpose().map_err(SdkError::construction_failure)?,
+                )
                 .message(&event.message)
                 .message_group_id(event.order_id.to_string())
                 .message_deduplication_id(&event.id);
             batch = batch.publish_batch_request_entries(entry.build().map_err(SdkError::construction_failure)?);
         }
         let answer = batch.send().await;
-        let failed: HashSet<&str> = answer.iter().flat_map(|answer| answer.failed()).map(BatchResultErrorEntry::id).collect();
+        let failed: HashSet<&str> = answer.iter().flat_map(PublishBatchOutput::failed).map(BatchResultErrorEntry::id).collect();
         for (n, span) in spans.into_iter().enumerate() {
             let is_accepted = answer.is_ok() && !failed.contains(n.to_string().as_str());
             trace::end(span, (!is_accepted).then_some("sns"));
@@ -338,9 +340,9 @@ impl Outbox {
 }
 
 /// The attributes of a message that carry the trace context to its subscribers.
-fn trace_attribute(traceparent: String) -> Result<HashMap<String, MessageAttributeValue>, PublishError> {
+fn trace_attribute(traceparent: String) -> Result<HashMap<String, MessageAttributeValue>, BuildError> {
     let value = MessageAttributeValue::builder().data_type("String").string_value(traceparent).build();
-    Ok(HashMap::from([(trace::TRACEPARENT.to_owned(), value.map_err(SdkError::construction_failure)?)]))
+    Ok(HashMap::from([(trace::TRACEPARENT.to_owned(), value?)]))
 }
 
 /// Records the accepted events as published.

@@ -50,7 +50,7 @@ pub(crate) fn end_statement(span: Option<Context>, error: Option<&tokio_postgres
 
 /// The code of an error for a span.
 pub(crate) fn code(error: &anyhow::Error) -> &'static str {
-    if error.chain().any(|cause| cause.is::<tokio_postgres::Error>()) { "postgres" } else { "failed" }
+    if error.chain().any(<dyn std::error::Error>::is::<tokio_postgres::Error>) { "postgres" } else { "failed" }
 }
 
 /// Runs work on an order in the order's trace, although its caller belongs to another trace. The

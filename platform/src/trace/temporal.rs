@@ -65,10 +65,10 @@ fn has_order(context: &Context) -> bool {
     context.baggage().get(super::ORDER_ID).is_some()
 }
 
-fn traced<'a, T: 'a, E: 'a>(span: Option<Context>, call: BoxFuture<'a, Result<T, E>>) -> BoxFuture<'a, Result<T, E>>
+fn traced<'a, T, E>(span: Option<Context>, call: BoxFuture<'a, Result<T, E>>) -> BoxFuture<'a, Result<T, E>>
 where
-    T: Send,
-    E: Outcome + Send,
+    T: Send + 'a,
+    E: Outcome + Send + 'a,
 {
     let Some(span) = span else { return call };
     Box::pin(async move {
