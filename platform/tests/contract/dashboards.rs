@@ -241,9 +241,12 @@ const WORKERS: Dashboard = Dashboard {
             ),
             Panel::new(
                 Lines,
-                "SDK: requests to Temporal",
-                "reqps",
-                &[("{{operation}}", "sum by (operation) (rate(temporal_request_total[$__rate_interval]))")],
+                "SDK: wait of a workflow task for a worker, 95th percentile",
+                "s",
+                &[(
+                    "",
+                    "histogram_quantile(0.95, sum by (le) (rate(temporal_workflow_task_schedule_to_start_latency_seconds_bucket[$__rate_interval])))",
+                )],
             ),
         ],
         &[
