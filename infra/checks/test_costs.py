@@ -6,7 +6,7 @@ from script_test import ScriptTest
 
 
 class Costs(ScriptTest):
-    FILES = [*ScriptTest.FILES, "docs"]
+    FILES = [*ScriptTest.FILES, "docs", "worker"]
 
     def change(self, path, old, new):
         text = (self.folder / path).read_text()
@@ -32,6 +32,7 @@ class Costs(ScriptTest):
             ("infra/prices.toml", "events = { amount = 6", "events = { amount = 60"),
             ("infra/temporal-ui.yaml", "Cpu: 256", "Cpu: 4096"),
             ("samconfig.toml", '"TemporalServers=2"', '"TemporalServers=3"'),
+            ("worker/src/ops/cloudwatch.rs", '"EventsLag",\n', '"EventsLag",\n"NewA",\n"NewB",\n"NewC",\n"NewD",\n'),
         ):
             with self.subTest(new):
                 before = (self.folder / path).read_text()
