@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     fs,
     process::Command,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -288,11 +289,31 @@ fn each_fault_rings_its_own_alert() {
         silent(&prometheus).await?;
 
         let load = Load::default();
-        load.place(shop, 12, 4, |n| Draft::new(&format!("CUST-{n}")).line(&product, 1).payment_method("tok_down")).await;
-        rings(&prometheus, "GatewayFailing").await?;
+        // Prometheus sees a rate only if calls fail between two of its scrapes.
+        let has_rung = AtomicBool::new(false);
+        let unanswered = async {
+            while !has_rung.load(Ordering::Relaxed) {
+                load.place(shop, 4, 2, |n| Draft::new(&format!("CUST-{n}")).line(&product, 1).payment_method("tok_down")).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let rung = async {
+            let rung = rings(&prometheus, "GatewayFailing").await;
+            has_rung.store(true, Ordering::Relaxed);
+            rung
+        };
+        tokio::join!(unanswered, rung).1?;
         load.ends(shop).await?;
         silent(&prometheus).await?;
 
+        // What is not projected yet would rightly ring `ProjectionIsLate`.
+        let late = "SELECT (SELECT count(*) FROM orders WHERE projected_version < version)
+            + (SELECT count(*) FROM products WHERE projected_version < version)";
+        let db = shop.db().await?;
+        until("everything is projected", Duration::from_secs(30), async || {
+            Ok((db.query_one(late, &[]).await?.get::<_, i64>(0) == 0).then_some(()))
+        })
+        .await?;
         shop.stack.emulator.stop().await?;
         let body = Draft::new("CUST-refused").line(&product, 1).body();
         let refused = async {
