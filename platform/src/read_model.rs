@@ -162,8 +162,8 @@ impl ReadModel {
         Self { dynamodb, settings }
     }
 
-    /// Stores an order with its trace context, unless the read model already has this version or a newer one. Returns
-    /// whether it was stored.
+    /// Stores an order with its trace context, unless the read model already has this version or a
+    /// newer one. Returns whether it was stored.
     ///
     /// # Errors
     /// Fails with [`Error::Item`] if this order can never be stored, and with [`Error::Away`] if

@@ -139,14 +139,14 @@ impl Event {
 
 /// How long a worker waits for work before it ends.
 #[derive(Clone, Copy)]
-struct Patience {
+struct IdleTimeouts {
     /// Until the first piece of work.
     first: Duration,
     /// After a piece of work.
     further: Duration,
 }
 
-impl Patience {
+impl IdleTimeouts {
     fn new(idle: Duration, expects_task: bool, is_rest: bool) -> Self {
         let longer = |is_longer| if is_longer { idle.max(TASK_IDLE) } else { idle };
         Self { first: longer(expects_task || is_rest), further: longer(is_rest) }
@@ -217,12 +217,12 @@ impl Worker {
         let system = self.parts.system(temporal.clone());
         let mut has_work = memory.is_unserved(event.task_at(), self.idle);
         has_work |= self.take_over(&mut memory, client.clone()).await;
-        let mut patience = Patience::new(self.idle, has_work, event.is_rest());
+        let mut timeouts = IdleTimeouts::new(self.idle, has_work, event.is_rest());
         let mut was_cut_off = false;
         loop {
             if has_work {
-                was_cut_off = self.work(client.clone(), patience, stop_at).await?;
-                patience.first = patience.further;
+                was_cut_off = self.work(client.clone(), timeouts, stop_at).await?;
+                timeouts.first = timeouts.further;
             }
             if SystemTime::now() >= stop_at {
                 // What was cut off may come back to Temporal's backlog a moment later.
@@ -265,7 +265,7 @@ impl Worker {
 
     /// Works until the worker is idle, or until `stop_at`. Then it finishes what it has begun.
     /// Returns whether it was not idle.
-    async fn work(&self, client: Option<Client>, patience: Patience, stop_at: SystemTime) -> anyhow::Result<bool> {
+    async fn work(&self, client: Option<Client>, timeouts: IdleTimeouts, stop_at: SystemTime) -> anyhow::Result<bool> {
         let (stop, stopped) = watch::channel(false);
         let work = Work::begin(&self.parts)?;
         let (system, busy) = (work.system.clone(), work.busy());
@@ -274,7 +274,7 @@ impl Worker {
         let until_idle = async {
             while SystemTime::now() < stop_at {
                 sleep(LOOK_PAUSE).await;
-                if !patience.is_over(&busy) {
+                if !timeouts.is_over(&busy) {
                     continue;
                 }
                 if !has_tasks(&system).await && !has_due_rows(&system).await {
@@ -295,7 +295,7 @@ impl Worker {
             () = until_idle => {}
             () = publishing => {}
         }
-        let was_busy = !patience.is_over(&busy);
+        let was_busy = !timeouts.is_over(&busy);
         self.remembered(|memory| memory.received_until = SystemTime::now());
         stop.send_replace(true);
         work.await?;
@@ -408,7 +408,8 @@ mod tests {
     #[test]
     fn a_known_task_is_waited_for_until_temporal_gives_it_to_another_worker() {
         let idle = Duration::from_millis(20);
-        let (task, schedule, rest) = (Patience::new(idle, true, false), Patience::new(idle, false, false), Patience::new(idle, true, true));
+        let (task, schedule, rest) =
+            (IdleTimeouts::new(idle, true, false), IdleTimeouts::new(idle, false, false), IdleTimeouts::new(idle, true, true));
         let busy = Busy::default();
         sleep(idle);
         assert!(schedule.is_over(&busy));
